@@ -1,0 +1,62 @@
+# Everything a machine needs is made here, once; nothing is installed by hand.
+# Needs: Python 3.11+, make; for the tests also Java 17+ and Maven.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+ARGS ?=
+
+## help: what one can make
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## demo: lessons searchable on this machine (ARGS="--port 9000 --songs 500 --no-browser")
+demo: $(VENV)/.local
+	$(BIN)/dynadex demo $(ARGS)
+
+## test: lint, types and every test, against real backends
+test: check opensearch chromium
+	$(BIN)/python -m pytest $(ARGS)
+
+## check: lint and strict types
+check: $(VENV)/.dev
+	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/mypy
+
+## format: rewrite the sources in the one format
+format: $(VENV)/.dev
+	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix src tests bench
+
+## bench: the benchmarks
+bench: $(VENV)/.dev opensearch
+	$(BIN)/python -m bench $(ARGS)
+
+## lock: compile the hashed requirement files again
+lock: $(VENV)/.uv
+	for name in uv local dev; do \
+	  case $$name in uv) from="requirements/uv.in";; local) from="pyproject.toml --extra local --group build";; \
+	    dev) from="pyproject.toml --extra local --group dev";; esac; \
+	  $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links $$from -o requirements/$$name.txt || exit 1; \
+	done
+
+## clean: remove what make made
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .dynadex tests/opensearch/target
+
+$(VENV)/.uv: requirements/uv.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+# One recipe: a hashed requirement file, then this checkout, editable, without asking for anything more.
+$(VENV)/.local $(VENV)/.dev: $(VENV)/.%: requirements/%.txt pyproject.toml $(VENV)/.uv
+	$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/$*.txt
+	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: help demo test check format bench lock clean opensearch chromium

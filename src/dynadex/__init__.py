@@ -1,0 +1,1 @@
+"""dynadex keeps OpenSearch indexes in step with DynamoDB tables."""

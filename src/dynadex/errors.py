@@ -40,10 +40,17 @@ class SourceUnavailable(SourceError):
 
 
 class SearchError(DynadexError):
-    """The search cluster refused the request as a whole: the data is not at fault."""
+    """The search cluster refused the request as a whole: the data is not at fault.
+
+    ``status`` is the HTTP status it answered with, where it answered.
+    """
+
+    def __init__(self, operation: str, subject: str, reason: str, hint: str = "", *, status: int | None = None) -> None:
+        super().__init__(operation, subject, reason, hint)
+        self.status = status
 
 
-class IndexUnavailable(SearchError):
+class SearchUnavailable(SearchError):
     """The search cluster did not answer, or asked for patience; retry within the time budget."""
 
     retryable = True

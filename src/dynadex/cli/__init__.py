@@ -1,0 +1,51 @@
+"""The command `dynadex`: one file per command; a command calls, it never decides."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dynadex import __version__
+from dynadex.cli import local
+from dynadex.errors import DynadexError
+
+app = typer.Typer(
+    help="dynadex keeps OpenSearch indexes in step with DynamoDB tables.\n\nStart with `dynadex demo`.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(local.app, name="local")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dynadex {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run a command; an error becomes one readable line on standard error and exit code 1."""
+    try:
+        app()
+    except DynadexError as error:
+        _fail(str(error))
+    except (BotoCoreError, ClientError) as error:
+        _fail(f"AWS refused or did not answer: {error}")
+
+
+def _fail(message: str) -> None:
+    print(f"dynadex: {message}", file=sys.stderr)
+    sys.exit(1)

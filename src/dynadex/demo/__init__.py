@@ -1,0 +1,1 @@
+"""The music lessons that show it all."""

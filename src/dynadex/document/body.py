@@ -1,0 +1,80 @@
+"""A document to the bytes of its body, and back, without losing a digit.
+
+orjson writes the JSON; a Decimal goes in as its own text, so that numbers of up to 38 digits stay exact. Reading
+back uses the standard library with Decimals, since orjson reads such numbers as floats.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What an item becomes in the index: a document and its bytes, nothing (not indexed), or a problem.
+
+    ``problem`` says why no document could be made; its key is parked, and no document stays behind.
+    """
+
+    document: Mapping[str, Any] | None = None
+    body: bytes | None = None
+    problem: str = ""
+
+
+NOT_INDEXED = Built()
+
+
+def encode(document: Mapping[str, Any]) -> bytes:
+    """The document as JSON bytes, its fields in their given order.
+
+    Raises ValueError when a value has no JSON form (a set, an object, text that is no Unicode).
+    """
+    try:
+        return orjson.dumps(document, default=_exact)
+    except orjson.JSONEncodeError as error:
+        return _encode_slowly(document, error)
+
+
+def decode(body: bytes | str) -> Any:
+    """JSON with exact numbers: int, or Decimal for anything with a fraction or an exponent."""
+    return json.loads(body, parse_float=Decimal)
+
+
+def same(document: Mapping[str, Any] | None, stored: Any) -> bool:
+    """Whether the stored source says the same as the document, numbers compared by value ("1.50" equals "1.5").
+
+    None stands for "no document".
+    """
+    if document is None or stored is None:
+        return document is None and stored is None
+    return bool(decode(encode(document)) == stored)
+
+
+def _exact(value: Any) -> orjson.Fragment:
+    if isinstance(value, Decimal) and value.is_finite():
+        return orjson.Fragment(str(value).encode("ascii"))
+    raise TypeError(f"{type(value).__name__} {value!r:.80} has no JSON form")
+
+
+def _encode_slowly(document: Mapping[str, Any], first_error: Exception) -> bytes:
+    """Integers past 64 bits, which orjson refuses, go in as text; anything else it refused stays refused."""
+    try:
+        return orjson.dumps(_big_integers_as_fragments(document), default=_exact)
+    except (orjson.JSONEncodeError, RecursionError) as error:
+        raise ValueError(f"the document has no JSON form: {error.__cause__ or first_error}") from error
+
+
+def _big_integers_as_fragments(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _big_integers_as_fragments(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_big_integers_as_fragments(part) for part in value]
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 63:
+        return orjson.Fragment(str(value).encode("ascii"))
+    return value

@@ -1,0 +1,116 @@
+"""The key of an item to the _id of its document. Frozen: indexes in use depend on every byte of it.
+
+`_id` of a single key is its text: a string as it is, a number in canonical decimal notation, binary as base64.
+Of a composite key it is ``partition|sort``, with ``%`` and ``|`` inside each part percent-encoded, so that two
+keys can never collide. An id longer than 512 bytes, OpenSearch's limit (one too-long id fails a whole bulk), is
+its first 400 bytes cut at a character, ``#`` and the SHA-256 of the whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from dynadex.change import Item
+
+MAX_ID_BYTES = 512
+_KEPT_BYTES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class KeySchema:
+    """Names of the key attributes and their types (S, N or B), as DescribeTable gives them; partition first."""
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+
+    def key_of(self, item: Item) -> dict[str, Any]:
+        """The key attributes of ``item``. Raises ValueError when one is missing."""
+        try:
+            return {name: item[name] for name in self.names}
+        except KeyError as missing:
+            raise ValueError(f"key attribute {missing.args[0]!r} is missing") from None
+
+
+def document_id(schema: KeySchema, key: Item) -> str:
+    """The _id of the document of the item with this key. Raises ValueError when the key does not fit the schema."""
+    parts = [_part_text(key, name) for name in schema.names]
+    text = parts[0] if len(parts) == 1 else "|".join(_escape(part) for part in parts)
+    encoded = text.encode("utf-8", "surrogatepass")
+    if len(encoded) <= MAX_ID_BYTES:
+        return text
+    kept = encoded[:_KEPT_BYTES].decode("utf-8", "ignore")
+    return f"{kept}#{hashlib.sha256(encoded).hexdigest()}"
+
+
+def key_of_id(schema: KeySchema, identity: str) -> dict[str, Any] | None:
+    """The key whose document has this _id, or None when it cannot be told from the id (a shortened one).
+
+    Raises ValueError when no key of this schema has such an id.
+    """
+    if len(identity.encode("utf-8", "surrogatepass")) > _KEPT_BYTES and identity[-65:-64] == "#":
+        return None
+    parts = [identity] if len(schema.names) == 1 else [_unescape(part) for part in identity.split("|")]
+    if len(parts) != len(schema.names):
+        raise ValueError(f"an id of this table has {len(schema.names)} parts joined by '|'")
+    return {
+        name: {kind: _part_value(kind, part)}
+        for name, kind, part in zip(schema.names, schema.types, parts, strict=True)
+    }
+
+
+def canonical_number(text: str) -> str:
+    """One spelling for one number: plain decimal notation without superfluous zeros ("1.50" -> "1.5")."""
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is not a number") from None
+    if not exact.is_finite():
+        raise ValueError(f"{text!r} is not a finite number")
+    if not exact:
+        return "0"
+    plain = format(exact, "f")
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+def _part_text(key: Item, name: str) -> str:
+    if name not in key:
+        raise ValueError(f"key attribute {name!r} is missing")
+    [(kind, content)] = key[name].items()
+    if kind == "S" and isinstance(content, str):
+        return content
+    if kind == "N" and isinstance(content, str):
+        return canonical_number(content)
+    if kind == "B":
+        return content if isinstance(content, str) else b64encode(content).decode("ascii")
+    raise ValueError(f"key attribute {name!r} has type {kind}; a key is S, N or B")
+
+
+def _part_value(kind: str, text: str) -> str | bytes:
+    if kind == "N":
+        return canonical_number(text)
+    if kind == "B":
+        return b64decode(text, validate=True)
+    return text
+
+
+def _escape(part: str) -> str:
+    return part.replace("%", "%25").replace("|", "%7C")
+
+
+def _unescape(part: str) -> str:
+    return part.replace("%7C", "|").replace("%25", "%")
+
+
+def describe_key(key: Item) -> str:
+    """A key for a message, ``id='rakes'`` or ``pk='a' sk=3``: values are keys, never other attributes."""
+    return " ".join(f"{name}={_shown(value)}" for name, value in key.items())
+
+
+def _shown(value: Any) -> str:
+    contents: Sequence[Any] = list(value.values()) if hasattr(value, "values") else [value]
+    return repr(contents[0])[:120] if contents else "?"

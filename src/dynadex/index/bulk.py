@@ -1,0 +1,125 @@
+"""One bulk request: its bytes, and what each item of the reply means. Pure functions and frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """Write only if the version is above the document's, deleted ones included (``version_type: external``)."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Write only if nobody wrote the document since it was read; its version becomes one more."""
+
+    seq_no: int
+    primary_term: int
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Create: write only if there is no document, whatever a tombstone says."""
+
+
+Condition = External | Unchanged | Absent
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One document to write, or to delete when ``body`` is None."""
+
+    id: str
+    body: bytes | None
+    condition: Condition
+
+    def encoded(self) -> bytes:
+        """The lines of this write in a bulk request to an index named in its path."""
+        action: dict[str, Any] = {"_id": self.id}
+        match self.condition:
+            case External(version):
+                action |= {"version": version, "version_type": "external"}
+            case Unchanged(seq_no, primary_term):
+                action |= {"if_seq_no": seq_no, "if_primary_term": primary_term}
+        if self.body is None:
+            return orjson.dumps({"delete": action}) + b"\n"
+        verb = "create" if isinstance(self.condition, Absent) else "index"
+        return b"%b\n%b\n" % (orjson.dumps({verb: action}), self.body)
+
+
+class Outcome(Enum):
+    """What became of one write."""
+
+    APPLIED = "applied"
+    CONFLICT = "conflict"
+    RETRY = "retry"
+    REJECTED = "rejected"
+    NO_INDEX = "no index"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An outcome, and the cluster's own reason where it is not plain success."""
+
+    outcome: Outcome
+    reason: str = ""
+
+
+APPLIED = Reply(Outcome.APPLIED)
+_OK = frozenset((200, 201))
+_CONFLICT, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 409, 404, 429, 500
+
+
+def classify(item: Mapping[str, Any]) -> Reply:
+    """What one item of a bulk reply means; the only place that decides it.
+
+    A delete that finds nothing (404) is applied. Anything refused for itself (400, 403, ...) is rejected: sending
+    it again would give the same answer, so it must be parked, or its batch would never end.
+    """
+    [(action, result)] = item.items()
+    status = int(result.get("status", _SERVER_ERROR))
+    error = result.get("error")
+    if status in _OK:
+        return APPLIED
+    if status == _CONFLICT:
+        return Reply(Outcome.CONFLICT, reason_of(error))
+    if status == _NOT_FOUND:
+        if action == "delete" and error is None:
+            return APPLIED
+        return Reply(Outcome.NO_INDEX, reason_of(error))
+    if status == _TOO_MANY or status >= _SERVER_ERROR:
+        return Reply(Outcome.RETRY, reason_of(error))
+    return Reply(Outcome.REJECTED, reason_of(error))
+
+
+def reason_of(error: Any) -> str:
+    """The cluster's reason with its causes, outermost first, on one line."""
+    reasons: list[str] = []
+    while isinstance(error, Mapping):
+        text = ": ".join(str(error[part]) for part in ("type", "reason") if error.get(part))
+        if text and text not in reasons:
+            reasons.append(text)
+        error = error.get("caused_by")
+    if isinstance(error, str) and error:
+        reasons.append(error)
+    return " <- ".join(reasons) or "no reason given"
+
+
+def cut(writes: Sequence[bytes], most_bytes: int) -> Iterator[range]:
+    """Consecutive ranges of writes whose bytes together stay within the limit; a larger single one stands alone."""
+    start = size = 0
+    for position, encoded in enumerate(writes):
+        if position > start and size + len(encoded) > most_bytes:
+            yield range(start, position)
+            start, size = position, 0
+        size += len(encoded)
+    if start < len(writes):
+        yield range(start, len(writes))

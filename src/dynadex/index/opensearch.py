@@ -1,0 +1,164 @@
+"""The one adapter to a search cluster: opensearch-py calls in, our values and errors out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import orjson
+
+from dynadex.errors import RequestTooLarge, SearchError, SearchUnavailable
+from dynadex.index.bulk import reason_of
+
+if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+
+Json = Any
+_NOT_FOUND, _TOO_LARGE, _TOO_MANY, _SERVER_ERROR = 404, 413, 429, 500
+_HINTS = {
+    400: "The request is not the data's fault: check the index settings and the version of the cluster.",
+    401: "Check the credentials for the search cluster.",
+    403: "Give this role or user the right to do it.",
+    404: "Create the index with `dynadex refill`.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A document as the index holds it now, deleted ones excepted."""
+
+    version: int
+    seq_no: int
+    primary_term: int
+    source: Json
+
+
+class OpenSearchIndex:
+    """Everything dynadex asks of a search cluster. Each call raises SearchError or one of its kinds."""
+
+    def __init__(self, client: OpenSearch) -> None:
+        self._client = client
+
+    def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
+        """One bulk request; the reply's items in order (only status and error of each)."""
+        reply = self._call(
+            "write to index", index, "POST", f"/{quote(index)}/_bulk", body, timeout_seconds,
+            params={"filter_path": "items.*.status,items.*.error"},
+        )  # fmt: skip
+        items: Sequence[Mapping[str, Any]] = reply.get("items", ())
+        return items
+
+    def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]:
+        """The documents with these ids as they are now (realtime), None for each that is not there."""
+        reply = self._call("read from index", index, "POST", f"/{quote(index)}/_mget", orjson.dumps({"ids": list(ids)}))
+        return [self._stored(index, one) for one in reply["docs"]]
+
+    def search(self, index: str, body: Mapping[str, Any], timeout_seconds: float | None = None) -> Json:
+        """A search, as OpenSearch answers it."""
+        return self._call(
+            "search index", index, "POST", f"/{quote(index)}/_search", orjson.dumps(body), timeout_seconds
+        )
+
+    def count(self, index: str) -> int:
+        """Documents that a search can see now."""
+        return int(self._call("count index", index, "GET", f"/{quote(index)}/_count")["count"])
+
+    def refresh(self, index: str) -> None:
+        """Make everything written so far visible to searches."""
+        self._call("refresh index", index, "POST", f"/{quote(index)}/_refresh")
+
+    def create(self, index: str, body: Mapping[str, Any]) -> None:
+        """Create an index from settings, mappings and aliases."""
+        self._call("create index", index, "PUT", f"/{quote(index)}", orjson.dumps(body))
+
+    def delete(self, index: str) -> None:
+        """Delete an index with all it holds."""
+        self._call("delete index", index, "DELETE", f"/{quote(index)}")
+
+    def exists(self, index: str) -> bool:
+        """Whether an index or alias has this name."""
+        return self._get_or_none("look for index", index, f"/{quote(index)}") is not None
+
+    def indexes_behind(self, alias: str) -> list[str]:
+        """The physical indexes behind an alias, oldest name first; none when there is no such alias."""
+        found = self._get_or_none("resolve alias", alias, f"/_alias/{quote(alias)}")
+        return sorted(found or ())
+
+    def update_aliases(self, actions: Sequence[Mapping[str, Any]]) -> None:
+        """Change aliases, all at once or not at all."""
+        names = ", ".join(sorted({str(part.get("alias")) for one in actions for part in one.values()}))
+        self._call("change alias", names, "POST", "/_aliases", orjson.dumps({"actions": list(actions)}))
+
+    def describe(self, index: str) -> Json:
+        """Settings, mappings and aliases of one physical index."""
+        return self._call("describe index", index, "GET", f"/{quote(index)}")[index]
+
+    def put_settings(self, index: str, settings: Mapping[str, Any]) -> None:
+        """Change dynamic settings of an index."""
+        self._call("change settings of", index, "PUT", f"/{quote(index)}/_settings", orjson.dumps(settings))
+
+    def info(self) -> Json:
+        """Name and version of the cluster."""
+        return self._call("reach", "the search cluster", "GET", "/")
+
+    def _stored(self, index: str, one: Mapping[str, Any]) -> Stored | None:
+        if "error" in one:
+            raise SearchError("read from index", index, reason_of(one["error"]), _HINTS[_NOT_FOUND])
+        if not one.get("found"):
+            return None
+        return Stored(one["_version"], one["_seq_no"], one["_primary_term"], one["_source"])
+
+    def _get_or_none(self, operation: str, subject: str, path: str) -> Json:
+        try:
+            return self._call(operation, subject, "GET", path)
+        except SearchError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    def _call(
+        self,
+        operation: str,
+        subject: str,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        timeout_seconds: float | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Json:
+        from opensearchpy import exceptions
+
+        arguments: dict[str, Any] = dict(params or {})
+        if timeout_seconds is not None:
+            arguments["request_timeout"] = timeout_seconds
+        try:
+            return self._client.transport.perform_request(method, path, params=arguments, body=body)
+        except exceptions.OpenSearchException as error:
+            raise translate(error, operation, subject) from error
+
+
+def translate(error: Exception, operation: str, subject: str) -> SearchError:
+    """A foreign error as one of ours: unavailable (retry), too large (halve), or refused (stop, with a hint)."""
+    from opensearchpy import exceptions
+
+    if isinstance(error, exceptions.SSLError):
+        return SearchError(operation, subject, str(error.error), "Check the cluster's certificate and the URL.")
+    if isinstance(error, exceptions.ConnectionError):
+        return SearchUnavailable(
+            operation, subject, f"the search cluster does not answer ({error.error})",
+            "Start it, or set OPENSEARCH_URL (`--opensearch`) to one that runs.",
+        )  # fmt: skip
+    if isinstance(error, exceptions.SerializationError):
+        return SearchUnavailable(operation, subject, "the reply is not whole JSON", "Is it an OpenSearch cluster?")
+    status = getattr(error, "status_code", None)
+    info = getattr(error, "info", None)
+    reason = reason_of(info.get("error") if isinstance(info, Mapping) else getattr(error, "error", str(error)))
+    if status == _TOO_LARGE:
+        return RequestTooLarge(operation, subject, reason)
+    if status == _TOO_MANY or (isinstance(status, int) and status >= _SERVER_ERROR):
+        return SearchUnavailable(
+            operation, subject, f"{status} {reason}", "It may pass; otherwise look at the cluster."
+        )
+    return SearchError(operation, subject, reason, _HINTS.get(status or 0, ""), status=status)

@@ -1,0 +1,97 @@
+"""Sends writes to one index: in bulks cut by bytes, retried within a time budget, halved when too large."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from dynadex.clock import Backoff, Clock
+from dynadex.errors import RequestTooLarge, SearchError, SearchUnavailable
+from dynadex.index.bulk import Outcome, Reply, Write, classify, cut
+
+
+class BulkTarget(Protocol):
+    """What the writer needs of a search cluster."""
+
+    def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
+        """Send one bulk request to ``index``; the reply's items, in order.
+
+        Raises SearchUnavailable, RequestTooLarge, or SearchError for a request refused as a whole.
+        """
+        ...
+
+
+class Writer:
+    """Bulk writes with bounded patience.
+
+    ``most_bytes`` bounds one request; a 413 halves the bound for good. The writer's waiting is what slows the
+    reader down: nothing more is read while it waits.
+    """
+
+    def __init__(
+        self,
+        target: BulkTarget,
+        clock: Clock,
+        *,
+        most_bytes: int = 5 * 1024 * 1024,
+        request_timeout_seconds: float = 30.0,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._target = target
+        self._clock = clock
+        self._most_bytes = most_bytes
+        self._request_timeout_seconds = request_timeout_seconds
+        self._backoff = backoff or Backoff()
+        self.retries = 0
+
+    def write(self, index: str, writes: Sequence[Write], deadline: float) -> list[Reply]:
+        """What became of each write, in order. A RETRY left in it means that the deadline came first.
+
+        ``deadline`` is a reading of ``clock.monotonic()``. Raises SearchError when the cluster refuses the
+        request as a whole or the index is missing: then nothing is known to be written.
+        """
+        encoded = [write.encoded() for write in writes]
+        replies = [Reply(Outcome.RETRY, "the time budget was spent before it was sent")] * len(writes)
+        pending = list(range(len(writes)))
+        for attempt in range(1_000_000):
+            for chunk in cut([encoded[i] for i in pending], self._most_bytes):
+                positions = [pending[i] for i in chunk]
+                if attempt and self._clock.monotonic() >= deadline:
+                    break
+                for position, reply in zip(
+                    positions, self._send(index, [encoded[i] for i in positions], deadline), strict=True
+                ):
+                    replies[position] = reply
+            pending = [i for i in pending if replies[i].outcome is Outcome.RETRY]
+            pause = self._backoff.pause(attempt)
+            if not pending or self._clock.monotonic() + pause >= deadline:
+                break
+            self.retries += 1
+            self._clock.sleep(pause)
+        return replies
+
+    def _send(self, index: str, lines: Sequence[bytes], deadline: float) -> list[Reply]:
+        body = b"".join(lines)
+        remaining = max(1.0, deadline - self._clock.monotonic())
+        try:
+            items = self._target.bulk(index, body, min(self._request_timeout_seconds, remaining))
+        except RequestTooLarge as error:
+            return self._send_halves(index, lines, deadline, error)
+        except SearchUnavailable as error:
+            return [Reply(Outcome.RETRY, error.reason)] * len(lines)
+        if len(items) != len(lines):
+            return [Reply(Outcome.RETRY, f"{len(items)} replies to {len(lines)} writes")] * len(lines)
+        replies = [classify(item) for item in items]
+        missing = next((reply for reply in replies if reply.outcome is Outcome.NO_INDEX), None)
+        if missing:
+            raise SearchError(
+                "write to index", index, missing.reason, "Create it with `dynadex refill`, then start again."
+            )
+        return replies
+
+    def _send_halves(self, index: str, lines: Sequence[bytes], deadline: float, error: RequestTooLarge) -> list[Reply]:
+        if len(lines) == 1:
+            return [Reply(Outcome.REJECTED, f"the document is too large for the cluster: {error.reason}")]
+        middle = len(lines) // 2
+        self._most_bytes = max(1, min(self._most_bytes, sum(map(len, lines)) // 2))
+        return self._send(index, lines[:middle], deadline) + self._send(index, lines[middle:], deadline)

@@ -1,0 +1,1 @@
+"""The whole system on one machine: start, watch and stop the local backends."""

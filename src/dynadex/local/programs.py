@@ -1,0 +1,95 @@
+"""The two emulators as Programs: how each is found, told its place, and kept to itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+
+from dynadex.errors import LocalStackError
+from dynadex.local.child import Program
+from dynadex.local.probe import LOOPBACK
+from dynadex.local.state import StackFolder
+
+DYNAMODB = "ministack"
+OPENSEARCH = "osmem-server"
+REGION = "us-east-1"
+CREDENTIAL = "local"
+
+_INSTALL = "Install it: pip install 'dynadex[local]'"
+
+# What ministack does unless told otherwise and a stack of ours must not: listen for MQTT and SFTP, talk to
+# Docker (it removes containers it takes for its own), serve TLS, ask for credentials, keep state in /tmp.
+_MINISTACK_KEPT_TO_ITSELF = {
+    "AUTH": "false",
+    "IOT_MTLS_ENABLED": "0",
+    "LOCALSTACK_PERSISTENCE": "0",
+    "PERSIST_STATE": "0",
+    "S3_PERSIST": "0",
+    "SERVICES": "",
+    "SFTP_ENABLED": "0",
+    "USE_SSL": "0",
+}
+
+
+def dynamodb(folder: StackFolder, port: int | None) -> Program:
+    """ministack; raises LocalStackError when it is not installed."""
+    if find_spec("ministack") is None:
+        raise _not_installed(DYNAMODB, "--dynamodb URL")
+    # -P: a file of the user's that happens to be called ministack.py must not be taken for it.
+    arguments = ("-P", "-m", "dynadex.local.ministack_child", str(port or 0), str(os.getpid()))
+    return Program(
+        name=DYNAMODB,
+        command=(sys.executable, *arguments),
+        environment=_ministack_environment(folder),
+        health_path="/_ministack/health",
+        log=folder.log("ministack"),
+    )
+
+
+def opensearch(folder: StackFolder, port: int | None) -> Program:
+    """osmem-server; raises LocalStackError when it is not installed, or not for this platform."""
+    if find_spec("osmem_server") is None:
+        raise _not_installed(OPENSEARCH, "--opensearch URL")
+    from osmem_server import OsmemError, resolve_binary  # type: ignore[import-untyped]
+
+    try:
+        binary = resolve_binary()
+    except OsmemError as error:
+        raise LocalStackError(
+            "start", OPENSEARCH, str(error), "Or use an OpenSearch that runs: --opensearch URL"
+        ) from error
+    return Program(
+        name=OPENSEARCH,
+        command=(binary, "-addr", f"{LOOPBACK}:{port or 0}", "-parent-pid", str(os.getpid())),
+        environment=os.environ.copy(),
+        health_path="/",
+        log=folder.log("opensearch"),
+    )
+
+
+def _ministack_environment(folder: StackFolder) -> dict[str, str]:
+    # Its Lambda workers inherit its environment: with the caller's AWS_* they could reach a real account, or,
+    # through an AWS_ENDPOINT_URL exported for an earlier stack, that one instead of this.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    temporary = folder.temporary / "ministack"
+    temporary.mkdir(parents=True, exist_ok=True)
+    return (
+        inherited
+        | _MINISTACK_KEPT_TO_ITSELF
+        | {
+            "AWS_ACCESS_KEY_ID": CREDENTIAL,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
+            "DOCKER_HOST": f"unix://{temporary / 'no-docker'}",
+            "MINISTACK_REGION": REGION,
+            "S3_DATA_DIR": str(temporary / "s3"),
+            "STATE_DIR": str(temporary / "state"),
+            "TMPDIR": str(temporary),
+        }
+    )
+
+
+def _not_installed(name: str, alternative: str) -> LocalStackError:
+    return LocalStackError("start", name, "it is not installed", f"{_INSTALL}; or use one that runs: {alternative}")

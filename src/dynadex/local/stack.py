@@ -1,0 +1,159 @@
+"""The local stack as a value one can enter: both backends started, waited for, watched and stopped."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+from dynadex.errors import LocalStackError
+from dynadex.local import programs
+from dynadex.local.child import Child
+from dynadex.local.probe import why_silent, why_unusable
+from dynadex.local.state import Endpoints, RunningStack, StackFolder
+
+__all__ = ["Endpoints", "LocalStack"]
+
+_START_SECONDS = 60.0
+_POLL_SECONDS = 0.02
+
+
+class LocalStack:
+    """DynamoDB and OpenSearch on this machine, in memory, for as long as it is entered::
+
+        with LocalStack(Path(".dynadex/local")) as stack:
+            print(stack.endpoints.dynamodb, stack.endpoints.opensearch)
+
+    A URL given is used instead of a process of its own; a port not given is any free one. One directory holds
+    one stack at a time. However this process ends, the processes it started end too.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        dynamodb_url: str | None = None,
+        opensearch_url: str | None = None,
+        dynamodb_port: int | None = None,
+        opensearch_port: int | None = None,
+    ) -> None:
+        self.folder = StackFolder(directory)
+        self._urls = {"dynamodb": dynamodb_url, "opensearch": opensearch_url}
+        self._ports = {"dynamodb": dynamodb_port, "opensearch": opensearch_port}
+        self._children: dict[str, Child] = {}
+        self._running: RunningStack | None = None
+
+    @property
+    def running(self) -> RunningStack:
+        """What runs; raises LocalStackError before start and after stop."""
+        if self._running is None:
+            raise LocalStackError("use", "the local stack", "it is not running", "Start it first.")
+        return self._running
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where the backends answer; raises LocalStackError before start and after stop."""
+        return self.running.endpoints
+
+    def start(self) -> Endpoints:
+        """Start what is to be started and wait until everything answers; raises LocalStackError."""
+        self.folder.prepare()
+        if not self.folder.lock():
+            raise already_running(self.folder)
+        try:
+            # Left by a stack that was killed: its processes are gone, only its files are not.
+            self.folder.clear()
+            self._check_request()
+            self._launch()
+            self._running = self._described(self._await_answers())
+            self.folder.write(self._running)
+        except BaseException:
+            self.stop()
+            raise
+        return self.endpoints
+
+    def stop(self) -> None:
+        """Stop what was started, and wait until it is gone. Stopping what does not run is fine."""
+        for child in self._children.values():
+            child.release()
+        for child in self._children.values():
+            child.stop()
+        self._children.clear()
+        self._running = None
+        if self.folder.has_lock:
+            self.folder.clear()
+            self.folder.unlock()
+
+    def check(self) -> None:
+        """Raise LocalStackError if a process that was started has ended."""
+        for child in self._children.values():
+            child.check()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _check_request(self) -> None:
+        for backend, url in self._urls.items():
+            port = self._ports[backend]
+            if url is not None and port is not None:
+                raise LocalStackError("start", "the local stack", f"{backend} has both a URL and a port", "Give one.")
+            if url is not None and (silence := why_silent(url)):
+                raise LocalStackError("use", url, silence, f"Start it, or leave out --{backend} to have one started.")
+            if port is not None and (trouble := why_unusable(port)):
+                raise LocalStackError(
+                    "listen on",
+                    f"port {port} for {backend}",
+                    trouble,
+                    f"Free it, or give another --{backend}-port, or none to get a free one.",
+                )
+
+    def _launch(self) -> None:
+        # Both are known to be installed before either is started.
+        wanted = [
+            (backend, program(self.folder, self._ports[backend]))
+            for backend, program in (("dynamodb", programs.dynamodb), ("opensearch", programs.opensearch))
+            if self._urls[backend] is None
+        ]
+        for backend, program in wanted:
+            self._children[backend] = Child(program)
+
+    def _await_answers(self) -> Endpoints:
+        urls = {backend: url for backend, url in self._urls.items() if url is not None}
+        deadline = time.monotonic() + _START_SECONDS
+        while waiting := {backend: child for backend, child in self._children.items() if backend not in urls}:
+            for backend, child in waiting.items():
+                if url := child.answering_url():
+                    urls[backend] = url
+                elif time.monotonic() > deadline:
+                    raise child.failure("start", f"it does not answer after {_START_SECONDS:g} s")
+            time.sleep(_POLL_SECONDS)
+        return Endpoints(**urls)
+
+    def _described(self, endpoints: Endpoints) -> RunningStack:
+        return RunningStack(
+            pid=os.getpid(),
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            endpoints=endpoints,
+            children=MappingProxyType({child.program.name: child.pid for child in self._children.values()}),
+        )
+
+
+def already_running(folder: StackFolder) -> LocalStackError:
+    """The error for a directory that another stack holds."""
+    running = folder.read()
+    if running is None:
+        reason = "another one is just starting or stopping there"
+    else:
+        at = f"DynamoDB {running.endpoints.dynamodb}, OpenSearch {running.endpoints.opensearch}"
+        reason = f"one already runs there (pid {running.pid}, {at})"
+    hint = "Use it, or stop it with `dynadex local down`, or give another --dir."
+    return LocalStackError("start a local stack in", str(folder.path), reason, hint)

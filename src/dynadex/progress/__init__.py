@@ -1,0 +1,1 @@
+"""How far we are: what is acknowledged, and where that is kept."""

@@ -1,0 +1,1 @@
+"""How documents are found: query builder, HTTP service, page."""

@@ -1,0 +1,105 @@
+"""Settings from the environment: read once, checked once, passed on as a value."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from dynadex.document.versioning import MICROSECONDS, Timing
+from dynadex.errors import DeclarationError
+
+_PREFIX = "DYNADEX_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How dynadex runs, as opposed to what a Sync declares. Each field says its environment variable and unit."""
+
+    opensearch_url: str = "http://127.0.0.1:9200"
+    """OPENSEARCH_URL: where the search cluster answers."""
+    dynamodb_url: str | None = None
+    """DYNADEX_DYNAMODB_URL: endpoint of the DynamoDB API, its streams and SQS; unset means AWS."""
+    region: str | None = None
+    """AWS_REGION, else AWS_DEFAULT_REGION: region of the table; us-east-1 for a loopback endpoint."""
+    state_table: str | None = None
+    """DYNADEX_STATE_TABLE: table that keeps checkpoints and leases; default is TABLE-dynadex."""
+    dead_letters: str = "file:dead-letters.jsonl"
+    """DYNADEX_DEAD_LETTERS: where keys are parked that cannot be indexed: file:PATH or the URL of an SQS queue."""
+    stream_granularity_seconds: float = 1.0
+    """DYNADEX_STREAM_GRANULARITY_SECONDS: what the stream rounds times down to; AWS 1, DynamoDB Local 60."""
+    clock_skew_seconds: float = 1.0
+    """DYNADEX_CLOCK_SKEW_SECONDS: how far this machine's clock may be from DynamoDB's."""
+    batch_size: int = 1000
+    """DYNADEX_BATCH_SIZE: most records per batch of the worker."""
+    bulk_bytes: int = 5 * 1024 * 1024
+    """DYNADEX_BULK_BYTES: largest bulk request."""
+    request_timeout_seconds: float = 30.0
+    """DYNADEX_REQUEST_TIMEOUT_SECONDS: longest wait for one answer of the search cluster."""
+    poll_seconds: float = 0.25
+    """DYNADEX_POLL_SECONDS: the worker's pause after an empty read of a shard."""
+
+    @property
+    def timing(self) -> Timing:
+        """The clocks' worth, for the version rule."""
+        return Timing(
+            granularity_us=round(self.stream_granularity_seconds * MICROSECONDS),
+            clock_skew_us=round(self.clock_skew_seconds * MICROSECONDS),
+        )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+        """Settings of this process; ``overrides`` that are not None win over the environment.
+
+        Raises DeclarationError naming the variable that holds something unusable.
+        """
+        env = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            text = next((env[name] for name in variables(field.name) if env.get(name)), None)
+            if text is not None:
+                values[field.name] = _parse(field.name, type(field.default), text)
+        chosen = {name: value for name, value in overrides.items() if value is not None}
+        return replace(cls(**values), **chosen).checked()
+
+    def checked(self) -> Settings:
+        """These settings, once it is certain that they make sense; raises DeclarationError otherwise."""
+        for name in ("opensearch_url", "dynamodb_url"):
+            url = getattr(self, name)
+            if url and urlsplit(url).scheme not in ("http", "https"):
+                raise _unusable(name, f"{url!r} is no http or https URL")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int | float) and value <= 0 and field.name != "clock_skew_seconds":
+                raise _unusable(field.name, f"{value} is not above zero")
+        return self
+
+
+def variables(field_name: str) -> tuple[str, ...]:
+    """The environment variables a setting is read from, the first that is set wins."""
+    if field_name == "opensearch_url":
+        return ("OPENSEARCH_URL",)
+    if field_name == "region":
+        return ("AWS_REGION", "AWS_DEFAULT_REGION")
+    return (_PREFIX + field_name.upper(),)
+
+
+def is_loopback(url: str | None) -> bool:
+    """Whether the URL stays on this machine."""
+    host = urlsplit(url or "").hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _parse(name: str, kind: type, text: str) -> Any:
+    if kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            raise _unusable(name, f"{text!r} is not a number") from None
+    return text
+
+
+def _unusable(name: str, reason: str) -> DeclarationError:
+    return DeclarationError("use the setting", variables(name)[0], reason, "Set it to a usable value, or unset it.")

@@ -1,0 +1,1 @@
+"""Where changes and items come from: the table, its stream, its scan."""

@@ -1,0 +1,118 @@
+"""Typed JSON to plain values: the one converter, for stream records and table reads alike.
+
+| DynamoDB | plain value |
+|---|---|
+| S | str |
+| N | int when it is integral and fits 64 bits, else Decimal with its exact digits; never a float |
+| BOOL, NULL | bool, None |
+| M, L | dict, list, recursively |
+| SS, NS | sorted list |
+| B, BS | base64 text, sorted list of base64 texts |
+
+Binary values arrive as bytes from boto3 and as base64 text in Lambda events; both give the same text.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from dynadex.change import AttributeValue, Item
+
+# More digits than any 64-bit integer needs are left to Decimal, which keeps them all.
+_INT_DIGITS = 18
+
+
+def plain(item: Item) -> dict[str, Any]:
+    """The item's attributes as plain Python values.
+
+    Raises ValueError, naming the attribute, for a value that is not DynamoDB typed JSON.
+    """
+    result: dict[str, Any] = {}
+    for name, value in item.items():
+        try:
+            [(kind, content)] = value.items()
+            result[name] = _CONVERTERS[kind](content)
+        except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:
+            raise ValueError(f"attribute {name!r} is not DynamoDB typed JSON: {_describe(error)}") from error
+    return result
+
+
+def value(attribute: AttributeValue) -> Any:
+    """One attribute value as a plain Python value; raises ValueError, KeyError or TypeError when it is none."""
+    [(kind, content)] = attribute.items()
+    return _CONVERTERS[kind](content)
+
+
+def number(text: str) -> int | Decimal:
+    """The exact number: an int where it fits 64 bits, else a Decimal."""
+    if len(text) <= _INT_DIGITS and (text.isdecimal() or (text[:1] == "-" and text[1:].isdecimal())):
+        return int(text)
+    exact = Decimal(text)
+    if not exact.is_finite():
+        raise ValueError(f"{text!r} is not a finite number")
+    return exact
+
+
+def typed(plain_value: Any) -> dict[str, Any]:
+    """A JSON value as a DynamoDB attribute value; numbers keep their digits. Raises TypeError for anything else.
+
+    Not the whole way back: a set or a binary value that became a list or text stays one.
+    """
+    match plain_value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": plain_value}
+        case int() | Decimal():
+            return {"N": str(plain_value)}
+        case str():
+            return {"S": plain_value}
+        case list():
+            return {"L": [typed(part) for part in plain_value]}
+        case dict():
+            return {"M": {name: typed(part) for name, part in plain_value.items()}}
+    raise TypeError(f"{type(plain_value).__name__} has no DynamoDB attribute type")
+
+
+def binary(content: bytes | bytearray | str) -> str:
+    """Base64 text of a binary value, however it arrived."""
+    return content if isinstance(content, str) else b64encode(content).decode("ascii")
+
+
+def _text(content: Any) -> str:
+    if not isinstance(content, str):
+        raise TypeError(f"expected text, found {type(content).__name__}")
+    return content
+
+
+def _boolean(content: Any) -> bool:
+    if not isinstance(content, bool):
+        raise TypeError(f"expected true or false, found {content!r}")
+    return content
+
+
+def _map(content: Item) -> dict[str, Any]:
+    return {name: value(attribute) for name, attribute in content.items()}
+
+
+_CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "S": _text,
+    "N": number,
+    "BOOL": _boolean,
+    "NULL": lambda _: None,
+    "M": _map,
+    "L": lambda content: [value(attribute) for attribute in content],
+    "SS": sorted,
+    "NS": lambda content: sorted(number(text) for text in content),
+    "B": binary,
+    "BS": lambda content: sorted(binary(one) for one in content),
+}
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"no attribute type is called {error.args[0]!r}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,150 @@
+"""The table itself: what it looks like, and single items read and written consistently."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dynadex.change import Item
+from dynadex.clock import Backoff, Clock, SystemClock
+from dynadex.document.identity import KeySchema, canonical_number
+from dynadex.errors import SourceError, SourceUnavailable
+from dynadex.source.attribute_values import binary
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# BatchGetItem takes no more keys than this at once.
+_MOST_KEYS = 100
+_ATTEMPTS = 8
+_USABLE_VIEWS = ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")
+_PASSING = frozenset((
+    "InternalServerError", "LimitExceededException", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
+    "ServiceUnavailable", "ServiceUnavailableException", "ThrottlingException", "InternalFailure", "500", "502", "503",
+))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TableDescription:
+    """What dynadex needs to know of a table. ``item_count`` is DynamoDB's estimate, up to six hours old."""
+
+    name: str
+    schema: KeySchema
+    stream_arn: str | None
+    stream_view: str | None
+    item_count: int
+
+    def usable_stream(self) -> str:
+        """The ARN of the stream. Raises SourceError when there is none, or one without new images."""
+        if not self.stream_arn:
+            raise SourceError(
+                "follow the stream of table", self.name, "the table has no stream",
+                f"Enable one: aws dynamodb update-table --table-name {self.name} "
+                "--stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES.",
+            )  # fmt: skip
+        if self.stream_view not in _USABLE_VIEWS:
+            raise SourceError(
+                "follow the stream of table", self.name, f"its stream shows {self.stream_view}, without new images",
+                "Disable the stream and enable it again with StreamViewType=NEW_AND_OLD_IMAGES.",
+            )  # fmt: skip
+        return self.stream_arn
+
+
+class Table:
+    """A DynamoDB table, by name. Each call raises SourceError, or SourceUnavailable when it may pass."""
+
+    def __init__(self, client: DynamoDBClient, name: str, clock: Clock | None = None) -> None:
+        self.name = name
+        self._client = client
+        self._clock = clock or SystemClock()
+        self._backoff = Backoff()
+
+    def describe(self) -> TableDescription:
+        """Key schema, stream and size of the table."""
+        try:
+            found: Mapping[str, Any] = self._client.describe_table(TableName=self.name)["Table"]
+        except (ClientError, BotoCoreError) as error:
+            raise translate(error, "describe table", self.name) from error
+        types = {one["AttributeName"]: one["AttributeType"] for one in found["AttributeDefinitions"]}
+        # HASH sorts before RANGE: the partition key comes first.
+        names = [one["AttributeName"] for one in sorted(found["KeySchema"], key=lambda one: one["KeyType"])]
+        stream = found.get("StreamSpecification") or {}
+        enabled = bool(stream.get("StreamEnabled"))
+        return TableDescription(
+            name=self.name,
+            schema=KeySchema(tuple(names), tuple(types[name] for name in names)),
+            stream_arn=found.get("LatestStreamArn") if enabled else None,
+            stream_view=stream.get("StreamViewType") if enabled else None,
+            item_count=int(found.get("ItemCount", 0)),
+        )
+
+    def read_items(self, keys: Sequence[Item]) -> list[Item | None]:
+        """The items with these keys as they are now (consistent reads), None for each that does not exist."""
+        found: dict[frozenset[Any], Item] = {}
+        names = list(keys[0]) if keys else []
+        for start in range(0, len(keys), _MOST_KEYS):
+            for item in self._read_batch(keys[start : start + _MOST_KEYS]):
+                found[_hashable({name: item[name] for name in names})] = item
+        return [found.get(_hashable(key)) for key in keys]
+
+    def put(self, item: Item) -> None:
+        """Write one item, replacing what was there."""
+        try:
+            self._client.put_item(TableName=self.name, Item=dict(item))
+        except (ClientError, BotoCoreError) as error:
+            raise translate(error, "write an item of table", self.name) from error
+
+    def delete(self, key: Item) -> bool:
+        """Delete one item; False when there was none."""
+        try:
+            reply = self._client.delete_item(TableName=self.name, Key=dict(key), ReturnValues="ALL_OLD")
+        except (ClientError, BotoCoreError) as error:
+            raise translate(error, "delete an item of table", self.name) from error
+        return bool(reply.get("Attributes"))
+
+    def _read_batch(self, keys: Sequence[Item]) -> list[Item]:
+        items: list[Item] = []
+        pending: Any = {self.name: {"Keys": [dict(key) for key in keys], "ConsistentRead": True}}
+        for attempt in range(_ATTEMPTS):
+            try:
+                reply = self._client.batch_get_item(RequestItems=pending)
+            except (ClientError, BotoCoreError) as error:
+                raise translate(error, "read items of table", self.name) from error
+            items += reply["Responses"].get(self.name, [])
+            pending = reply.get("UnprocessedKeys")
+            if not pending:
+                return items
+            self._clock.sleep(self._backoff.pause(attempt))
+        raise SourceUnavailable("read items of table", self.name, f"still throttled after {_ATTEMPTS} attempts")
+
+
+def translate(error: ClientError | BotoCoreError, operation: str, subject: str) -> SourceError:
+    """A boto error as one of ours: it may pass, or it says what to fix."""
+    if not isinstance(error, ClientError):
+        if type(error).__name__ in ("NoCredentialsError", "NoRegionError", "ParamValidationError"):
+            return SourceError(operation, subject, str(error), "Set up AWS credentials and AWS_REGION.")
+        return SourceUnavailable(operation, subject, str(error), "Check the endpoint and the network.")
+    code = error.response.get("Error", {}).get("Code", "")
+    message = error.response.get("Error", {}).get("Message", "") or code
+    if code in _PASSING:
+        return SourceUnavailable(operation, subject, message)
+    if code == "ResourceNotFoundException":
+        return SourceError(
+            operation, subject, f"it does not exist ({message})",
+            "Check the name, AWS_REGION, and the endpoint (`--dynamodb`).",
+        )  # fmt: skip
+    if code in ("AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException"):
+        return SourceError(operation, subject, message, "Check the credentials and the rights of this role.")
+    return SourceError(operation, subject, f"{code}: {message}")
+
+
+def _hashable(key: Item) -> frozenset[Any]:
+    """A key to look an item up by; numbers come back in DynamoDB's spelling, so they are compared by value."""
+    parts = []
+    for name, value in key.items():
+        [(kind, content)] = value.items()
+        parts.append((name, kind, canonical_number(content) if kind == "N" else binary(content)))
+    return frozenset(parts)

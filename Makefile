@@ -59,4 +59,11 @@ $(VENV)/.local $(VENV)/.dev: $(VENV)/.%: requirements/%.txt pyproject.toml $(VEN
 	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# What the tests run against. Both do nothing when it is there already.
+opensearch:
+	@tests/opensearch/jars.sh
+
+chromium: $(VENV)/.dev
+	@tests/chromium.sh
+
 .PHONY: help demo test check format bench lock clean opensearch chromium

@@ -12,6 +12,7 @@ from dynadex.document.versioning import MICROSECONDS, Timing
 from dynadex.errors import DeclarationError
 
 _PREFIX = "DYNADEX_"
+_MAY_BE_ZERO = ("clock_skew_seconds", "batch_window_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ class Settings:
     """DYNADEX_CLOCK_SKEW_SECONDS: how far this machine's clock may be from DynamoDB's."""
     batch_size: int = 1000
     """DYNADEX_BATCH_SIZE: most records per batch of the worker."""
+    batch_window_seconds: float = 0.0
+    """DYNADEX_BATCH_WINDOW_SECONDS: how long the worker lets a batch fill up."""
+    lease_seconds: float = 10.0
+    """DYNADEX_LEASE_SECONDS: silence of a worker after which one that stands by takes over."""
     bulk_bytes: int = 5 * 1024 * 1024
     """DYNADEX_BULK_BYTES: largest bulk request."""
     request_timeout_seconds: float = 30.0
@@ -72,7 +77,7 @@ class Settings:
                 raise _unusable(name, f"{url!r} is no http or https URL")
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, int | float) and value <= 0 and field.name != "clock_skew_seconds":
+            if isinstance(value, int | float) and value <= 0 and field.name not in _MAY_BE_ZERO:
                 raise _unusable(field.name, f"{value} is not above zero")
         return self
 

@@ -33,7 +33,7 @@ command -v mvn >/dev/null || fail "Maven is needed to fetch OpenSearch's jars: p
 echo "opensearch: fetching jars for Java $version" >&2
 fresh="$made.$$"
 trap 'rm -rf "$fresh"' EXIT
-mvn -q -B -Dstyle.color=never -f pom.xml dependency:copy-dependencies -DoutputDirectory="$PWD/$fresh/lib" -DincludeScope=runtime
+mvn -q -B -f pom.xml dependency:copy-dependencies -DoutputDirectory="$PWD/$fresh/lib" -DincludeScope=runtime
 "$JAVA_HOME/bin/javac" -Xlint:all,-classfile,-path,-processing,-serial -cp "$fresh/lib/*" -d "$fresh" StartNode.java
 touch "$fresh/made"
 rm -rf "$made"

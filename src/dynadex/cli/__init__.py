@@ -9,7 +9,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dynadex import __version__
-from dynadex.cli import local
+from dynadex.cli import demo, local, refill, run
 from dynadex.errors import DynadexError
 
 app = typer.Typer(
@@ -18,6 +18,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(demo.demo)
+app.command()(run.run)
+app.command()(refill.refill)
 app.add_typer(local.app, name="local")
 
 

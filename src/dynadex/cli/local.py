@@ -49,8 +49,9 @@ def up(
 ) -> None:
     """Start the backends, and stop them on Ctrl-C.
 
-    Prints where they answer and the environment variables that point other programs at them. What they hold is in
-    memory and gone once they stop. A backend that runs already is used, not started, when its URL is given.
+    Prints where they answer and the environment that points other programs
+    at them. What they hold is in memory, gone once they stop. A backend that
+    runs already is used, not started, when its URL is given.
 
     \b
     Examples:

@@ -46,14 +46,14 @@ def decode(body: bytes | str) -> Any:
     return json.loads(body, parse_float=Decimal)
 
 
-def same(document: Mapping[str, Any] | None, stored: Any) -> bool:
-    """Whether the stored source says the same as the document, numbers compared by value ("1.50" equals "1.5").
+def same(body: bytes | None, stored: Any) -> bool:
+    """Whether a stored source says the same as a document's bytes; numbers by value ("1.50" equals "1.5").
 
     None stands for "no document".
     """
-    if document is None or stored is None:
-        return document is None and stored is None
-    return bool(decode(encode(document)) == stored)
+    if body is None or stored is None:
+        return body is None and stored is None
+    return bool(decode(body) == stored)
 
 
 def _exact(value: Any) -> orjson.Fragment:

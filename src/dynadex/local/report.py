@@ -52,9 +52,8 @@ def how_to_stop(directory: Path) -> str:
 def not_running(directory: Path) -> str:
     """That nothing runs, and where the logs of what ran last are."""
     folder = StackFolder(directory)
-    logs = sorted(str(log) for log in folder.path.glob("*.log"))
     text = f"local stack: not running in {folder.path}"
-    return "\n".join([text, *(f"  log of the last one: {log}" for log in logs)])
+    return f"{text} (logs of the last one are there)" if any(folder.path.glob("*.log")) else text
 
 
 def show(text: str) -> None:
@@ -63,5 +62,9 @@ def show(text: str) -> None:
         print(text, flush=True)
         return
     from rich.console import Console
+    from rich.text import Text
 
-    Console().print(text, markup=False, soft_wrap=True)
+    coloured = Text(text)
+    coloured.highlight_regex(r"^local stack: \w+", "bold")
+    coloured.highlight_regex(r"https?://\S+", "cyan")
+    Console(highlight=False).print(coloured, soft_wrap=True)

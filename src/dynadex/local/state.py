@@ -12,6 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from dynadex.errors import LocalStackError
+
 DEFAULT_DIRECTORY = Path(".dynadex/local")
 
 # Whoever only asks whether a stack runs holds the lock for an instant: one refusal is not yet an answer.
@@ -67,9 +69,13 @@ class StackFolder:
         self._lock: int | None = None
 
     def prepare(self) -> None:
-        """Make the folder, and keep it out of the user's version control."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / ".gitignore").write_text("*\n")
+        """Make the folder, and keep it out of the user's version control; raises LocalStackError."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / ".gitignore").write_text("*\n")
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise LocalStackError("keep state in", str(self.path), reason, "Give another --dir.") from error
 
     def log(self, child: str) -> Path:
         """Where a child's output goes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -100,14 +101,14 @@ class Table:
     def delete(self, key: Item) -> bool:
         """Delete one item; False when there was none."""
         try:
-            reply = self._client.delete_item(TableName=self.name, Key=dict(key), ReturnValues="ALL_OLD")
+            reply = self._client.delete_item(TableName=self.name, Key=boto_key(key), ReturnValues="ALL_OLD")
         except (ClientError, BotoCoreError) as error:
             raise translate(error, "delete an item of table", self.name) from error
         return bool(reply.get("Attributes"))
 
     def _read_batch(self, keys: Sequence[Item]) -> list[Item]:
         items: list[Item] = []
-        pending: Any = {self.name: {"Keys": [dict(key) for key in keys], "ConsistentRead": True}}
+        pending: Any = {self.name: {"Keys": [boto_key(key) for key in keys], "ConsistentRead": True}}
         for attempt in range(_ATTEMPTS):
             try:
                 reply = self._client.batch_get_item(RequestItems=pending)
@@ -139,6 +140,14 @@ def translate(error: ClientError | BotoCoreError, operation: str, subject: str) 
     if code in ("AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException"):
         return SourceError(operation, subject, message, "Check the credentials and the rights of this role.")
     return SourceError(operation, subject, f"{code}: {message}")
+
+
+def boto_key(key: Item) -> dict[str, Any]:
+    """A key as boto3 takes it: binary as bytes, where a Lambda event or a dead letter has base64 text."""
+    return {
+        name: {"B": b64decode(value["B"])} if isinstance(value.get("B"), str) else dict(value)
+        for name, value in key.items()
+    }
 
 
 def _hashable(key: Item) -> frozenset[Any]:

@@ -1,0 +1,5 @@
+"""`python -m dynadex` is the command `dynadex`."""
+
+from dynadex.cli import main
+
+main()

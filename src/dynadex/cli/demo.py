@@ -1,0 +1,73 @@
+"""`dynadex demo`: everything on this machine, with real lessons."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, say, stop_on_signals
+from dynadex.errors import DynadexError
+
+
+def demo(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes any free one.")] = 8080,
+    songs: Annotated[int | None, typer.Option(min=1, help="How many songs to load. Default: all.")] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")] = False,
+    directory: Annotated[Path, typer.Option("--dir", help="Folder for logs.")] = Path(".dynadex/demo"),
+    opensearch: OpenSearchUrl = None,
+    dynamodb: DynamoDbUrl = None,
+) -> None:
+    """Music lessons, searchable on this machine: table, stream, index, worker and page in one command.
+
+    Starts a local DynamoDB and a local search engine, loads songs, and serves a page to search and edit them.
+    Nothing is kept after Ctrl-C. Example:
+
+        dynadex demo --songs 500 --port 9000
+    """
+    try:
+        from dynadex.local.demo import DemoOptions, DemoTalk, run_demo
+    except ModuleNotFoundError as missing:
+        raise DynadexError(
+            "run", "the demo", f"{missing.name} is not installed", "Install it: pip install 'dynadex[local]'."
+        ) from missing
+
+    def ready(url: str) -> None:
+        print(f"ready: {url}", flush=True)
+        if not no_browser and sys.stdout.isatty():
+            webbrowser.open(url)
+
+    options = DemoOptions(directory, port, songs, dynamodb, opensearch)
+    with stop_on_signals() as stop, _progress(songs) as (on_loaded, on_indexed):
+        run_demo(options, stop, DemoTalk(say, on_loaded, on_indexed, ready))
+
+
+@contextmanager
+def _progress(songs: int | None) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+    """Two bars on a terminal, a line at each end elsewhere: songs in the table, songs in the index."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from dynadex.demo.songs import lessons
+
+    total = sum(1 for _ in lessons(songs))
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks = {what: bars.add_task(what, total=total) for what in ("written to the table", "found in the index  ")}
+
+        def update(what: str) -> Callable[[int], None]:
+            def on_count(count: int) -> None:
+                bars.update(tasks[what], completed=count)
+                if count == total and not console.is_terminal:
+                    say(f"{count:,} songs {what.strip()}")
+
+            return on_count
+
+        on_loaded, on_indexed = map(update, tasks)
+        yield on_loaded, on_indexed

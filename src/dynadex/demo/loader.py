@@ -1,0 +1,60 @@
+"""Lessons into the table, by the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dynadex.clock import Backoff, Clock, SystemClock
+from dynadex.errors import SourceUnavailable
+from dynadex.source.attribute_values import typed
+from dynadex.source.table import translate
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# BatchWriteItem takes no more than this at once.
+_MOST_ITEMS = 25
+_ATTEMPTS = 8
+
+
+def load(
+    client: DynamoDBClient,
+    table: str,
+    lessons: Iterable[dict[str, Any]],
+    on_progress: Callable[[int], None],
+    clock: Clock | None = None,
+) -> int:
+    """Write the lessons, telling after each batch how many are in; returns how many there were.
+
+    Raises SourceError, or SourceUnavailable when the table takes no more even after some patience.
+    """
+    written = 0
+    for batch in _batches(lessons):
+        _write(client, table, batch, clock or SystemClock())
+        written += len(batch)
+        on_progress(written)
+    return written
+
+
+def _write(client: DynamoDBClient, table: str, batch: Sequence[dict[str, Any]], clock: Clock) -> None:
+    backoff = Backoff()
+    pending: Any = {table: [{"PutRequest": {"Item": typed(lesson)["M"]}} for lesson in batch]}
+    for attempt in range(_ATTEMPTS):
+        try:
+            pending = client.batch_write_item(RequestItems=pending).get("UnprocessedItems")
+        except (ClientError, BotoCoreError) as error:
+            raise translate(error, "write items of table", table) from error
+        if not pending:
+            return
+        clock.sleep(backoff.pause(attempt))
+    raise SourceUnavailable("write items of table", table, f"still throttled after {_ATTEMPTS} attempts")
+
+
+def _batches(lessons: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    rest = iter(lessons)
+    while batch := list(islice(rest, _MOST_ITEMS)):
+        yield batch

@@ -1,0 +1,149 @@
+"""Physical indexes and the aliases before them.
+
+| name | what it is |
+|---|---|
+| ``lessons-20261124054500`` | a physical index, named after the UTC second it was created in |
+| ``lessons`` | read alias: searches use it |
+| ``lessons-sync`` | sync alias: writers write to every index behind it |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from dynadex.clock import Clock
+from dynadex.errors import SearchError
+
+# Writers learn of a new index this late at most; a rebuild waits for it before it scans.
+RESOLVE_SECONDS = 10.0
+# Deletes must be remembered longer than any late writer lives, or it would bring deleted items back.
+GC_DELETES = "15m"
+
+
+class IndexAdmin(Protocol):
+    """What index administration needs of a search cluster."""
+
+    def exists(self, index: str) -> bool: ...
+    def create(self, index: str, body: Mapping[str, Any]) -> None: ...
+    def describe(self, index: str) -> Any: ...
+    def indexes_behind(self, alias: str) -> list[str]: ...
+
+
+def sync_alias(index: str) -> str:
+    """The alias that writers of an index use."""
+    return f"{index}-sync"
+
+
+def physical_name(index: str, clock: Clock) -> str:
+    """A name for a new physical index."""
+    return f"{index}-{datetime.fromtimestamp(clock.now_us() / 1e6, UTC):%Y%m%d%H%M%S}"
+
+
+class SyncAlias:
+    """The physical indexes behind a sync alias, looked up at most every RESOLVE_SECONDS."""
+
+    def __init__(self, admin: IndexAdmin, index: str, clock: Clock) -> None:
+        self._admin = admin
+        self._index = index
+        self._clock = clock
+        self._names: Sequence[str] = ()
+        self._looked_up_at = float("-inf")
+
+    def current(self) -> Sequence[str]:
+        """Names of the indexes to write to. Raises SearchError when there is none."""
+        now = self._clock.monotonic()
+        if now - self._looked_up_at >= RESOLVE_SECONDS:
+            self._names = self._admin.indexes_behind(sync_alias(self._index))
+            self._looked_up_at = now
+        if not self._names:
+            self._looked_up_at = float("-inf")
+            raise SearchError(
+                "write to", sync_alias(self._index), "no index stands behind this alias",
+                "Create one with `dynadex refill`.", status=404,
+            )  # fmt: skip
+        return self._names
+
+
+def ensure_index(
+    admin: IndexAdmin, index: str, mappings: Mapping[str, Any], settings: Mapping[str, Any], clock: Clock
+) -> tuple[str, bool]:
+    """The physical index behind the sync alias, created with both aliases if there is none; and whether it was.
+
+    Raises SearchError when something else has the name, or when an existing index contradicts the declaration.
+    """
+    existing = admin.indexes_behind(sync_alias(index))
+    if existing:
+        newest = existing[-1]
+        contradictions = list(differences(mappings, settings, admin.describe(newest)))
+        if contradictions:
+            raise SearchError(
+                "write to index", newest, "it contradicts the declaration: " + "; ".join(contradictions),
+                "Change the declaration back, or build a new index with `dynadex rebuild`.",
+            )  # fmt: skip
+        return newest, False
+    if admin.exists(index):
+        raise SearchError(
+            "create the alias", index, "an index or alias that dynadex did not make already has this name",
+            "Rename or delete it, or declare another index name.",
+        )  # fmt: skip
+    name = physical_name(index, clock)
+    admin.create(name, creation_body(index, mappings, settings))
+    return name, True
+
+
+def creation_body(index: str, mappings: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Body of a create-index call: the declaration, tombstones that live long enough, both aliases."""
+    return {
+        "settings": {"index": {"gc_deletes": GC_DELETES, **settings}},
+        "mappings": dict(mappings),
+        "aliases": {index: {}, sync_alias(index): {}},
+    }
+
+
+def differences(mappings: Mapping[str, Any], settings: Mapping[str, Any], live: Mapping[str, Any]) -> Iterator[str]:
+    """How a live index contradicts a declaration, one line each. What is declared nowhere contradicts nothing."""
+    live_mappings = live.get("mappings", {})
+    yield from _field_differences(mappings.get("properties", {}), live_mappings.get("properties", {}), "")
+    declared_dynamic = mappings.get("dynamic")
+    if declared_dynamic is not None and _text(declared_dynamic) != _text(live_mappings.get("dynamic", "true")):
+        yield f"dynamic is {_text(live_mappings.get('dynamic', 'true'))}, declared {_text(declared_dynamic)}"
+    live_analysis = live.get("settings", {}).get("index", {}).get("analysis", {})
+    for path, declared in _leaves(settings.get("analysis", {}), "analysis"):
+        found = dict(_leaves(live_analysis, "analysis")).get(path)
+        if found != declared:
+            yield f"setting {path} is {found}, declared {declared}"
+
+
+def _field_differences(declared: Mapping[str, Any], live: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for name, spec in declared.items():
+        path = prefix + name
+        if name not in live:
+            yield f"field {path} is declared, but not mapped"
+            continue
+        found = live[name]
+        for key, value in spec.items():
+            if key in ("properties", "fields"):
+                yield from _field_differences(value, found.get(key, {}), f"{path}.")
+            elif _text(found.get(key, _DEFAULTS.get(key))) != _text(value):
+                yield f"field {path} has {key} {_text(found.get(key, 'unset'))}, declared {_text(value)}"
+
+
+# OpenSearch does not repeat parameters that have their default value.
+_DEFAULTS: dict[str, Any] = {"type": "object", "index": True, "store": False, "doc_values": True, "enabled": True}
+
+
+def _leaves(tree: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(tree, Mapping):
+        for name, branch in tree.items():
+            yield from _leaves(branch, f"{path}.{name}")
+    else:
+        yield path, ", ".join(map(_text, tree)) if isinstance(tree, list) else _text(tree)
+
+
+def _text(value: Any) -> str:
+    """A setting as OpenSearch would spell it: it answers booleans and numbers as text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -1,0 +1,68 @@
+"""A lease, so that one worker runs and others stand by.
+
+The holder counts up a beat. Whoever waits takes over once it saw the same beat for the whole term on its own
+clock: no two machines' clocks are ever compared. Two workers at once, after a long pause of one, cost double work
+and nothing else: the convergence rule makes both harmless.
+"""
+
+from __future__ import annotations
+
+from dynadex.clock import Clock
+from dynadex.progress.state_table import StateTable
+
+_LEASE = "lease"
+
+
+class Lease:
+    """The right to run the worker of one sync. ``term_seconds``: silence after which it passes on."""
+
+    def __init__(self, state: StateTable, owner: str, clock: Clock, term_seconds: float) -> None:
+        self.owner = owner
+        self.term_seconds = term_seconds
+        self._state = state
+        self._clock = clock
+        self._beat = 0
+        self._seen: tuple[str, str] | None = None
+        self._seen_at = 0.0
+
+    def acquire(self) -> bool:
+        """Try to become the holder; False while another one is alive."""
+        item = self._state.get(_LEASE)
+        if item is None:
+            return self._take("attribute_not_exists(beat)", {})
+        holder, beat = item["holder"]["S"], item["beat"]["N"]
+        now = self._clock.monotonic()
+        if self._seen != (holder, beat):
+            self._seen, self._seen_at = (holder, beat), now
+        silent = now - self._seen_at >= self.term_seconds
+        if holder and not silent:
+            return False
+        self._beat = int(beat)
+        return self._take("beat = :beat AND holder = :holder", {":beat": {"N": beat}, ":holder": {"S": holder}})
+
+    def renew(self) -> bool:
+        """Beat once; False when another worker took over."""
+        return self._take(
+            "beat = :beat AND holder = :holder", {":beat": {"N": str(self._beat)}, ":holder": {"S": self.owner}}
+        )
+
+    def release(self) -> None:
+        """Let the next worker start at once."""
+        self._state.put(
+            _LEASE,
+            {"holder": {"S": ""}, "beat": {"N": str(self._beat + 1)}},
+            "holder = :holder",
+            {":holder": {"S": self.owner}},
+        )
+
+    def holder(self) -> str:
+        """Who holds it now; empty when nobody does."""
+        item = self._state.get(_LEASE)
+        return item["holder"]["S"] if item else ""
+
+    def _take(self, condition: str, parameters: dict[str, dict[str, str]]) -> bool:
+        values = {"holder": {"S": self.owner}, "beat": {"N": str(self._beat + 1)}}
+        taken = self._state.put(_LEASE, values, condition, parameters)
+        if taken:
+            self._beat += 1
+        return taken

@@ -1,0 +1,119 @@
+"""The table beside the data in which dynadex keeps its own state: one partition per sync."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dynadex.errors import DynadexError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+PARTITION, SORT = "sync", "what"
+
+
+class StateError(DynadexError):
+    """The state table cannot be read or written."""
+
+    retryable = True
+
+
+class StateTable:
+    """Items of state by name (``checkpoint/SHARD``, ``lease``). Values are DynamoDB typed JSON."""
+
+    def __init__(self, client: DynamoDBClient, name: str, index: str) -> None:
+        self.name = name
+        self._client = client
+        self._index = index
+
+    def ensure(self) -> None:
+        """Create the table, on demand capacity, unless it exists; wait until it can be used."""
+        try:
+            self._client.describe_table(TableName=self.name)
+            return
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise self._failed("look for", error) from error
+        except BotoCoreError as error:
+            raise self._failed("look for", error) from error
+        try:
+            self._create()
+            self._client.get_waiter("table_exists").wait(TableName=self.name, WaiterConfig={"Delay": 1})
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed("create", error) from error
+
+    def get(self, what: str) -> dict[str, Any] | None:
+        """One item of state (consistent read), or None."""
+        try:
+            reply = self._client.get_item(TableName=self.name, Key=self._key(what), ConsistentRead=True)
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed("read", error) from error
+        return reply.get("Item")
+
+    def put(
+        self, what: str, values: dict[str, Any], condition: str | None = None, parameters: dict[str, Any] | None = None
+    ) -> bool:
+        """Write one item of state; False when ``condition`` did not hold."""
+        request: dict[str, Any] = {"TableName": self.name, "Item": self._key(what) | values}
+        if condition:
+            request |= {"ConditionExpression": condition}
+        if parameters:
+            request |= {"ExpressionAttributeValues": parameters}
+        try:
+            self._client.put_item(**request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return False
+            raise self._failed("write", error) from error
+        except BotoCoreError as error:
+            raise self._failed("write", error) from error
+        return True
+
+    def delete(self, what: str) -> None:
+        """Forget one item of state."""
+        try:
+            self._client.delete_item(TableName=self.name, Key=self._key(what))
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed("write", error) from error
+
+    def all(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """Every item of state whose name starts with ``prefix``, by its full name."""
+        try:
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self.name,
+                ConsistentRead=True,
+                KeyConditionExpression="#p = :p AND begins_with(#s, :s)",
+                ExpressionAttributeNames={"#p": PARTITION, "#s": SORT},
+                ExpressionAttributeValues={":p": {"S": self._index}, ":s": {"S": prefix}},
+            )
+            return {item[SORT]["S"]: item for page in pages for item in page["Items"]}
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed("read", error) from error
+
+    def _create(self) -> None:
+        try:
+            self._client.create_table(
+                TableName=self.name,
+                KeySchema=[
+                    {"AttributeName": PARTITION, "KeyType": "HASH"},
+                    {"AttributeName": SORT, "KeyType": "RANGE"},
+                ],
+                AttributeDefinitions=[
+                    {"AttributeName": PARTITION, "AttributeType": "S"},
+                    {"AttributeName": SORT, "AttributeType": "S"},
+                ],
+                BillingMode="PAY_PER_REQUEST",
+            )
+        except ClientError as error:
+            # Another worker was faster.
+            if error.response["Error"]["Code"] != "ResourceInUseException":
+                raise
+
+    def _key(self, what: str) -> dict[str, Any]:
+        return {PARTITION: {"S": self._index}, SORT: {"S": what}}
+
+    def _failed(self, operation: str, error: ClientError | BotoCoreError) -> StateError:
+        hint = "dynadex keeps its checkpoints there; give this role the right to use it, or set DYNADEX_STATE_TABLE."
+        return StateError(f"{operation} the state table", self.name, str(error), hint)

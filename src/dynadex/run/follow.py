@@ -1,0 +1,141 @@
+"""Everything `dynadex run` does: follow one sync's stream in this process until told to stop."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from dynadex import clients
+from dynadex.index.indexer import Tally
+from dynadex.progress.checkpoints import Checkpoints
+from dynadex.progress.lease import Lease
+from dynadex.run.event_source_mapping import EventSourceMapping, Limits, sequence_number
+from dynadex.run.records import apply_records
+from dynadex.run.wiring import Runtime, connect
+from dynadex.run.worker import Pace, StoppableClock, Worker
+from dynadex.settings import Settings
+from dynadex.source.stream_event import Record
+from dynadex.sync import Sync
+
+# Time one delivery of a batch may take before its unfinished records are delivered anew.
+_DELIVERY_SECONDS = 60.0
+_REPORT_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a worker has done since it started; its threads add to it under a lock."""
+
+    applied: int = 0
+    stale: int = 0
+    reconciled: int = 0
+    parked: int = 0
+    retries: int = 0
+    newest_us: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, tally: Tally) -> None:
+        """Add one batch."""
+        with self.lock:
+            self.applied += tally.applied
+            self.stale += tally.stale
+            self.reconciled += tally.reconciled
+            self.parked += tally.parked
+            self.retries += bool(tally.failed)
+            self.newest_us = max(self.newest_us, tally.newest_us)
+
+    def __str__(self) -> str:
+        parts = [f"{self.applied:,} applied"]
+        for name in ("stale", "reconciled", "parked", "retries"):
+            count = getattr(self, name)
+            parts += [f"{count:,} {name}"] if count else []
+        return ", ".join(parts)
+
+
+def follow(
+    sync: Sync,
+    settings: Settings,
+    stop: threading.Event,
+    say: Callable[[str], None],
+    limits: Limits | None = None,
+    totals: Totals | None = None,
+) -> Totals:
+    """Keep the index in step with the table until ``stop`` is set; returns what was done.
+
+    ``say`` is told, in words, what a person at a terminal wants to know. Raises SourceError, SearchError or
+    StateError when something must be mended first; all progress is kept.
+    """
+    clock = StoppableClock(stop)
+    totals = totals or Totals()
+    runtime = connect(sync, settings, clock)
+    stream_arn = runtime.description.usable_stream()
+    name, created = runtime.ensure_index()
+    say(f"{'created index' if created else 'index'} {name}, table {sync.table}")
+    if created and runtime.description.item_count:
+        say("the table already holds items: `dynadex refill` loads them while this worker runs")
+    state = runtime.state()
+    state.ensure()
+    worker = Worker(
+        clients.dynamodb_streams(settings),
+        stream_arn,
+        Checkpoints(state, clock),
+        Lease(state, _owner(), clock, settings.lease_seconds),
+        EventSourceMapping(
+            _handler(runtime, totals, say),
+            clock,
+            limits,
+            _on_failure(runtime, totals),
+            lambda line: say(f"retrying: {line}"),
+        ),
+        stop,
+        clock,
+        Pace(settings.batch_size, settings.batch_window_seconds, settings.poll_seconds),
+        say,
+    )
+    worker.run()
+    say(f"stopped: {totals}")
+    return totals
+
+
+def _handler(
+    runtime: Runtime, totals: Totals, say: Callable[[str], None]
+) -> Callable[[Sequence[Record]], Sequence[str]]:
+    last_report = float("-inf")
+
+    def handle(records: Sequence[Record]) -> Sequence[str]:
+        nonlocal last_report
+        now = runtime.clock.monotonic()
+        tally = apply_records(runtime.indexer, records, now + _DELIVERY_SECONDS)
+        totals.add(tally)
+        if tally.parked:
+            say(f"parked {tally.parked} keys that cannot be indexed, see {runtime.settings.dead_letters}")
+        if now - last_report >= _REPORT_SECONDS:
+            last_report = now
+            lag = max(0.0, (runtime.clock.now_us() - totals.newest_us) / 1e6)
+            say(f"{totals}, lag {lag:.1f} s")
+        return list(tally.failed)
+
+    return handle
+
+
+def _on_failure(runtime: Runtime, totals: Totals) -> Callable[[Sequence[Record], str], None]:
+    """Records given up on become dead letters like any other; where they cannot be kept, they are not given up."""
+
+    def park(records: Sequence[Record], reason: str) -> None:
+        tally = Tally()
+        letters = [
+            runtime.indexer.letter("", "", record["dynamodb"].get("Keys"), reason, sequence_number(record))
+            for record in records
+        ]
+        runtime.dead_letters.park(letters)
+        tally.parked = len(letters)
+        totals.add(tally)
+
+    return park
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"

@@ -1,0 +1,76 @@
+"""Wires the parts of one sync together, from settings: the only place that knows them all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dynadex import clients
+from dynadex.clock import Clock, SystemClock
+from dynadex.document.versioning import Timing
+from dynadex.index.dead_letters import DeadLetters, FileDeadLetters
+from dynadex.index.indexer import Indexer
+from dynadex.index.indices import SyncAlias, ensure_index
+from dynadex.index.opensearch import OpenSearchIndex
+from dynadex.index.reconcile import Reconciler
+from dynadex.index.writer import Writer
+from dynadex.progress.state_table import StateTable
+from dynadex.settings import Settings
+from dynadex.source.table import Table, TableDescription
+from dynadex.sync import Sync
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A sync with everything it talks to."""
+
+    sync: Sync
+    settings: Settings
+    clock: Clock
+    table: Table
+    description: TableDescription
+    index: OpenSearchIndex
+    alias: SyncAlias
+    reconciler: Reconciler
+    dead_letters: DeadLetters
+    indexer: Indexer
+
+    @property
+    def timing(self) -> Timing:
+        """What the clocks are worth."""
+        return self.settings.timing
+
+    def ensure_index(self) -> tuple[str, bool]:
+        """The physical index to write to, created if there is none yet; and whether it was."""
+        return ensure_index(self.index, self.sync.index, self.sync.mappings, self.sync.settings, self.clock)
+
+    def state(self) -> StateTable:
+        """The table of checkpoints and leases."""
+        name = self.settings.state_table or f"{self.sync.table}-dynadex"
+        return StateTable(clients.dynamodb(self.settings), name, self.sync.index)
+
+
+def connect(sync: Sync, settings: Settings, clock: Clock | None = None) -> Runtime:
+    """Wire a sync. Looks at the table once, for its key; raises SourceError when it is not there."""
+    clock = clock or SystemClock()
+    table = Table(clients.dynamodb(settings), sync.table, clock)
+    description = table.describe()
+    index = OpenSearchIndex(clients.opensearch(settings))
+    alias = SyncAlias(index, sync.index, clock)
+    writer = Writer(
+        index,
+        clock,
+        most_bytes=settings.bulk_bytes,
+        request_timeout_seconds=settings.request_timeout_seconds,
+    )
+    reconciler = Reconciler(index, writer, table.read_items, sync.build, settings.timing, clock)
+    dead_letters = dead_letters_at(settings.dead_letters)
+    indexer = Indexer(
+        description.schema, sync.build, alias, index, writer, reconciler, dead_letters, settings.timing, clock
+    )
+    return Runtime(sync, settings, clock, table, description, index, alias, reconciler, dead_letters, indexer)
+
+
+def dead_letters_at(where: str) -> DeadLetters:
+    """The place that the setting names."""
+    return FileDeadLetters(Path(where.removeprefix("file:")))

@@ -1,0 +1,19 @@
+"""What the HTTP service answers when it cannot do as asked: a status, a code that stays, a sentence for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem(Exception):
+    """``code`` is for programs and never changes; ``message`` is for people and never holds a backend's words."""
+
+    status: int
+    code: str
+    message: str
+
+
+def bad_request(code: str, message: str) -> Problem:
+    """The request is at fault: 400."""
+    return Problem(400, code, message)

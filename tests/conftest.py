@@ -1,0 +1,43 @@
+"""What every test may ask for: a real OpenSearch, and a line at the end of the run that names each backend it used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from opensearchpy import OpenSearch
+
+from tests.opensearch_node import OpenSearchNode
+
+BACKENDS = pytest.StashKey[set[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[BACKENDS] = set()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    backends = config.stash[BACKENDS]
+    for backend in sorted(backends):
+        terminalreporter.write_line(f"backend: {backend}")
+
+
+@pytest.fixture(scope="session")
+def report_backend(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Call it with "name version"; the end of the run says which backends the tests really met."""
+    return pytestconfig.stash[BACKENDS].add
+
+
+@pytest.fixture(scope="session")
+def opensearch_url(tmp_path_factory: pytest.TempPathFactory, report_backend: Callable[[str], None]) -> Iterator[str]:
+    """A real OpenSearch: the one OPENSEARCH_URL names, or a node of our own. Neither is an error, never a skip."""
+    url = os.environ.get("OPENSEARCH_URL")
+    if url:
+        with OpenSearch(url) as client:
+            report_backend(f"opensearch {client.info()['version']['number']}")
+        yield url
+        return
+    with OpenSearchNode(tmp_path_factory.mktemp("opensearch")) as node:
+        report_backend(f"opensearch {node.version}")
+        yield node.url

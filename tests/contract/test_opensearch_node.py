@@ -1,0 +1,152 @@
+"""The helper that runs a real OpenSearch node: it starts, survives, forgets, complains and never stays behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opensearchpy import OpenSearch
+from tests.opensearch_node import NodeError, OpenSearchNode
+
+ENGLISH = {
+    "settings": {"number_of_shards": 1, "number_of_replicas": 1},
+    "mappings": {"properties": {"title": {"type": "text", "analyzer": "english"}}},
+}
+EXIT_SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSearchNode]:
+    with OpenSearchNode(tmp_path_factory.mktemp("node")) as node:
+        yield node
+
+
+@pytest.fixture
+def client(node: OpenSearchNode) -> Iterator[OpenSearch]:
+    with OpenSearch(node.url) as client:
+        yield client
+
+
+@pytest.fixture
+def songs(client: OpenSearch) -> Iterator[str]:
+    client.indices.create(index="songs", body=ENGLISH)
+    client.index(index="songs", id="1", body={"title": "The Runner's Songs"}, params={"refresh": "true"})
+    yield "songs"
+    client.indices.delete(index="songs", params={"ignore_unavailable": "true"})
+
+
+def test_it_says_which_version_answers(
+    node: OpenSearchNode, client: OpenSearch, report_backend: Callable[[str], None]
+) -> None:
+    report_backend(f"opensearch {node.version}")
+    assert client.info()["version"]["number"] == node.version
+    assert re.fullmatch(r"\d+\.\d+\.\d+", node.version)
+
+
+def test_a_stemmed_word_finds_the_document_and_is_highlighted(client: OpenSearch, songs: str) -> None:
+    hits = search(client, songs, {"query": {"match": {"title": "song"}}, "highlight": {"fields": {"title": {}}}})
+    assert [hit["highlight"]["title"] for hit in hits] == [["The Runner's <em>Songs</em>"]]
+
+
+def test_scripted_updates_and_update_by_query_are_there(client: OpenSearch, songs: str) -> None:
+    script = {"source": "ctx._source.title += params.more", "params": {"more": " again"}}
+    client.update(index=songs, id="1", body={"script": script}, params={"refresh": "true"})
+    client.update_by_query(index=songs, body={"script": script}, params={"refresh": "true"})
+    assert client.get(index=songs, id="1")["_source"] == {"title": "The Runner's Songs again again"}
+
+
+def test_kill_and_restart_keep_the_data_and_the_port_and_wipe_loses_it(
+    node: OpenSearchNode, client: OpenSearch, songs: str
+) -> None:
+    """The index has a replica, which is never assigned on one node: a restart must not wait for it."""
+    url = node.url
+    node.kill()
+    assert node.pid is None
+    node.restart()
+    assert node.url == url
+    assert client.count(index=songs)["count"] == 1
+
+    with pytest.raises(NodeError, match="runs already"):
+        node.start()
+    with pytest.raises(NodeError, match="stop the node"):
+        node.wipe()
+
+    terminate(node)
+    with pytest.raises(NodeError, match="had exited with 143"):
+        node.stop()
+    node.wipe()
+    node.start()
+    assert not client.indices.exists(index=songs)
+
+
+def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib, tests.opensearch_node as n\n"
+        "node = n.OpenSearchNode(pathlib.Path(sys.argv[1]))\n"
+        "node.start()\n"
+        "print(node.pid, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        with exit_of(int(parent.stdout.readline())):
+            parent.kill()
+
+
+def test_a_node_that_cannot_start_shows_why(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where a directory must be")
+    with pytest.raises(NodeError, match=r"exited with 1 while starting[\s\S]*" + re.escape(str(tmp_path / "data"))):
+        OpenSearchNode(tmp_path).start()
+
+
+def test_missing_jars_say_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(NodeError, match="run `make opensearch`"):
+        OpenSearchNode(tmp_path / "home", jars=tmp_path / "nothing").start()
+
+
+@pytest.mark.parametrize("java_home", ["/nowhere", ""])
+def test_missing_java_says_what_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, java_home: str) -> None:
+    monkeypatch.setenv("JAVA_HOME", java_home)
+    if not java_home:
+        monkeypatch.setenv("PATH", tools_without_java(tmp_path))
+    with pytest.raises(NodeError, match="Java 17 or newer is needed"):
+        OpenSearchNode(tmp_path).start()
+
+
+@contextmanager
+def exit_of(pid: int) -> Iterator[None]:
+    """What happens inside must end that process, though it need not be ours to wait for."""
+    process = os.pidfd_open(pid)
+    try:
+        yield
+        assert select.select([process], [], [], EXIT_SECONDS)[0], f"{pid} still runs after {EXIT_SECONDS} s"
+    finally:
+        os.close(process)
+
+
+def terminate(node: OpenSearchNode) -> None:
+    assert node.pid is not None
+    with exit_of(node.pid):
+        os.kill(node.pid, signal.SIGTERM)
+
+
+def tools_without_java(folder: Path) -> str:
+    for tool in ("bash", "env", "dirname", "sed"):
+        (folder / tool).symlink_to(f"/usr/bin/{tool}")
+    return str(folder)
+
+
+def search(client: OpenSearch, index: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+    hits: list[dict[str, Any]] = client.search(index=index, body=body)["hits"]["hits"]
+    return hits

@@ -48,7 +48,7 @@ LEVELS = (108, 144, 170, 210)
 SMALL_WORDS = frozenset(["a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"])
 # Titles of the minstrel stage and titles that insult; titles that name nothing.
 UNWANTED = re.compile(
-    r"N\.\.\.\.|Zip Coon|Walk Around|\bin de\b|Plantation|Pompey|Savage|\bDo\.?$|Following|\\"
+    r"N\.\.\.\.|Zip Coon|Walk Around|\bin de\b|Plantation|Pompey|Savage|\bDo\.?$|Following|\\|^\d"
     r"|^(?:Irish|Scots|Scotch|Welch|French|Highland) (?:Air|Tune)\.?$"
     r"|^(?:A )?(?:Cotillon|Quick Step|Allemanda|March|Minuet)[.,]?$",
     re.IGNORECASE,

@@ -10,11 +10,11 @@ from typing import Any
 from dynadex.errors import DeclarationError
 
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
-_INDEX = re.compile(r"[a-z0-9.][a-z0-9._-]*")
+_INDEX = re.compile(r"[a-z0-9][a-z0-9._-]*")
 # Room for "-20261124054500", the time a physical index is named after, within OpenSearch's 255 bytes.
 _LONGEST_INDEX = 255 - 15
 MIN_GC_DELETES_SECONDS = 15 * 60
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_SECONDS = {"nanos": 1e-9, "micros": 1e-6, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def table_name(table: str) -> str:
 
 def index_name(index: str) -> str:
     """An index name that leaves room for what is appended to it."""
-    if not isinstance(index, str) or not _INDEX.fullmatch(index) or index in (".", ".."):
+    if not isinstance(index, str) or not _INDEX.fullmatch(index):
         hint = "An index name is lowercase: letters, digits, '.', '_' and '-', starting with a letter or digit."
         raise DeclarationError("declare a Sync of index", repr(index), "that is no index name", hint)
     if len(index) > _LONGEST_INDEX:
@@ -68,11 +68,11 @@ def mappings(index: str, given: dict[str, Any]) -> dict[str, Any]:
     ):
         reason = "_source is switched off or cut, and an index without it cannot be compared with its table"
         raise _contradiction(index, reason, "Remove _source from the mappings.")
-    if given.get("_routing", {}).get("required"):
+    routing = given.get("_routing", {})
+    if isinstance(routing, Mapping) and routing.get("required"):
         reason = "_routing is required, but documents are found by their key alone"
         raise _contradiction(index, reason, "Remove _routing from the mappings.")
-    if not isinstance(given.get("properties", {}), Mapping):
-        raise _contradiction(index, "properties is not an object", "Give it as {field: {type: ...}}.")
+    _check_properties(index, given, "")
     return given
 
 
@@ -86,18 +86,24 @@ def settings(index: str, given: dict[str, Any]) -> dict[str, Any]:
         if unwanted in flat:
             raise _contradiction(index, f"the settings hold {unwanted}", f"Take {unwanted} out of them.")
     kept = flat.get("gc_deletes")
-    if kept is not None and seconds(kept) < MIN_GC_DELETES_SECONDS:
+    if kept is None:
+        return flat
+    try:
+        long_enough = seconds(kept) >= MIN_GC_DELETES_SECONDS
+    except ValueError as error:
+        raise _contradiction(index, f"gc_deletes: {error}", "Leave it out (15m), or write it as 30m.") from None
+    if not long_enough:
         reason = f"gc_deletes is {kept}: deletes forgotten so soon let late writers bring deleted items back"
         raise _contradiction(index, reason, "Leave it out (15m), or make it longer.")
     return flat
 
 
 def seconds(duration: object) -> float:
-    """An OpenSearch duration ("15m") in seconds; one without a unit is milliseconds. Raises ValueError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", str(duration))
+    """An OpenSearch duration ("15m") in seconds. Raises ValueError, where OpenSearch would refuse it too."""
+    match = re.fullmatch(r"(\d+)\s*(nanos|micros|ms|s|m|h|d)", str(duration))
     if not match:
-        raise ValueError(f"{duration!r} is not a duration")
-    return float(match[1]) * _SECONDS[match[2] or "ms"]
+        raise ValueError(f"{duration!r} is not a whole number with a unit, such as 15m")
+    return int(match[1]) * _SECONDS[match[2]]
 
 
 def search(index: str, given: Search, declared: Mapping[str, Any]) -> Search:
@@ -116,6 +122,18 @@ def search(index: str, given: Search, declared: Mapping[str, Any]) -> Search:
         if types[name] not in ("text", "keyword", "search_as_you_type"):
             raise _contradiction(index, f"search field {name!r} is mapped as {types[name]}", "Search text fields.")
     return given
+
+
+def _check_properties(index: str, given: Mapping[str, Any], prefix: str) -> None:
+    for inner in ("properties", "fields"):
+        properties = given.get(inner, {})
+        if not isinstance(properties, Mapping):
+            raise _contradiction(index, f"{prefix}{inner} is not an object", "Give it as {field: {type: ...}}.")
+        for name, spec in properties.items():
+            if not isinstance(spec, Mapping):
+                hint = f"Give it as {{{name!r}: {{'type': ...}}}}."
+                raise _contradiction(index, f"field {prefix}{name} is not an object", hint)
+            _check_properties(index, spec, f"{prefix}{name}.")
 
 
 def _fields(properties: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

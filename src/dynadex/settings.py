@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from ipaddress import ip_address
+from math import isfinite
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -73,11 +75,15 @@ class Settings:
         """These settings, once it is certain that they make sense; raises DeclarationError otherwise."""
         for name in ("opensearch_url", "dynamodb_url"):
             url = getattr(self, name)
-            if url and urlsplit(url).scheme not in ("http", "https"):
+            if url and not _is_web_address(url):
                 raise _unusable(name, f"{url!r} is no http or https URL")
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, int | float) and value <= 0 and field.name not in _MAY_BE_ZERO:
+            if not isinstance(value, int | float):
+                continue
+            if not isfinite(value) or value < 0:
+                raise _unusable(field.name, f"{value} is no amount")
+            if value == 0 and field.name not in _MAY_BE_ZERO:
                 raise _unusable(field.name, f"{value} is not above zero")
         return self
 
@@ -94,7 +100,19 @@ def variables(field_name: str) -> tuple[str, ...]:
 def is_loopback(url: str | None) -> bool:
     """Whether the URL stays on this machine."""
     host = urlsplit(url or "").hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    try:
+        # As an address: 127.example.org is a name like any other.
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _parse(name: str, kind: type, text: str) -> Any:

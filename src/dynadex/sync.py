@@ -84,7 +84,7 @@ class Sync:
         return f"Sync(table={self.table!r}, index={self.index!r})"
 
 
-_REFERENCE = re.compile(r"[\w.]+:[\w.]+")
+_REFERENCE = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
 
 
 def load_sync(reference: str) -> Sync:
@@ -98,15 +98,16 @@ def load_sync(reference: str) -> Sync:
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        found: Any = importlib.import_module(module_name)
+        module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
             hint = "Run the command in the folder that holds it, or install it."
             raise _unknown(reference, f"there is no module {error.name!r}", hint) from error
         raise _unknown(reference, f"importing it needs {error.name!r}, which is missing", "Install it.") from error
+    found: Any = module
     for part in attribute.split("."):
         if not hasattr(found, part):
-            raise _unknown(reference, f"{module_name} has no {attribute!r}", _syncs_in(found))
+            raise _unknown(reference, f"{module_name} has no {attribute!r}", _syncs_in(module))
         found = getattr(found, part)
     if not isinstance(found, Sync):
         raise _unknown(reference, f"it is a {type(found).__name__}, not a dynadex.Sync", "")
@@ -126,7 +127,10 @@ def _loaded(index: str, what: str, given: Mapping[str, Any] | str | Path | None)
     if given is None:
         return {}
     if isinstance(given, Mapping):
-        return json.loads(json.dumps(given))  # type: ignore[no-any-return]  # a copy nobody can change
+        try:
+            return json.loads(json.dumps(given, default=_dict))  # type: ignore[no-any-return]  # nobody can change it
+        except (TypeError, ValueError) as error:
+            raise DeclarationError(f"use the {what} of", index, f"they are no JSON: {error}") from None
     path = Path(given)
     hint = 'Give the path of a JSON file, for example Path(__file__).with_name("mappings.json").'
     try:
@@ -138,6 +142,12 @@ def _loaded(index: str, what: str, given: Mapping[str, Any] | str | Path | None)
     if not isinstance(content, dict):
         raise DeclarationError(f"read the {what} of", index, f"{path.absolute()} holds no JSON object", hint)
     return content
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def _function(index: str, function: DocumentFunction | None) -> DocumentFunction | None:

@@ -53,12 +53,23 @@ def same(body: bytes | None, stored: Any) -> bool:
     """
     if body is None or stored is None:
         return body is None and stored is None
-    return bool(decode(body) == stored)
+    return _same(decode(body), stored)
 
 
-def _exact(value: Any) -> orjson.Fragment:
+def _same(one: Any, other: Any) -> bool:
+    """Equal, where Python's own equality would take true for 1."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def _exact(value: Any) -> Any:
     if isinstance(value, Decimal) and value.is_finite():
         return orjson.Fragment(str(value).encode("ascii"))
+    if isinstance(value, Mapping):
+        return dict(value)
     raise TypeError(f"{type(value).__name__} {value!r:.80} has no JSON form")
 
 
@@ -71,7 +82,7 @@ def _encode_slowly(document: Mapping[str, Any], first_error: Exception) -> bytes
 
 
 def _big_integers_as_fragments(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {name: _big_integers_as_fragments(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [_big_integers_as_fragments(part) for part in value]

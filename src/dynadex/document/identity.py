@@ -3,14 +3,16 @@
 `_id` of a single key is its text: a string as it is, a number in canonical decimal notation, binary as base64.
 Of a composite key it is ``partition|sort``, with ``%`` and ``|`` inside each part percent-encoded, so that two
 keys can never collide. An id longer than 512 bytes, OpenSearch's limit (one too-long id fails a whole bulk), is
-its first 400 bytes cut at a character, ``#`` and the SHA-256 of the whole.
+its first 400 bytes cut at a character, ``#`` and the SHA-256 of the whole; and so is one that looks like that by
+itself, or it could collide with the longer one that it is the short form of.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -19,6 +21,8 @@ from dynadex.change import Item
 
 MAX_ID_BYTES = 512
 _KEPT_BYTES = 400
+_DIGEST = re.compile(r"#[0-9a-f]{64}")
+_DIGEST_LENGTH = 65
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +42,10 @@ class KeySchema:
 
 def document_id(schema: KeySchema, key: Item) -> str:
     """The _id of the document of the item with this key. Raises ValueError when the key does not fit the schema."""
-    parts = [_part_text(key, name) for name in schema.names]
+    parts = [_part_text(key, name, kind) for name, kind in zip(schema.names, schema.types, strict=True)]
     text = parts[0] if len(parts) == 1 else "|".join(_escape(part) for part in parts)
     encoded = text.encode("utf-8", "surrogatepass")
-    if len(encoded) <= MAX_ID_BYTES:
+    if len(encoded) <= MAX_ID_BYTES and not _looks_shortened(text, encoded):
         return text
     kept = encoded[:_KEPT_BYTES].decode("utf-8", "ignore")
     return f"{kept}#{hashlib.sha256(encoded).hexdigest()}"
@@ -52,15 +56,18 @@ def key_of_id(schema: KeySchema, identity: str) -> dict[str, Any] | None:
 
     Raises ValueError when no key of this schema has such an id.
     """
-    if len(identity.encode("utf-8", "surrogatepass")) > _KEPT_BYTES and identity[-65:-64] == "#":
+    if _looks_shortened(identity, identity.encode("utf-8", "surrogatepass")):
         return None
     parts = [identity] if len(schema.names) == 1 else [_unescape(part) for part in identity.split("|")]
     if len(parts) != len(schema.names):
         raise ValueError(f"an id of this table has {len(schema.names)} parts joined by '|'")
-    return {
+    key = {
         name: {kind: _part_value(kind, part)}
         for name, kind, part in zip(schema.names, schema.types, parts, strict=True)
     }
+    if document_id(schema, key) != identity:
+        raise ValueError("an id of this table is spelled in another way")
+    return key
 
 
 def canonical_number(text: str) -> str:
@@ -77,17 +84,22 @@ def canonical_number(text: str) -> str:
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
-def _part_text(key: Item, name: str) -> str:
+def _looks_shortened(text: str, encoded: bytes) -> bool:
+    return len(encoded) > _KEPT_BYTES and bool(_DIGEST.fullmatch(text[-_DIGEST_LENGTH:]))
+
+
+def _part_text(key: Item, name: str, kind: str) -> str:
     if name not in key:
         raise ValueError(f"key attribute {name!r} is missing")
-    [(kind, content)] = key[name].items()
+    value = key[name]
+    content = value.get(kind) if isinstance(value, Mapping) and len(value) == 1 else None
     if kind == "S" and isinstance(content, str):
         return content
     if kind == "N" and isinstance(content, str):
         return canonical_number(content)
-    if kind == "B":
+    if kind == "B" and isinstance(content, str | bytes | bytearray):
         return content if isinstance(content, str) else b64encode(content).decode("ascii")
-    raise ValueError(f"key attribute {name!r} has type {kind}; a key is S, N or B")
+    raise ValueError(f"key attribute {name!r} is not of the table's key type {kind}")
 
 
 def _part_value(kind: str, text: str) -> str | bytes:

@@ -13,9 +13,10 @@ from typing import Protocol
 
 from dynadex.change import Change, Item
 from dynadex.clock import Clock
+from dynadex.document.body import Built
 from dynadex.document.identity import KeySchema, document_id
 from dynadex.document.versioning import Timing, is_stale, latest, read_version
-from dynadex.index.bulk import External, Outcome, Reply, Write
+from dynadex.index.bulk import APPLIED, External, Outcome, Reply, Write
 from dynadex.index.dead_letters import DeadLetter, DeadLetters, ParkingError
 from dynadex.index.reconcile import Build, DocumentReader, Reconciler
 from dynadex.index.writer import Writer
@@ -44,6 +45,14 @@ class Indexes(Protocol):
     def current(self) -> Sequence[str]:
         """Their names; raises SearchError when there is none."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to be written for a document id, and with which version."""
+
+    built: Built
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,24 +125,25 @@ class Indexer:
         An item that is not indexed is written as a delete. Raises as ``apply`` does.
         """
         tally = Tally()
-        version = External(read_version(requested_at_us, self._timing))
+        version = read_version(requested_at_us, self._timing)
         keys: dict[str, Item] = {}
-        writes: list[Write] = []
-        problems: dict[str, str] = {}
+        wanted: dict[str, _Wanted] = {}
         for item in items:
             key = self._schema.key_of(item)
             identity = document_id(self._schema, key)
             built = self._build(item)
             keys[identity] = key
-            problems |= {identity: built.problem} if built.problem else {}
+            wanted[identity] = _Wanted(built, version)
             tally.skipped += built.body is None and not built.problem
-            writes.append(Write(identity, built.body, version))
         for index in indexes:
-            replies = dict(zip(keys, self._writer.write(index, writes, deadline), strict=True))
-            refused = {i: keys[i] for i in keys if replies[i].outcome is Outcome.REJECTED or i in problems}
-            replies |= self._reconcile(index, refused, deadline, tally)
-            self._count(replies, tally)
-            letters = [self.letter(index, i, keys[i], r.reason) for i, r in replies.items() if _is(r, Outcome.REJECTED)]
+            replies, problems = self._write(index, wanted, deadline)
+            tally.applied += sum(_is(replies[i], Outcome.APPLIED) for i in replies if i not in problems)
+            tally.stale += sum(_is(reply, Outcome.CONFLICT) for reply in replies.values())
+            letters = [
+                self.letter(index, i, keys[i], reason)
+                for i, reason in problems.items()
+                if _is(replies[i], Outcome.APPLIED)
+            ]
             problem = self.park(letters, tally)
             tally.failed |= {letter.id: problem for letter in letters if problem}
             tally.failed |= {i: r.reason for i, r in replies.items() if _is(r, Outcome.RETRY)}
@@ -149,51 +159,61 @@ class Indexer:
         parked: dict[str, _Parked],
     ) -> None:
         """Rules 1 and 3 for one index."""
-        writes: list[Write] = []
-        unsettled: set[str] = set()
-        for identity, change in chosen.items():
-            built = self._build(change.image)
-            if not change.image_known or built.problem:
-                unsettled.add(identity)
-            else:
-                writes.append(Write(identity, built.body, External(max(1, change.time_us))))
-        replies = {write.id: reply for write, reply in zip(writes, self._write(index, writes, deadline), strict=True)}
-        conflicts = [write for write in writes if _is(replies[write.id], Outcome.CONFLICT)]
-        ties = self._ties(index, conflicts, chosen)
+        wanted = {
+            identity: _Wanted(self._build(change.image), max(1, change.time_us))
+            for identity, change in chosen.items()
+            if change.image_known
+        }
+        replies, problems = self._write(index, wanted, deadline)
+        conflicts = [i for i, reply in replies.items() if _is(reply, Outcome.CONFLICT)]
+        ties = self._ties(index, conflicts, wanted)
         tally.stale += len(conflicts) - len(ties)
-        refused = {i for i, reply in replies.items() if _is(reply, Outcome.REJECTED)}
-        keys = {identity: chosen[identity].key for identity in chosen if identity in unsettled | ties | refused}
-        replies |= self._reconcile(index, keys, deadline, tally)
-        self._count(replies, tally)
+        unsettled = [i for i in chosen if i in ties or i not in wanted]
+        if unsettled:
+            tally.reconciled += len(unsettled)
+            keys = {identity: chosen[identity].key for identity in unsettled}
+            versions = {identity: chosen[identity].time_us for identity in unsettled}
+            settled = self._reconciler.reconcile(index, keys, deadline, versions)
+            problems |= {i: reply.reason for i, reply in settled.items() if _is(reply, Outcome.REJECTED)}
+            replies |= {i: APPLIED if _is(reply, Outcome.REJECTED) else reply for i, reply in settled.items()}
         for identity, reply in replies.items():
             if _is(reply, Outcome.RETRY):
                 failed[identity] = reply.reason
-            elif _is(reply, Outcome.REJECTED):
-                parked[identity] = _Parked(index, reply.reason)
+            elif _is(reply, Outcome.APPLIED) and identity in problems:
+                parked[identity] = _Parked(index, problems[identity])
+            else:
+                tally.applied += _is(reply, Outcome.APPLIED)
 
-    def _ties(self, index: str, conflicts: Sequence[Write], chosen: Mapping[str, Change]) -> set[str]:
+    def _write(
+        self, index: str, wanted: Mapping[str, _Wanted], deadline: float
+    ) -> tuple[dict[str, Reply], dict[str, str]]:
+        """Write each document with its version; what became of each, and why some could not be made or were refused.
+
+        Of those, a delete is written with the same version: a document that can no longer be made is better absent
+        and reported than silently stale, and its tombstone keeps older versions from coming back.
+        """
+        writes = [Write(identity, one.built.body, External(one.version)) for identity, one in wanted.items()]
+        replies = dict(zip(wanted, self._writer.write(index, writes, deadline), strict=True)) if writes else {}
+        problems = {identity: one.built.problem for identity, one in wanted.items() if one.built.problem}
+        refused = {i: reply.reason for i, reply in replies.items() if _is(reply, Outcome.REJECTED)}
+        if refused:
+            deletes = [Write(identity, None, External(wanted[identity].version)) for identity in refused]
+            replies |= dict(zip(refused, self._writer.write(index, deletes, deadline), strict=True))
+        return replies, problems | refused
+
+    def _ties(self, index: str, conflicts: Sequence[str], wanted: Mapping[str, _Wanted]) -> set[str]:
         """Which conflicts the versions cannot settle. A delete that finds no document needs nothing more."""
         if not conflicts:
             return set()
-        found = self._documents.get_many(index, [write.id for write in conflicts])
         ties = set()
-        for write, stored in zip(conflicts, found, strict=True):
+        for identity, stored in zip(conflicts, self._documents.get_many(index, conflicts), strict=True):
+            change = wanted[identity]
             if stored is None:
-                if write.body is not None:
-                    ties.add(write.id)
-            elif not is_stale(chosen[write.id].time_us, stored.version, self._timing):
-                ties.add(write.id)
+                if change.built.body is not None:
+                    ties.add(identity)
+            elif not is_stale(change.version, stored.version, self._timing):
+                ties.add(identity)
         return ties
-
-    def _write(self, index: str, writes: Sequence[Write], deadline: float) -> list[Reply]:
-        return self._writer.write(index, writes, deadline) if writes else []
-
-    def _reconcile(self, index: str, keys: Mapping[str, Item], deadline: float, tally: Tally) -> dict[str, Reply]:
-        tally.reconciled += len(keys)
-        return self._reconciler.reconcile(index, keys, deadline) if keys else {}
-
-    def _count(self, replies: Mapping[str, Reply], tally: Tally) -> None:
-        tally.applied += sum(_is(reply, Outcome.APPLIED) for reply in replies.values())
 
     def letter(
         self, index: str, identity: str, key: Item | None, reason: str, sequence_number: str | None = None

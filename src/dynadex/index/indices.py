@@ -126,12 +126,37 @@ def _field_differences(declared: Mapping[str, Any], live: Mapping[str, Any], pre
         for key, value in spec.items():
             if key in ("properties", "fields"):
                 yield from _field_differences(value, found.get(key, {}), f"{path}.")
-            elif _text(found.get(key, _DEFAULTS.get(key))) != _text(value):
+            elif _contradicts(value, found.get(key, _default(key, found))):
                 yield f"field {path} has {key} {_text(found.get(key, 'unset'))}, declared {_text(value)}"
 
 
 # OpenSearch does not repeat parameters that have their default value.
-_DEFAULTS: dict[str, Any] = {"type": "object", "index": True, "store": False, "doc_values": True, "enabled": True}
+_DEFAULTS: dict[str, Any] = {
+    "boost": 1, "coerce": True, "doc_values": True, "eager_global_ordinals": False, "enabled": True,
+    "fielddata": False, "format": "strict_date_optional_time||epoch_millis", "ignore_above": 2**31 - 1,
+    "ignore_malformed": False, "include_in_parent": False, "include_in_root": False, "index": True,
+    "index_options": "positions", "index_phrases": False, "normalizer": "default", "norms": True,
+    "positive_score_impact": True, "split_queries_on_whitespace": False, "store": False, "term_vector": "no",
+    "type": "object",
+}  # fmt: skip
+_DEFAULTS_OF_TYPE: dict[tuple[str, str], Any] = {
+    ("binary", "doc_values"): False,
+    ("keyword", "index_options"): "docs",
+    ("keyword", "norms"): False,
+}
+
+
+def _default(key: str, found: Mapping[str, Any]) -> Any:
+    if key in ("search_analyzer", "search_quote_analyzer"):
+        return found.get("search_analyzer", found.get("analyzer", "default"))
+    return _DEFAULTS_OF_TYPE.get((found.get("type", "object"), key), _DEFAULTS.get(key))
+
+
+def _contradicts(declared: Any, live: Any) -> bool:
+    if isinstance(declared, Mapping):
+        found = dict(_leaves(live or {}, ""))
+        return any(found.get(path) != value for path, value in _leaves(declared, ""))
+    return _text(declared) != _text(live)
 
 
 def _leaves(tree: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -139,11 +164,13 @@ def _leaves(tree: Any, path: str) -> Iterator[tuple[str, str]]:
         for name, branch in tree.items():
             yield from _leaves(branch, f"{path}.{name}")
     else:
-        yield path, ", ".join(map(_text, tree)) if isinstance(tree, list) else _text(tree)
+        yield path, _text(tree)
 
 
 def _text(value: Any) -> str:
-    """A setting as OpenSearch would spell it: it answers booleans and numbers as text."""
+    """A setting in one spelling: OpenSearch answers with text, whole numbers as 100.0, one value as a list of one."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value))
+    return str(value).removesuffix(".0")

@@ -1,27 +1,33 @@
 """Make the documents of given keys equal to their items now, whatever happened before.
 
-The one primitive behind ties, redrive, repair and resync. It never replays an image: it reads the item, and
-writes what the item is. Every round looks at the document first and at the item second, so that a write it makes
-can only be wrong if somebody changed the item after that read; and then either the condition of the write fails
-(another round), or the change's own stream record arrives later and outranks or ties with it.
+The one primitive behind ties, redrive, repair and resync. It never replays an image: it reads the item, and writes
+what the item is. Every write it makes stays right however late it arrives, even from a process that was frozen
+between reading and writing, because each is refused as soon as a later change has been settled:
+
+- With external version v = time of the read - margin: every later change carries a version above v, and whoever
+  settles it leaves a document or a tombstone at or above that version.
+- With ``if_seq_no`` (where the document's version is not below v): whoever settles a later change writes the
+  document, even if it finds it equal already (see ``changes`` below), so that its sequence number moves on.
+- Where there is no document and a tombstone is not below v, neither holds: a create would bring back an item that
+  was deleted between the read and the write. So it waits, at most the margin, until v has passed the tombstone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Protocol
 
 from dynadex.change import Item
 from dynadex.clock import Backoff, Clock
 from dynadex.document.body import Built, same
 from dynadex.document.versioning import Timing, read_version
-from dynadex.index.bulk import APPLIED, Absent, Condition, External, Outcome, Reply, Unchanged, Write
+from dynadex.index.bulk import APPLIED, External, Outcome, Reply, Unchanged, Write
 from dynadex.index.opensearch import Stored
 from dynadex.index.writer import Writer
 
 _MOST_KEYS = 100
-_ROUNDS = 12
 
 
 class DocumentReader(Protocol):
@@ -36,12 +42,32 @@ ReadItems = Callable[[Sequence[Item]], Sequence[Item | None]]
 Build = Callable[[Item | None], Built]
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What one key needs in this round: nothing more (``write`` is None), or a write."""
+@dataclass(slots=True)
+class _Task:
+    """One key to settle. ``change`` is the version of the change it is settled for, None for a mere comparison."""
 
-    write: Write | None
-    built: Built
+    id: str
+    key: Item
+    change: int | None
+    refused: tuple[bytes | None, str] = (None, "")
+    """The body that the cluster refused, and why."""
+    marked_absent: bool = False
+    built: Built = field(default_factory=Built)
+
+    def wanted(self, built: Built) -> Built:
+        """What the item becomes; nothing at all where the cluster refused this very document before."""
+        body, reason = self.refused
+        self.built = Built(problem=reason) if body is not None and built.body == body else built
+        return self.built
+
+    def write(self, stored: Stored | None, version: int) -> Write | None:
+        """What must be written so that the document is, and stays, as built; None when nothing must."""
+        body, version = self.built.body, max(version, self.change or 0)
+        if same(body, stored.source if stored else None) and (self.change is None or self.marked_absent):
+            return None
+        if stored is None or version > stored.version:
+            return Write(self.id, body, External(version))
+        return Write(self.id, body, Unchanged(stored.seq_no, stored.primary_term))
 
 
 class Reconciler:
@@ -64,92 +90,62 @@ class Reconciler:
         self._build = build
         self._timing = timing
         self._clock = clock
-        self._backoff = backoff or Backoff(first_seconds=0.02, longest_seconds=1.0)
+        self._backoff = backoff or Backoff(first_seconds=0.02, longest_seconds=0.5)
 
-    def reconcile(self, index: str, keys: Mapping[str, Item], deadline: float) -> dict[str, Reply]:
+    def reconcile(
+        self, index: str, keys: Mapping[str, Item], deadline: float, changes: Mapping[str, int] | None = None
+    ) -> dict[str, Reply]:
         """Settle each document id's key in one index.
 
-        APPLIED: the document equals its item now. REJECTED: no document can be made of the item (the reason says
-        why), and none is left behind. RETRY: the rounds or the time (``deadline``, of ``clock.monotonic()``) ran
-        out. Raises SearchError and SourceError as its ports do.
+        ``changes`` gives the version of the change that a key is settled for: then the document, or its absence,
+        is written even where it is right already, so that nobody who read before can overwrite it later.
+
+        APPLIED: the document equals its item. REJECTED: no document can be made of the item (the reason says why),
+        and none is left behind. RETRY: the time (``deadline``, of ``clock.monotonic()``) ran out. Raises
+        SearchError and SourceError as its ports do.
         """
         replies: dict[str, Reply] = {}
-        ids = list(keys)
-        for start in range(0, len(ids), _MOST_KEYS):
-            some = {identity: keys[identity] for identity in ids[start : start + _MOST_KEYS]}
-            replies |= self._settle(index, some, deadline)
+        tasks = [_Task(identity, key, (changes or {}).get(identity)) for identity, key in keys.items()]
+        for start in range(0, len(tasks), _MOST_KEYS):
+            replies |= self._settle(index, tasks[start : start + _MOST_KEYS], deadline)
         return replies
 
-    def _settle(self, index: str, keys: Mapping[str, Item], deadline: float) -> dict[str, Reply]:
+    def _settle(self, index: str, tasks: Sequence[_Task], deadline: float) -> dict[str, Reply]:
         settled: dict[str, Reply] = {}
-        refused: dict[str, tuple[Built, str]] = {}
-        pending = dict(keys)
-        for attempt in range(_ROUNDS):
-            settled |= self._round(index, pending, refused, deadline)
-            pending = {identity: key for identity, key in pending.items() if identity not in settled}
-            if not pending:
+        for attempt in count():
+            settled |= self._round(index, tasks, deadline)
+            tasks = [task for task in tasks if task.id not in settled]
+            if not tasks:
                 return settled
             pause = self._backoff.pause(attempt)
             if self._clock.monotonic() + pause >= deadline:
                 break
             self._clock.sleep(pause)
-        unsettled = Reply(
-            Outcome.RETRY, "the document kept changing, or the time budget was spent, while it was settled"
-        )
-        return settled | dict.fromkeys(pending, unsettled)
+        return settled | {task.id: Reply(Outcome.RETRY, "it could not be settled in time") for task in tasks}
 
-    def _round(
-        self, index: str, keys: Mapping[str, Item], refused: dict[str, tuple[Built, str]], deadline: float
-    ) -> dict[str, Reply]:
-        """One look at each key, one write where it differs; returns those that are settled."""
-        stored = dict(zip(keys, self._documents.get_many(index, list(keys)), strict=True))
-        looked_at_us = self._clock.now_us()
-        items = dict(zip(keys, self._read_items(list(keys.values())), strict=True))
-        version = read_version(looked_at_us, self._timing)
-        steps = {
-            identity: _step(identity, self._wanted(items[identity], refused.get(identity)), stored[identity], version)
-            for identity in keys
-        }
-        settled = {identity: _final(step.built) for identity, step in steps.items() if step.write is None}
-        written = {identity: step for identity, step in steps.items() if step.write}
-        outcomes = self._write(index, written, deadline)
-        # What was created past a newer tombstone carries no version of its own time: it needs a second look.
-        created = [i for i, reply in outcomes.items() if reply.outcome is Outcome.CONFLICT and stored[i] is None]
-        past_tombstone = {i: _create(i, written[i].built) for i in created if written[i].built.body is not None}
-        self._write(index, past_tombstone, deadline)
-        for identity, reply in outcomes.items():
-            if reply.outcome is Outcome.APPLIED:
-                settled[identity] = _final(written[identity].built)
+    def _round(self, index: str, tasks: Sequence[_Task], deadline: float) -> dict[str, Reply]:
+        """One look at each key, the document first; one write where it is needed; returns those that are settled."""
+        stored = self._documents.get_many(index, [task.id for task in tasks])
+        version = read_version(self._clock.now_us(), self._timing)
+        items = self._read_items([task.key for task in tasks])
+        settled: dict[str, Reply] = {}
+        writing: list[tuple[_Task, Write]] = []
+        for task, document, item in zip(tasks, stored, items, strict=True):
+            task.wanted(self._build(item))
+            write = task.write(document, version)
+            # Twice absent with a refusal between: what refused the mark is a newer tombstone, which is a mark too.
+            task.marked_absent = document is None and task.built.body is None
+            if write is None:
+                settled[task.id] = _final(task.built)
+            else:
+                writing.append((task, write))
+        replies = self._writer.write(index, [write for _, write in writing], deadline) if writing else []
+        for (task, write), reply in zip(writing, replies, strict=True):
+            if reply == APPLIED:
+                settled[task.id] = _final(task.built)
             elif reply.outcome is Outcome.REJECTED:
-                refused[identity] = (written[identity].built, reply.reason)
+                task.refused = (write.body, reply.reason)
         return settled
-
-    def _wanted(self, item: Item | None, refused: tuple[Built, str] | None) -> Built:
-        """What the item becomes; nothing at all where the cluster just refused this very document."""
-        built = self._build(item)
-        if refused and built.body is not None and built.body == refused[0].body:
-            return Built(problem=refused[1])
-        return built
-
-    def _write(self, index: str, steps: Mapping[str, _Step], deadline: float) -> dict[str, Reply]:
-        writes = [step.write for step in steps.values() if step.write]
-        return dict(zip(steps, self._writer.write(index, writes, deadline), strict=True)) if writes else {}
-
-
-def _step(identity: str, built: Built, stored: Stored | None, version: int) -> _Step:
-    """Nothing where document and item already agree; else a write whose condition its read justifies."""
-    if same(built.body, stored.source if stored else None):
-        return _Step(None, built)
-    condition: Condition
-    if stored is None or version > stored.version:
-        condition = External(version)
-    else:
-        condition = Unchanged(stored.seq_no, stored.primary_term)
-    return _Step(Write(identity, built.body, condition), built)
-
-
-def _create(identity: str, built: Built) -> _Step:
-    return _Step(Write(identity, built.body, Absent()), built)
 
 
 def _final(built: Built) -> Reply:

@@ -53,11 +53,13 @@ class Writer:
         encoded = [write.encoded() for write in writes]
         replies = [Reply(Outcome.RETRY, "the time budget was spent before it was sent")] * len(writes)
         pending = list(range(len(writes)))
+        sent = False
         for attempt in range(1_000_000):
             for chunk in cut([encoded[i] for i in pending], self._most_bytes):
                 positions = [pending[i] for i in chunk]
-                if attempt and self._clock.monotonic() >= deadline:
+                if sent and self._clock.monotonic() >= deadline:
                     break
+                sent = True
                 for position, reply in zip(
                     positions, self._send(index, [encoded[i] for i in positions], deadline), strict=True
                 ):

@@ -111,7 +111,7 @@ def refill_all(sync: Sync, settings: Settings, stop: threading.Event, say: Calla
         total.parked += tally.parked
         total.skipped += tally.skipped
         say(
-            f"{items:,} items scanned, {total.applied:,} written, {total.skipped:,} not indexed, {total.parked:,} parked"
+            f"{items:,} items scanned: {total.applied:,} written, {total.skipped:,} not indexed, {total.parked:,} parked"
         )
 
     position = Slice()

@@ -129,7 +129,8 @@ def _highlight(search: Search) -> Json:
         "pre_tags": [MARK_START],
         "post_tags": [MARK_END],
         "number_of_fragments": 0,
-        "fields": {name: {} for name in search.highlights},
+        # A sub-field looks at the same text again, and its marks may be off where it reads it differently.
+        "fields": {name: {} for name in search.highlights if name.rpartition(".")[0] not in search.fields},
     }
 
 

@@ -3,7 +3,7 @@
 | DynamoDB | plain value |
 |---|---|
 | S | str |
-| N | int when it is integral and fits 64 bits, else Decimal with its exact digits; never a float |
+| N | int when it is written as one and fits 64 bits, else Decimal with its exact digits; never a float |
 | BOOL, NULL | bool, None |
 | M, L | dict, list, recursively |
 | SS, NS | sorted list |
@@ -21,8 +21,9 @@ from typing import Any
 
 from dynadex.change import AttributeValue, Item
 
-# More digits than any 64-bit integer needs are left to Decimal, which keeps them all.
-_INT_DIGITS = 18
+_INT_BITS = 63
+# Longer texts are no 64-bit integers, whatever they say.
+_LONGEST_INT = len("-9223372036854775808")
 
 
 def plain(item: Item) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def plain(item: Item) -> dict[str, Any]:
         try:
             [(kind, content)] = value.items()
             result[name] = _CONVERTERS[kind](content)
-        except (ValueError, TypeError, KeyError, AttributeError, InvalidOperation) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"attribute {name!r} is not DynamoDB typed JSON: {_describe(error)}") from error
     return result
 
@@ -48,9 +49,14 @@ def value(attribute: AttributeValue) -> Any:
 
 def number(text: str) -> int | Decimal:
     """The exact number: an int where it fits 64 bits, else a Decimal."""
-    if len(text) <= _INT_DIGITS and (text.isdecimal() or (text[:1] == "-" and text[1:].isdecimal())):
-        return int(text)
-    exact = Decimal(text)
+    if len(text) <= _LONGEST_INT and text.removeprefix("-").isdecimal():
+        whole = int(text)
+        if -(2**_INT_BITS) <= whole < 2**_INT_BITS:
+            return whole
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is not a number") from None
     if not exact.is_finite():
         raise ValueError(f"{text!r} is not a finite number")
     return exact

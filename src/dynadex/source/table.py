@@ -86,8 +86,10 @@ class Table:
         """The items with these keys as they are now (consistent reads), None for each that does not exist."""
         found: dict[frozenset[Any], Item] = {}
         names = list(keys[0]) if keys else []
-        for start in range(0, len(keys), _MOST_KEYS):
-            for item in self._read_batch(keys[start : start + _MOST_KEYS]):
+        # DynamoDB refuses a batch that names a key twice.
+        distinct = list({_hashable(key): key for key in keys}.values())
+        for start in range(0, len(distinct), _MOST_KEYS):
+            for item in self._read_batch(distinct[start : start + _MOST_KEYS]):
                 found[_hashable({name: item[name] for name in names})] = item
         return [found.get(_hashable(key)) for key in keys]
 
@@ -125,8 +127,10 @@ class Table:
 def translate(error: ClientError | BotoCoreError, operation: str, subject: str) -> SourceError:
     """A boto error as one of ours: it may pass, or it says what to fix."""
     if not isinstance(error, ClientError):
-        if type(error).__name__ in ("NoCredentialsError", "NoRegionError", "ParamValidationError"):
+        if type(error).__name__ in ("NoCredentialsError", "NoRegionError"):
             return SourceError(operation, subject, str(error), "Set up AWS credentials and AWS_REGION.")
+        if type(error).__name__ == "ParamValidationError":
+            return SourceError(operation, subject, str(error))
         return SourceUnavailable(operation, subject, str(error), "Check the endpoint and the network.")
     code = error.response.get("Error", {}).get("Code", "")
     message = error.response.get("Error", {}).get("Message", "") or code

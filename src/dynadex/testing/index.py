@@ -11,11 +11,13 @@ import orjson
 from dynadex.clock import Clock
 from dynadex.declaration import seconds
 from dynadex.document import body as bodies
+from dynadex.document.identity import MAX_ID_BYTES
 from dynadex.errors import SearchError
 from dynadex.index.opensearch import Stored
 from dynadex.testing.clock import ManualClock
 
 _DEFAULT_GC_DELETES_SECONDS = 60.0
+_PRIMARY_TERM = 1
 
 
 @dataclass(slots=True)
@@ -51,19 +53,22 @@ class InMemoryIndex:
         self._aliases: dict[str, set[str]] = {}
 
     def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
-        lines = iter(body.splitlines())
-        replies = []
+        lines = iter(body.split(b"\n")[:-1])
+        writes = []
         for line in lines:
             [(verb, action)] = orjson.loads(line).items()
-            source = None if verb == "delete" else bodies.decode(next(lines))
-            replies.append({verb: self._write(index, verb, action, source)})
-        return replies
+            if len(action["_id"].encode()) > MAX_ID_BYTES:
+                reason = f"id [{action['_id']}] is too long, must be no longer than {MAX_ID_BYTES} bytes"
+                raise SearchError("write to index", index, reason, status=400)
+            writes.append((verb, action, None if verb == "delete" else bodies.decode(next(lines))))
+        return [{verb: self._write(index, verb, action, source)} for verb, action, source in writes]
 
     def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]:
         entries = self._physical(index).entries
         found = [entries.get(identity) for identity in ids]
         return [
-            Stored(one.version, one.seq_no, 1, one.source) if one and one.source is not None else None for one in found
+            Stored(one.version, one.seq_no, _PRIMARY_TERM, one.source) if one and one.source is not None else None
+            for one in found
         ]
 
     def count(self, index: str) -> int:
@@ -80,7 +85,7 @@ class InMemoryIndex:
             self._aliases.setdefault(alias, set()).add(index)
 
     def delete(self, index: str) -> None:
-        self._physical(index)
+        self._check_exists(index)
         del self._indexes[index]
         for names in self._aliases.values():
             names.discard(index)
@@ -92,10 +97,15 @@ class InMemoryIndex:
         return sorted(self._aliases.get(alias, ()))
 
     def update_aliases(self, actions: Sequence[Mapping[str, Any]]) -> None:
+        changed = {alias: set(names) for alias, names in self._aliases.items()}
         for action in actions:
             [(verb, what)] = action.items()
-            names = self._aliases.setdefault(what["alias"], set())
+            self._check_exists(what["index"])
+            names = changed.setdefault(what["alias"], set())
+            if verb == "remove" and what["index"] not in names:
+                raise SearchError("change alias", what["alias"], "aliases_not_found_exception", status=404)
             (names.add if verb == "add" else names.discard)(what["index"])
+        self._aliases = changed
 
     def describe(self, index: str) -> Any:
         body = self._physical(index).body
@@ -109,9 +119,12 @@ class InMemoryIndex:
 
     def _physical(self, name: str) -> _PhysicalIndex:
         behind = self.indexes_behind(name) or [name]
-        if behind[0] not in self._indexes:
-            raise SearchError("use index", name, f"index_not_found_exception: no such index [{name}]", status=404)
+        self._check_exists(behind[0])
         return self._indexes[behind[0]]
+
+    def _check_exists(self, index: str) -> None:
+        if index not in self._indexes:
+            raise SearchError("use index", index, f"index_not_found_exception: no such index [{index}]", status=404)
 
     def _write(self, name: str, verb: str, action: Mapping[str, Any], source: Any) -> dict[str, Any]:
         if name not in self._indexes:
@@ -129,7 +142,7 @@ class InMemoryIndex:
         index.next_seq_no += 1
         if verb == "delete":
             return {"status": 200 if current and current.source is not None else 404}
-        return {"status": 200 if current else 201}
+        return {"status": 200 if current and current.source is not None else 201}
 
     def _remembered(self, index: _PhysicalIndex, identity: str) -> _Entry | None:
         """The document or its tombstone, unless the tombstone is older than gc_deletes."""
@@ -146,7 +159,9 @@ def _next_version(verb: str, action: Mapping[str, Any], current: _Entry | None) 
     if "version" in action:
         wanted = int(action["version"])
         return wanted if current is None or wanted > current.version else None
-    if "if_seq_no" in action and (alive is None or alive.seq_no != action["if_seq_no"]):
+    if "if_seq_no" in action and (
+        alive is None or (alive.seq_no, _PRIMARY_TERM) != (action["if_seq_no"], action["if_primary_term"])
+    ):
         return None
     if verb == "create" and alive:
         return None

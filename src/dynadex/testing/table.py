@@ -16,6 +16,7 @@ from dynadex.testing.clock import MICROSECONDS, ManualClock
 _FIRST_SEQUENCE_NUMBER = 100_000_000_000_000_000_000
 _MOST_RECORDS = 1000
 _MOST_ITEMS = 500
+_MOST_KEYS = 100
 
 
 @dataclass(slots=True)
@@ -56,8 +57,10 @@ class InMemoryTable:
     # What a test does to the table.
 
     def put(self, item: Mapping[str, Any]) -> None:
-        """Write an item, as PutItem does."""
+        """Write an item, as PutItem does; one that changes nothing makes no record."""
         identity = document_id(self.schema, item)
+        if self._items.get(identity) == item:
+            return
         event = "MODIFY" if identity in self._items else "INSERT"
         self._items[identity] = dict(item)
         self._record(event, identity, item)
@@ -131,7 +134,12 @@ class InMemoryTable:
     def batch_get_item(self, **request: Any) -> dict[str, Any]:
         [(name, wanted)] = request["RequestItems"].items()
         self._known(name)
-        found = [self._items.get(document_id(self.schema, key)) for key in wanted["Keys"]]
+        ids = [document_id(self.schema, key) for key in wanted["Keys"]]
+        if len(ids) > _MOST_KEYS:
+            raise _client_error("ValidationException", f"Member must have length less than or equal to {_MOST_KEYS}")
+        if len(set(ids)) < len(ids):
+            raise _client_error("ValidationException", "Provided list of item keys contains duplicates")
+        found = [self._items.get(identity) for identity in ids]
         return {"Responses": {name: [dict(item) for item in found if item]}, "UnprocessedKeys": {}}
 
     def scan(self, **request: Any) -> dict[str, Any]:
@@ -142,7 +150,8 @@ class InMemoryTable:
         rest = [i for i in mine if start is None or i > document_id(self.schema, start)]
         page = rest[: request.get("Limit", _MOST_ITEMS)]
         reply: dict[str, Any] = {"Items": [dict(self._items[identity]) for identity in page], "Count": len(page)}
-        if len(page) < len(rest):
+        if page and (len(page) < len(rest) or len(page) == request.get("Limit")):
+            # A scan that stops at its limit does not look whether anything follows.
             reply["LastEvaluatedKey"] = self.schema.key_of(self._items[page[-1]])
         return reply
 

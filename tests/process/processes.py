@@ -1,0 +1,153 @@
+"""Real `dynadex` processes: started, listened to, waited for with a deadline, and always ended."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TypeVar
+
+DEADLINE_SECONDS = 20.0
+_POLL_SECONDS = 0.02
+
+Found = TypeVar("Found")
+
+
+def wait_for(find: Callable[[], Found | None], what: str, seconds: float = DEADLINE_SECONDS) -> Found:
+    """What ``find`` returns once it is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := find()):
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(_POLL_SECONDS)
+    return found
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """The environment of a test's process: this one's without a word on DynamoDB, OpenSearch or dynadex."""
+    foreign = ("AWS_", "DYNADEX_", "OPENSEARCH_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | variables
+
+
+class Running:
+    """A process whose lines are kept as they come."""
+
+    def __init__(self, command: list[str], directory: Path, variables: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.command = " ".join(command)
+        self.output: list[str] = []
+        self.errors: list[str] = []
+        self._heard = threading.Condition()
+        self._open = 2
+        self._listeners = [
+            threading.Thread(target=self._listen, args=(stream, lines), daemon=True)
+            for stream, lines in ((self._process.stdout, self.output), (self._process.stderr, self.errors))
+        ]
+        for listener in self._listeners:
+            listener.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def wait_for_line(self, pattern: str, seconds: float = DEADLINE_SECONDS) -> re.Match[str]:
+        """The first line, of either stream, that the pattern is found in; fails once none can come any more."""
+        deadline = time.monotonic() + seconds
+        with self._heard:
+            while not (match := self._search(pattern)):
+                left = deadline - time.monotonic()
+                assert left > 0, f"no {pattern!r} within {seconds:g} s\n{self}"
+                assert self._open, f"it ended without {pattern!r}\n{self}"
+                self._heard.wait(left)
+        return match
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float = DEADLINE_SECONDS) -> int:
+        """Its exit code, once it has ended and its last words are heard."""
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {seconds:g} s\n{self}") from None
+        for listener in self._listeners:
+            listener.join(seconds)
+        return code
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = DEADLINE_SECONDS) -> int:
+        """Its exit code, once a signal has ended it."""
+        self.send(number)
+        return self.wait(seconds)
+
+    def kill(self) -> None:
+        """SIGKILL: it can do nothing more."""
+        self._process.kill()
+        self.wait()
+
+    def close(self) -> None:
+        if self.is_alive():
+            self.kill()
+        for stream in (self._process.stdout, self._process.stderr):
+            assert stream is not None
+            stream.close()
+
+    def __str__(self) -> str:
+        return "\n".join([self.command, *(f"  out: {line}" for line in self.output), *(f"  {e}" for e in self.errors)])
+
+    def _search(self, pattern: str) -> re.Match[str] | None:
+        return next((match for line in [*self.output, *self.errors] if (match := re.search(pattern, line))), None)
+
+    def _listen(self, stream: IO[str], lines: list[str]) -> None:
+        for line in stream:
+            with self._heard:
+                lines.append(line.rstrip("\n"))
+                self._heard.notify_all()
+        with self._heard:
+            self._open -= 1
+            self._heard.notify_all()
+
+
+class Commands:
+    """Starts `dynadex` commands in one directory with one environment."""
+
+    def __init__(self, directory: Path, variables: Mapping[str, str]) -> None:
+        self.directory = directory
+        self.variables = dict(variables)
+        self._started: list[Running] = []
+
+    def start(self, *arguments: str, **variables: str) -> Running:
+        command = [sys.executable, "-m", "dynadex", *arguments]
+        running = Running(command, self.directory, self.variables | variables)
+        self._started.append(running)
+        return running
+
+    def end_all(self) -> None:
+        for running in self._started:
+            running.close()
+
+
+@contextmanager
+def commands_in(directory: Path, **variables: str) -> Iterator[Commands]:
+    """Commands to start; what still runs at the end of the block is killed."""
+    commands = Commands(directory, environment(**variables))
+    try:
+        yield commands
+    finally:
+        commands.end_all()

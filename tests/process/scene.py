@@ -1,0 +1,156 @@
+"""One table of songs, its index, and a worker between them: what the tests of real processes play with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opensearchpy.exceptions import NotFoundError
+
+from dynadex import Sync, clients
+from dynadex.demo.lessons import MAPPINGS, SETTINGS
+from dynadex.demo.loader import load
+from dynadex.document.body import same
+from dynadex.document.identity import KeySchema, document_id
+from dynadex.settings import Settings
+from dynadex.source.attribute_values import typed
+from tests.process.processes import DEADLINE_SECONDS, wait_for
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from opensearchpy import OpenSearch
+
+MODULE = "tests_sync"
+REFERENCE = f"{MODULE}:sync"
+_SCHEMA = KeySchema(("id",), ("S",))
+_MOST_DOCUMENTS = 10_000
+_DECLARATION = """
+from dynadex import Sync
+from dynadex.demo.lessons import MAPPINGS, SETTINGS
+
+sync = Sync(table={name!r}, index={name!r}, mappings=MAPPINGS, settings=SETTINGS)
+"""
+
+
+class Scene:
+    """A table with a stream and a module that declares its sync, both called ``name``, in ``directory``."""
+
+    def __init__(self, directory: Path, name: str, dynamodb_url: str, opensearch_url: str) -> None:
+        self.directory = directory
+        self.name = name
+        self.settings = Settings(dynamodb_url=dynamodb_url, opensearch_url=opensearch_url)
+        self.sync = Sync(table=name, index=name, mappings=MAPPINGS, settings=SETTINGS)
+        self.declare(_DECLARATION.format(name=name))
+        self.dead_letters = directory / "dead-letters.jsonl"
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        return clients.dynamodb(self.settings)
+
+    @cached_property
+    def opensearch(self) -> OpenSearch:
+        return clients.opensearch(self.settings)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Environment of a process that is to work on this scene."""
+        assert self.settings.dynamodb_url
+        return {
+            "DYNADEX_DYNAMODB_URL": self.settings.dynamodb_url,
+            "DYNADEX_LEASE_SECONDS": "1",
+            "OPENSEARCH_URL": self.settings.opensearch_url,
+        }
+
+    def declare(self, module: str) -> None:
+        (self.directory / f"{MODULE}.py").write_text(module)
+
+    def create_table(self, stream_view: str | None = "NEW_AND_OLD_IMAGES") -> None:
+        self.dynamodb.create_table(
+            TableName=self.name,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification=(
+                {"StreamEnabled": True, "StreamViewType": stream_view}  # type: ignore[typeddict-item]
+                if stream_view
+                else {"StreamEnabled": False}
+            ),
+        )
+
+    def load(self, songs: Iterable[dict[str, Any]]) -> int:
+        return load(self.dynamodb, self.name, songs, lambda _: None)
+
+    def put(self, song: dict[str, Any]) -> None:
+        self.dynamodb.put_item(TableName=self.name, Item=typed(song)["M"])
+
+    def delete(self, identity: str) -> None:
+        self.dynamodb.delete_item(TableName=self.name, Key={"id": {"S": identity}})
+
+    def items(self) -> dict[str, dict[str, Any]]:
+        """Every item of the table, by the id its document should have."""
+        pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.name, ConsistentRead=True)
+        return {document_id(_SCHEMA, _SCHEMA.key_of(item)): item for page in pages for item in page["Items"]}
+
+    def documents(self) -> dict[str, Any]:
+        """Every document of the index, by its id."""
+        self._refresh()
+        query = {"query": {"match_all": {}}, "size": _MOST_DOCUMENTS}
+        reply = self.opensearch.transport.perform_request("POST", f"/{self.name}/_search", body=query)
+        hits = reply["hits"]["hits"]
+        assert len(hits) == reply["hits"]["total"]["value"] < _MOST_DOCUMENTS
+        return {hit["_id"]: hit["_source"] for hit in hits}
+
+    def count(self) -> int:
+        """How many documents there are; none while there is no index."""
+        try:
+            self._refresh()
+            return int(self.opensearch.transport.perform_request("GET", f"/{self.name}/_count")["count"])
+        except NotFoundError:
+            return 0
+
+    def differences(self) -> list[str]:
+        """Every id whose document is not what its item becomes, in either direction."""
+        items, documents = self.items(), self.documents()
+        wanted = {identity: self.sync.build(item).body for identity, item in items.items()}
+        ids = sorted(wanted.keys() | documents.keys())
+        return [
+            f"{i}: item {items.get(i)}, document {documents.get(i)}"
+            for i in ids
+            if not same(wanted.get(i), documents.get(i))
+        ]
+
+    def await_count(self, least: int, seconds: float = DEADLINE_SECONDS) -> int:
+        """How many documents there are, once they are that many."""
+        return wait_for(lambda: (count := self.count()) >= least and count, f"{least} documents", seconds)
+
+    def await_equal(self, seconds: float = DEADLINE_SECONDS) -> None:
+        """Wait until table and index hold the same; fails with what is different."""
+        found: list[str] = []
+
+        def equal() -> bool:
+            found[:] = self.differences()
+            return not found
+
+        try:
+            wait_for(equal, "table and index hold the same", seconds)
+        except AssertionError as error:
+            raise AssertionError("\n".join([str(error), f"{len(found)} differences:", *found[:20]])) from None
+
+    def checkpoints(self) -> dict[str, str]:
+        """The position kept of each shard."""
+        reply = self.dynamodb.scan(TableName=f"{self.name}-dynadex", ConsistentRead=True)
+        prefix = "checkpoint/"
+        return {
+            str(item["what"]["S"]).removeprefix(prefix): str(item["position"]["S"])
+            for item in reply["Items"]
+            if str(item["what"]["S"]).startswith(prefix) and "position" in item
+        }
+
+    def close(self) -> None:
+        self.dynamodb.close()
+        self.opensearch.close()
+
+    def _refresh(self) -> None:
+        self.opensearch.transport.perform_request("POST", f"/{self.name}/_refresh")

@@ -1,0 +1,225 @@
+"""The HTTP service as it runs: a real server before a real table and, twice, before a real index."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+import uvicorn
+
+from dynadex import Sync, clients
+from dynadex.clock import SystemClock
+from dynadex.demo import lessons as demo
+from dynadex.demo.songs import lessons
+from dynadex.document.body import encode
+from dynadex.document.identity import KeySchema
+from dynadex.index.indices import ensure_index
+from dynadex.index.opensearch import OpenSearchIndex
+from dynadex.local.stack import LocalStack
+from dynadex.search.api import create_app
+from dynadex.settings import Settings
+from dynadex.source.table import Table
+
+SECONDS = 30.0
+HARMFUL = "<img src=x onerror=alert(1)> & <b>Rakes</b>"
+
+sync = Sync(
+    table="api-lessons",
+    index="api-lessons",
+    mappings=demo.sync.mappings,
+    settings=demo.sync.settings,
+    search=demo.sync.search,
+)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    with LocalStack(tmp_path_factory.mktemp("stack")) as running:
+        clients.dynamodb(Settings(dynamodb_url=running.endpoints.dynamodb)).create_table(
+            TableName=sync.table,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield running
+
+
+@pytest.fixture(scope="module", params=["osmem", "opensearch"])
+def service(
+    request: pytest.FixtureRequest, stack: LocalStack, report_backend: Callable[[str], None]
+) -> Iterator[httpx.Client]:
+    """The service before a full index of the demo's lessons."""
+    report_backend("osmem-server")
+    url = stack.endpoints.opensearch if request.param == "osmem" else request.getfixturevalue("opensearch_url")
+    settings = Settings(opensearch_url=url, dynamodb_url=stack.endpoints.dynamodb)
+    index = OpenSearchIndex(clients.opensearch(settings))
+    name, _ = ensure_index(index, sync.index, sync.mappings, sync.settings, SystemClock())
+    every = [*lessons(), {"id": "harmful", "title": HARMFUL}]
+    lines = [line for one in every for line in (encode({"index": {"_id": one["id"]}}), encode(one))]
+    index.bulk(name, b"\n".join(lines) + b"\n", SECONDS)
+    index.refresh(name)
+    table = Table(clients.dynamodb(settings), sync.table)
+    try:
+        app = create_app(sync, index, table, table.describe().schema)
+        with _serving(app) as base_url, httpx.Client(base_url=base_url, timeout=SECONDS, trust_env=False) as client:
+            yield client
+    finally:
+        index.delete(name)
+
+
+@contextmanager
+def _serving(app: Any) -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + SECONDS
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _search(service: httpx.Client, q: str = "", **parameters: Any) -> Any:
+    response = service.get("/api/search", params={"q": q, **parameters})
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def _titles(service: httpx.Client, q: str, **parameters: Any) -> list[str]:
+    return [hit["document"]["title"] for hit in _search(service, q, **parameters)["hits"]]
+
+
+@pytest.mark.parametrize(
+    ("q", "first"),
+    [
+        ("rakes of mallow", "The Rakes of Mallow"),
+        ("rakes of malow", "The Rakes of Mallow"),
+        ("RAKES MALLOW", "The Rakes of Mallow"),
+        ("mallow the rakes", "The Rakes of Mallow"),
+        ("rakse of malow", "The Rakes of Mallow"),
+        ("rakes of mallow ", "The Rakes of Mallow"),
+        ("irish washerwomn", "The Irish Washerwoman"),
+        ("irish washer", "The Irish Washerwoman"),
+        ("jennys weding", "Jenny's Wedding"),
+        ("chief oneills favorite", "Chief O'Neill's Favorite"),
+        ("chief o’neill’s fav", "Chief O'Neill's Favorite"),
+        ("st patricks day", "St. Patricks Day in the morning"),
+        ("may-pole", "May-Pole"),
+        ("planxty brown carolan", "Planxty Browne"),
+    ],
+)
+def test_a_tune_is_found_by_what_people_type(service: httpx.Client, q: str, first: str) -> None:
+    assert _titles(service, q, size=3)[0] == first
+
+
+@pytest.mark.parametrize("typed", ["rak", "rake", "rakes", "rakes o", "rakes of", "rakes of m", "rakes of ma"])
+def test_a_tune_stays_among_the_hits_while_one_types(service: httpx.Client, typed: str) -> None:
+    assert "The Rakes of Mallow" in _titles(service, typed, size=100)
+
+
+def test_a_better_kind_of_match_comes_first(service: httpx.Client) -> None:
+    titles = _titles(service, "malow", size=20)
+    exact, beginning, slip = (titles.index(t) for t in ("The Rakes of Mallow", "Malowney's Wife", "Rakes of Marlow"))
+    assert exact < beginning < slip
+
+
+@pytest.mark.parametrize("q", ["zzzzzz", "rakes xylophone", "🎻", "title:rakes AND (", "x" * 512])
+def test_what_is_not_there_is_not_found(service: httpx.Client, q: str) -> None:
+    assert _search(service, q)["total"] == 0
+
+
+@pytest.mark.parametrize("q", ["rakes " * 85, "a " * 256, "mallo kitt moll " * 32, "*", "\\", '"rakes"', "\x00", "("])
+def test_no_query_is_too_strange_to_answer(service: httpx.Client, q: str) -> None:
+    assert _search(service, q)["total"] > 0 or q.startswith("mallo")
+
+
+def test_nothing_asked_for_lists_everything_by_title(service: httpx.Client) -> None:
+    everything = _search(service, size=100)
+    assert everything["total"] > 4000
+    titles = [hit["document"]["title"] for hit in everything["hits"]]
+    assert titles == _titles(service, "", size=100)
+    assert any(title.startswith("A ") for title in titles)
+
+
+def test_matched_words_are_marked(service: httpx.Client) -> None:
+    [hit] = _search(service, "rakes of malow", size=1)["hits"]
+    assert hit["highlight"] == {"title": ["The <mark>Rakes</mark> <mark>of</mark> <mark>Mallow</mark>"]}
+    [hit] = _search(service, "chief o'neill", size=1)["hits"]
+    assert "<mark>O&#x27;Neill&#x27;s</mark>" in hit["highlight"]["title"][0]
+
+
+def test_a_harmful_title_is_marked_as_text(service: httpx.Client) -> None:
+    [hit] = _search(service, "onerror alert rakes", size=1)["hits"]
+    assert hit["document"]["title"] == HARMFUL
+    [title] = hit["highlight"]["title"]
+    assert title.replace("<mark>", "").replace("</mark>", "") == (
+        "&lt;img src=x onerror=alert(1)&gt; &amp; &lt;b&gt;Rakes&lt;/b&gt;"
+    )
+
+
+def test_facets_narrow_and_still_show_the_alternatives(service: httpx.Client) -> None:
+    every = _search(service, "rakes")
+    forms = {one["value"]: one["count"] for one in every["facets"]["form"]}
+    jigs = _search(service, "rakes", form="Jig")
+    assert 0 < jigs["total"] == forms["Jig"] < every["total"]
+    assert {hit["document"]["form"] for hit in jigs["hits"]} == {"Jig"}
+    assert {one["value"]: one["count"] for one in jigs["facets"]["form"]} == forms
+    assert sum(one["count"] for one in jigs["facets"]["difficulty"]) == jigs["total"]
+    both = _search(service, "rakes", form=["Jig", "Reel"])
+    assert both["total"] == forms["Jig"] + forms["Reel"]
+    hard = _search(service, "rakes", form=["Jig", "Reel"], difficulty=5)
+    assert {hit["document"]["difficulty"] for hit in hard["hits"]} == {5}
+
+
+@pytest.mark.parametrize("value", ["hard", "", "9" * 30])
+def test_a_facet_value_of_the_wrong_kind_is_the_askers_fault(service: httpx.Client, value: str) -> None:
+    response = service.get("/api/search", params={"difficulty": value})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_filter")
+
+
+def test_a_size_of_nought_only_counts(service: httpx.Client) -> None:
+    counted = _search(service, "rakes", size=0)
+    assert counted["hits"] == []
+    assert counted["total"] > 0
+
+
+@pytest.mark.parametrize("identity", ["plain", "a/b//c", "100%25", "%2F", "a|b", "🎻 Émile", "a?b#c&d=e+f"])
+def test_documents_live_in_the_table(service: httpx.Client, identity: str) -> None:
+    path = f"/api/documents/{quote(identity, safe='')}"
+    assert service.get(path).status_code == 404
+    put = service.put(path, content='{"title":"New","exact":0.10000000000000000000000000000000000001}')
+    assert put.status_code == 200
+    got = service.get(path)
+    assert got.json()["id"] == identity
+    assert "0.10000000000000000000000000000000000001" in got.text
+    assert service.delete(path).status_code == 204
+    assert service.delete(path).status_code == 404
+
+
+def test_what_dynamodb_does_not_take_is_refused(service: httpx.Client) -> None:
+    response = service.put("/api/documents/x", content='{"too_exact":1.' + "1" * 50 + "}")
+    print(response.text)
+    assert response.status_code in (200, 400), response.text
+    too_long = service.put("/api/documents/" + "x" * 3000, content="{}")
+    print(too_long.text[-300:])
+    assert too_long.status_code in (200, 400), too_long.text
+
+
+def test_without_a_backend_the_service_says_so() -> None:
+    settings = Settings(opensearch_url="http://127.0.0.1:9", dynamodb_url="http://127.0.0.1:9")
+    index, table = OpenSearchIndex(clients.opensearch(settings)), Table(clients.dynamodb(settings), sync.table)
+    schema = KeySchema(("id",), ("S",))
+    with _serving(create_app(sync, index, table, schema)) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        for path, code in (("/api/search", "index_unavailable"), ("/api/documents/x", "table_unavailable")):
+            response = client.get(path, timeout=SECONDS)
+            assert (response.status_code, response.json()["error"]["code"]) == (503, code)
+

@@ -1,0 +1,210 @@
+"""The worker as a real process: killed, stopped, replaced and hurried, it leaves table and index the same."""
+
+from __future__ import annotations
+
+import random
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+
+import pytest
+
+from dynadex.demo.songs import lessons
+from tests.process.conftest import SceneMaker
+from tests.process.processes import Commands, Running, wait_for
+from tests.process.scene import REFERENCE, Scene
+
+READING = "reading the stream as worker"
+ALL_SONGS = sum(1 for _ in lessons())
+
+
+def start_worker(commands: Commands, scene: Scene, **variables: str) -> Running:
+    """A worker that reads; small batches, so that it can be interrupted at many points."""
+    worker = commands.start("run", REFERENCE, **scene.variables | {"DYNADEX_BATCH_SIZE": "100"} | variables)
+    worker.wait_for_line(READING)
+    return worker
+
+
+@contextmanager
+def in_background(work: threading.Thread) -> Iterator[None]:
+    work.start()
+    try:
+        yield
+    finally:
+        work.join()
+
+
+def applied(worker: Running) -> int:
+    """How many changes it says it applied, once it has stopped."""
+    return int(worker.wait_for_line(r"stopped: ([\d,]+) applied")[1].replace(",", ""))
+
+
+def owner(worker: Running) -> str:
+    return worker.wait_for_line(rf"{READING} (\S+)")[1]
+
+
+@pytest.mark.parametrize("backend", ["osmem-server", "opensearch"])
+def test_killed_three_times_while_songs_are_loaded_it_brings_every_song_to_the_index(
+    make_scene: SceneMaker, commands: Commands, request: pytest.FixtureRequest, backend: str
+) -> None:
+    url = request.getfixturevalue("opensearch_url") if backend == "opensearch" else ""
+    scene = make_scene(f"killed-{backend}", opensearch_url=url)
+    scene.create_table()
+    worker = start_worker(commands, scene)
+    with in_background(threading.Thread(target=scene.load, args=(lessons(),))):
+        for moment in (0.1, 0.4, 0.75):
+            scene.await_count(round(moment * ALL_SONGS))
+            worker.kill()
+            assert scene.count() < ALL_SONGS, "it was not killed in the middle"
+            worker = start_worker(commands, scene)
+    scene.await_count(ALL_SONGS)
+    scene.await_equal()
+    assert len(scene.documents()) == ALL_SONGS
+    assert worker.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_keeps_its_place_and_reads_nothing_twice(
+    make_scene: SceneMaker, commands: Commands, number: signal.Signals
+) -> None:
+    scene = make_scene(f"stopped-{number.name.lower()}")
+    scene.create_table()
+    songs = list(lessons(1500))
+    scene.load(songs)
+    first = start_worker(commands, scene)
+    scene.await_count(200)
+    assert first.stop(number) == 0
+    first.wait_for_line(rf"stopping \({number.name}\)")
+    assert 200 <= applied(first) < len(songs), "it was not stopped in the middle"
+    assert first.output == []
+
+    [position] = scene.checkpoints().values()
+    second = start_worker(commands, scene)
+    scene.await_count(len(songs))
+    scene.put({**songs[0], "title": "the last change"})
+    scene.await_equal()
+    assert second.stop(number) == 0
+    assert applied(first) + applied(second) == len(songs) + 1
+    [later] = scene.checkpoints().values()
+    assert int(later) > int(position)
+
+
+def test_a_second_worker_stands_by_and_takes_over_from_a_killed_one(
+    make_scene: SceneMaker, commands: Commands
+) -> None:
+    scene = make_scene("taken-over")
+    scene.create_table()
+    songs = lessons()
+    first = start_worker(commands, scene, DYNADEX_LEASE_SECONDS="2")
+    second = commands.start("run", REFERENCE, **scene.variables | {"DYNADEX_LEASE_SECONDS": "2"})
+    second.wait_for_line(f"standing by: worker {re.escape(owner(first))} holds the lease")
+    scene.load(islice(songs, 300))
+    scene.await_count(300)
+    assert not any(READING in line for line in second.errors), "both read"
+
+    first.kill()
+    second.wait_for_line(READING)
+    scene.load(islice(songs, 300))
+    scene.await_count(600)
+    scene.await_equal()
+    assert second.stop() == 0
+    assert 300 <= applied(second) <= 400, "it did not start where the first one was"
+
+
+def test_a_second_worker_takes_over_at_once_from_one_that_stops(make_scene: SceneMaker, commands: Commands) -> None:
+    scene = make_scene("handed-over")
+    scene.create_table()
+    # Were it to wait for the lease to run out, it would be found out.
+    slow = {"DYNADEX_LEASE_SECONDS": "60"}
+    first = start_worker(commands, scene, **slow)
+    second = commands.start("run", REFERENCE, **scene.variables | slow)
+    second.wait_for_line("standing by")
+    assert first.stop() == 0
+    second.wait_for_line(READING, seconds=5)
+    scene.load(lessons(50))
+    scene.await_count(50)
+    assert second.stop() == 0
+
+
+def test_a_worker_that_stands_by_can_be_stopped(make_scene: SceneMaker, commands: Commands) -> None:
+    scene = make_scene("standing-by")
+    scene.create_table()
+    first = start_worker(commands, scene)
+    second = commands.start("run", REFERENCE, **scene.variables)
+    second.wait_for_line("standing by")
+    assert second.stop() == 0
+    assert applied(second) == 0
+    assert first.is_alive()
+    assert first.stop() == 0
+
+
+def test_a_worker_that_was_frozen_while_another_took_over_ends_and_harms_nothing(
+    make_scene: SceneMaker, commands: Commands
+) -> None:
+    scene = make_scene("frozen")
+    scene.create_table()
+    first = start_worker(commands, scene)
+    scene.load(lessons(200))
+    first.send(signal.SIGSTOP)
+    second = start_worker(commands, scene)
+    scene.await_count(200)
+    first.send(signal.SIGCONT)
+    assert first.wait() == 1
+    first.wait_for_line(f"dynadex: cannot go on as worker {re.escape(owner(first))}: another worker took the lease")
+    scene.await_equal()
+    assert second.stop() == 0
+
+
+def test_changes_faster_than_the_streams_clock_end_the_same_in_the_index(
+    make_scene: SceneMaker, commands: Commands
+) -> None:
+    scene = make_scene("hurried")
+    scene.create_table()
+    worker = start_worker(commands, scene)
+    songs = list(lessons(8))
+    until = time.monotonic() + 3.0
+
+    def hurry(seed: int) -> None:
+        # Every thread has songs of its own: that two writers race is the table's affair, not ours.
+        chance = random.Random(seed)
+        mine = songs[seed::4]
+        turn = 0
+        while time.monotonic() < until:
+            turn += 1
+            song = chance.choice(mine)
+            if chance.random() < 0.3:
+                scene.delete(song["id"])
+            else:
+                scene.put({**song, "note_count": turn})
+
+    threads = [threading.Thread(target=hurry, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    scene.put({**songs[0], "id": "marker"})
+    wait_for(lambda: "marker" in scene.documents(), "the last change in the index")
+    scene.await_equal()
+    assert worker.stop() == 0
+    worker.wait_for_line("reconciled")
+
+
+def test_one_item_changed_many_times_within_a_second_has_its_last_state(
+    make_scene: SceneMaker, commands: Commands
+) -> None:
+    scene = make_scene("hot-item")
+    scene.create_table()
+    worker = start_worker(commands, scene)
+    [song] = lessons(1)
+    for turn in range(200):
+        scene.put({**song, "title": f"Version {turn}"})
+        if turn % 10 == 9:
+            scene.delete(song["id"])
+            scene.put({**song, "title": f"Version {turn} again"})
+    wait_for(lambda: "Version 199 again" in str(scene.documents()), "the last title in the index")
+    scene.await_equal()
+    assert worker.stop() == 0

@@ -1,0 +1,112 @@
+"""The ports of the product, made slow and unreliable: before and after each call somebody else may go on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from dynadex.change import Item
+from dynadex.errors import SearchUnavailable, SourceUnavailable
+from dynadex.index.dead_letters import DeadLetter, ParkingError
+from dynadex.index.opensearch import Stored
+
+# What can go wrong with a call, by name; "" for nothing.
+Fault = str
+FAULTS: tuple[Fault, ...] = ("refused", "reply lost", "partly applied", "read failed", "parking failed")
+
+
+class Cluster(Protocol):
+    """What the world needs of an index backend, fake or real."""
+
+    def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]: ...
+    def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]: ...
+
+
+class UnreliableCluster:
+    """A cluster whose calls can be overtaken, fail before they are applied, in part, or after."""
+
+    def __init__(self, inner: Cluster, pause: Callable[[], None], fault: Callable[[str], Fault]) -> None:
+        self._inner = inner
+        self._pause = pause
+        self._fault = fault
+        self.met: Counter[Fault] = Counter()
+
+    def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
+        self._pause()
+        fault = self._fault("bulk")
+        self.met[fault] += 1
+        if fault == "refused":
+            raise SearchUnavailable("write to index", index, "429 too many requests")
+        if fault == "partly applied":
+            replies = self._half(index, body, timeout_seconds)
+        else:
+            replies = self._inner.bulk(index, body, timeout_seconds)
+        self._pause()
+        if fault == "reply lost":
+            raise SearchUnavailable("write to index", index, "connection reset")
+        return replies
+
+    def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]:
+        self._pause()
+        if self._fault("read") == "read failed":
+            self.met["read failed"] += 1
+            raise SearchUnavailable("read from index", index, "503 unavailable")
+        found = self._inner.get_many(index, ids)
+        self._pause()
+        return found
+
+    def _half(self, index: str, body: bytes, timeout_seconds: float) -> list[Mapping[str, Any]]:
+        """Every second write is applied; the others are told to come again."""
+        replies: list[Mapping[str, Any]] = []
+        for position, write in enumerate(_writes(body)):
+            if position % 2:
+                replies.append({"index": {"status": 429, "error": {"type": "rejected_execution_exception"}}})
+            else:
+                replies.extend(self._inner.bulk(index, write, timeout_seconds))
+        return replies
+
+
+def _writes(body: bytes) -> list[bytes]:
+    lines = body.split(b"\n")[:-1]
+    writes = []
+    while lines:
+        count = 1 if lines[0].startswith(b'{"delete"') else 2
+        writes.append(b"\n".join(lines[:count]) + b"\n")
+        lines = lines[count:]
+    return writes
+
+
+class UnreliableReads:
+    """Consistent reads of items that can be overtaken, and fail."""
+
+    def __init__(
+        self,
+        read: Callable[[Sequence[Item]], Sequence[Item | None]],
+        pause: Callable[[], None],
+        fault: Callable[[str], Fault],
+    ) -> None:
+        self._read = read
+        self._pause = pause
+        self._fault = fault
+
+    def __call__(self, keys: Sequence[Item]) -> Sequence[Item | None]:
+        self._pause()
+        if self._fault("read") == "read failed":
+            raise SourceUnavailable("read items of table", "table", "throttled")
+        found = self._read(keys)
+        self._pause()
+        return found
+
+
+class MemoryDeadLetters:
+    """Dead letters in a list; parking can fail."""
+
+    def __init__(self, fault: Callable[[str], Fault]) -> None:
+        self._fault = fault
+        self.letters: list[DeadLetter] = []
+
+    def park(self, letters: Sequence[DeadLetter]) -> None:
+        if self._fault("park") == "parking failed":
+            raise ParkingError("park dead letters in", "memory", "it is away")
+        self.letters += letters

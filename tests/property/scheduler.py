@@ -1,0 +1,116 @@
+"""Product code in coroutines that somebody else resumes: every call through a port is a place to be overtaken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import greenlet
+
+from dynadex.testing import ManualClock
+
+
+@dataclass(eq=False)
+class Actor:
+    """A running piece of product code. It waits for ``wake_at`` (seconds, virtual) or for its turn alone."""
+
+    name: str
+    started_at: float
+    coroutine: Any = None
+    wake_at: float = 0.0
+    result: Any = None
+    error: Exception | None = None
+    on_end: list[Callable[[Actor], None]] = field(default_factory=list)
+
+    @property
+    def done(self) -> bool:
+        return bool(self.coroutine.dead)
+
+
+class Scheduler:
+    """Actors, and virtual time. Nothing runs but by ``step``; time passes only by ``advance``.
+
+    ``stall`` says, at each pause of an actor, how many seconds more it hangs there: a slow network, a frozen
+    sandbox, a page of memory that does not come.
+    """
+
+    def __init__(self, clock: ManualClock, stall: Callable[[], float] = lambda: 0.0) -> None:
+        self.clock = clock
+        self._stall = stall
+        self.actors: list[Actor] = []
+        self._main = greenlet.getcurrent()
+        self._running: Actor | None = None
+
+    def spawn(self, name: str, work: Callable[[], Any], on_end: Callable[[Actor], None] | None = None) -> Actor:
+        """Start an actor; it does nothing until its first step."""
+        actor = Actor(name, self.clock.monotonic(), on_end=[on_end] if on_end else [])
+
+        def body() -> None:
+            try:
+                actor.result = work()
+            except Exception as error:  # noqa: BLE001 - looked at by whoever steps the actor
+                actor.error = error
+
+        actor.coroutine = greenlet.greenlet(body)
+        self.actors.append(actor)
+        return actor
+
+    def pause(self, seconds: float = 0.0) -> None:
+        """Called by product code in an actor: let others go on, for at least this long."""
+        if self._running is None:
+            self.clock.advance(seconds)
+            return
+        self._running.wake_at = self.clock.monotonic() + seconds + self._stall()
+        self._main.switch()
+
+    def ready(self) -> list[Actor]:
+        """Actors that could go on now."""
+        now = self.clock.monotonic()
+        return [actor for actor in self.actors if actor.wake_at <= now]
+
+    def step(self, actor: Actor) -> None:
+        """Let one actor go on to its next pause, or its end."""
+        self._running = actor
+        try:
+            actor.coroutine.switch()
+        finally:
+            self._running = None
+        if actor.done:
+            self.actors.remove(actor)
+            for callback in actor.on_end:
+                callback(actor)
+
+    def kill(self, actor: Actor) -> None:
+        """A crash: the actor never goes on, and nobody hears of it."""
+        self.actors.remove(actor)
+
+    def finish(self, actor: Actor) -> None:
+        """Let one actor run to its end, time passing where it waits."""
+        while not actor.done:
+            self.clock.advance(max(0.0, actor.wake_at - self.clock.monotonic()))
+            self.step(actor)
+
+    def advance(self, seconds: float, oldest: float) -> None:
+        """Let time pass; an actor that would become older than ``oldest`` seconds is finished first."""
+        for actor in list(self.actors):
+            if actor in self.actors and self.clock.monotonic() + seconds - actor.started_at > oldest:
+                self.finish(actor)
+        self.clock.advance(seconds)
+
+
+class ActorClock:
+    """The product's clock inside the world: virtual, off by ``skew_us`` from the table's, and sleep is a pause."""
+
+    def __init__(self, scheduler: Scheduler, skew_us: int) -> None:
+        self._scheduler = scheduler
+        self._skew_us = skew_us
+
+    def now_us(self) -> int:
+        return self._scheduler.clock.now_us() + self._skew_us
+
+    def monotonic(self) -> float:
+        return self._scheduler.clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._scheduler.pause(seconds)

@@ -1,0 +1,109 @@
+"""Random schedules: the same world, driven by a seed, thousands of times."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.property.ports import Cluster
+from tests.property.world import INDEX, Circumstances, World
+
+KEYS = ("a", "b")
+_PAUSES = (0.0, 0.01, 0.05, 0.3, 0.9, 1.1, 3.0, 8.0)
+
+
+@dataclass
+class Outcome:
+    """What a number of schedules came to."""
+
+    schedules: int = 0
+    diverged: int = 0
+    examples: list[str] = field(default_factory=list)
+    happened: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        return f"{self.diverged} of {self.schedules} schedules diverged"
+
+
+def run_schedule(
+    seed: int,
+    circumstances: Circumstances,
+    prepare: Callable[[World], None] = lambda _: None,
+    cluster: Cluster | None = None,
+    index: str = INDEX,
+) -> tuple[list[str], Counter[str]]:
+    """One schedule; what differs at its end, and what happened in it."""
+    chance = random.Random(seed)
+    world = World(circumstances, chance, cluster, index, prefix=f"{seed}-" if cluster else "")
+    prepare(world)
+    happened: Counter[str] = Counter()
+    for _ in range(chance.randrange(30, 120)):
+        action = chance.choices(list(ACTIONS), [weight for _, weight in ACTIONS.values()])[0]
+        happened[action] += 1
+        ACTIONS[action][0](world, chance)
+    world.drain()
+    happened.update({f"fault: {name}": count for name, count in world.unreliable.met.items() if name})
+    return world.differences(), happened
+
+
+def run_schedules(
+    seeds: range,
+    circumstances: Callable[[random.Random], Circumstances],
+    prepare: Callable[[World], None] = lambda _: None,
+    cluster: Cluster | None = None,
+    index: str = INDEX,
+) -> Outcome:
+    """Many schedules, each in circumstances of its own."""
+    outcome = Outcome()
+    for seed in seeds:
+        chosen = circumstances(random.Random(f"circumstances {seed}"))
+        differences, happened = run_schedule(seed, chosen, prepare, cluster, index)
+        outcome.schedules += 1
+        outcome.happened += happened
+        if differences:
+            outcome.diverged += 1
+            outcome.examples.append(f"seed {seed}, {chosen}: {differences}")
+    return outcome
+
+
+def _write(world: World, chance: random.Random) -> None:
+    """A burst: several changes of a key, often within one rounded second."""
+    for _ in range(chance.choice((1, 1, 1, 2, 3))):
+        name = chance.choice(KEYS)
+        if chance.random() < 0.35:
+            world.remove(name)
+        else:
+            world.put(name, chance.choices(("song", "same", "hidden", "poison"), (20, 10, 2, 1))[0])
+        world.advance(chance.choice((0.0, 0.0, 0.01, 0.2)))
+
+
+def _step(world: World, chance: random.Random) -> None:
+    for _ in range(chance.randrange(1, 6)):
+        world.step(chance.choice)
+
+
+ACTIONS: dict[str, tuple[Callable[[World, random.Random], None], int]] = {
+    "write": (_write, 22),
+    "step": (_step, 40),
+    "advance": (lambda world, chance: world.advance(chance.choice(_PAUSES)), 14),
+    "invoke": (lambda world, chance: world.invoke(chance.choice((1, 2, 3, 10))), 16),
+    "time out": (lambda world, _: world.time_out(), 3),
+    "crash": (lambda world, _: world.crash(), 2),
+    "replay": (lambda world, chance: world.replay(chance.randrange(20), chance.randrange(1, 6)), 3),
+    "scan": (lambda world, chance: world.scan(chance.choice((1, 2, 10))), 3),
+    "resync": (lambda world, chance: world.resync(chance.choice(KEYS)), 3),
+}
+
+
+def usual(chance: random.Random) -> Circumstances:
+    """The product as configured for the stream it follows: AWS's second, or DynamoDB Local's minute."""
+    from dynadex.document.versioning import MICROSECONDS, Timing
+
+    granularity_us = chance.choice((MICROSECONDS, MICROSECONDS, 60 * MICROSECONDS))
+    return Circumstances(
+        table_granularity_us=granularity_us,
+        timing=Timing(granularity_us=granularity_us),
+        skew_us=chance.randrange(-500_000, 500_001),
+    )

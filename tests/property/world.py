@@ -1,0 +1,275 @@
+"""A table, its stream, and everything that may write its index at once, under a clock that tests own.
+
+The actors run the product's own code: indexer, writer, reconciler, version rule. What is the world's own is only
+what AWS does: records times, deliver batches, redeliver what failed, time out, and forget invocations.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from dynadex import Sync
+from dynadex.clock import Clock
+from dynadex.document.body import same
+from dynadex.document.versioning import MICROSECONDS, Timing
+from dynadex.index.indexer import Indexer, Tally
+from dynadex.index.reconcile import Reconciler
+from dynadex.index.writer import Writer
+from dynadex.progress.acknowledged import lowest
+from dynadex.run.records import apply_records
+from dynadex.source.stream_event import Record
+from dynadex.source.table import Table
+from dynadex.testing import InMemoryIndex, InMemoryTable, ManualClock
+from tests.property.ports import Cluster, Fault, MemoryDeadLetters, UnreliableCluster, UnreliableReads
+from tests.property.scheduler import Actor, ActorClock, Scheduler
+
+MAPPINGS: dict[str, Any] = {
+    "properties": {"id": {"type": "keyword"}, "title": {"type": "text"}, "hidden": {"type": "boolean"}}
+}
+INDEX = "songs-20261124000000"
+_DEADLINE_SECONDS = 15.0
+
+
+def document(item: dict[str, Any]) -> dict[str, Any] | None:
+    """Items marked hidden are not indexed."""
+    return None if item.get("hidden") else item
+
+
+SYNC = Sync(table="songs", index="songs", mappings=MAPPINGS, document=document)
+
+
+class Rule(Protocol):
+    """How stream records and scanned items are written: the product's way, or one it is compared with."""
+
+    def apply(self, records: Sequence[Record], deadline: float) -> Tally: ...
+    def load(self, items: Sequence[Any], requested_at_us: int, deadline: float) -> Tally: ...
+    def resync(self, key: Mapping[str, Any], deadline: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What the world is like. Times in seconds unless named otherwise."""
+
+    table_granularity_us: int = MICROSECONDS
+    timing: Timing = Timing()
+    skew_us: int = 0
+    gc_deletes: str = "15m"
+    oldest_actor: float = 20.0
+    faults: bool = True
+
+
+class World:
+    """One schedule's universe. ``cluster`` holds index INDEX already when it is a real one."""
+
+    def __init__(
+        self,
+        circumstances: Circumstances,
+        chance: random.Random,
+        cluster: Cluster | None = None,
+        index: str = INDEX,
+        prefix: str = "",
+    ) -> None:
+        self.circumstances = circumstances
+        self.prefix = prefix
+        self.index = index
+        self._chance = chance
+        self.scheduler = Scheduler(ManualClock(), self._stall)
+        clock = self.scheduler.clock
+        self.table = InMemoryTable("songs", clock=clock, granularity_us=circumstances.table_granularity_us)
+        if cluster is None:
+            memory = InMemoryIndex(clock)
+            settings = {"index": {"gc_deletes": circumstances.gc_deletes}}
+            memory.create(index, {"mappings": MAPPINGS, "settings": settings})
+            cluster = memory
+        self.cluster = cluster
+        self.quiet = False
+        self.unreliable = UnreliableCluster(cluster, self.scheduler.pause, self._fault)
+        self.dead_letters = MemoryDeadLetters(self._fault)
+        self.clock: Clock = ActorClock(self.scheduler, circumstances.skew_us)
+        self.rule: Rule = Product(self)
+        self.position = 0
+        self.invocation: Actor | None = None
+        self.counted = 0
+
+    # What happens to the table.
+
+    def put(self, name: str, kind: str = "song") -> None:
+        """Write an item. ``kind``: song (one that nobody wrote before), same (the same words every time), hidden (not
+        indexed) or poison (refused by the mapping)."""
+        self.counted += 1
+        item: dict[str, Any] = {"id": {"S": self.prefix + name}, "title": {"S": f"v{self.counted}"}}
+        if kind == "same":
+            item["title"] = {"S": "same"}
+        elif kind == "hidden":
+            item["hidden"] = {"BOOL": True}
+        elif kind == "poison":
+            item["title"] = {"M": {"n": {"N": str(self.counted)}}}
+        self.table.put(item)
+
+    def remove(self, name: str) -> None:
+        self.table.remove({"id": {"S": self.prefix + name}})
+
+    # Who writes the index.
+
+    def invoke(self, batch_size: int) -> None:
+        """Deliver the next batch of the stream, unless one is under way: from the lowest record that is not done."""
+        records = self.table.records()[self.position : self.position + batch_size]
+        if self.invocation is not None or not records:
+            return
+
+        def ended(actor: Actor) -> None:
+            if self.invocation is actor:
+                self.invocation = None
+                self.position += _done(records, actor)
+
+        self.invocation = self.scheduler.spawn("invocation", lambda: self._apply(records), ended)
+
+    def time_out(self) -> None:
+        """The invocation counts as failed, and its batch comes again; but its code still runs, as a zombie."""
+        self.invocation = None
+
+    def crash(self) -> None:
+        """The invocation ends where it stands."""
+        if self.invocation is not None:
+            self.scheduler.kill(self.invocation)
+            self.invocation = None
+
+    def replay(self, start: int, count: int) -> None:
+        """Deliver records once more that were delivered before."""
+        delivered = self.table.records()[: self.position]
+        records = delivered[start : start + count]
+        if records:
+            self.scheduler.spawn("replay", lambda: self._apply(records))
+
+    def scan(self, page_size: int) -> None:
+        """Scan the whole table, page by page, each written at leisure."""
+        self.scheduler.spawn("scan", lambda: self._scan(page_size))
+
+    def resync(self, name: str) -> None:
+        """Reconcile one key, as redrive and repair do."""
+        key = {"id": {"S": self.prefix + name}}
+        self.scheduler.spawn("resync", lambda: self.rule.resync(key, self._deadline()))
+
+    def step(self, choose: Callable[[Sequence[Actor]], Actor]) -> None:
+        """Let one actor go on."""
+        ready = self.scheduler.ready()
+        if ready:
+            self.scheduler.step(choose(ready))
+
+    def advance(self, seconds: float) -> None:
+        self.scheduler.advance(seconds, self.circumstances.oldest_actor)
+
+    # The end.
+
+    def drain(self) -> None:
+        """No more faults; everybody ends, in any order, and the stream is delivered to its last record."""
+        self.quiet = True
+        for _ in range(100_000):
+            if self.invocation is None:
+                self.invoke(batch_size=100)
+            if not self.scheduler.actors:
+                return
+            if not self.scheduler.ready():
+                self.advance(0.1)
+            self.step(self._chance.choice)
+        raise AssertionError("the stream cannot be drained")
+
+    def differences(self) -> list[str]:
+        """Where index and table differ, one line each; and keys that are missing in both index and dead letters."""
+        items = self.table.items()
+        ids = sorted({str(record["dynamodb"]["Keys"]["id"]["S"]) for record in self.table.records()})
+        found = dict(zip(ids, self.cluster.get_many(self.index, ids), strict=True)) if ids else {}
+        parked = {letter.id for letter in self.dead_letters.letters}
+        lines = []
+        for identity in ids:
+            item, stored = items.get(identity), found[identity]
+            poison = bool(item) and "M" in item["title"]
+            body = None if poison else SYNC.build(item).body
+            if not same(body, stored.source if stored else None):
+                lines.append(f"{identity}: item {item}, document {stored and stored.source}")
+            if poison and identity not in parked:
+                lines.append(f"{identity}: cannot be indexed, but is not parked")
+        return lines
+
+    def _apply(self, records: Sequence[Record]) -> Tally:
+        return self.rule.apply(records, self._deadline())
+
+    def _scan(self, page_size: int) -> None:
+        start = None
+        for _ in range(1000):
+            requested_at_us = self.clock.now_us()
+            self.scheduler.pause()
+            request = {"TableName": "songs", "Limit": page_size} | ({"ExclusiveStartKey": start} if start else {})
+            page = self.table.scan(**request)
+            self.scheduler.pause()
+            try:
+                failed = self.rule.load(page["Items"], requested_at_us, self._deadline()).failed
+            except Exception as error:
+                if not getattr(error, "retryable", False):
+                    raise
+                failed = {"page": str(error)}
+            if failed:
+                # A page that is not acknowledged is thrown away, and scanned again.
+                continue
+            start = page.get("LastEvaluatedKey")
+            if start is None:
+                return
+
+    def _deadline(self) -> float:
+        return self.clock.monotonic() + _DEADLINE_SECONDS
+
+    def _stall(self) -> float:
+        return self._chance.uniform(0, self.circumstances.oldest_actor) if self._chance.random() < 0.08 else 0.0
+
+    def _fault(self, call: str) -> Fault:
+        if self.quiet or not self.circumstances.faults or self._chance.random() > 0.1:
+            return ""
+        kinds = {"bulk": ("refused", "reply lost", "partly applied"), "read": ("read failed",), "park": ("parking failed",)}
+        return self._chance.choice(kinds[call])
+
+
+class Product:
+    """The convergence rule, as the product has it."""
+
+    def __init__(self, world: World) -> None:
+        timing = world.circumstances.timing
+        reads = UnreliableReads(Table(world.table, "songs", world.clock).read_items, world.scheduler.pause, world._fault)  # type: ignore[arg-type]
+        self._writer = Writer(world.unreliable, world.clock)
+        self._reconciler = Reconciler(world.unreliable, self._writer, reads, SYNC.build, timing, world.clock)
+        self._index = world.index
+        self.indexer = Indexer(
+            world.table.schema, SYNC.build, _Only(world.index), world.unreliable, self._writer, self._reconciler,
+            world.dead_letters, timing, world.clock,
+        )  # fmt: skip
+
+    def apply(self, records: Sequence[Record], deadline: float) -> Tally:
+        return apply_records(self.indexer, records, deadline)
+
+    def load(self, items: Sequence[Any], requested_at_us: int, deadline: float) -> Tally:
+        return self.indexer.load(items, requested_at_us, deadline, [self._index])
+
+    def resync(self, key: Mapping[str, Any], deadline: float) -> None:
+        self._reconciler.reconcile(self._index, {key["id"]["S"]: key}, deadline)
+
+
+@dataclass(frozen=True)
+class _Only:
+    index: str
+
+    def current(self) -> Sequence[str]:
+        return (self.index,)
+
+
+def _done(records: Sequence[Record], actor: Actor) -> int:
+    """How many of the records are done, as Lambda reads a partial batch response; none if the function failed."""
+    if actor.error is not None:
+        if not getattr(actor.error, "retryable", False):
+            raise actor.error
+        return 0
+    first = lowest(actor.result.failed)
+    if first is None:
+        return len(records)
+    return [record["dynamodb"]["SequenceNumber"] for record in records].index(first)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -14,6 +13,9 @@ from dynadex.index.opensearch import Stored
 # What can go wrong with a call, by name; "" for nothing.
 Fault = str
 FAULTS: tuple[Fault, ...] = ("refused", "reply lost", "partly applied", "read failed", "parking failed")
+
+
+Reads = Callable[[Sequence[Item]], Sequence[Item | None]]
 
 
 class Cluster(Protocol):
@@ -30,16 +32,14 @@ class UnreliableCluster:
         self._inner = inner
         self._pause = pause
         self._fault = fault
-        self.met: Counter[Fault] = Counter()
 
     def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
         self._pause()
         fault = self._fault("bulk")
-        self.met[fault] += 1
         if fault == "refused":
             raise SearchUnavailable("write to index", index, "429 too many requests")
         if fault == "partly applied":
-            replies = self._half(index, body, timeout_seconds)
+            replies: Sequence[Mapping[str, Any]] = self._half(index, body, timeout_seconds)
         else:
             replies = self._inner.bulk(index, body, timeout_seconds)
         self._pause()
@@ -50,7 +50,6 @@ class UnreliableCluster:
     def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]:
         self._pause()
         if self._fault("read") == "read failed":
-            self.met["read failed"] += 1
             raise SearchUnavailable("read from index", index, "503 unavailable")
         found = self._inner.get_many(index, ids)
         self._pause()
@@ -59,7 +58,7 @@ class UnreliableCluster:
     def _half(self, index: str, body: bytes, timeout_seconds: float) -> list[Mapping[str, Any]]:
         """Every second write is applied; the others are told to come again."""
         replies: list[Mapping[str, Any]] = []
-        for position, write in enumerate(_writes(body)):
+        for position, write in enumerate(writes_of(body)):
             if position % 2:
                 replies.append({"index": {"status": 429, "error": {"type": "rejected_execution_exception"}}})
             else:
@@ -67,7 +66,7 @@ class UnreliableCluster:
         return replies
 
 
-def _writes(body: bytes) -> list[bytes]:
+def writes_of(body: bytes) -> list[bytes]:
     lines = body.split(b"\n")[:-1]
     writes = []
     while lines:
@@ -82,7 +81,7 @@ class UnreliableReads:
 
     def __init__(
         self,
-        read: Callable[[Sequence[Item]], Sequence[Item | None]],
+        read: Reads,
         pause: Callable[[], None],
         fault: Callable[[str], Fault],
     ) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dynadex.document.versioning import MICROSECONDS, Timing
 from tests.property.ports import Cluster
 from tests.property.world import INDEX, Circumstances, World
 
@@ -36,15 +37,18 @@ def run_schedule(
 ) -> tuple[list[str], Counter[str]]:
     """One schedule; what differs at its end, and what happened in it."""
     chance = random.Random(seed)
+    # The product's back-off draws from the common source.
+    random.seed(seed)
     world = World(circumstances, chance, cluster, index, prefix=f"{seed}-" if cluster else "")
     prepare(world)
     happened: Counter[str] = Counter()
+    weights = [circumstances.actions.get(name, weight) for name, (_, weight) in ACTIONS.items()]
     for _ in range(chance.randrange(30, 120)):
-        action = chance.choices(list(ACTIONS), [weight for _, weight in ACTIONS.values()])[0]
+        action = chance.choices(list(ACTIONS), weights)[0]
         happened[action] += 1
         ACTIONS[action][0](world, chance)
     world.drain()
-    happened.update({f"fault: {name}": count for name, count in world.unreliable.met.items() if name})
+    happened.update({f"fault: {name}": count for name, count in world.met.items()})
     return world.differences(), happened
 
 
@@ -75,7 +79,7 @@ def _write(world: World, chance: random.Random) -> None:
         if chance.random() < 0.35:
             world.remove(name)
         else:
-            world.put(name, chance.choices(("song", "same", "hidden", "poison"), (20, 10, 2, 1))[0])
+            world.put(name, chance.choices(("song", "same", "hidden", "poison"), world.circumstances.songs)[0])
         world.advance(chance.choice((0.0, 0.0, 0.01, 0.2)))
 
 
@@ -99,8 +103,6 @@ ACTIONS: dict[str, tuple[Callable[[World, random.Random], None], int]] = {
 
 def usual(chance: random.Random) -> Circumstances:
     """The product as configured for the stream it follows: AWS's second, or DynamoDB Local's minute."""
-    from dynadex.document.versioning import MICROSECONDS, Timing
-
     granularity_us = chance.choice((MICROSECONDS, MICROSECONDS, 60 * MICROSECONDS))
     return Circumstances(
         table_granularity_us=granularity_us,

@@ -7,9 +7,10 @@ what AWS does: records times, deliver batches, redeliver what failed, time out, 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from dynadex import Sync
 from dynadex.clock import Clock
@@ -23,8 +24,11 @@ from dynadex.run.records import apply_records
 from dynadex.source.stream_event import Record
 from dynadex.source.table import Table
 from dynadex.testing import InMemoryIndex, InMemoryTable, ManualClock
-from tests.property.ports import Cluster, Fault, MemoryDeadLetters, UnreliableCluster, UnreliableReads
+from tests.property.ports import Cluster, Fault, MemoryDeadLetters, Reads, UnreliableCluster, UnreliableReads
 from tests.property.scheduler import Actor, ActorClock, Scheduler
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 MAPPINGS: dict[str, Any] = {
     "properties": {"id": {"type": "keyword"}, "title": {"type": "text"}, "hidden": {"type": "boolean"}}
@@ -54,11 +58,16 @@ class Circumstances:
     """What the world is like. Times in seconds unless named otherwise."""
 
     table_granularity_us: int = MICROSECONDS
-    timing: Timing = Timing()
+    timing: Timing = field(default_factory=Timing)
     skew_us: int = 0
     gc_deletes: str = "15m"
     oldest_actor: float = 20.0
+    """No invocation, zombie, scan or reconciliation lives longer than this."""
     faults: bool = True
+    songs: tuple[int, int, int, int] = (20, 10, 2, 1)
+    """Weights of what is written: new words, the same words again, an item not indexed, an item refused."""
+    actions: Mapping[str, int] = field(default_factory=dict)
+    """Weights of actions that differ from the usual ones."""
 
 
 class World:
@@ -86,13 +95,14 @@ class World:
             cluster = memory
         self.cluster = cluster
         self.quiet = False
-        self.unreliable = UnreliableCluster(cluster, self.scheduler.pause, self._fault)
-        self.dead_letters = MemoryDeadLetters(self._fault)
+        self.unreliable = UnreliableCluster(cluster, self.scheduler.pause, self.fault)
+        self.dead_letters = MemoryDeadLetters(self.fault)
         self.clock: Clock = ActorClock(self.scheduler, circumstances.skew_us)
         self.rule: Rule = Product(self)
         self.position = 0
         self.invocation: Actor | None = None
         self.counted = 0
+        self.met: Counter[Fault] = Counter()
 
     # What happens to the table.
 
@@ -186,7 +196,7 @@ class World:
         lines = []
         for identity in ids:
             item, stored = items.get(identity), found[identity]
-            poison = bool(item) and "M" in item["title"]
+            poison = item is not None and "M" in item["title"]
             body = None if poison else SYNC.build(item).body
             if not same(body, stored.source if stored else None):
                 lines.append(f"{identity}: item {item}, document {stored and stored.source}")
@@ -224,32 +234,42 @@ class World:
     def _stall(self) -> float:
         return self._chance.uniform(0, self.circumstances.oldest_actor) if self._chance.random() < 0.08 else 0.0
 
-    def _fault(self, call: str) -> Fault:
+    def fault(self, call: str) -> Fault:
         if self.quiet or not self.circumstances.faults or self._chance.random() > 0.1:
             return ""
-        kinds = {"bulk": ("refused", "reply lost", "partly applied"), "read": ("read failed",), "park": ("parking failed",)}
-        return self._chance.choice(kinds[call])
+        kinds = {
+            "bulk": ("refused", "reply lost", "partly applied"),
+            "read": ("read failed",),
+            "park": ("parking failed",),
+        }
+        fault = self._chance.choice(kinds[call])
+        self.met[fault] += 1
+        return fault
 
 
 class Product:
-    """The convergence rule, as the product has it."""
+    """The convergence rule, as the product has it.
 
-    def __init__(self, world: World) -> None:
+    ``settling``: the cluster and the reads that reconciliation uses, where an ablation wants others.
+    """
+
+    def __init__(self, world: World, settling: Callable[[Cluster, Reads], tuple[Cluster, Reads]] | None = None) -> None:
         timing = world.circumstances.timing
-        reads = UnreliableReads(Table(world.table, "songs", world.clock).read_items, world.scheduler.pause, world._fault)  # type: ignore[arg-type]
-        self._writer = Writer(world.unreliable, world.clock)
-        self._reconciler = Reconciler(world.unreliable, self._writer, reads, SYNC.build, timing, world.clock)
+        table = Table(cast("DynamoDBClient", world.table), "songs", world.clock)
+        reads = UnreliableReads(table.read_items, world.scheduler.pause, world.fault)
+        cluster, items = settling(world.unreliable, reads) if settling else (world.unreliable, reads)
         self._index = world.index
-        self.indexer = Indexer(
-            world.table.schema, SYNC.build, _Only(world.index), world.unreliable, self._writer, self._reconciler,
-            world.dead_letters, timing, world.clock,
+        self._reconciler = Reconciler(cluster, Writer(cluster, world.clock), items, SYNC.build, timing, world.clock)
+        self._indexer = Indexer(
+            world.table.schema, SYNC.build, _Only(world.index), world.unreliable, Writer(world.unreliable, world.clock),
+            self._reconciler, world.dead_letters, timing, world.clock,
         )  # fmt: skip
 
     def apply(self, records: Sequence[Record], deadline: float) -> Tally:
-        return apply_records(self.indexer, records, deadline)
+        return apply_records(self._indexer, records, deadline)
 
     def load(self, items: Sequence[Any], requested_at_us: int, deadline: float) -> Tally:
-        return self.indexer.load(items, requested_at_us, deadline, [self._index])
+        return self._indexer.load(items, requested_at_us, deadline, [self._index])
 
     def resync(self, key: Mapping[str, Any], deadline: float) -> None:
         self._reconciler.reconcile(self._index, {key["id"]["S"]: key}, deadline)

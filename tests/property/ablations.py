@@ -1,0 +1,194 @@
+"""The convergence rule with one part left out, each a switch of the harness: the property must then fail.
+
+An ablation that diverges in no schedule would mean that its rule is needless, or that the schedules never get
+where it matters.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest import mock
+from weakref import WeakKeyDictionary
+
+import greenlet
+import orjson
+
+from dynadex.change import Item
+from dynadex.document.versioning import MICROSECONDS, Timing
+from dynadex.index import bulk, indexer
+from dynadex.index.bulk import External, Unchanged, Write
+from dynadex.index.opensearch import Stored
+from dynadex.index.reconcile import Reconciler
+from tests.property import world as worlds
+from tests.property.ports import Cluster, Reads, writes_of
+from tests.property.schedules import Outcome, run_schedules, usual
+from tests.property.world import Circumstances, Product, World
+
+Choose = Callable[[random.Random], Circumstances]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """``rule``: what of design section 4 is left out. ``switch``: how, while schedules run."""
+
+    rule: str
+    switch: Callable[[], AbstractContextManager[Any]] = nullcontext
+    circumstances: Choose = usual
+    prepare: Callable[[World], None] = lambda _: None
+
+    def run(self, seeds: range) -> Outcome:
+        with self.switch():
+            return run_schedules(seeds, self.circumstances, self.prepare)
+
+
+def in_circumstances(**changes: Any) -> Choose:
+    """The usual circumstances, but for these."""
+    return lambda chance: replace(usual(chance), **changes)
+
+
+def _patched(target: Any, name: str, substitute: Any) -> Callable[[], AbstractContextManager[Any]]:
+    return lambda: mock.patch.object(target, name, substitute)
+
+
+@contextmanager
+def _no_mark() -> Iterator[None]:
+    """Reconciliation leaves alone what is right already, whoever else may be about to write."""
+    original = Reconciler.reconcile
+
+    def reconcile(self: Reconciler, index: str, keys: Any, deadline: float, changes: Any = None) -> Any:  # noqa: ARG001
+        return original(self, index, keys, deadline)
+
+    with mock.patch.object(Reconciler, "reconcile", reconcile):
+        yield
+
+
+@contextmanager
+def _no_condition() -> Iterator[None]:
+    """Reconciliation overwrites a document whatever happened to it since it was read."""
+    original = Write.encoded
+
+    def encoded(self: Write) -> bytes:
+        if not isinstance(self.condition, Unchanged):
+            return original(self)
+        action = orjson.dumps({"delete" if self.body is None else "index": {"_id": self.id}})
+        return action + b"\n" + (b"" if self.body is None else self.body + b"\n")
+
+    with mock.patch.object(Write, "encoded", encoded):
+        yield
+
+
+def _write_leaving_nothing(self: indexer.Indexer, index: str, wanted: Any, deadline: float) -> Any:
+    """A document that is refused leaves no tombstone; compare Indexer._write."""
+    writes = [Write(identity, one.built.body, External(one.version)) for identity, one in wanted.items()]
+    replies = dict(zip(wanted, self._writer.write(index, writes, deadline), strict=True)) if writes else {}
+    refused = {i: reply.reason for i, reply in replies.items() if reply.outcome is bulk.Outcome.REJECTED}
+    return replies | dict.fromkeys(refused, bulk.APPLIED), refused
+
+
+class _ItemsFirst:
+    """Reconciliation looks at the item before the document, instead of after it."""
+
+    def __init__(self, cluster: Cluster, read: Reads) -> None:
+        self._cluster, self._read = cluster, read
+        self._items: WeakKeyDictionary[Any, Sequence[Item | None]] = WeakKeyDictionary()
+
+    def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
+        return self._cluster.bulk(index, body, timeout_seconds)
+
+    def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]:
+        self._items[greenlet.getcurrent()] = self._read([{"id": {"S": identity}} for identity in ids])
+        return self._cluster.get_many(index, ids)
+
+    def items(self, _keys: Sequence[Item]) -> Sequence[Item | None]:
+        return self._items[greenlet.getcurrent()]
+
+
+class _CreatePastTombstones:
+    """Reconciliation creates the document, where a newer tombstone refuses it, instead of waiting."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]:
+        return self._cluster.get_many(index, ids)
+
+    def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
+        replies = list(self._cluster.bulk(index, body, timeout_seconds))
+        for position, write in enumerate(writes_of(body)):
+            [(verb, action)] = orjson.loads(write.split(b"\n", 1)[0]).items()
+            refused = next(iter(replies[position].values()))["status"] == 409
+            if verb == "index" and "version" in action and refused:
+                create = orjson.dumps({"create": {"_id": action["_id"]}}) + b"\n" + write.split(b"\n", 1)[1]
+                replies[position] = self._cluster.bulk(index, create, timeout_seconds)[0]
+        return replies
+
+
+def _items_first(world: World) -> None:
+    def settling(cluster: Cluster, read: Reads) -> tuple[Cluster, Reads]:
+        first = _ItemsFirst(cluster, read)
+        return first, first.items
+
+    world.rule = Product(world, settling)
+
+
+def _create_past_tombstones(world: World) -> None:
+    world.rule = Product(world, lambda cluster, read: (_CreatePastTombstones(cluster), read))
+
+
+# Ties that one actor settles while another hangs between its read and its write: rare, so made less rare.
+_SETTLING = {"resync": 14, "time out": 6, "replay": 8}
+_MINUTE = Timing(granularity_us=60 * MICROSECONDS)
+_OFTEN_TIED = in_circumstances(
+    table_granularity_us=60 * MICROSECONDS, timing=_MINUTE, actions=_SETTLING, songs=(6, 20, 1, 1)
+)
+
+ABLATIONS: dict[str, Ablation] = {
+    "first of a batch wins": Ablation(
+        "1: within a batch only the last change of a key is written",
+        _patched(indexer, "latest", lambda pairs: dict(reversed(list(pairs)))),
+    ),
+    "no margin": Ablation(
+        "2: a read's version stays below its time", circumstances=in_circumstances(timing=Timing(1, 0))
+    ),
+    "margin of 2 s, times of 60 s": Ablation(
+        "2: the margin follows the stream's granularity",
+        circumstances=in_circumstances(table_granularity_us=60 * MICROSECONDS, timing=Timing()),
+    ),
+    "every conflict is stale": Ablation(
+        "3: a conflict within the window is a tie", _patched(indexer, "is_stale", lambda *_: True)
+    ),
+    "no window": Ablation(
+        "3: the window is as wide as the granularity, and more",
+        _patched(indexer, "is_stale", lambda change, current, _: current > change),
+    ),
+    "item read before document": Ablation(
+        "4a, 4b: the document is looked at first, the item second", circumstances=_OFTEN_TIED, prepare=_items_first
+    ),
+    "unconditional writes": Ablation(
+        "4c: a document not older than the read is written under if_seq_no", _no_condition
+    ),
+    "create past tombstones": Ablation(
+        "4d: where a tombstone is not older than the read, wait until it is",
+        circumstances=_OFTEN_TIED,
+        prepare=_create_past_tombstones,
+    ),
+    "no mark": Ablation("4e: who settles a change writes, even what is right already", _no_mark, _OFTEN_TIED),
+    "refused leaves no tombstone": Ablation(
+        "4f: a document that is refused is written as a delete",
+        _patched(indexer.Indexer, "_write", _write_leaving_nothing),
+        in_circumstances(songs=(10, 4, 1, 10)),
+    ),
+    "tombstones of 1 s": Ablation(
+        "5: tombstones outlive every zombie", circumstances=in_circumstances(gc_deletes="1s")
+    ),
+    "tombstones of 10 s, zombies of 40 s": Ablation(
+        "5: tombstones outlive every zombie", circumstances=in_circumstances(gc_deletes="10s", oldest_actor=40.0)
+    ),
+    "failed counts as done": Ablation(
+        "7: progress moves only past what is acknowledged", _patched(worlds, "lowest", lambda _: None)
+    ),
+}

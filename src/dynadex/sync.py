@@ -9,13 +9,14 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from dynadex import declaration
 from dynadex.change import Item
 from dynadex.declaration import Search
 from dynadex.document.body import NOT_INDEXED, Built, encode
-from dynadex.errors import DeclarationError
+from dynadex.errors import DeclarationError, DynadexError
 from dynadex.source.attribute_values import plain
 
 Document = Mapping[str, Any]
@@ -104,6 +105,11 @@ def load_sync(reference: str) -> Sync:
             hint = "Run the command in the folder that holds it, or install it."
             raise _unknown(reference, f"there is no module {error.name!r}", hint) from error
         raise _unknown(reference, f"importing it needs {error.name!r}, which is missing", "Install it.") from error
+    except DynadexError:
+        raise
+    except (Exception, SystemExit) as error:
+        hint = f'The whole story: python -c "import {module_name}"'
+        raise _unknown(reference, f"importing {module_name} raised {_told(error)}", hint) from error
     found: Any = module
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -112,6 +118,13 @@ def load_sync(reference: str) -> Sync:
     if not isinstance(found, Sync):
         raise _unknown(reference, f"it is a {type(found).__name__}, not a dynadex.Sync", "")
     return found
+
+
+def _told(error: BaseException) -> str:
+    """An error on one line, with the line of the user's module that it came from."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    frame = next((frame for frame in extract_tb(error.__traceback__) if frame.name == "<module>"), None)
+    return f"{text} (line {frame.lineno} of {frame.filename})" if frame else text
 
 
 def _syncs_in(module: Any) -> str:

@@ -7,8 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opensearchpy.exceptions import NotFoundError
-
 from dynadex import Sync, clients
 from dynadex.demo.lessons import MAPPINGS, SETTINGS
 from dynadex.demo.loader import load
@@ -104,11 +102,10 @@ class Scene:
 
     def count(self) -> int:
         """How many documents there are; none while there is no index."""
-        try:
-            self._refresh()
-            return int(self.opensearch.transport.perform_request("GET", f"/{self.name}/_count")["count"])
-        except NotFoundError:
+        if not self.opensearch.indices.exists_alias(name=self.name):
             return 0
+        self._refresh()
+        return int(self.opensearch.transport.perform_request("GET", f"/{self.name}/_count")["count"])
 
     def differences(self) -> list[str]:
         """Every id whose document is not what its item becomes, in either direction."""

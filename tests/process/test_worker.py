@@ -93,9 +93,7 @@ def test_told_to_stop_it_keeps_its_place_and_reads_nothing_twice(
     assert int(later) > int(position)
 
 
-def test_a_second_worker_stands_by_and_takes_over_from_a_killed_one(
-    make_scene: SceneMaker, commands: Commands
-) -> None:
+def test_a_second_worker_stands_by_and_takes_over_from_a_killed_one(make_scene: SceneMaker, commands: Commands) -> None:
     scene = make_scene("taken-over")
     scene.create_table()
     songs = lessons()

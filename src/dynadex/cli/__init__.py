@@ -9,7 +9,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dynadex import __version__
-from dynadex.cli import demo, local, refill, run
+from dynadex.cli import demo, local, redrive, refill, run
 from dynadex.errors import DynadexError
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command()(run.run)
 app.command()(refill.refill)
+app.command()(redrive.redrive)
+app.command()(redrive.resync)
 app.add_typer(local.app, name="local")
 
 
@@ -46,7 +48,7 @@ def main() -> None:
     except DynadexError as error:
         _fail(str(error))
     except (BotoCoreError, ClientError) as error:
-        _fail(f"AWS refused or did not answer: {error}")
+        _fail(f"cannot use AWS: {error} Check AWS_REGION, the credentials and the endpoint (`--dynamodb`).")
 
 
 def _fail(message: str) -> None:

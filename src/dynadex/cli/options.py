@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -11,6 +12,8 @@ from types import FrameType
 from typing import Annotated
 
 import typer
+
+STANDARD_ERROR = 2
 
 SyncReference = Annotated[
     str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="Where your Sync is, for example lessons:sync.")
@@ -38,7 +41,9 @@ def stop_on_signals() -> Iterator[threading.Event]:
         if stop.is_set():
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-        say(f"stopping ({signal.Signals(number).name}); once more to stop at once")
+        # Not say(): a signal may come in the middle of a print, which cannot be entered twice.
+        line = f"dynadex: stopping ({signal.Signals(number).name}); once more to stop at once\n"
+        os.write(STANDARD_ERROR, line.encode())
         stop.set()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

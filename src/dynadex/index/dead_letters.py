@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from dynadex.change import Item
 from dynadex.errors import DynadexError
+
+_LONGEST_REASON = 2_000
 
 
 class ParkingError(DynadexError):
@@ -23,8 +22,12 @@ class ParkingError(DynadexError):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One parked key. ``key`` is typed JSON (None for a record that named none); ``sequence_number`` of the last
-    record that failed, None for a scanned item."""
+    """One parked key.
+
+    ``index`` is where it could not be indexed; ``key`` is typed JSON, binary as base64 text (None for a record that
+    named none); ``sequence_number`` is that of the last record that failed, None for a scanned item;
+    ``parked_at`` is an ISO time in UTC.
+    """
 
     index: str
     id: str
@@ -33,50 +36,53 @@ class DeadLetter:
     sequence_number: str | None
     parked_at: str
 
+    def to_json(self) -> str:
+        """One line of JSON."""
+        fields = asdict(self) | {"reason": self.reason[:_LONGEST_REASON]}
+        return json.dumps(fields, default=_base64, ensure_ascii=False)
 
-class DeadLetters(Protocol):
-    """Where dead letters go."""
+    @classmethod
+    def from_json(cls, line: str) -> DeadLetter:
+        """The letter that ``to_json`` wrote. Raises ValueError for anything else."""
+        try:
+            return cls(**json.loads(line))
+        except TypeError as error:
+            raise ValueError(f"not a dead letter: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A dead letter where it is parked; ``handle`` is the place's own name for it."""
+
+    letter: DeadLetter
+    handle: str
+
+
+class Parking(Protocol):
+    """What the indexer needs: somewhere to park."""
 
     def park(self, letters: Sequence[DeadLetter]) -> None:
         """Keep them. Raises ParkingError unless every one of them is kept."""
         ...
 
 
-class FileDeadLetters:
-    """Dead letters as lines of JSON in a local file, appended and synced to disk under a lock."""
+class DeadLetters(Parking, Protocol):
+    """A place for dead letters, as redrive needs it. Every call raises ParkingError when it cannot be used."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def parked(self) -> Iterator[list[Parked]]:
+        """Every letter parked by now, in batches, each letter once."""
+        ...
 
-    def park(self, letters: Sequence[DeadLetter]) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                file.writelines(_line(letter) for letter in letters)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise ParkingError(
-                "park dead letters in",
-                str(self.path),
-                str(error.strerror),
-                "Free the disk, or set DYNADEX_DEAD_LETTERS.",
-            ) from error
+    def remove(self, parked: Sequence[Parked]) -> None:
+        """Forget these: their keys are settled."""
+        ...
 
-    def letters(self) -> list[DeadLetter]:
-        """All of them, oldest first."""
-        if not self.path.exists():
-            return []
-        with self.path.open(encoding="utf-8") as file:
-            return [DeadLetter(**json.loads(line)) for line in file if line.strip()]
+    def keep(self, parked: Sequence[Parked]) -> None:
+        """These stay, and may be taken up again at once."""
+        ...
 
 
-def _line(letter: DeadLetter) -> str:
-    return json.dumps(asdict(letter), default=_base64, ensure_ascii=False) + "\n"
-
-
-def _base64(content: object) -> str:
+def _base64(content: Any) -> str:
     if isinstance(content, bytes | bytearray):
         return b64encode(content).decode("ascii")
     raise TypeError(f"{type(content).__name__} in the key of a dead letter")

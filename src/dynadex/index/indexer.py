@@ -17,7 +17,7 @@ from dynadex.document.body import Built
 from dynadex.document.identity import KeySchema, document_id
 from dynadex.document.versioning import Timing, is_stale, latest, read_version
 from dynadex.index.bulk import APPLIED, External, Outcome, Reply, Write
-from dynadex.index.dead_letters import DeadLetter, DeadLetters, ParkingError
+from dynadex.index.dead_letters import DeadLetter, Parking, ParkingError
 from dynadex.index.reconcile import Build, DocumentReader, Reconciler
 from dynadex.index.writer import Writer
 
@@ -72,7 +72,7 @@ class Indexer:
         documents: DocumentReader,
         writer: Writer,
         reconciler: Reconciler,
-        dead_letters: DeadLetters,
+        dead_letters: Parking,
         timing: Timing,
         clock: Clock,
     ) -> None:

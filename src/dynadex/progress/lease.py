@@ -27,15 +27,18 @@ class Lease:
 
     def acquire(self) -> bool:
         """Try to become the holder; False while another one is alive."""
+        seen, self._seen = self._seen, None
+        # If this raises, the watch starts anew: the state table's own outage must not count as the holder's silence.
         item = self._state.get(_LEASE)
         if item is None:
             return self._take("attribute_not_exists(beat)", {})
         holder, beat = item["holder"]["S"], item["beat"]["N"]
         now = self._clock.monotonic()
-        if self._seen != (holder, beat):
-            self._seen, self._seen_at = (holder, beat), now
+        if seen != (holder, beat):
+            self._seen_at = now
+        self._seen = (holder, beat)
         silent = now - self._seen_at >= self.term_seconds
-        if holder and not silent:
+        if holder not in ("", self.owner) and not silent:
             return False
         self._beat = int(beat)
         return self._take("beat = :beat AND holder = :holder", {":beat": {"N": beat}, ":holder": {"S": holder}})
@@ -62,7 +65,13 @@ class Lease:
 
     def _take(self, condition: str, parameters: dict[str, dict[str, str]]) -> bool:
         values = {"holder": {"S": self.owner}, "beat": {"N": str(self._beat + 1)}}
-        taken = self._state.put(_LEASE, values, condition, parameters)
+        taken = self._state.put(_LEASE, values, condition, parameters) or self._holds(values)
         if taken:
             self._beat += 1
         return taken
+
+    def _holds(self, values: dict[str, dict[str, str]]) -> bool:
+        """Whether the write that was refused is there already: when its answer is lost, the SDK sends it again, and
+        what refuses it then is its own first arrival."""
+        item = self._state.get(_LEASE) or {}
+        return all(item.get(name) == value for name, value in values.items())

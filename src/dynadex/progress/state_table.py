@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ParamValidationError
 
 from dynadex.errors import DynadexError
 
@@ -14,8 +14,20 @@ if TYPE_CHECKING:
 PARTITION, SORT = "sync", "what"
 
 
+# Codes of answers below 500 that are about load, not about the request.
+_PASSING = frozenset((
+    "LimitExceededException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException",
+))  # fmt: skip
+_SERVER_ERROR = 500
+_NEVER_SENT = (NoCredentialsError, NoRegionError, ParamValidationError)
+
+
 class StateError(DynadexError):
     """The state table cannot be read or written."""
+
+
+class StateUnavailable(StateError):
+    """The state table did not answer; the same call may succeed later."""
 
     retryable = True
 
@@ -115,5 +127,16 @@ class StateTable:
         return {PARTITION: {"S": self._index}, SORT: {"S": what}}
 
     def _failed(self, operation: str, error: ClientError | BotoCoreError) -> StateError:
+        operation = f"{operation} the state table"
+        if _may_pass(error):
+            return StateUnavailable(operation, self.name, str(error), "Check the endpoint and the network.")
         hint = "dynadex keeps its checkpoints there; give this role the right to use it, or set DYNADEX_STATE_TABLE."
-        return StateError(f"{operation} the state table", self.name, str(error), hint)
+        return StateError(operation, self.name, str(error), hint)
+
+
+def _may_pass(error: ClientError | BotoCoreError) -> bool:
+    """Whether the same call may succeed later: no answer, an answer of 500 and above, or one about load."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= _SERVER_ERROR or error.response["Error"]["Code"] in _PASSING
+    return not isinstance(error, _NEVER_SENT)

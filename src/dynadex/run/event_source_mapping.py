@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from dynadex.clock import Backoff, Clock
@@ -69,8 +70,7 @@ class EventSourceMapping:
         while work:
             delivery = work.popleft()
             too_old = self._too_old(delivery.records)
-            if too_old:
-                self._give_up(delivery.records[:too_old], "older than the maximum record age", acknowledge)
+            if too_old and self._give_up(delivery.records[:too_old], "older than the maximum record age", acknowledge):
                 delivery = _Delivery(delivery.records[too_old:], delivery.attempts, delivery.reason)
             if not delivery.records:
                 continue
@@ -98,8 +98,8 @@ class EventSourceMapping:
             # Splitting finds the record at fault; it does not count as an attempt.
             middle = len(rest) // 2
             return [_Delivery(rest[:middle], delivery.attempts, reason), _Delivery(rest[middle:], 0, reason)]
-        if most is not None and attempts > most:
-            self._give_up(rest, f"failed {attempts} times, at last: {reason}", acknowledge)
+        failed = f"failed {attempts} times, at last: {reason}"
+        if most is not None and attempts > most and self._give_up(rest, failed, acknowledge):
             return []
         self._on_retry(f"attempt {attempts} of {len(rest)} records: {reason}")
         self._clock.sleep(self._backoff.pause(attempts - 1))
@@ -110,15 +110,29 @@ class EventSourceMapping:
         if oldest is None:
             return 0
         limit_us = self._clock.now_us() - oldest * 1_000_000
-        return sum(time_us(record["dynamodb"]["ApproximateCreationDateTime"]) < limit_us for record in records)
+        return sum(1 for _ in takewhile(lambda record: _is_older(record, limit_us), records))
 
-    def _give_up(self, records: Sequence[Record], reason: str, acknowledge: Acknowledge) -> None:
+    def _give_up(self, records: Sequence[Record], reason: str, acknowledge: Acknowledge) -> bool:
+        """Pass records on to where failures go; False when they cannot be kept there now, so they go on being tried."""
         if self._on_failure is None:
             raise DynadexError(
                 "give up on", f"{len(records)} stream records", reason, "Set an on-failure destination for them."
             )
-        self._on_failure(records, reason)
+        try:
+            self._on_failure(records, reason)
+        except DynadexError as error:
+            if not error.retryable:
+                raise
+            self._on_retry(f"not given up on: {error}")
+            return False
         acknowledge(records)
+        return True
+
+
+def _is_older(record: Record, limit_us: float) -> bool:
+    """Whether a record is from before; one without its time is never too old, whoever handles it will see to it."""
+    time = record["dynamodb"].get("ApproximateCreationDateTime")
+    return time is not None and time_us(time) < limit_us
 
 
 def sequence_number(record: Record) -> str:

@@ -13,15 +13,17 @@ from dynadex.index.indexer import Tally
 from dynadex.progress.checkpoints import Checkpoints
 from dynadex.progress.lease import Lease
 from dynadex.run.event_source_mapping import EventSourceMapping, Limits, sequence_number
+from dynadex.run.patience import Patience
 from dynadex.run.records import apply_records
+from dynadex.run.shard_follower import Pace
 from dynadex.run.wiring import Runtime, connect
-from dynadex.run.worker import Pace, StoppableClock, Worker
+from dynadex.run.worker import StoppableClock, Worker
 from dynadex.settings import Settings
 from dynadex.source.stream_event import Record
 from dynadex.sync import Sync
 
-# Time one delivery of a batch may take before its unfinished records are delivered anew.
-_DELIVERY_SECONDS = 60.0
+# Time one delivery of a batch may take before its unfinished records are delivered anew: this many requests.
+_DELIVERY_REQUESTS = 2
 _REPORT_SECONDS = 5.0
 
 
@@ -70,7 +72,8 @@ def follow(
     """
     clock = StoppableClock(stop)
     totals = totals or Totals()
-    runtime = connect(sync, settings, clock)
+    patience = Patience(say, clock)
+    runtime = connect(sync, settings, clock, patience.tell)
     stream_arn = runtime.description.usable_stream()
     name, created = runtime.ensure_index()
     say(f"{'created index' if created else 'index'} {name}, table {sync.table}")
@@ -94,6 +97,7 @@ def follow(
         clock,
         Pace(settings.batch_size, settings.batch_window_seconds, settings.poll_seconds),
         say,
+        patience,
     )
     worker.run()
     say(f"stopped: {totals}")
@@ -104,12 +108,15 @@ def _handler(
     runtime: Runtime, totals: Totals, say: Callable[[str], None]
 ) -> Callable[[Sequence[Record]], Sequence[str]]:
     last_report = float("-inf")
+    delivery_seconds = _DELIVERY_REQUESTS * runtime.settings.request_timeout_seconds
 
     def handle(records: Sequence[Record]) -> Sequence[str]:
         nonlocal last_report
         now = runtime.clock.monotonic()
-        tally = apply_records(runtime.indexer, records, now + _DELIVERY_SECONDS)
+        tally = apply_records(runtime.indexer, records, now + delivery_seconds)
         totals.add(tally)
+        if tally.failed:
+            say(f"{len(tally.failed):,} changes not applied yet: {next(iter(tally.failed.values()))}")
         if tally.parked:
             say(f"parked {tally.parked} keys that cannot be indexed, see {runtime.settings.dead_letters}")
         if now - last_report >= _REPORT_SECONDS:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dynadex import clients
 from dynadex.clock import Clock, SystemClock
 from dynadex.document.versioning import Timing
-from dynadex.index.dead_letters import DeadLetters, FileDeadLetters
+from dynadex.errors import SearchUnavailable
+from dynadex.index.dead_letter_file import DeadLetterFile
+from dynadex.index.dead_letter_queue import DeadLetterQueue
+from dynadex.index.dead_letters import DeadLetters
 from dynadex.index.indexer import Indexer
 from dynadex.index.indices import SyncAlias, ensure_index
 from dynadex.index.opensearch import OpenSearchIndex
 from dynadex.index.reconcile import Reconciler
-from dynadex.index.writer import Writer
+from dynadex.index.writer import BulkTarget, Writer
 from dynadex.progress.state_table import StateTable
 from dynadex.settings import Settings
 from dynadex.source.table import Table, TableDescription
@@ -50,27 +55,53 @@ class Runtime:
         return StateTable(clients.dynamodb(self.settings), name, self.sync.index)
 
 
-def connect(sync: Sync, settings: Settings, clock: Clock | None = None) -> Runtime:
-    """Wire a sync. Looks at the table once, for its key; raises SourceError when it is not there."""
+@dataclass(frozen=True, slots=True)
+class _ToldTarget:
+    """A bulk target that tells of every request it could not take now: whoever sends it again does so in silence."""
+
+    target: BulkTarget
+    on_unavailable: Callable[[SearchUnavailable], None]
+
+    def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
+        try:
+            return self.target.bulk(index, body, timeout_seconds)
+        except SearchUnavailable as error:
+            self.on_unavailable(error)
+            raise
+
+
+def connect(
+    sync: Sync,
+    settings: Settings,
+    clock: Clock | None = None,
+    on_unavailable: Callable[[SearchUnavailable], None] | None = None,
+) -> Runtime:
+    """Wire a sync. Looks at the table once, for its key; raises SourceError when it is not there.
+
+    ``on_unavailable`` is told of every write that the search cluster could not take now, and that is sent again.
+    """
     clock = clock or SystemClock()
     table = Table(clients.dynamodb(settings), sync.table, clock)
     description = table.describe()
     index = OpenSearchIndex(clients.opensearch(settings))
     alias = SyncAlias(index, sync.index, clock)
     writer = Writer(
-        index,
+        _ToldTarget(index, on_unavailable) if on_unavailable else index,
         clock,
         most_bytes=settings.bulk_bytes,
         request_timeout_seconds=settings.request_timeout_seconds,
     )
     reconciler = Reconciler(index, writer, table.read_items, sync.build, settings.timing, clock)
-    dead_letters = dead_letters_at(settings.dead_letters)
+    dead_letters = dead_letters_at(settings)
     indexer = Indexer(
         description.schema, sync.build, alias, index, writer, reconciler, dead_letters, settings.timing, clock
     )
     return Runtime(sync, settings, clock, table, description, index, alias, reconciler, dead_letters, indexer)
 
 
-def dead_letters_at(where: str) -> DeadLetters:
-    """The place that the setting names."""
-    return FileDeadLetters(Path(where.removeprefix("file:")))
+def dead_letters_at(settings: Settings) -> DeadLetters:
+    """The place that the setting names: ``file:PATH``, or the URL of an SQS queue."""
+    where = settings.dead_letters
+    if where.startswith(("http://", "https://")):
+        return DeadLetterQueue(clients.sqs(settings), where)
+    return DeadLetterFile(Path(where.removeprefix("file:")))

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from dynadex.clock import Backoff, Clock, SystemClock
-from dynadex.errors import DynadexError, SourceUnavailable
-from dynadex.progress.acknowledged import Acknowledged
+from dynadex.clock import Clock, SystemClock
+from dynadex.errors import DynadexError
 from dynadex.progress.checkpoints import Checkpoint, Checkpoints
 from dynadex.progress.lease import Lease
-from dynadex.run.event_source_mapping import EventSourceMapping, sequence_number
-from dynadex.source.shard_reader import Read, ShardReader, StreamTrimmedError, list_shards
+from dynadex.progress.state_table import StateError
+from dynadex.run.event_source_mapping import EventSourceMapping
+from dynadex.run.patience import Patience
+from dynadex.run.shard_follower import Pace, ShardFollower
+from dynadex.source.shard_reader import StreamTrimmedError, list_shards
 from dynadex.source.shards import plan
-from dynadex.source.stream_event import Record
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 _DISCOVER_SECONDS = 5.0
-# A batch is at most this many reads of up to 1 MB each, as AWS's is at most 6 MB.
-_MOST_READS = 6
+_STAND_BY_SECONDS = 1.0
+# Docker kills ten seconds after it asked.
+_STOP_SECONDS = 5.0
+_RELEASE_SECONDS = 1.0
 
 
 class Stopping(BaseException):
@@ -40,17 +43,11 @@ class StoppableClock(SystemClock):
             raise Stopping
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How the worker reads. ``batch_window_seconds``: how long a batch may wait to fill up."""
-
-    batch_size: int = 1000
-    batch_window_seconds: float = 0.0
-    poll_seconds: float = 0.25
-
-
 class Worker:
-    """Reads every shard in its own thread, parents before children, and checkpoints what is acknowledged."""
+    """Reads every shard in its own thread, parents before children, and checkpoints what is acknowledged.
+
+    Two more keep the lease and look for new shards.
+    """
 
     def __init__(
         self,
@@ -63,58 +60,105 @@ class Worker:
         clock: Clock,
         pace: Pace | None = None,
         say: Callable[[str], None] | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._streams = streams
         self._stream_arn = stream_arn
         self._checkpoints = checkpoints
         self._lease = lease
-        self._mapping = deliver
         self._stop = stop
         self._clock = clock
-        self._pace = pace or Pace()
         self._say = say or (lambda _: None)
-        self._backoff = Backoff(first_seconds=0.2, longest_seconds=10.0)
+        self._patience = patience or Patience(self._say, clock)
+        self._shards = ShardFollower(
+            streams, stream_arn, checkpoints, deliver, stop, clock, pace or Pace(), self._patience
+        )
         self._wake = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
         self._failure: BaseException | None = None
 
     def run(self) -> None:
-        """Work until told to stop. Raises what no retry can mend, with all progress kept."""
+        """Work until told to stop. Raises what no retry can mend, with all progress kept.
+
+        The calling thread only waits, so that it can leave in good time whatever else hangs.
+        """
+        self._start("lease", self._lead)
         try:
-            self._stand_by()
-            self._follow()
-        except Stopping:
-            pass
+            self._stop.wait()
         finally:
-            self._stop.set()
-            for thread in self._threads.values():
-                thread.join()
-            self._lease.release()
+            self._wind_up()
         if self._failure:
             raise self._failure
+
+    def _start(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=self._work, args=(work,), name=name, daemon=True)
+        self._threads[name] = thread
+        thread.start()
+        return thread
+
+    def _work(self, work: Callable[[], None]) -> None:
+        """What a thread does: whatever ends it too early ends the worker, which raises it."""
+        try:
+            work()
+        except Stopping:
+            pass
+        except BaseException as error:  # noqa: BLE001 - handed on, not swallowed
+            self._failure = self._failure or error
+            self._stop.set()
+        finally:
+            self._wake.set()
+
+    def _lead(self) -> None:
+        self._stand_by()
+        self._patience(self._check_stream)
+        self._start("list of shards", self._discover)
+        while True:
+            # While the state table is away, nobody else can take the lease either. Whether it is still ours is seen
+            # when the table is back; until then the shards wait, since their progress cannot be saved.
+            pause = self._lease.term_seconds / 3
+            self._clock.sleep(pause)
+            self._patience(self._renew, longest_pause_seconds=pause)
 
     def _stand_by(self) -> None:
         """Wait for the lease."""
         told = False
-        while not self._lease.acquire():
+        while not self._patience(self._lease.acquire):
             if not told:
-                self._say(f"standing by: worker {self._lease.holder()} holds the lease")
+                self._say(f"standing by: worker {self._patience(self._lease.holder)} holds the lease")
                 told = True
-            self._clock.sleep(self._lease.term_seconds / 4)
+            self._clock.sleep(min(self._lease.term_seconds / 4, _STAND_BY_SECONDS))
         self._say(f"reading the stream as worker {self._lease.owner}")
 
-    def _follow(self) -> None:
-        """Start what is to be read, keep the lease, until told to stop or something fails."""
-        self._check_stream()
-        discover_at = 0.0
-        while not self._stop.is_set() and not self._failure:
-            if not self._lease.renew():
-                raise DynadexError("go on as worker", self._lease.owner, "another worker took the lease over")
-            if self._wake.is_set() or self._clock.monotonic() >= discover_at:
-                self._wake.clear()
-                self._start_ready_shards()
-                discover_at = self._clock.monotonic() + _DISCOVER_SECONDS
-            self._wake.wait(min(self._lease.term_seconds / 3, _DISCOVER_SECONDS, 0.5))
+    def _renew(self) -> None:
+        if not self._lease.renew():
+            raise DynadexError(
+                "go on as worker", self._lease.owner, "another worker took the lease over",
+                "Start it again to stand by. Was this machine not asleep? Then set DYNADEX_LEASE_SECONDS higher.",
+            )  # fmt: skip
+
+    def _wind_up(self) -> None:
+        """Come to an end in good time, even if a backend hangs. What is not acknowledged by then will be read again."""
+        self._stop.set()
+        self._wake.set()
+        until = self._clock.monotonic() + _STOP_SECONDS
+        while (busy := self._alive()) and self._clock.monotonic() < until:
+            busy[0].join(until - self._clock.monotonic())
+        if busy:
+            names = ", ".join(thread.name for thread in busy)
+            self._say(f"not waiting for what hangs ({names}): what is not acknowledged will be read again")
+        release = self._start("release", self._release)
+        release.join(_RELEASE_SECONDS)
+        if release.is_alive():
+            self._say("not waiting for the state table: the next worker starts late")
+
+    def _alive(self) -> list[threading.Thread]:
+        return [thread for thread in list(self._threads.values()) if thread.is_alive()]
+
+    def _release(self) -> None:
+        try:
+            self._lease.release()
+        except StateError as error:
+            self._say(f"the next worker starts late: {error}")
 
     def _check_stream(self) -> None:
         """Checkpoints of another stream say nothing about this one: what came between is lost."""
@@ -128,91 +172,28 @@ class Worker:
         if not known:
             self._checkpoints.follow(self._stream_arn)
 
+    def _discover(self) -> None:
+        """Look for shards to read: now and then, and at once when one has ended."""
+        while True:
+            self._wake.clear()
+            if self._stop.is_set():
+                return
+            self._patience(self._start_ready_shards)
+            self._wake.wait(_DISCOVER_SECONDS)
+
     def _start_ready_shards(self) -> None:
         checkpoints = self._checkpoints.load()
         finished = [shard_id for shard_id, checkpoint in checkpoints.items() if checkpoint.finished]
-        try:
-            shards = list_shards(self._streams, self._stream_arn)
-        except SourceUnavailable as error:
-            self._say(f"waiting: {error}")
-            return
-        found = plan(shards, checkpoints, finished)
+        found = plan(list_shards(self._streams, self._stream_arn), checkpoints, finished)
         if found.lost:
             self._checkpoints.mark_stale(found.lost[0])
             raise self._stale(found.lost[0])
         for shard_id in found.forget:
             self._checkpoints.forget(shard_id)
         for shard_id in found.ready:
-            if shard_id not in self._threads or not self._threads[shard_id].is_alive():
-                self._start(shard_id, checkpoints.get(shard_id, Checkpoint(None)))
-
-    def _start(self, shard_id: str, checkpoint: Checkpoint) -> None:
-        thread = threading.Thread(
-            target=self._read_shard_safely, args=(shard_id, checkpoint), name=f"shard {shard_id}", daemon=True
-        )
-        self._threads[shard_id] = thread
-        thread.start()
-
-    def _read_shard_safely(self, shard_id: str, checkpoint: Checkpoint) -> None:
-        """A shard's thread: whatever ends it is told to the main thread, which raises it."""
-        try:
-            self._read_shard(shard_id, checkpoint)
-        except Stopping:
-            return
-        except StreamTrimmedError as error:
-            self._checkpoints.mark_stale(error.reason)
-            self._failure = error
-        except BaseException as error:  # noqa: BLE001 - handed on, not swallowed
-            self._failure = error
-        finally:
-            self._wake.set()
-
-    def _read_shard(self, shard_id: str, checkpoint: Checkpoint) -> None:
-        reader = ShardReader(self._streams, self._stream_arn, shard_id, checkpoint.position)
-        progress = Acknowledged(checkpoint.position)
-
-        def acknowledge(records: Sequence[Record]) -> None:
-            before = progress.position
-            progress.acknowledge([sequence_number(record) for record in records])
-            if progress.position != before:
-                self._checkpoints.save(shard_id, Checkpoint(progress.position))
-
-        if checkpoint.position is None:
-            # From now on this shard is known: should it be trimmed before it is read, that will be noticed.
-            self._checkpoints.save(shard_id, checkpoint)
-        ended = False
-        while not ended and not self._stop.is_set():
-            records, ended = self._next_batch(reader)
-            progress.track([sequence_number(record) for record in records])
-            if records:
-                self._mapping.deliver(records, acknowledge)
-            elif not ended:
-                self._clock.sleep(self._pace.poll_seconds)
-        if ended:
-            self._checkpoints.save(shard_id, Checkpoint(progress.position, finished=True))
-
-    def _next_batch(self, reader: ShardReader) -> tuple[list[Record], bool]:
-        """Records for one batch: full, or waited for long enough, or the end of the shard."""
-        records: list[Record] = []
-        wait_until = self._clock.monotonic() + self._pace.batch_window_seconds
-        for _ in range(_MOST_READS):
-            read = self._patiently(reader, self._pace.batch_size - len(records))
-            records += read.records
-            full = len(records) >= self._pace.batch_size
-            if full or read.ended or self._clock.monotonic() >= wait_until:
-                return records, read.ended
-            self._clock.sleep(min(self._pace.poll_seconds, max(0.0, wait_until - self._clock.monotonic())))
-        return records, False
-
-    def _patiently(self, reader: ShardReader, limit: int) -> Read:
-        attempt = 0
-        while True:
-            try:
-                return reader.read(limit)
-            except SourceUnavailable as error:
-                self._say(f"waiting: {error}")
-                self._clock.sleep(self._backoff.pause(attempt))
-                attempt += 1
+            name = f"shard {shard_id}"
+            if name not in self._threads or not self._threads[name].is_alive():
+                self._start(name, partial(self._shards.follow, shard_id, checkpoints.get(shard_id, Checkpoint(None))))
 
     def _stale(self, reason: str) -> DynadexError:
         return StreamTrimmedError(

@@ -18,8 +18,6 @@ let facets = {};
 
 async function refresh({ quiet = false } = {}) {
   if (quiet && (running || typing)) return;
-  clearTimeout(typing);
-  typing = null;
   running?.abort();
   const mine = (running = new AbortController());
   const started = performance.now();
@@ -57,6 +55,8 @@ function showTrouble(error) {
 }
 
 function ask(changes = {}) {
+  clearTimeout(typing);
+  typing = null;
   Object.assign(asked, { size: SIZES[0] }, changes);
   const parameters = api.toParameters(asked.q, asked.filters).toString();
   history.replaceState(null, "", parameters ? `?${parameters}` : location.pathname);
@@ -86,15 +86,16 @@ async function open(id) {
 // Follows a write until searches show it: the table is written, the index comes by itself.
 async function follow({ id, words, item }) {
   const started = performance.now();
+  const elapsed = () => performance.now() - started;
   notice(item ? "Saved" : "Deleted");
-  while (performance.now() - started < WATCH_AT_MOST_MS) {
-    if (await isShown(id, words, item)) {
-      const seconds = ((performance.now() - started) / 1000).toFixed(1);
-      notice(`${item ? "Saved, and found by searches" : "Deleted, and gone from searches"} after ${seconds} s`);
-      break;
-    }
+  let shown = await isShown(id, words, item);
+  while (!shown && elapsed() < WATCH_AT_MOST_MS) {
     await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
+    shown = await isShown(id, words, item);
   }
+  const after = `after ${(elapsed() / 1000).toFixed(1)} s`;
+  if (shown) notice(item ? `Saved, and found by searches ${after}` : `Deleted, and gone from searches ${after}`);
+  else notice(`${item ? "Saved" : "Deleted"}. Searches do not show it yet.`);
   await refresh();
   hitWithId(id)?.classList.add("fresh");
 }

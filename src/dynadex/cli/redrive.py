@@ -1,0 +1,75 @@
+"""`dynadex redrive` and `dynadex resync`: settle keys by hand."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, say, stop_on_signals
+from dynadex.settings import Settings
+from dynadex.sync import load_sync
+
+STILL_FAILING = 1
+
+
+def redrive(
+    sync: SyncReference,
+    opensearch: OpenSearchUrl = None,
+    dynamodb: DynamoDbUrl = None,
+    dead_letters: Annotated[
+        str | None, typer.Option(metavar="WHERE", help="Where keys are parked: file:PATH or the URL of an SQS queue.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what is parked, and why.")] = False,
+) -> None:
+    """Try parked keys again: read each item as it is now, and make its document right.
+
+    A dead letter is removed only after its key is settled. What still fails stays parked and is listed with its
+    reason; then the exit code is 1. Example:
+
+        dynadex redrive lessons:sync --dry-run
+    """
+    from dynadex.run.redrive import Redriven
+    from dynadex.run.redrive import redrive as run_redrive
+    from dynadex.run.wiring import connect
+
+    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters)
+
+    def progress(so_far: Redriven) -> None:
+        say(f"{so_far.settled:,} settled, {len(so_far.failing):,} {'parked' if dry_run else 'still failing'}")
+
+    with stop_on_signals() as stop:
+        result = run_redrive(connect(load_sync(sync), settings), stop, progress, dry_run=dry_run)
+    for letter, reason in result.failing:
+        print(f"{letter.id or letter.sequence_number}\t{reason}")
+    if not result.failing and not result.settled:
+        say(f"nothing is parked in {settings.dead_letters}")
+    if result.failing and not dry_run:
+        raise typer.Exit(STILL_FAILING)
+
+
+def resync(
+    sync: SyncReference,
+    keys: Annotated[
+        list[str],
+        typer.Argument(metavar="KEY...", help="""Document ids, or keys as typed JSON: '{"id": {"S": "rakes"}}'."""),
+    ],
+    opensearch: OpenSearchUrl = None,
+    dynamodb: DynamoDbUrl = None,
+) -> None:
+    """Make the documents of the given keys equal to their items now, whatever happened before.
+
+    Prints each key with what became of it; exit code 1 when one cannot be indexed. Example:
+
+        dynadex resync lessons:sync oneills1850-0001-0050-1
+    """
+    from dynadex.index.bulk import Outcome
+    from dynadex.run.redrive import resync as run_resync
+    from dynadex.run.wiring import connect
+
+    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
+    outcome = run_resync(connect(load_sync(sync), settings), keys)
+    for identity, reply in outcome.items():
+        print(f"{identity}\t{'equal' if reply.outcome is Outcome.APPLIED else reply.reason}")
+    if any(reply.outcome is not Outcome.APPLIED for reply in outcome.values()):
+        raise typer.Exit(STILL_FAILING)

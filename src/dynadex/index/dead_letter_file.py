@@ -1,0 +1,80 @@
+"""Dead letters in a local file, a line of JSON each."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from dynadex.index.dead_letters import DeadLetter, Parked, ParkingError
+
+_BATCH = 100
+
+
+class DeadLetterFile:
+    """Appended and synced to disk; rewritten as a whole, by renaming, when letters are removed.
+
+    A lock beside the file keeps those who append and those who rewrite apart; locking the file itself would not,
+    since the rename leaves a waiting writer with a file that nobody sees any more.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def park(self, letters: Sequence[DeadLetter]) -> None:
+        with self._locked("park dead letters in"), self.path.open("a", encoding="utf-8") as file:
+            file.writelines(letter.to_json() + "\n" for letter in letters)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def parked(self) -> Iterator[list[Parked]]:
+        with self._locked("read the dead letters in"):
+            lines = self._lines()
+        for start in range(0, len(lines), _BATCH):
+            yield [Parked(self._letter(line), line) for line in lines[start : start + _BATCH]]
+
+    def remove(self, parked: Sequence[Parked]) -> None:
+        gone = Counter(one.handle for one in parked)
+        with self._locked("remove dead letters from"):
+            kept = []
+            for line in self._lines():
+                if gone[line]:
+                    gone[line] -= 1
+                else:
+                    kept.append(line + "\n")
+            beside = self.path.with_name(self.path.name + ".new")
+            with beside.open("w", encoding="utf-8") as file:
+                file.writelines(kept)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self.path)
+
+    def keep(self, parked: Sequence[Parked]) -> None:
+        """They were never away."""
+
+    def _lines(self) -> list[str]:
+        if not self.path.exists():
+            return []
+        return [line for line in self.path.read_text(encoding="utf-8").split("\n") if line.strip()]
+
+    def _letter(self, line: str) -> DeadLetter:
+        try:
+            return DeadLetter.from_json(line)
+        except ValueError as error:
+            raise ParkingError(
+                "read the dead letters in", str(self.path), str(error), "Mend or remove the line."
+            ) from error
+
+    @contextmanager
+    def _locked(self, operation: str) -> Iterator[None]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.with_name(self.path.name + ".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            hint = "Free the disk or mend its rights, or set DYNADEX_DEAD_LETTERS."
+            raise ParkingError(operation, str(self.path), str(error.strerror), hint) from error

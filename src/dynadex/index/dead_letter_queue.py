@@ -1,0 +1,93 @@
+"""Dead letters in an SQS queue, a message each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dynadex.index.dead_letters import DeadLetter, Parked, ParkingError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+# SQS takes and gives no more messages than this at once.
+_BATCH = 10
+# How long a message taken is hidden from others: longer than a batch takes to be settled.
+_HIDDEN_SECONDS = 300
+# SQS may answer an empty list although there are messages; only so many in a row mean that it is empty.
+_EMPTY_ANSWERS = 2
+
+
+class DeadLetterQueue:
+    """A queue by its URL."""
+
+    def __init__(self, sqs: SQSClient, url: str) -> None:
+        self.url = url
+        self._sqs = sqs
+
+    def park(self, letters: Sequence[DeadLetter]) -> None:
+        for start in range(0, len(letters), _BATCH):
+            entries: Any = [
+                {"Id": str(position), "MessageBody": letter.to_json()}
+                for position, letter in enumerate(letters[start : start + _BATCH])
+            ]
+            try:
+                reply = self._sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
+            except (ClientError, BotoCoreError) as error:
+                raise self._failed("park dead letters in", str(error)) from error
+            failed = reply.get("Failed") or []
+            if failed:
+                raise self._failed("park dead letters in", f"{len(failed)} refused: {failed[0].get('Message')}")
+
+    def parked(self) -> Iterator[list[Parked]]:
+        seen: set[str] = set()
+        empty = 0
+        while empty < _EMPTY_ANSWERS:
+            messages = self._receive()
+            fresh = [message for message in messages if message["MessageId"] not in seen]
+            seen.update(message["MessageId"] for message in fresh)
+            empty = 0 if fresh else empty + 1
+            if fresh:
+                yield [Parked(self._letter(message["Body"]), message["ReceiptHandle"]) for message in fresh]
+
+    def remove(self, parked: Sequence[Parked]) -> None:
+        for start in range(0, len(parked), _BATCH):
+            entries: Any = [
+                {"Id": str(position), "ReceiptHandle": one.handle}
+                for position, one in enumerate(parked[start : start + _BATCH])
+            ]
+            try:
+                reply = self._sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
+            except (ClientError, BotoCoreError) as error:
+                raise self._failed("remove dead letters from", str(error)) from error
+            if reply.get("Failed"):
+                raise self._failed("remove dead letters from", str(reply["Failed"][0].get("Message")))
+
+    def keep(self, parked: Sequence[Parked]) -> None:
+        for one in parked:
+            try:
+                self._sqs.change_message_visibility(QueueUrl=self.url, ReceiptHandle=one.handle, VisibilityTimeout=0)
+            except (ClientError, BotoCoreError) as error:
+                raise self._failed("put dead letters back into", str(error)) from error
+
+    def _receive(self) -> list[Any]:
+        try:
+            reply = self._sqs.receive_message(
+                QueueUrl=self.url, MaxNumberOfMessages=_BATCH, WaitTimeSeconds=1, VisibilityTimeout=_HIDDEN_SECONDS
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed("read the dead letters in", str(error)) from error
+        return list(reply.get("Messages", []))
+
+    def _letter(self, body: str) -> DeadLetter:
+        try:
+            return DeadLetter.from_json(body)
+        except ValueError as error:
+            hint = "Is it the right queue? Remove the message if it is not dynadex's."
+            raise ParkingError("read the dead letters in", self.url, str(error), hint) from error
+
+    def _failed(self, operation: str, reason: str) -> ParkingError:
+        hint = "Check the queue's URL, its region, and the rights of this role."
+        return ParkingError(operation, self.url, reason, hint)

@@ -1,0 +1,106 @@
+"""Follows one shard: reads batches, has them delivered, and keeps how far they are acknowledged."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dynadex.clock import Clock
+from dynadex.progress.acknowledged import Acknowledged
+from dynadex.progress.checkpoints import Checkpoint, Checkpoints
+from dynadex.run.event_source_mapping import EventSourceMapping, sequence_number
+from dynadex.run.patience import Patience
+from dynadex.source.shard_reader import Read, ShardReader, StreamTrimmedError
+from dynadex.source.stream_event import Record
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+
+# A batch is at most this many reads of up to 1 MB each, as AWS's is at most 6 MB.
+_MOST_READS = 6
+# GetRecords gives no more at once, and refuses to be asked for more.
+_MOST_RECORDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How the worker reads. ``batch_window_seconds``: how long a batch may wait to fill up."""
+
+    batch_size: int = 1000
+    batch_window_seconds: float = 0.0
+    poll_seconds: float = 0.25
+
+
+class ShardFollower:
+    """What the threads that follow the shards of one stream share."""
+
+    def __init__(
+        self,
+        streams: DynamoDBStreamsClient,
+        stream_arn: str,
+        checkpoints: Checkpoints,
+        deliver: EventSourceMapping,
+        stop: threading.Event,
+        clock: Clock,
+        pace: Pace,
+        patience: Patience,
+    ) -> None:
+        self._streams = streams
+        self._stream_arn = stream_arn
+        self._checkpoints = checkpoints
+        self._mapping = deliver
+        self._stop = stop
+        self._clock = clock
+        self._pace = pace
+        self._patience = patience
+
+    def follow(self, shard_id: str, checkpoint: Checkpoint) -> None:
+        """Follow a shard from its checkpoint to its end, or until told to stop. Raises what cannot pass."""
+        reader = ShardReader(self._streams, self._stream_arn, shard_id, checkpoint.position)
+        progress = Acknowledged(checkpoint.position)
+
+        def acknowledge(records: Sequence[Record]) -> None:
+            before = progress.position
+            progress.acknowledge([sequence_number(record) for record in records])
+            if progress.position != before:
+                self._save(shard_id, Checkpoint(progress.position))
+
+        if checkpoint.position is None:
+            # From now on this shard is known: should it be trimmed before it is read, that will be noticed.
+            self._save(shard_id, checkpoint)
+        ended = False
+        while not ended and not self._stop.is_set():
+            records, ended = self._next_batch(reader)
+            progress.track([sequence_number(record) for record in records])
+            if records:
+                self._mapping.deliver(records, acknowledge)
+            elif not ended:
+                self._clock.sleep(self._pace.poll_seconds)
+        if ended:
+            self._save(shard_id, Checkpoint(progress.position, finished=True))
+
+    def _next_batch(self, reader: ShardReader) -> tuple[list[Record], bool]:
+        """Records for one batch: full, or waited for long enough, or the end of the shard."""
+        records: list[Record] = []
+        wait_until = self._clock.monotonic() + self._pace.batch_window_seconds
+        for _ in range(_MOST_READS):
+            read = self._read(reader, min(self._pace.batch_size - len(records), _MOST_RECORDS))
+            records += read.records
+            full = len(records) >= self._pace.batch_size
+            if full or read.ended or self._clock.monotonic() >= wait_until:
+                return records, read.ended
+            self._clock.sleep(min(self._pace.poll_seconds, max(0.0, wait_until - self._clock.monotonic())))
+        return records, False
+
+    def _read(self, reader: ShardReader, limit: int) -> Read:
+        try:
+            return self._patience(lambda: reader.read(limit))
+        except StreamTrimmedError as error:
+            reason = error.reason
+            self._patience(lambda: self._checkpoints.mark_stale(reason))
+            raise
+
+    def _save(self, shard_id: str, checkpoint: Checkpoint) -> None:
+        self._patience(lambda: self._checkpoints.save(shard_id, checkpoint))

@@ -1,0 +1,232 @@
+"""What goes wrong is told in one line that names operation, subject and remedy; never with a traceback."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from dynadex.local.probe import listen_socket
+from tests.process.conftest import SceneMaker
+from tests.process.processes import Commands, Running, wait_for
+from tests.process.scene import MODULE, REFERENCE, Scene
+
+NOWHERE = "http://127.0.0.1:9"
+RUN = ("run", REFERENCE)
+REFILL = ("refill", REFERENCE)
+
+
+def nothing(scene: Scene) -> None:
+    """The scene is wrong enough without it."""
+
+
+def table(scene: Scene) -> None:
+    scene.create_table()
+
+
+def table_without_stream(scene: Scene) -> None:
+    scene.create_table(stream_view=None)
+
+
+def table_with_keys_only_stream(scene: Scene) -> None:
+    scene.create_table(stream_view="KEYS_ONLY")
+
+
+def create_index(scene: Scene, name: str, mappings: Mapping[str, Any], *aliases: str) -> None:
+    body = {"mappings": mappings, "aliases": {alias: {} for alias in aliases}}
+    scene.opensearch.indices.create(index=name, body=body)
+
+
+def index_with_other_mapping(scene: Scene) -> None:
+    scene.create_table()
+    mappings = {"properties": {"title": {"type": "keyword"}}}
+    create_index(scene, f"{scene.name}-20260101000000", mappings, scene.name, f"{scene.name}-sync")
+
+
+def index_in_place_of_the_alias(scene: Scene) -> None:
+    scene.create_table()
+    create_index(scene, scene.name, {})
+
+
+def module(*lines: str) -> Callable[[Scene], None]:
+    """A module of the user's with these lines."""
+    return lambda scene: scene.declare("\n".join(lines))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command in a scene, and what its one line must say: operation, subject, reason, remedy."""
+
+    says: str
+    command: tuple[str, ...] = RUN
+    scene: Callable[[Scene], None] = nothing
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+SYNC = "from dynadex import Sync"
+STREAM_REMEDY = r"Enable one: aws dynamodb update-table --table-name NAME .*StreamViewType=NEW_AND_OLD_IMAGES\."
+START_OPENSEARCH = r"Start it, or set OPENSEARCH_URL \(`--opensearch`\) to one that runs\."
+
+CASES = {
+    "table without a stream": Case(
+        f"cannot follow the stream of table NAME: the table has no stream. {STREAM_REMEDY}", scene=table_without_stream
+    ),
+    "table with keys only in its stream": Case(
+        r"cannot follow the stream of table NAME: its stream shows KEYS_ONLY, without new images\. "
+        r"Disable the stream and enable it again with StreamViewType=NEW_AND_OLD_IMAGES\.",
+        scene=table_with_keys_only_stream,
+    ),
+    "table missing": Case(r"cannot describe table NAME: it does not exist \(.*\)\. Check the name, AWS_REGION, "),
+    "table missing, refill": Case(r"cannot describe table NAME: it does not exist \(.*\)\. Check the name", REFILL),
+    "mapping contradicts the declaration": Case(
+        r"cannot write to index NAME-20260101000000: it contradicts the declaration: "
+        r".*field title has type keyword, declared text.* Change the declaration back, or .*`dynadex rebuild`\.",
+        scene=index_with_other_mapping,
+    ),
+    "mapping contradicts the declaration, refill": Case(
+        "cannot write to index NAME-20260101000000: it contradicts the declaration: ",
+        REFILL,
+        index_with_other_mapping,
+    ),
+    "an index has the name": Case(
+        r"cannot create the alias NAME: an index or alias that dynadex did not make already has this name\. "
+        r"Rename or delete it, or declare another index name\.",
+        scene=index_in_place_of_the_alias,
+    ),
+    "OpenSearch down": Case(
+        rf"cannot resolve alias NAME-sync: the search cluster does not answer \(.*\)\. {START_OPENSEARCH}",
+        (*RUN, "--opensearch", NOWHERE),
+        table,
+    ),
+    "OpenSearch down, refill": Case(
+        rf"cannot resolve alias NAME-sync: the search cluster does not answer \(.*\)\. {START_OPENSEARCH}",
+        (*REFILL, "--opensearch", NOWHERE),
+        table,
+    ),
+    "OpenSearch is something else": Case(
+        r"cannot resolve alias NAME-sync: .*\. .+", (*RUN, "--opensearch", "DYNAMODB"), table
+    ),
+    "plain HTTP to another machine": Case(
+        r"cannot connect to http://search\.example: plain HTTP would send data .* unencrypted\. Use https://\.",
+        (*RUN, "--opensearch", "http://search.example"),
+        table,
+    ),
+    "DynamoDB down": Case(
+        rf'cannot describe table NAME: .*"{NOWHERE}/"\. Check the endpoint and the network\.',
+        (*RUN, "--dynamodb", NOWHERE),
+    ),
+    "no region": Case(
+        r"cannot use AWS: You must specify a region\. Check AWS_REGION, .*",
+        variables={"DYNADEX_DYNAMODB_URL": "https://dynamodb.example", "AWS_CONFIG_FILE": "none"},
+    ),
+    "unknown module": Case(
+        r"cannot load lessens:sync: there is no module 'lessens'\. Run the command in the folder that holds it",
+        ("run", "lessens:sync"),
+    ),
+    "module that needs a missing one": Case(
+        rf"cannot load {REFERENCE}: importing it needs 'lessens', which is missing\. Install it\.",
+        scene=module("import lessens"),
+    ),
+    "unknown attribute": Case(
+        rf"cannot load {MODULE}:snyc: {MODULE} has no 'snyc'\. It does have sync\.", ("run", f"{MODULE}:snyc")
+    ),
+    "not a reference": Case(
+        rf"cannot load {MODULE}: it is not written module:attribute\. For example: lessons:sync\.", ("run", MODULE)
+    ),
+    "not a Sync": Case(rf"cannot load {REFERENCE}: it is a dict, not a dynadex\.Sync\. .+", scene=module("sync = {}")),
+    "contradictory declaration": Case(
+        r"cannot declare the Sync of index songs: .*_source .*\. Remove _source from the mappings\.",
+        scene=module(SYNC, "sync = Sync(table='songs', index='songs', mappings={'_source': {'enabled': False}})"),
+    ),
+    "module that raises": Case(
+        rf"cannot load {REFERENCE}: importing {MODULE} raised ValueError: two lines of trouble "
+        rf'\(line 2 of \S*{MODULE}\.py\)\. .*python -c "import {MODULE}"',
+        scene=module("# The next line:", "raise ValueError('two lines\\nof trouble')"),
+    ),
+    "module that is no Python": Case(
+        rf"cannot load {REFERENCE}: importing {MODULE} raised SyntaxError: .*{MODULE}\.py, line 1\)",
+        scene=module("this is no Python"),
+    ),
+    "module that exits": Case(
+        rf"cannot load {REFERENCE}: importing {MODULE} raised SystemExit: 0 ", scene=module("raise SystemExit(0)")
+    ),
+    "setting that is no number": Case(
+        r"cannot use the setting DYNADEX_BATCH_SIZE: 'many' is not a number\. Set it to a usable value, or unset it\.",
+        variables={"DYNADEX_BATCH_SIZE": "many"},
+    ),
+    "setting that is no URL": Case(
+        r"cannot use the setting OPENSEARCH_URL: 'localhost:9200' is no http or https URL\. Set it",
+        variables={"OPENSEARCH_URL": "localhost:9200"},
+    ),
+    "flag that is no URL": Case(
+        "cannot use the setting DYNADEX_DYNAMODB_URL: 'http://127.0.0.1:port' is no http or https URL",
+        (*RUN, "--dynamodb", "http://127.0.0.1:port"),
+    ),
+}
+
+
+def ended(command: Running) -> str:
+    """The one line of a command that failed."""
+    code = command.wait()
+    assert (code, command.output, len(command.errors)) == (1, [], 1), str(command)
+    return command.errors[0]
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_it_is_one_line_that_says_what_to_do(
+    make_scene: SceneMaker, commands: Commands, case: Case, request: pytest.FixtureRequest
+) -> None:
+    name = "wrong-" + re.sub(r"\W+", "-", request.node.callspec.id.lower())
+    scene = make_scene(name)
+    case.scene(scene)
+    arguments = [scene.settings.dynamodb_url or "" if one == "DYNAMODB" else one for one in case.command]
+    line = ended(commands.start(*arguments, **case.variables))
+    assert re.match("dynadex: " + case.says.replace("NAME", name), line), line
+
+
+def test_a_port_that_is_taken_ends_the_demo_before_anything_starts(commands: Commands) -> None:
+    with listen_socket(0) as other:
+        other.listen()
+        port = other.getsockname()[1]
+        line = ended(commands.start("demo", "--no-browser", "--port", str(port)))
+    expected = f"cannot serve the page on 127.0.0.1:{port}: Address already in use. Choose another port with --port N."
+    assert line == f"dynadex: {expected}"
+    assert not (commands.directory / ".dynadex").exists(), "something was started"
+
+
+@pytest.mark.parametrize("arguments", [("run", REFERENCE, "--fast"), ("run",), ("fly",)])
+def test_a_command_line_that_is_wrong_is_a_usage_error(commands: Commands, arguments: tuple[str, ...]) -> None:
+    command = commands.start(*arguments)
+    assert command.wait() == 2
+    assert "Usage: " in command.errors[0]
+    assert not re.search("Traceback", str(command))
+
+
+@pytest.mark.parametrize("backend", ["osmem-server", "opensearch"])
+def test_an_item_that_the_mapping_refuses_is_parked_and_the_rest_goes_on(
+    make_scene: SceneMaker, commands: Commands, request: pytest.FixtureRequest, backend: str
+) -> None:
+    url = request.getfixturevalue("opensearch_url") if backend == "opensearch" else ""
+    scene = make_scene(f"parked-{backend}", opensearch_url=url)
+    scene.create_table()
+    scene.put({"id": "before", "title": "The Blackbird"})
+    scene.put({"id": "wrong", "title": {"en": "The Blackbird", "ga": "An Londubh"}})
+    scene.put({"id": "after", "title": "The Downfall of Paris"})
+    worker = commands.start("run", REFERENCE, **scene.variables)
+    worker.wait_for_line(r"parked 1 keys? that cannot be indexed, see file:dead-letters\.jsonl")
+    wait_for(lambda: scene.documents().keys() == {"before", "after"}, "the others in the index")
+    [letter] = map(json.loads, scene.dead_letters.read_text().splitlines())
+    assert letter["key"] == {"id": {"S": "wrong"}}
+    assert letter["id"] == "wrong"
+    assert letter["index"].startswith(f"{scene.name}-20")
+    assert re.search(r"mapper_parsing_exception: failed to parse field \[title\] of type \[text\]", letter["reason"])
+
+    scene.put({"id": "wrong", "title": "The Blackbird, put right"})
+    wait_for(lambda: "wrong" in scene.documents(), "the item that was put right")
+    scene.await_equal()
+    assert worker.stop() == 0
+    assert len(scene.dead_letters.read_text().splitlines()) == 1

@@ -1,0 +1,218 @@
+"""Dead letters in a file and in a queue: parked once, redriven once their item is mended, gone only then."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dynadex import Sync, clients
+from dynadex.index.bulk import Outcome
+from dynadex.index.dead_letters import DeadLetter, ParkingError
+from dynadex.local.stack import LocalStack
+from dynadex.run.lambda_handlers import stream
+from dynadex.run.redrive import Redriven, redrive, resync
+from dynadex.run.wiring import Runtime, connect
+from dynadex.settings import Settings
+
+MAPPINGS = {"properties": {"title": {"type": "text"}, "bars": {"type": "integer"}}}
+SYNC = Sync(table="redriven", index="redriven", mappings=MAPPINGS)
+MODULE = f"from dynadex import Sync\nsync = Sync(table='redriven', index='redriven', mappings={MAPPINGS!r})\n"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    with LocalStack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture(params=["file", "queue"])
+def runtime(request: pytest.FixtureRequest, stack: LocalStack, tmp_path: Path) -> Iterator[Runtime]:
+    where = f"file:{tmp_path / 'parked.jsonl'}"
+    settings = Settings(
+        dynamodb_url=stack.endpoints.dynamodb, opensearch_url=stack.endpoints.opensearch, dead_letters=where
+    )
+    if request.param == "queue":
+        queue = clients.sqs(settings).create_queue(QueueName="parked")["QueueUrl"]
+        clients.sqs(settings).purge_queue(QueueUrl=queue)
+        settings = Settings(
+            dynamodb_url=stack.endpoints.dynamodb, opensearch_url=stack.endpoints.opensearch, dead_letters=queue
+        )
+    dynamodb = clients.dynamodb(settings)
+    dynamodb.create_table(
+        TableName="redriven",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    connected = connect(SYNC, settings)
+    connected.ensure_index()
+    yield connected
+    dynamodb.delete_table(TableName="redriven")
+    for index in connected.alias.current():
+        connected.index.delete(index)
+
+
+def put(runtime: Runtime, identity: str, title: Any) -> None:
+    runtime.table.put({"id": {"S": identity}, "title": title})
+
+
+def park(runtime: Runtime, *identities: str) -> None:
+    """Park keys as the stream handler does: with an item that the mapping refuses."""
+    letters = [
+        DeadLetter("redriven-1", identity, {"id": {"S": identity}}, "refused", "1" * 21, "2026-01-01T00:00:00Z")
+        for identity in identities
+    ]
+    runtime.dead_letters.park(letters)
+
+
+def run(runtime: Runtime, **options: Any) -> Redriven:
+    return redrive(runtime, threading.Event(), lambda _: None, **options)
+
+
+def document(runtime: Runtime, identity: str) -> Any:
+    stored = runtime.index.get_many(runtime.alias.current()[0], [identity])[0]
+    return stored.source if stored else None
+
+
+def test_a_mended_item_is_indexed_and_its_letter_gone(runtime: Runtime) -> None:
+    put(runtime, "mended", {"S": "The Rakes of Mallow"})
+    put(runtime, "broken", {"M": {"not": {"S": "text"}}})
+    park(runtime, "mended", "broken", "deleted")
+    result = run(runtime)
+    assert result.settled == 2
+    assert [letter.id for letter, _ in result.failing] == ["broken"]
+    assert "title" in result.failing[0][1]
+    assert document(runtime, "mended") == {"id": "mended", "title": "The Rakes of Mallow"}
+    assert document(runtime, "broken") is None
+    put(runtime, "broken", {"S": "now text"})
+    again = run(runtime)
+    assert (again.settled, again.failing) == (1, [])
+    assert document(runtime, "broken") == {"id": "broken", "title": "now text"}
+    assert run(runtime).settled == 0
+
+
+def test_a_dry_run_lists_and_changes_nothing(runtime: Runtime) -> None:
+    put(runtime, "a", {"S": "fine"})
+    park(runtime, "a")
+    listed = run(runtime, dry_run=True)
+    assert [(letter.id, reason) for letter, reason in listed.failing] == [("a", "refused")]
+    assert document(runtime, "a") is None
+    assert run(runtime).settled == 1
+
+
+def test_letters_outnumbering_a_batch_are_each_settled_once(runtime: Runtime) -> None:
+    identities = [f"song-{number}" for number in range(235)]
+    for identity in identities:
+        put(runtime, identity, {"S": identity})
+    park(runtime, *identities)
+    assert run(runtime).settled == 235
+    assert all(document(runtime, identity) for identity in identities)
+
+
+def test_a_letter_without_a_key_stays_and_says_so(runtime: Runtime) -> None:
+    runtime.dead_letters.park([DeadLetter("", "", None, "no Keys", "2" * 21, "2026-01-01T00:00:00Z")])
+    [(letter, reason)] = run(runtime).failing
+    assert letter.sequence_number == "2" * 21
+    assert "named no key" in reason
+
+
+def test_a_stop_leaves_the_rest_parked(runtime: Runtime) -> None:
+    put(runtime, "a", {"S": "fine"})
+    park(runtime, "a")
+    stop = threading.Event()
+    stop.set()
+    assert redrive(runtime, stop, lambda _: None).settled == 0
+    assert run(runtime).settled == 1
+
+
+def test_resync_makes_named_keys_right(runtime: Runtime) -> None:
+    put(runtime, "a", {"S": "fine"})
+    put(runtime, "b", {"M": {}})
+    outcome = resync(runtime, ["a", '{"id": {"S": "b"}}', "gone"])
+    assert {identity: reply.outcome for identity, reply in outcome.items()} == {
+        "a": Outcome.APPLIED,
+        "b": Outcome.REJECTED,
+        "gone": Outcome.APPLIED,
+    }
+    assert document(runtime, "a") == {"id": "a", "title": "fine"}
+
+
+def test_the_commands_say_what_became_of_each_key(
+    runtime: Runtime, command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    put(runtime, "mended", {"S": "fine"})
+    put(runtime, "broken", {"M": {}})
+    park(runtime, "mended", "broken")
+    dry = command("redrive", "--dry-run")
+    assert dry.returncode == 0
+    assert sorted(dry.stdout.splitlines()) == ["broken\trefused", "mended\trefused"]
+    done = command("redrive")
+    assert done.returncode == 1
+    assert done.stdout.startswith("broken\t")
+    assert "1 settled, 1 still failing" in done.stderr
+    named = command("resync", "mended", "broken")
+    assert named.returncode == 1
+    assert named.stdout.splitlines()[0] == "mended\tequal"
+    wrong = command("resync", '{"other": {"S": "x"}}')
+    assert wrong.returncode == 1
+    assert "key attribute 'id' is missing" in wrong.stderr
+
+
+@pytest.fixture
+def command(runtime: Runtime, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    (tmp_path / "songs.py").write_text(MODULE)
+
+    def run_command(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        where = ["--dead-letters", runtime.settings.dead_letters] if name == "redrive" else []
+        urls = ["--dynamodb", str(runtime.settings.dynamodb_url), "--opensearch", runtime.settings.opensearch_url]
+        line = [sys.executable, "-m", "dynadex", name, "songs:sync", *arguments, *urls, *where]
+        return subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+
+    return run_command
+
+
+def test_the_queue_gone_fails_the_record_and_not_the_data(
+    stack: LocalStack, monkeypatch: pytest.MonkeyPatch, runtime: Runtime
+) -> None:
+    gone = f"{stack.endpoints.dynamodb}/000000000000/no-such-queue"
+    for name, value in {
+        "OPENSEARCH_URL": stack.endpoints.opensearch,
+        "DYNADEX_DYNAMODB_URL": stack.endpoints.dynamodb,
+        "DYNADEX_DEAD_LETTERS": gone,
+    }.items():
+        monkeypatch.setenv(name, value)
+    sync = Sync(table="redriven", index="redriven", mappings=MAPPINGS)
+    event = {
+        "Records": [record("1", "good", {"S": "fine"}), record("2", "bad", {"M": {}}), record("3", "bad2", {"M": {}})]
+    }
+    answer = stream(sync, event, None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "2" * 21}]}
+    assert document(runtime, "good") == {"id": "good", "title": "fine"}
+    with pytest.raises(ParkingError, match="park dead letters in"):
+        connect(sync, Settings.from_environment()).dead_letters.park([DeadLetter("", "x", None, "", None, "")])
+
+
+def record(digit: str, identity: str, title: Any) -> dict[str, Any]:
+    image = {"id": {"S": identity}, "title": title}
+    body = {"ApproximateCreationDateTime": 1_700_000_000, "Keys": {"id": {"S": identity}}, "NewImage": image}
+    return {"eventName": "INSERT", "dynamodb": body | {"SequenceNumber": digit * 21}}
+
+
+def test_the_file_survives_removal_beside_new_arrivals(tmp_path: Path) -> None:
+    from dynadex.index.dead_letter_file import DeadLetterFile
+
+    place = DeadLetterFile(tmp_path / "parked.jsonl")
+    place.park([DeadLetter("i", str(number), None, "r", None, "t") for number in range(3)])
+    batch = next(place.parked())
+    place.park([DeadLetter("i", "late", None, "r", None, "t")])
+    place.remove(batch[:2])
+    left = [json.loads(line)["id"] for line in (tmp_path / "parked.jsonl").read_text().splitlines()]
+    assert left == ["2", "late"]

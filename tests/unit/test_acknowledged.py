@@ -1,0 +1,88 @@
+"""How far a shard is acknowledged: never past anything that is still open."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dynadex.progress.acknowledged import Acknowledged, lowest
+
+
+def test_nothing_tracked_leaves_the_position_where_it_was() -> None:
+    assert Acknowledged().position is None
+    assert Acknowledged("7").position == "7"
+
+
+def test_the_position_follows_what_is_done_in_order() -> None:
+    progress = Acknowledged("0")
+    progress.track(["1", "2", "3"])
+    assert (progress.position, progress.open) == ("0", 3)
+    progress.acknowledge(["1"])
+    assert (progress.position, progress.open) == ("1", 2)
+    progress.acknowledge(["2", "3"])
+    assert (progress.position, progress.open) == ("3", 0)
+
+
+def test_the_position_waits_for_the_oldest_that_is_open() -> None:
+    progress = Acknowledged()
+    progress.track(["1", "2", "3", "4"])
+    progress.acknowledge(["2", "4"])
+    assert progress.position is None
+    progress.acknowledge(["1"])
+    assert (progress.position, progress.open) == ("2", 2)
+    progress.acknowledge(["3"])
+    assert (progress.position, progress.open) == ("4", 0)
+
+
+def test_what_is_handed_out_later_comes_after_what_is_open() -> None:
+    progress = Acknowledged()
+    progress.track(["1", "2"])
+    progress.acknowledge(["1"])
+    progress.track(["3"])
+    progress.acknowledge(["3"])
+    assert progress.position == "1"
+    progress.acknowledge(["2"])
+    assert progress.position == "3"
+
+
+def test_positions_are_compared_by_their_place_and_not_by_their_text() -> None:
+    progress = Acknowledged()
+    progress.track(["9", "10"])
+    progress.acknowledge(["9"])
+    progress.acknowledge(["10"])
+    assert progress.position == "10"
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(1, 30), st.randoms(use_true_random=False))
+def test_in_any_order_the_position_is_the_last_one_before_the_first_gap(count: int, chance: random.Random) -> None:
+    numbers = [str(number) for number in range(1, count + 1)]
+    progress = Acknowledged()
+    progress.track(numbers)
+    done: set[str] = set()
+    for number in chance.sample(numbers, count):
+        progress.acknowledge([number])
+        done.add(number)
+        gap = next((i for i, one in enumerate(numbers) if one not in done), count)
+        assert progress.position == (numbers[gap - 1] if gap else None)
+        assert progress.open == count - gap
+    assert progress.position == numbers[-1]
+
+
+@pytest.mark.parametrize(
+    ("failed", "expected"),
+    [
+        ([], None),
+        (["5"], "5"),
+        (["10", "9"], "9"),
+        (["100000000000000000000", "99999999999999999999"], "99999999999999999999"),
+        (["2" * 21, "1" * 40], "2" * 21),
+    ],
+    ids=str,
+)
+def test_a_batch_is_retried_from_the_lowest_failed_number(failed: list[str], expected: str | None) -> None:
+    assert lowest(failed) == expected
+    assert lowest(reversed(failed)) == expected

@@ -1,0 +1,151 @@
+"""Typed JSON to plain values and back: one table for everything DynamoDB can hold."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from dynadex.document.body import encode
+from dynadex.source.attribute_values import binary, number, plain, typed, value
+
+# DynamoDB nests no deeper.
+_DEEPEST = 32
+
+VECTORS: dict[str, tuple[dict[str, Any], Any]] = {
+    "text": ({"S": "Ríl 🎻"}, "Ríl 🎻"),
+    "no text": ({"S": ""}, ""),
+    "text that looks like a number": ({"S": "1.50"}, "1.50"),
+    "a number": ({"N": "42"}, 42),
+    "a negative number": ({"N": "-42"}, -42),
+    "zero": ({"N": "0"}, 0),
+    "negative zero": ({"N": "-0"}, 0),
+    "18 digits": ({"N": "999999999999999999"}, 999999999999999999),
+    "19 digits within 64 bits": ({"N": "1234567890123456789"}, 1234567890123456789),
+    "the largest 64-bit integer": ({"N": "9223372036854775807"}, 2**63 - 1),
+    "one more": ({"N": "9223372036854775808"}, Decimal(2**63)),
+    "the smallest 64-bit integer": ({"N": "-9223372036854775808"}, -(2**63)),
+    "one less": ({"N": "-9223372036854775809"}, Decimal(-(2**63) - 1)),
+    "20 digits": ({"N": "12345678901234567890"}, Decimal("12345678901234567890")),
+    "38 digits": ({"N": "12345678901234567890123456789012345678"}, Decimal("12345678901234567890123456789012345678")),
+    "38 digits of a fraction": (
+        {"N": "0.12345678901234567890123456789012345678"},
+        Decimal("0.12345678901234567890123456789012345678"),
+    ),
+    "the largest exponent": ({"N": "1E+125"}, Decimal("1E+125")),
+    "the smallest exponent": ({"N": "1E-130"}, Decimal("1E-130")),
+    "a fraction with a zero at its end": ({"N": "1.50"}, Decimal("1.50")),
+    "true": ({"BOOL": True}, True),
+    "false": ({"BOOL": False}, False),
+    "null": ({"NULL": True}, None),
+    "a list": ({"L": [{"N": "1"}, {"S": "a"}, {"NULL": True}]}, [1, "a", None]),
+    "an empty list": ({"L": []}, []),
+    "a map": ({"M": {"b": {"BOOL": True}, "a": {"L": [{"M": {}}]}}}, {"b": True, "a": [{}]}),
+    "a set of text": ({"SS": ["b", "a", "ä"]}, ["a", "b", "ä"]),
+    "a set of numbers": ({"NS": ["10", "9", "1E+1", "-1.5"]}, [Decimal("-1.5"), 9, 10, Decimal("1E+1")]),
+    "binary as bytes": ({"B": b"\x00\xff\xfe"}, "AP/+"),
+    "binary as base64 text": ({"B": "AP/+"}, "AP/+"),
+    "a set of binary as bytes": ({"BS": [b"\xff", b"\x00"]}, ["/w==", "AA=="]),
+    "a set of binary as base64 text": ({"BS": ["AA==", "/w=="]}, ["/w==", "AA=="]),
+}
+
+
+def nested(depth: int) -> tuple[dict[str, Any], Any]:
+    """Maps and lists in turn, as typed JSON and as plain values."""
+    attribute: dict[str, Any] = {"N": "1.50"}
+    expected: Any = Decimal("1.50")
+    for level in range(depth):
+        if level % 2:
+            attribute, expected = {"M": {"in": attribute}}, {"in": expected}
+        else:
+            attribute, expected = {"L": [attribute]}, [expected]
+    return attribute, expected
+
+
+@pytest.mark.parametrize(("attribute", "expected"), VECTORS.values(), ids=VECTORS)
+def test_every_kind_of_value_becomes_its_plain_value(attribute: dict[str, Any], expected: Any) -> None:
+    found = plain({"it": attribute})["it"]
+    assert found == expected
+    assert type(found) is type(expected)
+    assert value(attribute) == expected
+
+
+@pytest.mark.parametrize(("attribute", "expected"), VECTORS.values(), ids=VECTORS)
+def test_every_plain_value_can_be_written_as_json(attribute: dict[str, Any], expected: Any) -> None:  # noqa: ARG001
+    assert encode(plain({"it": attribute})).startswith(b'{"it":')
+
+
+def test_values_as_deep_as_dynamodb_nests_them_are_whole() -> None:
+    attribute, expected = nested(_DEEPEST)
+    found = plain({"it": attribute})
+    assert found == {"it": expected}
+    assert encode(found).count(b"1.50") == 1
+
+
+@pytest.mark.parametrize("text", ["1.50", "-0.10", "1E+125", "12345678901234567890123456789012345678", "-7"])
+def test_a_number_keeps_every_digit_it_was_written_with(text: str) -> None:
+    assert str(number(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("attribute", "reason"),
+    [
+        ({"X": "a"}, "no attribute type is called 'X'"),
+        ({}, "not enough values"),
+        ({"S": "a", "N": "1"}, "too many values"),
+        ({"S": 5}, "expected text, found int"),
+        ({"S": None}, "expected text, found NoneType"),
+        ({"N": "abc"}, "'abc' is not a number"),
+        ({"N": ""}, "'' is not a number"),
+        ({"N": "NaN"}, "'NaN' is not a finite number"),
+        ({"N": "-Infinity"}, "'-Infinity' is not a finite number"),
+        ({"N": 5}, ""),
+        ({"BOOL": "true"}, "expected true or false, found 'true'"),
+        ({"L": [{"N": "x"}]}, "'x' is not a number"),
+        ({"L": "ab"}, ""),
+        ({"M": {"deep": {"X": 1}}}, "no attribute type is called 'X'"),
+        ({"M": [1]}, ""),
+        ({"NS": ["1", "two"]}, "'two' is not a number"),
+        ({"B": 5}, ""),
+        ({"BS": [5]}, ""),
+        ("plain text", ""),
+        (None, ""),
+    ],
+    ids=str,
+)
+def test_what_is_no_typed_json_names_its_attribute(attribute: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match="attribute 'broken' is not DynamoDB typed JSON") as caught:
+        plain({"fine": {"S": "a"}, "broken": attribute})
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("plain_value", "attribute"),
+    [
+        (None, {"NULL": True}),
+        (True, {"BOOL": True}),
+        (7, {"N": "7"}),
+        (Decimal("1.50"), {"N": "1.50"}),
+        ("a", {"S": "a"}),
+        ([1, [False]], {"L": [{"N": "1"}, {"L": [{"BOOL": False}]}]}),
+        ({"a": {}}, {"M": {"a": {"M": {}}}}),
+    ],
+    ids=str,
+)
+def test_a_json_value_becomes_an_attribute_value_and_comes_back(plain_value: Any, attribute: dict[str, Any]) -> None:
+    assert typed(plain_value) == attribute
+    assert value(typed(plain_value)) == plain_value
+
+
+@pytest.mark.parametrize("nothing", [1.5, b"a", {1}, object()], ids=["float", "bytes", "set", "object"])
+def test_what_json_cannot_hold_is_no_attribute_value(nothing: Any) -> None:
+    with pytest.raises(TypeError, match=r"has no DynamoDB attribute type"):
+        typed(nothing)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x00\xff\xfe", bytearray(b"\x00\xff\xfe"), "AP/+"], ids=["bytes", "array", "text"]
+)
+def test_binary_is_the_same_text_however_it_arrived(content: bytes | bytearray | str) -> None:
+    assert binary(content) == "AP/+"

@@ -1,0 +1,229 @@
+"""Index names, aliases, and how a live index contradicts what is declared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dynadex.errors import SearchError
+from dynadex.index.indices import (
+    GC_DELETES,
+    RESOLVE_SECONDS,
+    SyncAlias,
+    creation_body,
+    differences,
+    ensure_index,
+    physical_name,
+    sync_alias,
+)
+from dynadex.testing import InMemoryIndex, ManualClock
+
+AT_US = 1_795_499_100_999_999  # 2026-11-24 05:45:00.999999 UTC
+NAME = "songs-20261124054500"
+TITLE = {"properties": {"title": {"type": "text"}}}
+
+
+def live(properties: dict[str, Any], settings: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """An index as OpenSearch describes it."""
+    return {"mappings": {"properties": properties, **more}, "settings": {"index": settings or {}}}
+
+
+# Declared field, live field.
+AGREE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "the same": ({"type": "text", "analyzer": "english"}, {"type": "text", "analyzer": "english"}),
+    "more is live": ({"type": "text"}, {"type": "text", "analyzer": "english", "fields": {"raw": {"type": "keyword"}}}),
+    "an object without its type": ({"properties": {}}, {"properties": {}}),
+    "an object with its type": ({"type": "object", "properties": {}}, {}),
+    "a boolean as text": ({"type": "keyword", "doc_values": False}, {"type": "keyword", "doc_values": "false"}),
+    "a number as text": ({"type": "keyword", "ignore_above": 256}, {"type": "keyword", "ignore_above": "256"}),
+    "a whole number as a fraction": ({"type": "scaled_float", "scaling_factor": 100}, {"type": "scaled_float", "scaling_factor": 100.0}),
+    "one value as a list": ({"type": "text", "copy_to": "all"}, {"type": "text", "copy_to": ["all"]}),
+    "a part of what is live": ({"type": "text", "index_prefixes": {"min_chars": 2}},
+                               {"type": "text", "index_prefixes": {"max_chars": 5, "min_chars": 2}}),
+    "a search analyzer like the analyzer": ({"type": "text", "analyzer": "english", "search_analyzer": "english"},
+                                            {"type": "text", "analyzer": "english"}),
+    "norms of text": ({"type": "text", "norms": True}, {"type": "text"}),
+    "no norms of a keyword": ({"type": "keyword", "norms": False}, {"type": "keyword"}),
+    "the usual format of a date": ({"type": "date", "format": "strict_date_optional_time||epoch_millis"}, {"type": "date"}),
+}  # fmt: skip
+CONTRADICT: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    "another type": ({"type": "keyword"}, {"type": "text"}, "has type text, declared keyword"),
+    "an object that is a value": ({"type": "keyword"}, {"properties": {}}, "has type unset, declared keyword"),
+    "another analyzer": ({"type": "text", "analyzer": "english"}, {"type": "text", "analyzer": "simple"}, "declared english"),
+    "an analyzer that is not set": ({"type": "text", "analyzer": "english"}, {"type": "text"}, "has analyzer unset"),
+    "another search analyzer": ({"type": "text", "analyzer": "english", "search_analyzer": "simple"},
+                                {"type": "text", "analyzer": "english"}, "has search_analyzer unset, declared simple"),
+    "no index": ({"type": "text", "index": False}, {"type": "text"}, "has index unset, declared false"),
+    "no norms of text": ({"type": "text", "norms": False}, {"type": "text"}, "has norms unset, declared false"),
+    "norms of a keyword": ({"type": "keyword", "norms": True}, {"type": "keyword"}, "has norms unset, declared true"),
+    "another number": ({"type": "keyword", "ignore_above": 256}, {"type": "keyword", "ignore_above": 25}, "declared 256"),
+    "another factor": ({"type": "scaled_float", "scaling_factor": 10}, {"type": "scaled_float", "scaling_factor": 100.0},
+                       "has scaling_factor 100, declared 10"),
+    "another target": ({"type": "text", "copy_to": ["a", "b"]}, {"type": "text", "copy_to": ["a"]}, "declared a, b"),
+    "another part": ({"type": "text", "index_prefixes": {"min_chars": 1}},
+                     {"type": "text", "index_prefixes": {"min_chars": 2}}, "has index_prefixes"),
+    "a part that is not set": ({"type": "text", "index_prefixes": {"min_chars": 1}}, {"type": "text"}, "has index_prefixes unset"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("declared", "found"), AGREE.values(), ids=AGREE)
+def test_these_fields_agree(declared: dict[str, Any], found: dict[str, Any]) -> None:
+    assert list(differences({"properties": {"f": declared}}, {}, live({"f": found}))) == []
+
+
+@pytest.mark.parametrize(("declared", "found", "line"), CONTRADICT.values(), ids=CONTRADICT)
+def test_these_fields_contradict_each_other(declared: dict[str, Any], found: dict[str, Any], line: str) -> None:
+    [difference] = differences({"properties": {"f": declared}}, {}, live({"f": found}))
+    assert difference.startswith("field f has ")
+    assert line in difference
+
+
+def test_a_field_that_is_missing_is_named_by_its_path() -> None:
+    declared = {
+        "title": {"type": "text", "fields": {"raw": {"type": "keyword"}}},
+        "by": {"properties": {"name": {"type": "text"}}},
+        "year": {"type": "integer"},
+    }
+    found = live({"title": {"type": "text"}, "by": {"properties": {"name": {"type": "keyword"}}}})
+    assert list(differences({"properties": declared}, {}, found)) == [
+        "field title.raw is declared, but not mapped",
+        "field by.name has type keyword, declared text",
+        "field year is declared, but not mapped",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "found", "lines"),
+    [
+        (None, {}, []),
+        (None, {"dynamic": "strict"}, []),
+        (True, {}, []),
+        (False, {"dynamic": "false"}, []),
+        ("strict", {"dynamic": "strict"}, []),
+        (False, {}, ["dynamic is true, declared false"]),
+        ("strict", {"dynamic": "false"}, ["dynamic is false, declared strict"]),
+    ],
+)
+def test_dynamic_is_compared_where_it_is_declared(declared: Any, found: dict[str, Any], lines: list[str]) -> None:
+    mappings = {} if declared is None else {"dynamic": declared}
+    assert list(differences(mappings, {}, live({}, **found))) == lines
+
+
+ENGLISH = {"analyzer": {"words": {"type": "custom", "tokenizer": "standard", "filter": ["lowercase", "edge"]}},
+           "filter": {"edge": {"type": "edge_ngram", "min_gram": 1, "preserve_original": True}}}  # fmt: skip
+ENGLISH_AS_ANSWERED = {
+    "analyzer": {"words": {"type": "custom", "tokenizer": "standard", "filter": ["lowercase", "edge"]}},
+    "filter": {"edge": {"type": "edge_ngram", "min_gram": "1", "preserve_original": "true"}},
+}
+
+
+def test_analysis_that_is_answered_as_text_agrees() -> None:
+    found = live({}, {"analysis": ENGLISH_AS_ANSWERED, "number_of_shards": "5"})
+    assert list(differences({}, {"analysis": ENGLISH, "number_of_shards": 1}, found)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        (("filter", "edge", "min_gram"), "2", "setting analysis.filter.edge.min_gram is 2, declared 1"),
+        (("analyzer", "words", "filter"), ["edge", "lowercase"], "is edge, lowercase, declared lowercase, edge"),
+        (("analyzer", "words", "tokenizer"), None, "setting analysis.analyzer.words.tokenizer is None, declared standard"),
+    ],
+)
+def test_other_analysis_is_a_contradiction(path: tuple[str, str, str], value: Any, line: str) -> None:
+    kind, name, key = path
+    changed: dict[str, Any] = {**ENGLISH_AS_ANSWERED, kind: {**ENGLISH_AS_ANSWERED[kind], name: dict(ENGLISH_AS_ANSWERED[kind][name])}}
+    changed[kind][name][key] = value
+    [difference] = differences({}, {"analysis": ENGLISH}, live({}, {"analysis": changed}))
+    assert line in difference
+
+
+def test_a_new_index_is_named_after_the_second_and_has_both_aliases() -> None:
+    cluster, clock = InMemoryIndex(), ManualClock(AT_US)
+    assert ensure_index(cluster, "songs", TITLE, {"number_of_shards": 1}, clock) == (NAME, True)
+    assert cluster.indexes_behind("songs") == cluster.indexes_behind("songs-sync") == [NAME]
+    assert cluster.describe(NAME) == {
+        "settings": {"index": {"gc_deletes": GC_DELETES, "number_of_shards": 1}},
+        "mappings": TITLE,
+        "aliases": {"songs": {}, "songs-sync": {}},
+    }
+
+
+def test_an_index_that_is_there_is_used() -> None:
+    cluster, clock = InMemoryIndex(), ManualClock(AT_US)
+    ensure_index(cluster, "songs", TITLE, {}, clock)
+    clock.advance(60)
+    assert ensure_index(cluster, "songs", TITLE, {}, clock) == (NAME, False)
+    assert cluster.indexes_behind("songs-sync") == [NAME]
+
+
+def test_of_several_indexes_the_newest_must_agree() -> None:
+    cluster, clock = InMemoryIndex(), ManualClock(AT_US)
+    ensure_index(cluster, "songs", {"properties": {"title": {"type": "keyword"}}}, {}, clock)
+    cluster.create("songs-20261125000000", creation_body("songs", TITLE, {}))
+    assert ensure_index(cluster, "songs", TITLE, {}, clock) == ("songs-20261125000000", False)
+
+
+def test_an_index_that_contradicts_the_declaration_is_refused() -> None:
+    cluster, clock = InMemoryIndex(), ManualClock(AT_US)
+    ensure_index(cluster, "songs", TITLE, {}, clock)
+    other = {"properties": {"title": {"type": "keyword"}, "key": {"type": "keyword"}}}
+    with pytest.raises(SearchError, match=r"title has type text.*; field key is declared.*dynadex rebuild") as caught:
+        ensure_index(cluster, "songs", other, {}, clock)
+    assert caught.value.subject == NAME
+
+
+@pytest.mark.parametrize("as_alias", [False, True], ids=["an index", "an alias"])
+def test_a_name_that_something_else_has_is_not_taken_over(as_alias: bool) -> None:
+    cluster = InMemoryIndex()
+    cluster.create("other" if as_alias else "songs", {"aliases": {"songs": {}} if as_alias else {}})
+    with pytest.raises(SearchError, match=r"alias songs.*did not make.*another index name"):
+        ensure_index(cluster, "songs", TITLE, {}, ManualClock())
+
+
+def test_a_declared_setting_wins_over_the_default() -> None:
+    assert creation_body("songs", {}, {"gc_deletes": "1h"})["settings"] == {"index": {"gc_deletes": "1h"}}
+
+
+def test_physical_names_sort_by_their_age() -> None:
+    clock = ManualClock(AT_US)
+    names = []
+    for _ in range(5):
+        names.append(physical_name("songs", clock))
+        clock.advance(40 * 86_400)
+    assert names == sorted(names)
+    assert names[0] == NAME
+    assert sync_alias("songs") == "songs-sync"
+
+
+class Counting(InMemoryIndex):
+    asked = 0
+
+    def indexes_behind(self, alias: str) -> list[str]:
+        self.asked += 1
+        return super().indexes_behind(alias)
+
+
+def test_the_indexes_behind_the_alias_are_looked_up_every_ten_seconds() -> None:
+    cluster, clock = Counting(), ManualClock()
+    cluster.create("songs-1", creation_body("songs", {}, {}))
+    alias = SyncAlias(cluster, "songs", clock)
+    assert [list(alias.current()) for _ in range(3)] == [["songs-1"]] * 3
+    assert cluster.asked == 1
+    cluster.create("songs-2", creation_body("songs", {}, {}))
+    clock.advance(RESOLVE_SECONDS - 0.001)
+    assert list(alias.current()) == ["songs-1"]
+    clock.advance(0.001)
+    assert list(alias.current()) == ["songs-1", "songs-2"]
+    assert cluster.asked == 2
+
+
+def test_an_alias_with_nothing_behind_it_is_an_error_until_there_is_something() -> None:
+    cluster, clock = InMemoryIndex(), ManualClock()
+    alias = SyncAlias(cluster, "songs", clock)
+    with pytest.raises(SearchError, match=r"songs-sync: no index stands behind.*dynadex refill") as caught:
+        alias.current()
+    assert caught.value.status == 404
+    cluster.create("songs-1", creation_body("songs", {}, {}))
+    assert list(alias.current()) == ["songs-1"]

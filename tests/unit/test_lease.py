@@ -1,0 +1,186 @@
+"""The lease: one worker runs, others stand by, and no two clocks are ever compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dynadex.progress.lease import Lease
+from dynadex.progress.state_table import StateTable
+from dynadex.testing import ManualClock
+
+TERM = 10.0
+
+
+class InMemoryState(StateTable):
+    """State in a dict; knows the conditions that a lease makes."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, dict[str, Any]] = {}
+        self.before_put: Callable[[], None] = lambda: None
+
+    def get(self, what: str) -> dict[str, Any] | None:
+        return self.items.get(what)
+
+    def put(
+        self, what: str, values: dict[str, Any], condition: str | None = None, parameters: dict[str, Any] | None = None
+    ) -> bool:
+        self.before_put()
+        if condition and not _holds(condition, self.items.get(what), parameters or {}):
+            return False
+        self.items[what] = values
+        return True
+
+
+def _holds(condition: str, item: dict[str, Any] | None, parameters: dict[str, Any]) -> bool:
+    for part in condition.split(" AND "):
+        if part.startswith("attribute_not_exists("):
+            if item is not None and part[len("attribute_not_exists(") : -1] in item:
+                return False
+        else:
+            name, _, parameter = part.partition(" = ")
+            if item is None or item.get(name) != parameters[parameter]:
+                return False
+    return True
+
+
+class Worker(Lease):
+    """A lease with the clock of its own machine."""
+
+    def __init__(self, state: StateTable, owner: str) -> None:
+        self.clock = ManualClock(start_us=len(owner) * 1_000_000_000)
+        super().__init__(state, owner, self.clock, TERM)
+
+
+@pytest.fixture
+def state() -> InMemoryState:
+    return InMemoryState()
+
+
+@pytest.fixture
+def first(state: InMemoryState) -> Worker:
+    return Worker(state, "first")
+
+
+@pytest.fixture
+def second(state: InMemoryState) -> Worker:
+    return Worker(state, "second")
+
+
+def pass_time(seconds: float, *workers: Worker) -> None:
+    for worker in workers:
+        worker.clock.advance(seconds)
+
+
+def test_the_first_to_ask_holds_the_lease(first: Worker, second: Worker) -> None:
+    assert first.holder() == ""
+    assert first.acquire()
+    assert first.holder() == "first"
+    assert not second.acquire()
+    assert second.holder() == "first"
+
+
+def test_a_holder_that_beats_is_never_replaced(first: Worker, second: Worker) -> None:
+    assert first.acquire()
+    for _ in range(20):
+        assert not second.acquire()
+        pass_time(TERM / 3, first, second)
+        assert first.renew()
+    assert second.holder() == "first"
+
+
+def test_a_silent_holder_is_replaced_after_one_whole_term(first: Worker, second: Worker) -> None:
+    assert first.acquire()
+    assert not second.acquire()
+    pass_time(TERM - 0.001, second)
+    assert not second.acquire()
+    pass_time(0.001, second)
+    assert second.acquire()
+    assert second.holder() == "second"
+
+
+def test_the_term_is_counted_from_what_was_seen_and_not_from_the_start(first: Worker, second: Worker) -> None:
+    assert first.acquire()
+    pass_time(100 * TERM, second)
+    assert not second.acquire(), "this beat was only just seen"
+    pass_time(TERM / 2, second)
+    assert first.renew()
+    pass_time(TERM / 2, second)
+    assert not second.acquire(), "the beat changed half a term ago, at the latest"
+    pass_time(TERM, second)
+    assert second.acquire()
+
+
+def test_who_was_replaced_learns_of_it_at_the_next_beat(first: Worker, second: Worker) -> None:
+    first.acquire()
+    second.acquire()
+    pass_time(TERM, second)
+    assert second.acquire()
+    assert not first.renew()
+    assert second.renew()
+    assert second.holder() == "second"
+
+
+def test_who_was_replaced_cannot_release_what_is_not_its_own(first: Worker, second: Worker) -> None:
+    first.acquire()
+    second.acquire()
+    pass_time(TERM, second)
+    second.acquire()
+    first.release()
+    assert second.holder() == "second"
+    assert second.renew()
+
+
+def test_a_released_lease_passes_on_at_once(first: Worker, second: Worker) -> None:
+    first.acquire()
+    assert not second.acquire()
+    first.release()
+    assert second.holder() == ""
+    assert second.acquire()
+    assert second.renew()
+    assert not first.renew()
+
+
+def test_a_lease_can_be_taken_again_after_it_was_lost(first: Worker, second: Worker) -> None:
+    first.acquire()
+    second.acquire()
+    pass_time(TERM, second)
+    second.acquire()
+    assert not first.acquire()
+    pass_time(TERM, first)
+    assert first.acquire()
+    assert first.renew()
+    assert not second.renew()
+
+
+@pytest.mark.parametrize("taken_over", [False, True], ids=["no lease yet", "a silent holder"])
+def test_of_two_that_ask_at_once_only_one_gets_it(
+    state: InMemoryState, first: Worker, second: Worker, taken_over: bool
+) -> None:
+    if taken_over:
+        Worker(state, "silent").acquire()
+        for worker in (first, second):
+            assert not worker.acquire()
+        pass_time(TERM, first, second)
+    got: list[bool] = []
+
+    def other_is_faster() -> None:
+        state.before_put = lambda: None
+        got.append(second.acquire())
+
+    state.before_put = other_is_faster
+    got.append(first.acquire())
+    assert got == [True, False]
+    assert first.holder() == "second"
+    assert second.renew()
+
+
+def test_a_lease_that_somebody_deleted_is_lost(state: InMemoryState, first: Worker, second: Worker) -> None:
+    first.acquire()
+    state.items.clear()
+    assert not first.renew()
+    assert second.acquire()
+    first.release()
+    assert second.holder() == "second"

@@ -1,0 +1,123 @@
+"""Settings from the environment: read once, checked once, and every complaint names its variable."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from dynadex.errors import DeclarationError
+from dynadex.settings import Settings, is_loopback, variables
+
+SET: dict[str, tuple[dict[str, str], Any]] = {
+    "opensearch_url": ({"OPENSEARCH_URL": "https://search.example.org"}, "https://search.example.org"),
+    "dynamodb_url": ({"DYNADEX_DYNAMODB_URL": "http://127.0.0.1:8000"}, "http://127.0.0.1:8000"),
+    "region": ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-west-2"}, "eu-west-1"),
+    "state_table": ({"DYNADEX_STATE_TABLE": "state"}, "state"),
+    "dead_letters": ({"DYNADEX_DEAD_LETTERS": "file:/tmp/parked"}, "file:/tmp/parked"),
+    "stream_granularity_seconds": ({"DYNADEX_STREAM_GRANULARITY_SECONDS": "60"}, 60.0),
+    "clock_skew_seconds": ({"DYNADEX_CLOCK_SKEW_SECONDS": "0.5"}, 0.5),
+    "batch_size": ({"DYNADEX_BATCH_SIZE": "100"}, 100),
+    "batch_window_seconds": ({"DYNADEX_BATCH_WINDOW_SECONDS": "2.5"}, 2.5),
+    "lease_seconds": ({"DYNADEX_LEASE_SECONDS": "30"}, 30.0),
+    "bulk_bytes": ({"DYNADEX_BULK_BYTES": "1000000"}, 1_000_000),
+    "request_timeout_seconds": ({"DYNADEX_REQUEST_TIMEOUT_SECONDS": "5"}, 5.0),
+    "poll_seconds": ({"DYNADEX_POLL_SECONDS": "0.1"}, 0.1),
+}
+NUMBERS = [field.name for field in fields(Settings) if isinstance(field.default, int | float)]
+MAY_BE_ZERO = {"clock_skew_seconds", "batch_window_seconds"}
+
+
+def test_without_an_environment_the_defaults_stand() -> None:
+    assert Settings.from_environment({}) == Settings()
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Settings)])
+def test_every_setting_is_read_from_its_variable(name: str) -> None:
+    environment, expected = SET[name]
+    found = getattr(Settings.from_environment(environment), name)
+    assert found == expected
+    assert type(found) is type(expected)
+    assert found != getattr(Settings(), name)
+    assert set(environment) == set(variables(name))
+
+
+def test_the_region_falls_back_to_the_default_region() -> None:
+    assert Settings.from_environment({"AWS_DEFAULT_REGION": "us-west-2"}).region == "us-west-2"
+    assert Settings.from_environment({"AWS_REGION": "", "AWS_DEFAULT_REGION": "us-west-2"}).region == "us-west-2"
+
+
+def test_an_empty_variable_is_an_unset_one() -> None:
+    assert Settings.from_environment(dict.fromkeys(("DYNADEX_BATCH_SIZE", "OPENSEARCH_URL"), "")) == Settings()
+
+
+def test_the_process_environment_is_read_unless_another_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DYNADEX_BATCH_SIZE", "7")
+    assert Settings.from_environment().batch_size == 7
+
+
+def test_what_is_given_wins_over_the_environment_unless_it_is_none() -> None:
+    environment = {"DYNADEX_BATCH_SIZE": "7", "DYNADEX_STATE_TABLE": "state"}
+    settings = Settings.from_environment(environment, batch_size=9, state_table=None)
+    assert (settings.batch_size, settings.state_table) == (9, "state")
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("text", ["many", "1,5", "-1", "0", "nan", "inf", "-inf", "1e999"])
+def test_a_number_that_cannot_be_used_names_its_variable(name: str, text: str) -> None:
+    [variable] = variables(name)
+    if text == "0" and name in MAY_BE_ZERO:
+        assert getattr(Settings.from_environment({variable: text}), name) == 0
+        return
+    with pytest.raises(DeclarationError, match=rf"cannot use the setting {variable}: .*Set it to a usable value"):
+        Settings.from_environment({variable: text})
+
+
+@pytest.mark.parametrize("name", ["opensearch_url", "dynamodb_url"])
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:9200", "ftp://x", "localhost", "http://", "https:///path", "http://[::1", "http://host:port", "//host"]
+)
+def test_a_url_that_cannot_be_used_names_its_variable(name: str, url: str) -> None:
+    [variable] = variables(name)
+    with pytest.raises(DeclarationError, match=re.escape(f"cannot use the setting {variable}: {url!r}")):
+        Settings.from_environment({variable: url})
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9200", "https://h.example.org/path", "http://[::1]:9200", "https://u:p@h"])
+def test_any_http_or_https_url_can_be_used(url: str) -> None:
+    assert Settings.from_environment({"OPENSEARCH_URL": url}).opensearch_url == url
+
+
+def test_what_is_given_is_checked_like_the_environment() -> None:
+    with pytest.raises(DeclarationError, match="DYNADEX_BATCH_SIZE"):
+        Settings.from_environment({}, batch_size=0)
+
+
+def test_times_are_given_to_the_version_rule_in_microseconds() -> None:
+    timing = Settings(stream_granularity_seconds=60, clock_skew_seconds=0.5).timing
+    assert (timing.granularity_us, timing.clock_skew_us) == (60_000_000, 500_000)
+    assert (Settings().timing.margin_us, Settings().timing.window_us) == (2_000_000, 5_000_000)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://localhost:8000", True),
+        ("http://LOCALHOST", True),
+        ("http://127.0.0.1:8000", True),
+        ("http://127.8.9.10", True),
+        ("http://[::1]:8000", True),
+        ("http://127.example.org", False),
+        ("http://127.0.0.1.example.org", False),
+        ("http://localhost.example.org", False),
+        ("https://search.example.org", False),
+        ("http://10.0.0.1", False),
+        ("http://0.0.0.0", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_only_this_machine_is_loopback(url: str | None, expected: bool) -> None:
+    assert is_loopback(url) is expected

@@ -1,0 +1,98 @@
+"""The version rule: what a read is worth, what a conflict means, which change of a key is the last."""
+
+from __future__ import annotations
+
+import pytest
+
+from dynadex.change import Change
+from dynadex.document.versioning import MICROSECONDS, Timing, is_stale, latest, read_version
+
+AWS = Timing()
+DYNAMODB_LOCAL = Timing(granularity_us=60 * MICROSECONDS)
+NOW_US = 1_700_000_000 * MICROSECONDS
+
+
+def change(sequence_number: str) -> Change:
+    return Change({"id": {"S": "a"}}, None, NOW_US, sequence_number)
+
+
+@pytest.mark.parametrize(
+    ("timing", "margin_seconds", "window_seconds"),
+    [
+        (AWS, 2, 5),
+        (DYNAMODB_LOCAL, 61, 64),
+        (Timing(clock_skew_us=0), 1, 5),
+        (Timing(clock_skew_us=3 * MICROSECONDS), 4, 5),
+    ],
+)
+def test_margin_covers_rounding_and_clocks_and_the_window_covers_rounding(
+    timing: Timing, margin_seconds: int, window_seconds: int
+) -> None:
+    assert timing.margin_us == margin_seconds * MICROSECONDS
+    assert timing.window_us == window_seconds * MICROSECONDS
+
+
+@pytest.mark.parametrize("timing", [AWS, DYNAMODB_LOCAL], ids=["second", "minute"])
+@pytest.mark.parametrize("skew_us", [-MICROSECONDS, 0, MICROSECONDS])
+def test_a_read_never_outranks_a_change_that_came_after_it(timing: Timing, skew_us: int) -> None:
+    """Wherever within a second (a minute) the read falls, and with clocks as far apart as allowed."""
+    for phase_us in range(0, timing.granularity_us, timing.granularity_us // 100):
+        read_at_us = NOW_US + phase_us
+        changed_at_us = read_at_us + 1 + skew_us
+        recorded_us = changed_at_us // timing.granularity_us * timing.granularity_us
+        assert read_version(read_at_us, timing) <= recorded_us
+
+
+@pytest.mark.parametrize("timing", [AWS, DYNAMODB_LOCAL], ids=["second", "minute"])
+def test_a_read_outranks_a_change_older_than_the_margin(timing: Timing) -> None:
+    assert read_version(NOW_US, timing) > NOW_US - timing.margin_us - 1
+
+
+@pytest.mark.parametrize(
+    ("requested_at_us", "version"), [(0, 1), (1, 1), (2_000_000, 1), (2_000_001, 1), (2_000_002, 2)]
+)
+def test_a_version_is_never_below_one(requested_at_us: int, version: int) -> None:
+    assert read_version(requested_at_us, AWS) == version
+
+
+@pytest.mark.parametrize(
+    ("ahead_us", "stale"),
+    [(-1, False), (0, False), (1, False), (5_000_000, False), (5_000_001, True), (60_000_000, True)],
+)
+def test_a_change_is_stale_only_beyond_the_window(ahead_us: int, stale: bool) -> None:
+    assert is_stale(NOW_US, NOW_US + ahead_us, AWS) is stale
+
+
+def test_what_is_stale_for_a_second_is_a_tie_for_a_minute() -> None:
+    current = NOW_US + 6 * MICROSECONDS
+    assert is_stale(NOW_US, current, AWS)
+    assert not is_stale(NOW_US, current, DYNAMODB_LOCAL)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "last"),
+    [
+        (["1"], "1"),
+        (["1", "2"], "2"),
+        (["2", "1"], "2"),
+        (["9", "10"], "10"),
+        (["10", "9"], "10"),
+        (["99999999999999999999", "100000000000000000000"], "100000000000000000000"),
+        (["100000000000000000000", "99999999999999999999"], "100000000000000000000"),
+        (["000000000000000000010", "9"], "000000000000000000010"),
+        (["1" * 40, "2" * 39], "1" * 40),
+    ],
+)
+def test_the_last_change_of_a_key_is_the_one_with_the_highest_number(numbers: list[str], last: str) -> None:
+    assert latest(("a", change(number)) for number in numbers)["a"].sequence_number == last
+
+
+def test_of_one_number_delivered_twice_the_later_delivery_counts() -> None:
+    first, second = change("7"), change("7")
+    assert latest([("a", first), ("a", second)])["a"] is second
+
+
+def test_every_key_has_its_own_last_change() -> None:
+    chosen = latest([("a", change("1")), ("b", change("3")), ("a", change("2"))])
+    assert {identity: one.sequence_number for identity, one in chosen.items()} == {"a": "2", "b": "3"}
+    assert latest([]) == {}

@@ -22,18 +22,31 @@ test: check opensearch chromium
 
 ## check: lint and strict types
 check: $(VENV)/.dev
-	$(BIN)/ruff check src tests bench
-	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench scripts
+	$(BIN)/ruff format --check src tests bench scripts scripts
 	$(BIN)/mypy
 
 ## format: rewrite the sources in the one format
 format: $(VENV)/.dev
-	$(BIN)/ruff format src tests bench
-	$(BIN)/ruff check --fix src tests bench
+	$(BIN)/ruff format src tests bench scripts
+	$(BIN)/ruff check --fix src tests bench scripts
 
 ## bench: the benchmarks
 bench: $(VENV)/.dev opensearch
 	$(BIN)/python -m bench $(ARGS)
+
+## convergence: the convergence rule alone, with many more schedules; ends with one line of figures
+convergence: $(VENV)/.dev opensearch
+	CONVERGENCE_SCALE=$(or $(SCALE),5) $(BIN)/python -m pytest tests/property -q --timeout 1800
+	$(BIN)/python -m tests.property.report $(or $(SCHEDULES),2000)
+
+## docs: write the generated documents
+docs: $(VENV)/.dev
+	$(BIN)/python scripts/make_docs.py
+
+## screenshots: take the pictures in docs/images
+screenshots: $(VENV)/.dev chromium
+	$(BIN)/python -m tests.browser.screenshots
 
 ## lock: compile the hashed requirement files again
 lock: $(VENV)/.uv
@@ -66,4 +79,4 @@ opensearch:
 chromium: $(VENV)/.dev
 	@tests/chromium.sh
 
-.PHONY: help demo test check format bench lock clean opensearch chromium
+.PHONY: help demo test check format bench convergence docs screenshots lock clean opensearch chromium

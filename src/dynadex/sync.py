@@ -116,7 +116,8 @@ def load_sync(reference: str) -> Sync:
             raise _unknown(reference, f"{module_name} has no {attribute!r}", _syncs_in(module))
         found = getattr(found, part)
     if not isinstance(found, Sync):
-        raise _unknown(reference, f"it is a {type(found).__name__}, not a dynadex.Sync", "")
+        reason = f"it is a {type(found).__name__}, not a dynadex.Sync"
+        raise _unknown(reference, reason, f"Name a Sync. {_syncs_in(module)}")
     return found
 
 

@@ -11,9 +11,7 @@ from dynadex.local.stack import Endpoints, LocalStack
 
 
 @pytest.fixture(scope="session")
-def local_stack(
-    tmp_path_factory: pytest.TempPathFactory, report_backend: Callable[[str], None]
-) -> Iterator[Endpoints]:
+def local_stack(tmp_path_factory: pytest.TempPathFactory, report_backend: Callable[[str], None]) -> Iterator[Endpoints]:
     """ministack and osmem-server, as `dynadex local` starts them."""
     with LocalStack(tmp_path_factory.mktemp("local")) as stack:
         report_backend(f"ministack {version('ministack')}")

@@ -18,9 +18,7 @@ SPELLING_KEPT: Final = "a number keeps the spelling it was written with"
 INDEX: Final[dict[str, frozenset[str]]] = {
     "opensearch": frozenset(),
     "osmem": frozenset({VISIBLE_AT_ONCE}),
-    "memory": frozenset(
-        {NO_INDEX_BY_ITSELF, VISIBLE_AT_ONCE, ONLY_COMMON_REFUSALS, DESCRIBES_THE_DECLARATION}
-    ),
+    "memory": frozenset({NO_INDEX_BY_ITSELF, VISIBLE_AT_ONCE, ONLY_COMMON_REFUSALS, DESCRIBES_THE_DECLARATION}),
 }
 TABLE: Final[dict[str, frozenset[str]]] = {
     "ministack": frozenset(),

@@ -99,6 +99,12 @@ class _ItemsFirst:
     def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
         return self._cluster.bulk(index, body, timeout_seconds)
 
+    def refresh(self, index: str) -> None:
+        self._cluster.refresh(index)
+
+    def versions(self, index: str) -> Iterator[list[tuple[str, int]]]:
+        return self._cluster.versions(index)
+
     def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]:
         self._items[greenlet.getcurrent()] = self._read([{"id": {"S": identity}} for identity in ids])
         return self._cluster.get_many(index, ids)
@@ -107,11 +113,8 @@ class _ItemsFirst:
         return self._items[greenlet.getcurrent()]
 
 
-class _CreatePastTombstones:
+class _CreatePastTombstones(_ItemsFirst):
     """Reconciliation creates the document, where a newer tombstone refuses it, instead of waiting."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
 
     def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]:
         return self._cluster.get_many(index, ids)
@@ -136,7 +139,7 @@ def _items_first(world: World) -> None:
 
 
 def _create_past_tombstones(world: World) -> None:
-    world.rule = Product(world, lambda cluster, read: (_CreatePastTombstones(cluster), read))
+    world.rule = Product(world, lambda cluster, read: (_CreatePastTombstones(cluster, read), read))
 
 
 # Ties that one actor settles while another hangs between its read and its write: rare, so made less rare.
@@ -187,6 +190,10 @@ ABLATIONS: dict[str, Ablation] = {
     ),
     "tombstones of 10 s, zombies of 40 s": Ablation(
         "5: tombstones outlive every zombie", circumstances=in_circumstances(gc_deletes="10s", oldest_actor=40.0)
+    ),
+    "sweep up to now": Ablation(
+        "6: a sweep deletes what is below the version of the refill's beginning",
+        _patched(worlds, "read_version", lambda started_at_us, _: started_at_us + 10 * MICROSECONDS),
     ),
     "failed counts as done": Ablation(
         "7: progress moves only past what is acknowledged", _patched(worlds, "lowest", lambda _: None)

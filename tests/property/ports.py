@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from dynadex.change import Item
@@ -23,13 +23,21 @@ class Cluster(Protocol):
 
     def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]: ...
     def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]: ...
+    def refresh(self, index: str) -> None: ...
+    def versions(self, index: str) -> Iterator[list[tuple[str, int]]]: ...
 
 
 class UnreliableCluster:
-    """A cluster whose calls can be overtaken, fail before they are applied, in part, or after."""
+    """A cluster whose calls can be overtaken, fail before they are applied, in part, or after.
 
-    def __init__(self, inner: Cluster, pause: Callable[[], None], fault: Callable[[str], Fault]) -> None:
+    Only documents whose ids begin with ``prefix`` are listed: others share a real cluster's index.
+    """
+
+    def __init__(
+        self, inner: Cluster, pause: Callable[[], None], fault: Callable[[str], Fault], prefix: str = ""
+    ) -> None:
         self._inner = inner
+        self._prefix = prefix
         self._pause = pause
         self._fault = fault
 
@@ -54,6 +62,14 @@ class UnreliableCluster:
         found = self._inner.get_many(index, ids)
         self._pause()
         return found
+
+    def refresh(self, index: str) -> None:
+        self._inner.refresh(index)
+
+    def versions(self, index: str) -> Iterator[list[tuple[str, int]]]:
+        for page in self._inner.versions(index):
+            self._pause()
+            yield [(identity, version) for identity, version in page if identity.startswith(self._prefix)]
 
     def _half(self, index: str, body: bytes, timeout_seconds: float) -> list[Mapping[str, Any]]:
         """Every second write is applied; the others are told to come again."""

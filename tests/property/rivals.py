@@ -44,6 +44,9 @@ class _Rival:
     def resync(self, key: Mapping[str, Any], deadline: float) -> None:
         """They have nothing like it."""
 
+    def sweep(self, started_at_us: int) -> None:
+        """Nor this."""
+
     def version(self, change: Change) -> int | None:
         raise NotImplementedError
 

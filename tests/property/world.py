@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from dynadex import Sync
 from dynadex.clock import Clock
 from dynadex.document.body import same
-from dynadex.document.versioning import MICROSECONDS, Timing
+from dynadex.document.versioning import MICROSECONDS, Timing, read_version
 from dynadex.index.indexer import Indexer, Tally
 from dynadex.index.reconcile import Reconciler
+from dynadex.index.sweep import sweep
 from dynadex.index.writer import Writer
 from dynadex.progress.acknowledged import lowest
 from dynadex.run.records import apply_records
@@ -51,6 +52,7 @@ class Rule(Protocol):
     def apply(self, records: Sequence[Record], deadline: float) -> Tally: ...
     def load(self, items: Sequence[Any], requested_at_us: int, deadline: float) -> Tally: ...
     def resync(self, key: Mapping[str, Any], deadline: float) -> None: ...
+    def sweep(self, started_at_us: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class World:
             cluster = memory
         self.cluster = cluster
         self.quiet = False
-        self.unreliable = UnreliableCluster(cluster, self.scheduler.pause, self.fault)
+        self.unreliable = UnreliableCluster(cluster, self.scheduler.pause, self.fault, prefix)
         self.dead_letters = MemoryDeadLetters(self.fault)
         self.clock: Clock = ActorClock(self.scheduler, circumstances.skew_us)
         self.rule: Rule = Product(self)
@@ -209,6 +211,7 @@ class World:
 
     def _scan(self, page_size: int) -> None:
         start = None
+        started_at_us = self.clock.now_us()
         for _ in range(1000):
             requested_at_us = self.clock.now_us()
             self.scheduler.pause()
@@ -226,6 +229,7 @@ class World:
                 continue
             start = page.get("LastEvaluatedKey")
             if start is None:
+                self.rule.sweep(started_at_us)
                 return
 
     def _deadline(self) -> float:
@@ -258,10 +262,12 @@ class Product:
         table = Table(cast("DynamoDBClient", world.table), "songs", world.clock)
         reads = UnreliableReads(table.read_items, world.scheduler.pause, world.fault)
         cluster, items = settling(world.unreliable, reads) if settling else (world.unreliable, reads)
+        self._world = world
         self._index = world.index
+        self._writer = Writer(world.unreliable, world.clock)
         self._reconciler = Reconciler(cluster, Writer(cluster, world.clock), items, SYNC.build, timing, world.clock)
         self._indexer = Indexer(
-            world.table.schema, SYNC.build, _Only(world.index), world.unreliable, Writer(world.unreliable, world.clock),
+            world.table.schema, SYNC.build, _Only(world.index), world.unreliable, self._writer,
             self._reconciler, world.dead_letters, timing, world.clock,
         )  # fmt: skip
 
@@ -270,6 +276,10 @@ class Product:
 
     def load(self, items: Sequence[Any], requested_at_us: int, deadline: float) -> Tally:
         return self._indexer.load(items, requested_at_us, deadline, [self._index])
+
+    def sweep(self, started_at_us: int) -> None:
+        version = read_version(started_at_us, self._world.circumstances.timing)
+        sweep(self._world.unreliable, self._writer, self._index, version, self._world.clock)
 
     def resync(self, key: Mapping[str, Any], deadline: float) -> None:
         self._reconciler.reconcile(self._index, {key["id"]["S"]: key}, deadline)

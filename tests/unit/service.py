@@ -1,4 +1,4 @@
-"""What stands around the HTTP service in its unit tests: requests, an index that is told what to say, a broken table."""
+"""Around the HTTP service in its unit tests: requests, an index that says what it is told to, a broken table."""
 
 from __future__ import annotations
 

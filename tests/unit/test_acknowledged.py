@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 from dynadex.progress.acknowledged import Acknowledged, lowest
 
 
+def state(progress: Acknowledged) -> tuple[str | None, int]:
+    return progress.position, progress.open
+
+
 def test_nothing_tracked_leaves_the_position_where_it_was() -> None:
     assert Acknowledged().position is None
     assert Acknowledged("7").position == "7"
@@ -19,22 +23,22 @@ def test_nothing_tracked_leaves_the_position_where_it_was() -> None:
 def test_the_position_follows_what_is_done_in_order() -> None:
     progress = Acknowledged("0")
     progress.track(["1", "2", "3"])
-    assert (progress.position, progress.open) == ("0", 3)
+    assert state(progress) == ("0", 3)
     progress.acknowledge(["1"])
-    assert (progress.position, progress.open) == ("1", 2)
+    assert state(progress) == ("1", 2)
     progress.acknowledge(["2", "3"])
-    assert (progress.position, progress.open) == ("3", 0)
+    assert state(progress) == ("3", 0)
 
 
 def test_the_position_waits_for_the_oldest_that_is_open() -> None:
     progress = Acknowledged()
     progress.track(["1", "2", "3", "4"])
     progress.acknowledge(["2", "4"])
-    assert progress.position is None
+    assert state(progress) == (None, 4)
     progress.acknowledge(["1"])
-    assert (progress.position, progress.open) == ("2", 2)
+    assert state(progress) == ("2", 2)
     progress.acknowledge(["3"])
-    assert (progress.position, progress.open) == ("4", 0)
+    assert state(progress) == ("4", 0)
 
 
 def test_what_is_handed_out_later_comes_after_what_is_open() -> None:

@@ -135,7 +135,7 @@ _JSON = st.recursive(
     | st.booleans()
     | st.integers(-(10**40), 10**40)
     | st.decimals(allow_nan=False, allow_infinity=False)
-    | st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=5),
+    | st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=2), inner, max_size=3),
     max_leaves=10,
 )

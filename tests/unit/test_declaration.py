@@ -38,9 +38,21 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], str, str]] = {
     "no index name": ({"index": ""}, "''", "lowercase"),
     "an index name too long": ({"index": "s" * 241}, "longer than 240 characters", "Shorten it"),
     "an index name of a sync alias": ({"index": "songs-sync"}, "names ending in -sync", "another name"),
-    "mappings with their key": ({"mappings": {"mappings": {}}}, "body of a create-index call", "below its key mappings"),
-    "mappings with settings": ({"mappings": {"settings": {}, "properties": {}}}, "create-index", "below its key mappings"),
-    "a source switched off": ({"mappings": {"_source": {"enabled": False}}}, "_source is switched off", "Remove _source"),
+    "mappings with their key": (
+        {"mappings": {"mappings": {}}},
+        "body of a create-index call",
+        "below its key mappings",
+    ),
+    "mappings with settings": (
+        {"mappings": {"settings": {}, "properties": {}}},
+        "create-index",
+        "below its key mappings",
+    ),
+    "a source switched off": (
+        {"mappings": {"_source": {"enabled": False}}},
+        "_source is switched off",
+        "Remove _source",
+    ),
     "a source cut by includes": ({"mappings": {"_source": {"includes": ["a"]}}}, "_source is", "Remove _source"),
     "a source cut by excludes": ({"mappings": {"_source": {"excludes": ["a"]}}}, "_source is", "Remove _source"),
     "routing": ({"mappings": {"_routing": {"required": True}}}, "_routing is required", "Remove _routing"),
@@ -48,10 +60,14 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], str, str]] = {
     "no properties": ({"mappings": {"properties": None}}, "properties is not an object", "{field: {type: ...}}"),
     "a field as its type": ({"mappings": {"properties": {"title": "text"}}}, "field title is not an object", "'type'"),
     "an inner field as its type": (
-        {"mappings": {"properties": {"by": {"properties": {"name": "text"}}}}}, "field by.name is not", "{'name': {'type'",
+        {"mappings": {"properties": {"by": {"properties": {"name": "text"}}}}},
+        "field by.name is not",
+        "{'name': {'type'",
     ),
     "a sub-field as its type": (
-        {"mappings": {"properties": {"title": {"type": "text", "fields": {"raw": "keyword"}}}}}, "title.raw", "{'raw'",
+        {"mappings": {"properties": {"title": {"type": "text", "fields": {"raw": "keyword"}}}}},
+        "title.raw",
+        "{'raw'",
     ),
     "mappings that are no JSON": ({"mappings": {"properties": {"a": {"type": {1, 2}}}}}, "no JSON: set", ""),
     "settings with mappings": ({"settings": {"mappings": {}}}, "the settings hold mappings", "Take mappings out"),
@@ -64,27 +80,38 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], str, str]] = {
     "deletes kept for words": ({"settings": {"gc_deletes": "forever"}}, "gc_deletes: 'forever'", "30m"),
     "deletes kept for a number": ({"settings": {"gc_deletes": 900_000}}, "gc_deletes: 900000", "30m"),
     "a search for an unknown field": (
-        {"mappings": {"properties": TITLE}, "search": Search(fields={"titel": 1})}, "search names 'titel'", "Map it first",
+        {"mappings": {"properties": TITLE}, "search": Search(fields={"titel": 1})},
+        "search names 'titel'",
+        "Map it first",
     ),
     "a facet of an unknown field": (
-        {"mappings": {"properties": TITLE}, "search": Search(facets=("key",))}, "search names 'key'", "Map it first",
+        {"mappings": {"properties": TITLE}, "search": Search(facets=("key",))},
+        "search names 'key'",
+        "Map it first",
     ),
     "a facet of text": (
-        {"mappings": {"properties": TITLE}, "search": Search(facets=("title",))}, "mapped as text", "title.keyword",
+        {"mappings": {"properties": TITLE}, "search": Search(facets=("title",))},
+        "mapped as text",
+        "title.keyword",
     ),
     "a facet of an object": (
-        {"mappings": {"properties": {"by": {"properties": TITLE}}}, "search": Search(facets=("by",))}, "as object", "keyword",
+        {"mappings": {"properties": {"by": {"properties": TITLE}}}, "search": Search(facets=("by",))},
+        "as object",
+        "keyword",
     ),
     "a facet of nested objects": (
-        {"mappings": {"properties": {"by": {"type": "nested"}}}, "search": Search(facets=("by",))}, "as nested", "keyword",
+        {"mappings": {"properties": {"by": {"type": "nested"}}}, "search": Search(facets=("by",))},
+        "as nested",
+        "keyword",
     ),
     "a search in numbers": (
         {"mappings": {"properties": {"year": {"type": "integer"}}}, "search": Search(fields={"year": 1})},
-        "search field 'year' is mapped as integer", "text fields",
+        "search field 'year' is mapped as integer",
+        "text fields",
     ),
     "a document function that is none": ({"document": "title"}, "document is not callable", "Give a function"),
     "a document function that waits": ({"document": coroutine}, "document is not a plain function", "Give a function"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("declared", "reason", "hint"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
@@ -124,8 +151,11 @@ def test_what_makes_sense_is_taken(declared: dict[str, Any]) -> None:
 def test_settings_are_kept_without_their_prefix_however_they_were_written() -> None:
     settings = {"index": {"gc_deletes": "30m", "refresh_interval": "1s"}, "index.number_of_shards": 2, "analysis": {}}
     assert declare(settings=settings).settings == {
-        "gc_deletes": "30m", "refresh_interval": "1s", "number_of_shards": 2, "analysis": {},
-    }  # fmt: skip
+        "gc_deletes": "30m",
+        "refresh_interval": "1s",
+        "number_of_shards": 2,
+        "analysis": {},
+    }
 
 
 def test_a_declaration_does_not_change_with_what_it_was_made_from() -> None:
@@ -141,7 +171,16 @@ def test_what_is_highlighted_is_what_is_searched() -> None:
 
 @pytest.mark.parametrize(
     ("duration", "expected"),
-    [("15m", 900), ("900s", 900), ("1h", 3600), ("1d", 86400), ("500ms", 0.5), ("2 m", 120), ("3micros", 3e-6), ("0s", 0)],
+    [
+        ("15m", 900),
+        ("900s", 900),
+        ("1h", 3600),
+        ("1d", 86400),
+        ("500ms", 0.5),
+        ("2 m", 120),
+        ("3micros", 3e-6),
+        ("0s", 0),
+    ],
 )
 def test_a_duration_is_told_in_seconds(duration: str, expected: float) -> None:
     assert seconds(duration) == pytest.approx(expected)

@@ -40,30 +40,59 @@ def body(reason: str) -> dict[str, Any]:
 Expected = tuple[Exception, type[SearchError], str, str]
 SEARCH: dict[str, Expected] = {
     "connection refused": (
-        foreign.ConnectionError("N/A", "connection refused", OSError()), SearchUnavailable,
-        "does not answer (connection refused)", "OPENSEARCH_URL",
+        foreign.ConnectionError("N/A", "connection refused", OSError()),
+        SearchUnavailable,
+        "does not answer (connection refused)",
+        "OPENSEARCH_URL",
     ),
-    "time-out": (foreign.ConnectionTimeout("TIMEOUT", "read timed out", OSError()), SearchUnavailable,
-        "does not answer (read timed out)", "OPENSEARCH_URL"),
-    "a certificate nobody knows": (foreign.SSLError("N/A", "certificate verify failed", OSError()), SearchError,
-        "certificate verify failed", "certificate"),
-    "a reply cut off": (foreign.SerializationError("b'{'", ValueError()), SearchUnavailable, "not whole JSON",
-        "OpenSearch cluster"),
+    "time-out": (
+        foreign.ConnectionTimeout("TIMEOUT", "read timed out", OSError()),
+        SearchUnavailable,
+        "does not answer (read timed out)",
+        "OPENSEARCH_URL",
+    ),
+    "a certificate nobody knows": (
+        foreign.SSLError("N/A", "certificate verify failed", OSError()),
+        SearchError,
+        "certificate verify failed",
+        "certificate",
+    ),
+    "a reply cut off": (
+        foreign.SerializationError("b'{'", ValueError()),
+        SearchUnavailable,
+        "not whole JSON",
+        "OpenSearch cluster",
+    ),
     "400": (foreign.RequestError(400, "x", body("bad")), SearchError, "some_exception: bad", "not the data's fault"),
-    "401": (foreign.AuthenticationException(401, "x", body("who?")), SearchError, "some_exception: who?", "credentials"),
+    "401": (
+        foreign.AuthenticationException(401, "x", body("who?")),
+        SearchError,
+        "some_exception: who?",
+        "credentials",
+    ),
     "403": (foreign.AuthorizationException(403, "x", body("no")), SearchError, "some_exception: no", "right"),
     "404": (foreign.NotFoundError(404, "x", body("no such index")), SearchError, "no such index", "dynadex refill"),
     "409": (foreign.ConflictError(409, "x", body("newer")), SearchError, "some_exception: newer", ""),
     "413": (foreign.TransportError(413, "x", body("too long")), RequestTooLarge, "some_exception: too long", ""),
     "413 of a proxy": (foreign.TransportError(413, "<html>", "<html>"), RequestTooLarge, "<html>", ""),
     "429": (foreign.TransportError(429, "x", body("busy")), SearchUnavailable, "429 some_exception: busy", "may pass"),
-    "500": (foreign.TransportError(500, "x", body("broken")), SearchUnavailable, "500 some_exception: broken", "may pass"),
-    "502 of a proxy": (foreign.TransportError(502, "Bad Gateway", ""), SearchUnavailable, "502 Bad Gateway", "may pass"),
+    "500": (
+        foreign.TransportError(500, "x", body("broken")),
+        SearchUnavailable,
+        "500 some_exception: broken",
+        "may pass",
+    ),
+    "502 of a proxy": (
+        foreign.TransportError(502, "Bad Gateway", ""),
+        SearchUnavailable,
+        "502 Bad Gateway",
+        "may pass",
+    ),
     "503": (foreign.TransportError(503, "x", body("red")), SearchUnavailable, "503 some_exception: red", "may pass"),
     "an error in words": (foreign.RequestError(400, "x", {"error": "no handler"}), SearchError, "no handler", ""),
     "an error without reason": (foreign.RequestError(400, "x", {}), SearchError, "no reason given", ""),
     "anything else": (foreign.ImproperlyConfigured("no hosts"), SearchError, "no hosts", ""),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("error", "kind", "reason", "hint"), SEARCH.values(), ids=SEARCH)

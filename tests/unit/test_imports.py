@@ -75,7 +75,9 @@ def test_a_part_imports_only_what_it_may(part: str) -> None:
 @pytest.mark.parametrize("part", ["source", "index", "progress"])
 def test_source_index_and_progress_never_import_each_other(part: str) -> None:
     others = {"source", "index", "progress"} - {part}
-    assert {path.name: imported(path) & others for name, path in modules() if name == part and imported(path) & others} == {}
+    assert {
+        path.name: imported(path) & others for name, path in modules() if name == part and imported(path) & others
+    } == {}
 
 
 def test_every_part_is_known_here() -> None:
@@ -87,7 +89,11 @@ def test_only_clients_makes_a_client() -> None:
     made = set()
     for name, path in modules():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("OpenSearch", "boto3.client", "boto3.session.Session"):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                "OpenSearch",
+                "boto3.client",
+                "boto3.session.Session",
+            ):
                 made.add(name)
     assert made == {"clients"}
 

@@ -37,34 +37,65 @@ AGREE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "an object with its type": ({"type": "object", "properties": {}}, {}),
     "a boolean as text": ({"type": "keyword", "doc_values": False}, {"type": "keyword", "doc_values": "false"}),
     "a number as text": ({"type": "keyword", "ignore_above": 256}, {"type": "keyword", "ignore_above": "256"}),
-    "a whole number as a fraction": ({"type": "scaled_float", "scaling_factor": 100}, {"type": "scaled_float", "scaling_factor": 100.0}),
+    "a whole number as a fraction": (
+        {"type": "scaled_float", "scaling_factor": 100},
+        {"type": "scaled_float", "scaling_factor": 100.0},
+    ),
     "one value as a list": ({"type": "text", "copy_to": "all"}, {"type": "text", "copy_to": ["all"]}),
-    "a part of what is live": ({"type": "text", "index_prefixes": {"min_chars": 2}},
-                               {"type": "text", "index_prefixes": {"max_chars": 5, "min_chars": 2}}),
-    "a search analyzer like the analyzer": ({"type": "text", "analyzer": "english", "search_analyzer": "english"},
-                                            {"type": "text", "analyzer": "english"}),
+    "a part of what is live": (
+        {"type": "text", "index_prefixes": {"min_chars": 2}},
+        {"type": "text", "index_prefixes": {"max_chars": 5, "min_chars": 2}},
+    ),
+    "a search analyzer like the analyzer": (
+        {"type": "text", "analyzer": "english", "search_analyzer": "english"},
+        {"type": "text", "analyzer": "english"},
+    ),
     "norms of text": ({"type": "text", "norms": True}, {"type": "text"}),
     "no norms of a keyword": ({"type": "keyword", "norms": False}, {"type": "keyword"}),
-    "the usual format of a date": ({"type": "date", "format": "strict_date_optional_time||epoch_millis"}, {"type": "date"}),
-}  # fmt: skip
+    "the usual format of a date": (
+        {"type": "date", "format": "strict_date_optional_time||epoch_millis"},
+        {"type": "date"},
+    ),
+}
 CONTRADICT: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "another type": ({"type": "keyword"}, {"type": "text"}, "has type text, declared keyword"),
     "an object that is a value": ({"type": "keyword"}, {"properties": {}}, "has type unset, declared keyword"),
-    "another analyzer": ({"type": "text", "analyzer": "english"}, {"type": "text", "analyzer": "simple"}, "declared english"),
+    "another analyzer": (
+        {"type": "text", "analyzer": "english"},
+        {"type": "text", "analyzer": "simple"},
+        "declared english",
+    ),
     "an analyzer that is not set": ({"type": "text", "analyzer": "english"}, {"type": "text"}, "has analyzer unset"),
-    "another search analyzer": ({"type": "text", "analyzer": "english", "search_analyzer": "simple"},
-                                {"type": "text", "analyzer": "english"}, "has search_analyzer unset, declared simple"),
+    "another search analyzer": (
+        {"type": "text", "analyzer": "english", "search_analyzer": "simple"},
+        {"type": "text", "analyzer": "english"},
+        "has search_analyzer unset, declared simple",
+    ),
     "no index": ({"type": "text", "index": False}, {"type": "text"}, "has index unset, declared false"),
     "no norms of text": ({"type": "text", "norms": False}, {"type": "text"}, "has norms unset, declared false"),
     "norms of a keyword": ({"type": "keyword", "norms": True}, {"type": "keyword"}, "has norms unset, declared true"),
-    "another number": ({"type": "keyword", "ignore_above": 256}, {"type": "keyword", "ignore_above": 25}, "declared 256"),
-    "another factor": ({"type": "scaled_float", "scaling_factor": 10}, {"type": "scaled_float", "scaling_factor": 100.0},
-                       "has scaling_factor 100, declared 10"),
+    "another number": (
+        {"type": "keyword", "ignore_above": 256},
+        {"type": "keyword", "ignore_above": 25},
+        "declared 256",
+    ),
+    "another factor": (
+        {"type": "scaled_float", "scaling_factor": 10},
+        {"type": "scaled_float", "scaling_factor": 100.0},
+        "has scaling_factor 100, declared 10",
+    ),
     "another target": ({"type": "text", "copy_to": ["a", "b"]}, {"type": "text", "copy_to": ["a"]}, "declared a, b"),
-    "another part": ({"type": "text", "index_prefixes": {"min_chars": 1}},
-                     {"type": "text", "index_prefixes": {"min_chars": 2}}, "has index_prefixes"),
-    "a part that is not set": ({"type": "text", "index_prefixes": {"min_chars": 1}}, {"type": "text"}, "has index_prefixes unset"),
-}  # fmt: skip
+    "another part": (
+        {"type": "text", "index_prefixes": {"min_chars": 1}},
+        {"type": "text", "index_prefixes": {"min_chars": 2}},
+        "has index_prefixes",
+    ),
+    "a part that is not set": (
+        {"type": "text", "index_prefixes": {"min_chars": 1}},
+        {"type": "text"},
+        "has index_prefixes unset",
+    ),
+}
 
 
 @pytest.mark.parametrize(("declared", "found"), AGREE.values(), ids=AGREE)
@@ -110,9 +141,11 @@ def test_dynamic_is_compared_where_it_is_declared(declared: Any, found: dict[str
     assert list(differences(mappings, {}, live({}, **found))) == lines
 
 
-ENGLISH = {"analyzer": {"words": {"type": "custom", "tokenizer": "standard", "filter": ["lowercase", "edge"]}},
-           "filter": {"edge": {"type": "edge_ngram", "min_gram": 1, "preserve_original": True}}}  # fmt: skip
-ENGLISH_AS_ANSWERED = {
+ENGLISH = {
+    "analyzer": {"words": {"type": "custom", "tokenizer": "standard", "filter": ["lowercase", "edge"]}},
+    "filter": {"edge": {"type": "edge_ngram", "min_gram": 1, "preserve_original": True}},
+}
+ENGLISH_AS_ANSWERED: dict[str, Any] = {
     "analyzer": {"words": {"type": "custom", "tokenizer": "standard", "filter": ["lowercase", "edge"]}},
     "filter": {"edge": {"type": "edge_ngram", "min_gram": "1", "preserve_original": "true"}},
 }
@@ -128,12 +161,19 @@ def test_analysis_that_is_answered_as_text_agrees() -> None:
     [
         (("filter", "edge", "min_gram"), "2", "setting analysis.filter.edge.min_gram is 2, declared 1"),
         (("analyzer", "words", "filter"), ["edge", "lowercase"], "is edge, lowercase, declared lowercase, edge"),
-        (("analyzer", "words", "tokenizer"), None, "setting analysis.analyzer.words.tokenizer is None, declared standard"),
+        (
+            ("analyzer", "words", "tokenizer"),
+            None,
+            "setting analysis.analyzer.words.tokenizer is None, declared standard",
+        ),
     ],
 )
 def test_other_analysis_is_a_contradiction(path: tuple[str, str, str], value: Any, line: str) -> None:
     kind, name, key = path
-    changed: dict[str, Any] = {**ENGLISH_AS_ANSWERED, kind: {**ENGLISH_AS_ANSWERED[kind], name: dict(ENGLISH_AS_ANSWERED[kind][name])}}
+    changed: dict[str, Any] = {
+        **ENGLISH_AS_ANSWERED,
+        kind: {**ENGLISH_AS_ANSWERED[kind], name: dict(ENGLISH_AS_ANSWERED[kind][name])},
+    }
     changed[kind][name][key] = value
     [difference] = differences({}, {"analysis": ENGLISH}, live({}, {"analysis": changed}))
     assert line in difference

@@ -77,7 +77,8 @@ def test_a_number_that_cannot_be_used_names_its_variable(name: str, text: str) -
 
 @pytest.mark.parametrize("name", ["opensearch_url", "dynamodb_url"])
 @pytest.mark.parametrize(
-    "url", ["127.0.0.1:9200", "ftp://x", "localhost", "http://", "https:///path", "http://[::1", "http://host:port", "//host"]
+    "url",
+    ["127.0.0.1:9200", "ftp://x", "localhost", "http://", "https:///path", "http://[::1", "http://host:port", "//host"],
 )
 def test_a_url_that_cannot_be_used_names_its_variable(name: str, url: str) -> None:
     [variable] = variables(name)
@@ -85,7 +86,9 @@ def test_a_url_that_cannot_be_used_names_its_variable(name: str, url: str) -> No
         Settings.from_environment({variable: url})
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9200", "https://h.example.org/path", "http://[::1]:9200", "https://u:p@h"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9200", "https://h.example.org/path", "http://[::1]:9200", "https://u:p@h"]
+)
 def test_any_http_or_https_url_can_be_used(url: str) -> None:
     assert Settings.from_environment({"OPENSEARCH_URL": url}).opensearch_url == url
 

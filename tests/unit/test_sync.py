@@ -52,7 +52,8 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("reference", "index"), [("declared:sync", "songs"), ("declared:Holder.inner", "inner"), ("package.inside:sync", "inside")]
+    ("reference", "index"),
+    [("declared:sync", "songs"), ("declared:Holder.inner", "inner"), ("package.inside:sync", "inside")],
 )
 @pytest.mark.usefixtures("modules")
 def test_a_sync_is_found_where_it_is_said_to_be(reference: str, index: str) -> None:
@@ -92,9 +93,12 @@ def test_a_reference_that_leads_nowhere_says_which_half_is_wrong(reference: str,
 
 
 @pytest.mark.usefixtures("modules")
-def test_what_a_module_raises_by_itself_is_left_to_be_read() -> None:
-    with pytest.raises(RuntimeError, match="at import"):
+def test_what_a_module_raises_by_itself_is_told_and_kept() -> None:
+    with pytest.raises(
+        DeclarationError, match=r"importing broken raised RuntimeError: at import \(line 1 of "
+    ) as caught:
         load_sync("broken:sync")
+    assert isinstance(caught.value.__cause__, RuntimeError)
 
 
 def sync(document: Any = None, **given: Any) -> Sync:
@@ -123,7 +127,7 @@ def test_the_function_is_given_plain_values_and_makes_the_document() -> None:
 
 def test_no_item_and_no_document_are_not_indexed() -> None:
     assert sync().build(None) is NOT_INDEXED
-    assert sync(lambda item: None).build(ITEM) is NOT_INDEXED
+    assert sync(lambda _: None).build(ITEM) is NOT_INDEXED
 
 
 def raising(error: BaseException) -> Any:
@@ -146,10 +150,10 @@ def endless(item: Any) -> Any:
         (raising(AssertionError()), ITEM, "AssertionError: "),
         (endless, ITEM, "RecursionError: "),
         (lambda item: [item], ITEM, "the document function returned list, not a dict"),
-        (lambda item: "text", ITEM, "the document function returned str, not a dict"),
-        (lambda item: False, ITEM, "the document function returned bool, not a dict"),
-        (lambda item: {"when": {1, 2}}, ITEM, "ValueError: the document has no JSON form: set"),
-        (lambda item: {"text": "\ud800"}, ITEM, "ValueError: the document has no JSON form"),
+        (lambda _: "text", ITEM, "the document function returned str, not a dict"),
+        (lambda _: False, ITEM, "the document function returned bool, not a dict"),
+        (lambda _: {"when": {1, 2}}, ITEM, "ValueError: the document has no JSON form: set"),
+        (lambda _: {"text": "\ud800"}, ITEM, "ValueError: the document has no JSON form"),
         (lambda item: item["missing"], ITEM, "KeyError: 'missing'"),
         (None, {"id": {"X": "?"}}, "ValueError: attribute 'id' is not DynamoDB typed JSON"),
         (None, {"id": {"N": "abc"}}, "ValueError: attribute 'id'"),

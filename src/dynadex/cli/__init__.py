@@ -15,6 +15,7 @@ from dynadex.errors import DynadexError
 app = typer.Typer(
     help="dynadex keeps OpenSearch indexes in step with DynamoDB tables.\n\nStart with `dynadex demo`.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -16,11 +16,11 @@ app = typer.Typer(
     no_args_is_help=True,
     help="""Run DynamoDB and OpenSearch on this machine: no Docker, no Java, no AWS account.
 
-    \b
     Example:
-      dynadex local up --detach
-      dynadex local status
-      dynadex local down
+
+        dynadex local up --detach
+        dynadex local status
+        dynadex local down
     """,
 )
 
@@ -53,11 +53,11 @@ def up(
     at them. What they hold is in memory, gone once they stop. A backend that
     runs already is used, not started, when its URL is given.
 
-    \b
     Examples:
-      dynadex local up
-      dynadex local up --detach --dynamodb-port 4566 --opensearch-port 9200
-      dynadex local up --opensearch http://127.0.0.1:9200
+
+        dynadex local up
+        dynadex local up --detach --dynamodb-port 4566 --opensearch-port 9200
+        dynadex local up --opensearch http://127.0.0.1:9200
     """
     options = supervisor.Options(str(directory), dynamodb, opensearch, dynamodb_port, opensearch_port)
     if detach:
@@ -71,9 +71,9 @@ def up(
 def down(directory: Directory = DEFAULT_DIRECTORY) -> None:
     """Stop the stack that runs in this directory and wait until it is gone.
 
-    \b
     Example:
-      dynadex local down
+
+        dynadex local down
     """
     stopped = supervisor.stop(directory)
     report.show(f"local stack: stopped (was pid {stopped.pid})" if stopped else report.not_running(directory))
@@ -83,9 +83,9 @@ def down(directory: Directory = DEFAULT_DIRECTORY) -> None:
 def status(directory: Directory = DEFAULT_DIRECTORY) -> None:
     """Say what runs, where, since when and where its logs are. Exit code 0 if it runs, 3 if not.
 
-    \b
     Example:
-      dynadex local status || dynadex local up --detach
+
+        dynadex local status || dynadex local up --detach
     """
     stack = supervisor.find(directory)
     report.show(report.running(directory, stack) if stack else report.not_running(directory))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Json = Any
 _NOT_FOUND, _TOO_LARGE, _TOO_MANY, _SERVER_ERROR = 404, 413, 429, 500
+# A listing is kept alive while one page of it is worked on.
+_PAGE, _SCROLL_KEPT = 1000, "5m"
 _HINTS = {
     400: "The request is not the data's fault: check the index settings and the version of the cluster.",
     401: "Check the credentials for the search cluster.",
@@ -54,6 +56,24 @@ class OpenSearchIndex:
         """The documents with these ids as they are now (realtime), None for each that is not there."""
         reply = self._call("read from index", index, "POST", f"/{quote(index)}/_mget", orjson.dumps({"ids": list(ids)}))
         return [self._stored(index, one) for one in reply["docs"]]
+
+    def versions(self, index: str) -> Iterator[list[tuple[str, int]]]:
+        """Id and version of every document that was there, refreshed, when asked; in no order, a page at a time."""
+        path, first = f"/{quote(index)}/_search", {"size": _PAGE, "sort": ["_doc"], "version": True, "_source": False}
+        reply = self._call("list index", index, "POST", path, orjson.dumps(first), params={"scroll": _SCROLL_KEPT})
+        try:
+            while hits := reply["hits"]["hits"]:
+                yield [(hit["_id"], hit["_version"]) for hit in hits]
+                more = orjson.dumps({"scroll": _SCROLL_KEPT, "scroll_id": reply["_scroll_id"]})
+                reply = self._call("list index", index, "POST", "/_search/scroll", more)
+        finally:
+            self._call(
+                "end the listing of",
+                index,
+                "DELETE",
+                "/_search/scroll",
+                orjson.dumps({"scroll_id": reply["_scroll_id"]}),
+            )
 
     def search(self, index: str, body: Mapping[str, Any], timeout_seconds: float | None = None) -> Json:
         """A search, as OpenSearch answers it."""

@@ -63,6 +63,8 @@ def run_demo(options: DemoOptions, stop: threading.Event, talk: DemoTalk) -> Non
         )
         dynamodb = clients.dynamodb(settings)
         create_table(dynamodb, sync.table)
+        runtime = connect(sync, settings)
+        runtime.ensure_index()
         with _worker(settings, talk.say) as failure:
 
             def check() -> None:
@@ -71,7 +73,6 @@ def run_demo(options: DemoOptions, stop: threading.Event, talk: DemoTalk) -> Non
                     raise failure[0]
 
             loaded = load(dynamodb, sync.table, lessons(options.songs), talk.on_loaded)
-            runtime = connect(sync, settings)
             _await_indexed(runtime, loaded, stop, check, talk.on_indexed)
             app = create_app(sync, runtime.index, runtime.table, runtime.description.schema)
             with _serving(uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")), sock):

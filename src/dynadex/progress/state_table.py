@@ -18,6 +18,7 @@ PARTITION, SORT = "sync", "what"
 _PASSING = frozenset((
     "LimitExceededException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException",
 ))  # fmt: skip
+_USABLE = ("ACTIVE", "UPDATING")
 _SERVER_ERROR = 500
 _NEVER_SENT = (NoCredentialsError, NoRegionError, ParamValidationError)
 
@@ -43,15 +44,18 @@ class StateTable:
     def ensure(self) -> None:
         """Create the table, on demand capacity, unless it exists; wait until it can be used."""
         try:
-            self._client.describe_table(TableName=self.name)
-            return
+            status = self._client.describe_table(TableName=self.name)["Table"]["TableStatus"]
         except ClientError as error:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise self._failed("look for", error) from error
+            status = None
         except BotoCoreError as error:
             raise self._failed("look for", error) from error
+        if status in _USABLE:
+            return
         try:
-            self._create()
+            if status is None:
+                self._create()
             self._client.get_waiter("table_exists").wait(TableName=self.name, WaiterConfig={"Delay": 1})
         except (ClientError, BotoCoreError) as error:
             raise self._failed("create", error) from error

@@ -98,12 +98,14 @@ class EventSourceMapping:
             # Splitting finds the record at fault; it does not count as an attempt.
             middle = len(rest) // 2
             return [_Delivery(rest[:middle], delivery.attempts, reason), _Delivery(rest[middle:], 0, reason)]
+        got_on = len(rest) < len(records)
         failed = f"failed {attempts} times, at last: {reason}"
-        if most is not None and attempts > most and self._give_up(rest, failed, acknowledge):
+        if not got_on and most is not None and attempts > most and self._give_up(rest, failed, acknowledge):
             return []
         self._on_retry(f"attempt {attempts} of {len(rest)} records: {reason}")
         self._clock.sleep(self._backoff.pause(attempts - 1))
-        return [_Delivery(rest, attempts if len(rest) == len(records) else 0, reason)]
+        # What is left of a batch that got on has all its retries before it.
+        return [_Delivery(rest, 0 if got_on else attempts, reason)]
 
     def _too_old(self, records: Sequence[Record]) -> int:
         oldest = self._limits.maximum_record_age_seconds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,10 +11,12 @@ from dynadex import clients
 from dynadex.change import Item
 from dynadex.clock import Backoff
 from dynadex.declaration import MIN_GC_DELETES_SECONDS
+from dynadex.document.versioning import read_version
 from dynadex.errors import SearchUnavailable, SourceUnavailable
 from dynadex.index.indexer import Tally
+from dynadex.index.sweep import sweep
 from dynadex.run.wiring import Runtime, connect
-from dynadex.run.worker import StoppableClock
+from dynadex.run.worker import StoppableClock, Stopping
 from dynadex.settings import Settings
 from dynadex.source.attribute_values import binary
 from dynadex.source.table_scan import Page, TableScan
@@ -67,11 +69,16 @@ def budget_seconds(remaining: float | None) -> float:
 
 
 def run_slice(
-    runtime: Runtime, start: Slice, stop_at: float, on_page: Callable[[Page, Tally], None] | None = None
+    runtime: Runtime,
+    start: Slice,
+    stop_at: float,
+    on_page: Callable[[Page, Tally], None] | None = None,
+    indexes: Sequence[str] | None = None,
 ) -> Slice:
     """Scan and write until the scan is complete or ``stop_at`` (of the monotonic clock) has come.
 
     At least one page is written. The slice returned starts after the last page whose every item was acknowledged.
+    ``indexes`` are written to, by default all behind the sync alias.
     Raises SearchUnavailable or SourceUnavailable when not even one page could be; the slice can simply be repeated.
     """
     scan = TableScan(
@@ -82,7 +89,7 @@ def run_slice(
     while True:
         deadline = min(max(stop_at, runtime.clock.monotonic() + 1.0), runtime.clock.monotonic() + _FRESH_SECONDS)
         try:
-            position = _one_page(runtime, scan, position, deadline, on_page)
+            position = _one_page(runtime, scan, position, deadline, on_page, indexes)
             failures = 0
         except (SearchUnavailable, SourceUnavailable):
             failures += 1
@@ -97,11 +104,28 @@ def run_slice(
 
 
 def refill_all(sync: Sync, settings: Settings, stop: threading.Event, say: Callable[[str], None]) -> Tally:
-    """Load the whole index, slice after slice, until it is complete or ``stop`` is set."""
+    """Load the whole index, slice after slice, then sweep it; ends early, saying so, once ``stop`` is set.
+
+    Afterwards an index that was declared stale is so no longer. Raises SourceError and SearchError.
+    """
     runtime = connect(sync, settings, StoppableClock(stop))
     name, created = runtime.ensure_index()
     say(f"{'created index' if created else 'index'} {name}; scanning table {sync.table}")
     total = Tally()
+    try:
+        _scan_and_sweep(runtime, total, say)
+    except Stopping:
+        say("refill stopped before its end; nothing is harmed: run it again")
+        return total
+    checkpoints = runtime.checkpoints()
+    if checkpoints.stale():
+        checkpoints.start_over()
+        say("the index is stale no longer; the worker will read the stream from its beginning")
+    say("refill complete")
+    return total
+
+
+def _scan_and_sweep(runtime: Runtime, total: Tally, say: Callable[[str], None]) -> None:
     items = 0
 
     def on_page(page: Page, tally: Tally) -> None:
@@ -110,15 +134,19 @@ def refill_all(sync: Sync, settings: Settings, stop: threading.Event, say: Calla
         total.applied += tally.applied
         total.parked += tally.parked
         total.skipped += tally.skipped
-        say(
-            f"{items:,} items scanned: {total.applied:,} written, {total.skipped:,} not indexed, {total.parked:,} parked"
-        )
+        counts = f"{total.applied:,} written, {total.skipped:,} not indexed, {total.parked:,} parked"
+        say(f"{items:,} items scanned: {counts}")
 
+    # An index that joins later is none of this refill's business: it was not written from the first item on.
+    indexes = runtime.alias.current()
+    started_at = read_version(runtime.clock.now_us(), runtime.timing)
     position = Slice()
-    while not position.done and not stop.is_set():
-        position = run_slice(runtime, position, runtime.clock.monotonic() + _SLICE_SECONDS, on_page)
-    say("refill complete" if position.done else "refill stopped before its end: run it again")
-    return total
+    while not position.done:
+        runtime.clock.sleep(0)
+        position = run_slice(runtime, position, runtime.clock.monotonic() + _SLICE_SECONDS, on_page, indexes)
+    for index in indexes:
+        swept = sweep(runtime.index, runtime.writer, index, started_at, runtime.clock)
+        say(f"{swept.looked_at:,} documents looked at, {swept.deleted:,} deleted that no longer have an item")
 
 
 def _one_page(
@@ -127,9 +155,10 @@ def _one_page(
     position: Slice,
     deadline: float,
     on_page: Callable[[Page, Tally], None] | None,
+    indexes: Sequence[str] | None,
 ) -> Slice:
     page = scan.page(position.start_key)
-    tally = runtime.indexer.load(page.items, page.requested_at_us, deadline, runtime.alias.current())
+    tally = runtime.indexer.load(page.items, page.requested_at_us, deadline, indexes or runtime.alias.current())
     if tally.failed:
         reason = next(iter(tally.failed.values()))
         raise SearchUnavailable("write a page of", runtime.sync.table, f"{len(tally.failed)} items failed: {reason}")

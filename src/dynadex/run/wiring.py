@@ -19,6 +19,7 @@ from dynadex.index.indices import SyncAlias, ensure_index
 from dynadex.index.opensearch import OpenSearchIndex
 from dynadex.index.reconcile import Reconciler
 from dynadex.index.writer import BulkTarget, Writer
+from dynadex.progress.checkpoints import Checkpoints
 from dynadex.progress.state_table import StateTable
 from dynadex.settings import Settings
 from dynadex.source.table import Table, TableDescription
@@ -36,6 +37,7 @@ class Runtime:
     description: TableDescription
     index: OpenSearchIndex
     alias: SyncAlias
+    writer: Writer
     reconciler: Reconciler
     dead_letters: DeadLetters
     indexer: Indexer
@@ -48,6 +50,12 @@ class Runtime:
     def ensure_index(self) -> tuple[str, bool]:
         """The physical index to write to, created if there is none yet; and whether it was."""
         return ensure_index(self.index, self.sync.index, self.sync.mappings, self.sync.settings, self.clock)
+
+    def checkpoints(self) -> Checkpoints:
+        """How far the stream is read, in the state table, which is created if there is none yet."""
+        state = self.state()
+        state.ensure()
+        return Checkpoints(state, self.clock)
 
     def state(self) -> StateTable:
         """The table of checkpoints and leases."""
@@ -96,7 +104,7 @@ def connect(
     indexer = Indexer(
         description.schema, sync.build, alias, index, writer, reconciler, dead_letters, settings.timing, clock
     )
-    return Runtime(sync, settings, clock, table, description, index, alias, reconciler, dead_letters, indexer)
+    return Runtime(sync, settings, clock, table, description, index, alias, writer, reconciler, dead_letters, indexer)
 
 
 def dead_letters_at(settings: Settings) -> DeadLetters:

@@ -1,0 +1,63 @@
+"""Writes the generated documents: docs/cli.md from the commands, docs/settings.md from the settings.
+
+python scripts/make_docs.py
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from dataclasses import fields
+from itertools import pairwise
+from pathlib import Path
+
+from dynadex.settings import Settings, variables
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "dynadex" / "settings.py"
+
+
+def cli_reference() -> str:
+    """What Typer's own documentation command prints."""
+    command = [sys.executable, "-m", "typer", "dynadex.cli", "utils", "docs", "--name", "dynadex"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    return printed.strip() + "\n"
+
+
+def settings_reference() -> str:
+    """A table of every setting: variable, default, meaning, from the docstrings below the fields."""
+    lines = [
+        "# Settings",
+        "",
+        "Read from the environment once, at the start of a command or of a Lambda function. Commands have flags for",
+        "the common ones; a flag wins.",
+        "",
+        "| variable | default | meaning |",
+        "|---|---|---|",
+    ]
+    meanings = _meanings()
+    for field in fields(Settings):
+        names = ", ".join(f"`{name}`" for name in variables(field.name))
+        default = "" if field.default is None else f"`{field.default}`"
+        lines.append(f"| {names} | {default} | {meanings[field.name]} |")
+    return "\n".join(lines) + "\n"
+
+
+def _meanings() -> dict[str, str]:
+    tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
+    [body] = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Settings"]
+    meanings = {}
+    for declared, described in pairwise(body):
+        if isinstance(declared, ast.AnnAssign) and isinstance(described, ast.Expr):
+            assert isinstance(declared.target, ast.Name)
+            text = ast.literal_eval(described.value)
+            meanings[declared.target.id] = " ".join(text.split(": ", 1)[1].split())
+    return meanings
+
+
+GENERATED = {"docs/cli.md": cli_reference, "docs/settings.md": settings_reference}
+
+if __name__ == "__main__":
+    for name, make in GENERATED.items():
+        (ROOT / name).write_text(make(), encoding="utf-8")

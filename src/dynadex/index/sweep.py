@@ -1,0 +1,54 @@
+"""After a full refill: delete the documents whose item no longer exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from dynadex.clock import Clock
+from dynadex.errors import SearchUnavailable
+from dynadex.index.bulk import External, Outcome, Write
+from dynadex.index.writer import Writer
+
+_BATCH_SECONDS = 60.0
+
+
+class Listing(Protocol):
+    """What a sweep needs of a search cluster, besides writing."""
+
+    def refresh(self, index: str) -> None: ...
+    def versions(self, index: str) -> Iterator[list[tuple[str, int]]]: ...
+
+
+@dataclass(slots=True)
+class Swept:
+    """Documents looked at, ghosts deleted, and those that were touched in the meantime and stay."""
+
+    looked_at: int = 0
+    deleted: int = 0
+    touched: int = 0
+
+
+def sweep(listing: Listing, writer: Writer, index: str, version: int, clock: Clock) -> Swept:
+    """Delete every document below ``version``, the version of the first item that the refill read.
+
+    Each live item's document is at that version or above: the scan wrote it, or was refused because it was newer
+    already, or it came through the stream since. So what is below has no item, or one that cannot be indexed. A
+    document written after it was listed answers with a conflict, and stays. Raises SearchUnavailable when the
+    cluster does not take the deletes; the sweep can simply be repeated.
+    """
+    listing.refresh(index)
+    swept = Swept()
+    for page in listing.versions(index):
+        swept.looked_at += len(page)
+        ghosts = [Write(identity, None, External(version)) for identity, found in page if found < version]
+        if not ghosts:
+            continue
+        replies = writer.write(index, ghosts, clock.monotonic() + _BATCH_SECONDS)
+        unsent = [reply for reply in replies if reply.outcome is Outcome.RETRY]
+        if unsent:
+            raise SearchUnavailable("sweep index", index, unsent[0].reason, "Run the refill again.")
+        swept.deleted += sum(reply.outcome is Outcome.APPLIED for reply in replies)
+        swept.touched += sum(reply.outcome is Outcome.CONFLICT for reply in replies)
+    return swept

@@ -1,0 +1,577 @@
+"""What dynadex relies on of a search cluster: one suite for the fake, the local stack's and real OpenSearch."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import pytest
+
+import dynadex
+from dynadex import clients
+from dynadex.document.body import decode, encode
+from dynadex.document.identity import MAX_ID_BYTES
+from dynadex.errors import SearchError
+from dynadex.index.bulk import External, Outcome, Unchanged, Write, classify
+from dynadex.index.indices import creation_body, differences, ensure_index
+from dynadex.index.opensearch import OpenSearchIndex, Stored
+from dynadex.local.stack import Endpoints
+from dynadex.settings import Settings
+from dynadex.testing import InMemoryIndex, ManualClock
+from tests.contract.differences import (
+    DESCRIBES_THE_DECLARATION,
+    INDEX,
+    NO_INDEX_BY_ITSELF,
+    ONLY_COMMON_REFUSALS,
+    VISIBLE_AT_ONCE,
+)
+
+TIMEOUT_SECONDS = 10.0
+APPLIED, CONFLICT, REJECTED = Outcome.APPLIED, Outcome.CONFLICT, Outcome.REJECTED
+# Tombstones are forgotten with this delay: OpenSearch looks at its clock every 200 ms at most.
+FORGETFUL_SECONDS = 1.0
+LATEST_SECONDS = 10.0
+MAPPINGS: dict[str, Any] = {
+    "dynamic": False,
+    "properties": {"n": {"type": "integer"}, "k": {"type": "keyword"}, "b": {"type": "boolean"}},
+}
+
+
+@dataclass
+class Backend:
+    """A search cluster, and how time passes there."""
+
+    name: str
+    cluster: InMemoryIndex | OpenSearchIndex
+    pass_time: Callable[[float], None]
+    monotonic: Callable[[], float]
+    made: list[str] = field(default_factory=list)
+
+    def new_name(self) -> str:
+        name = f"contract-{uuid.uuid4().hex[:12]}"
+        self.made.append(name)
+        return name
+
+    def differs(self, behaviour: str) -> bool:
+        return behaviour in INDEX[self.name]
+
+
+@pytest.fixture(scope="session", params=list(INDEX))
+def session_backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    if request.param == "memory":
+        clock = ManualClock()
+        request.getfixturevalue("report_backend")(f"memory index {dynadex.__version__}")
+        yield Backend("memory", InMemoryIndex(clock), clock.advance, clock.monotonic)
+        return
+    if request.param == "osmem":
+        endpoints: Endpoints = request.getfixturevalue("local_stack")
+        url = endpoints.opensearch
+    else:
+        url = request.getfixturevalue("opensearch_url")
+    client = clients.opensearch(Settings(opensearch_url=url))
+    yield Backend(request.param, OpenSearchIndex(client), time.sleep, time.monotonic)
+    client.close()
+
+
+@pytest.fixture
+def backend(session_backend: Backend) -> Iterator[Backend]:
+    """The backend; the indexes a test made there are gone after it."""
+    yield session_backend
+    for name in session_backend.made:
+        if session_backend.cluster.exists(name):
+            session_backend.cluster.delete(name)
+    session_backend.made.clear()
+
+
+class Documents:
+    """One index of one test."""
+
+    def __init__(self, backend: Backend, **body: Any) -> None:
+        self.cluster = backend.cluster
+        self.name = backend.new_name()
+        self.cluster.create(self.name, {"mappings": MAPPINGS, **body})
+
+    def send(self, *writes: Write) -> list[Outcome]:
+        """One bulk request; what became of each write."""
+        body = b"".join(write.encoded() for write in writes)
+        return [classify(item).outcome for item in self.cluster.bulk(self.name, body, TIMEOUT_SECONDS)]
+
+    def put(self, identity: str, version: int, **document: Any) -> Outcome:
+        return self.send(Write(identity, encode(document), External(version)))[0]
+
+    def remove(self, identity: str, version: int) -> Outcome:
+        return self.send(Write(identity, None, External(version)))[0]
+
+    def create(self, identity: str, **document: Any) -> Outcome:
+        action = orjson.dumps({"create": {"_id": identity}})
+        [item] = self.cluster.bulk(self.name, b"%b\n%b\n" % (action, encode(document)), TIMEOUT_SECONDS)
+        return classify(item).outcome
+
+    def get(self, identity: str) -> Stored | None:
+        return self.cluster.get_many(self.name, [identity])[0]
+
+    def found(self, identity: str) -> Stored:
+        stored = self.get(identity)
+        assert stored is not None
+        return stored
+
+
+@pytest.fixture
+def documents(backend: Backend) -> Documents:
+    return Documents(backend)
+
+
+class TestVersions:
+    """Rule 1: with version_type external the greater version wins, for documents and for their absence."""
+
+    @pytest.mark.parametrize(("version", "outcome"), [(9, CONFLICT), (10, CONFLICT), (11, APPLIED)])
+    def test_a_write_needs_a_greater_version_than_the_document(
+        self, documents: Documents, version: int, outcome: Outcome
+    ) -> None:
+        assert documents.put("a", 10, n=1) is APPLIED
+        assert documents.put("a", version, n=2) is outcome
+        assert documents.found("a").source == {"n": 2 if outcome is APPLIED else 1}
+        assert documents.found("a").version == max(10, version)
+
+    @pytest.mark.parametrize(("version", "outcome"), [(9, CONFLICT), (10, CONFLICT), (11, APPLIED)])
+    def test_a_delete_needs_a_greater_version_than_the_document(
+        self, documents: Documents, version: int, outcome: Outcome
+    ) -> None:
+        documents.put("a", 10)
+        assert documents.remove("a", version) is outcome
+        assert (documents.get("a") is None) is (outcome is APPLIED)
+
+    @pytest.mark.parametrize(("version", "outcome"), [(19, CONFLICT), (20, CONFLICT), (21, APPLIED)])
+    @pytest.mark.parametrize("there_was_one", [True, False], ids=["a document", "nothing"])
+    def test_a_delete_leaves_a_tombstone_that_refuses_older_writes(
+        self, documents: Documents, version: int, outcome: Outcome, there_was_one: bool
+    ) -> None:
+        if there_was_one:
+            documents.put("a", 10)
+        assert documents.remove("a", 20) is APPLIED
+        documents.cluster.refresh(documents.name)
+        assert documents.put("a", version) is outcome
+        assert (documents.get("a") is not None) is (outcome is APPLIED)
+
+    @pytest.mark.parametrize(("version", "outcome"), [(20, CONFLICT), (21, APPLIED)])
+    def test_a_tombstone_refuses_older_deletes_too(self, documents: Documents, version: int, outcome: Outcome) -> None:
+        documents.remove("a", 20)
+        assert documents.remove("a", version) is outcome
+
+    def test_versions_are_as_large_as_microseconds_will_ever_be(self, documents: Documents) -> None:
+        in_the_year_9999 = 253_402_300_799_999_999
+        assert documents.put("a", in_the_year_9999) is APPLIED
+        assert documents.put("a", in_the_year_9999) is CONFLICT
+        assert documents.found("a").version == in_the_year_9999
+
+    def test_within_one_bulk_writes_are_applied_in_order(self, documents: Documents) -> None:
+        first, second = (Write("a", encode({"n": version}), External(version)) for version in (2, 1))
+        assert documents.send(first, second, Write("a", None, External(3)), first) == [
+            APPLIED,
+            CONFLICT,
+            APPLIED,
+            CONFLICT,
+        ]
+        assert documents.get("a") is None
+
+    def test_a_tombstone_is_forgotten_after_gc_deletes_and_no_refresh_is_needed(self, backend: Backend) -> None:
+        """OpenSearch ignores an old tombstone when it is written to, whether or not it has pruned it by then."""
+        documents = Documents(backend, settings={"index": {"gc_deletes": f"{FORGETFUL_SECONDS:g}s"}})
+        began = backend.monotonic()
+        documents.remove("a", 20)
+        assert documents.put("a", 10) is CONFLICT
+        while documents.put("a", 10) is CONFLICT:
+            assert backend.monotonic() - began < LATEST_SECONDS
+            backend.pass_time(0.05)
+        assert backend.monotonic() - began >= FORGETFUL_SECONDS - 0.25
+        assert documents.found("a").version == 10
+
+    def test_a_tombstone_that_is_not_old_enough_outlives_refreshes(self, backend: Backend) -> None:
+        documents = Documents(backend, settings={"index": {"gc_deletes": "15m"}})
+        documents.remove("a", 20)
+        for _ in range(3):
+            backend.pass_time(0.1)
+            documents.cluster.refresh(documents.name)
+        assert documents.put("a", 10) is CONFLICT
+
+
+class TestConditions:
+    """Rule 4: what reconciliation writes with, where versions cannot help."""
+
+    def test_a_document_that_nobody_wrote_since_is_overwritten_at_the_next_version(self, documents: Documents) -> None:
+        documents.put("a", 10, n=1)
+        stored = documents.found("a")
+        write = Write("a", encode({"n": 2}), Unchanged(stored.seq_no, stored.primary_term))
+        assert documents.send(write) == [APPLIED]
+        assert documents.found("a") == Stored(11, documents.found("a").seq_no, stored.primary_term, {"n": 2})
+        assert documents.send(write) == [CONFLICT]
+
+    def test_a_document_that_nobody_wrote_since_is_deleted_at_the_next_version(self, documents: Documents) -> None:
+        documents.put("a", 10)
+        stored = documents.found("a")
+        assert documents.send(Write("a", None, Unchanged(stored.seq_no, stored.primary_term))) == [APPLIED]
+        assert documents.get("a") is None
+        assert documents.put("a", 11) is CONFLICT
+        assert documents.put("a", 12) is APPLIED
+
+    @pytest.mark.parametrize(("seq_no", "primary_term"), [(1, 0), (-1, 0), (0, 1)], ids=["later", "earlier", "term"])
+    @pytest.mark.parametrize("body", [b"{}", None], ids=["write", "delete"])
+    def test_a_document_that_somebody_wrote_since_is_left_alone(
+        self, documents: Documents, seq_no: int, primary_term: int, body: bytes | None
+    ) -> None:
+        documents.put("other", 1)
+        documents.put("a", 10, n=1)
+        stored = documents.found("a")
+        condition = Unchanged(stored.seq_no + seq_no, stored.primary_term + primary_term)
+        assert documents.send(Write("a", body, condition)) == [CONFLICT]
+        assert documents.found("a") == stored
+
+    @pytest.mark.parametrize("body", [b"{}", None], ids=["write", "delete"])
+    def test_a_document_that_is_gone_was_written_since(self, documents: Documents, body: bytes | None) -> None:
+        documents.put("a", 10)
+        stored = documents.found("a")
+        condition = Unchanged(stored.seq_no, stored.primary_term)
+        documents.remove("a", 11)
+        assert documents.send(Write("a", body, condition), Write("never", body, condition)) == [CONFLICT, CONFLICT]
+
+    def test_every_write_has_the_next_sequence_number(self, documents: Documents) -> None:
+        numbers = []
+        for version in (1, 2, 3):
+            documents.put("a", version)
+            numbers.append(documents.found("a").seq_no)
+        assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]
+
+    def test_a_document_is_created_past_a_tombstone_at_the_next_version(self, documents: Documents) -> None:
+        documents.remove("a", 50)
+        assert documents.create("a", n=1) is APPLIED
+        assert documents.found("a").version == 51
+        assert documents.put("a", 51) is CONFLICT
+        assert documents.put("a", 52) is APPLIED
+
+    def test_a_document_is_created_only_where_there_is_none(self, documents: Documents) -> None:
+        assert documents.create("a", n=1) is APPLIED
+        assert documents.found("a").version == 1
+        assert documents.create("a", n=2) is CONFLICT
+        assert documents.found("a").source == {"n": 1}
+
+
+class TestDocuments:
+    """What is written comes back as it was, under the id it was written under."""
+
+    @pytest.mark.parametrize(
+        "number",
+        [
+            "9223372036854775808",
+            "12345678901234567890123456789012345678",
+            "-99999999999999999999999999999999999999",
+            "0.12345678901234567890123456789012345678",
+            "1.50",
+            "1E+125",
+            "1E-130",
+            "-0.0",
+        ],
+    )
+    def test_a_number_keeps_every_digit(self, documents: Documents, number: str) -> None:
+        body = b'{"exact":%b,"in":[{"a":%b}]}' % (number.encode(), number.encode())
+        assert documents.send(Write("a", body, External(1))) == [APPLIED]
+        source = documents.found("a").source
+        assert source == decode(body)
+        assert str(source["exact"]) == str(decode(number))
+
+    @pytest.mark.parametrize(
+        "document",
+        [{}, {"text": 'é🎻 "\\\n\t\0\u2028'}, {"deep": [[[{"a": [None, True, {}]}]]]}, {"a.b": {"c": 1}, " ": 2}],
+        ids=["empty", "text", "deep", "names"],
+    )
+    def test_a_document_comes_back_as_it_was(self, documents: Documents, document: dict[str, Any]) -> None:
+        assert documents.put("a", 1, **document) is APPLIED
+        assert documents.found("a").source == document
+
+    @pytest.mark.parametrize(
+        "identity",
+        [
+            "a|b",
+            "100%25|%7C",
+            "Ríl 丧 🎻",
+            "\0",
+            "a\0b",
+            "a\nb\r\t",
+            '"\\',
+            " ",
+            "..",
+            "/a?b#c&d",
+            "_id",
+            "\x7f\x85\u2028",
+            "x" * MAX_ID_BYTES,
+            "é" * (MAX_ID_BYTES // 2),
+        ],
+    )
+    def test_any_id_of_up_to_512_bytes_is_kept(self, documents: Documents, identity: str) -> None:
+        assert documents.put(identity, 1, n=1) is APPLIED
+        assert documents.found(identity).source == {"n": 1}
+        assert documents.remove(identity, 2) is APPLIED
+        assert documents.get(identity) is None
+
+    @pytest.mark.parametrize("identity", ["x" * (MAX_ID_BYTES + 1), "é" * (MAX_ID_BYTES // 2) + "x"])
+    def test_one_longer_id_fails_the_whole_bulk(self, documents: Documents, identity: str) -> None:
+        fine, long = (Write(one, b"{}", External(1)) for one in ("fine", identity))
+        with pytest.raises(SearchError, match="too long") as caught:
+            documents.send(fine, long)
+        assert caught.value.status == 400
+        assert documents.get("fine") is None
+
+    def test_what_the_mapping_refuses_is_refused_alone(self, documents: Documents) -> None:
+        writes = [
+            Write("one", b'{"n":1}', External(1)),
+            Write("text", b'{"n":"many"}', External(1)),
+            Write("object", b'{"k":{"a":1}}', External(1)),
+            Write("two", b'{"n":"2","unmapped":{"a":1}}', External(1)),
+        ]
+        assert documents.send(*writes) == [APPLIED, REJECTED, REJECTED, APPLIED]
+        found = documents.cluster.get_many(documents.name, ["one", "text", "object", "two"])
+        assert [one is not None for one in found] == [True, False, False, True]
+
+    def test_a_refusal_says_which_field_it_is_about(self, documents: Documents) -> None:
+        body = Write("a", b'{"n":"many"}', External(1)).encoded()
+        [item] = documents.cluster.bulk(documents.name, body, TIMEOUT_SECONDS)
+        assert "failed to parse field [n] of type [integer]" in classify(item).reason
+
+    def test_a_refused_write_leaves_the_document_and_its_version(self, documents: Documents) -> None:
+        documents.put("a", 10, n=1)
+        assert documents.put("a", 20, n="many") is REJECTED
+        assert documents.found("a").version == 10
+        assert documents.put("a", 11, n=2) is APPLIED
+
+    def test_documents_are_found_in_the_order_they_are_asked_for(self, documents: Documents) -> None:
+        for position, identity in enumerate("abc"):
+            documents.put(identity, position + 1, n=position)
+        documents.remove("b", 5)
+        found = documents.cluster.get_many(documents.name, ["c", "never", "a", "b", "c"])
+        assert [one and one.source["n"] for one in found] == [2, None, 0, None, 2]
+
+    def test_what_was_written_is_read_before_any_refresh(self, backend: Backend) -> None:
+        documents = Documents(backend, settings={"index": {"refresh_interval": "-1"}})
+        for version in (1, 2, 3):
+            documents.put("a", version, n=version)
+            assert documents.found("a").source == {"n": version}
+
+    def test_after_a_refresh_every_document_is_counted(self, documents: Documents) -> None:
+        for identity in "abc":
+            documents.put(identity, 1)
+        documents.remove("a", 2)
+        documents.remove("never", 2)
+        documents.cluster.refresh(documents.name)
+        assert documents.cluster.count(documents.name) == 2
+
+
+class TestIndexes:
+    """Creating, describing, finding and swapping indexes."""
+
+    def test_an_index_is_created_with_both_its_aliases(self, backend: Backend) -> None:
+        alias, clock = backend.new_name(), ManualClock()
+        name, created = ensure_index(backend.cluster, alias, MAPPINGS, {}, clock)
+        backend.made.append(name)
+        assert created
+        assert backend.cluster.indexes_behind(alias) == backend.cluster.indexes_behind(f"{alias}-sync") == [name]
+        assert backend.cluster.exists(alias)
+        assert ensure_index(backend.cluster, alias, MAPPINGS, {}, clock) == (name, False)
+        backend.cluster.delete(name)
+        assert not backend.cluster.exists(alias)
+        assert backend.cluster.indexes_behind(alias) == []
+
+    def test_a_name_that_is_taken_is_refused(self, documents: Documents) -> None:
+        with pytest.raises(SearchError, match="resource_already_exists") as caught:
+            documents.cluster.create(documents.name, {})
+        assert caught.value.status == 400
+
+    def test_aliases_are_swapped_at_once(self, backend: Backend) -> None:
+        old, new = sorted((backend.new_name(), backend.new_name()))
+        alias = f"{old}-alias"
+        backend.cluster.create(old, {"aliases": {alias: {}}})
+        backend.cluster.create(new, {})
+        swap = [{"remove": {"index": old, "alias": alias}}, {"add": {"index": new, "alias": alias}}]
+        backend.cluster.update_aliases(swap)
+        assert backend.cluster.indexes_behind(alias) == [new]
+        backend.cluster.update_aliases([{"add": {"index": old, "alias": alias}}])
+        assert backend.cluster.indexes_behind(alias) == [old, new]
+
+    @pytest.mark.parametrize("verb", ["add", "remove"])
+    def test_aliases_change_all_at_once_or_not_at_all(self, documents: Documents, verb: str) -> None:
+        alias, name = f"{documents.name}-alias", documents.name
+        with pytest.raises(SearchError, match="no such index") as caught:
+            documents.cluster.update_aliases(
+                [{"add": {"index": name, "alias": alias}}, {verb: {"index": "contract-none", "alias": alias}}]
+            )
+        assert caught.value.status == 404
+        assert documents.cluster.indexes_behind(alias) == []
+
+    def test_removing_an_alias_that_is_not_there_is_an_error_only_alone(self, documents: Documents) -> None:
+        alias = f"{documents.name}-alias"
+        remove = {"remove": {"index": documents.name, "alias": f"{documents.name}-none"}}
+        with pytest.raises(SearchError, match="aliases_not_found") as caught:
+            documents.cluster.update_aliases([remove])
+        assert caught.value.status == 404
+        documents.cluster.update_aliases([remove, {"add": {"index": documents.name, "alias": alias}}])
+        assert documents.cluster.indexes_behind(alias) == [documents.name]
+
+    def test_an_index_is_deleted_by_its_own_name_alone(self, documents: Documents) -> None:
+        alias = f"{documents.name}-alias"
+        documents.cluster.update_aliases([{"add": {"index": documents.name, "alias": alias}}])
+        with pytest.raises(SearchError):
+            documents.cluster.delete(alias)
+        assert documents.cluster.exists(documents.name)
+        documents.cluster.delete(documents.name)
+        assert not documents.cluster.exists(documents.name)
+        assert not documents.cluster.exists(alias)
+
+    def test_what_is_missing_is_told_as_missing(self, backend: Backend) -> None:
+        missing = backend.new_name()
+        assert not backend.cluster.exists(missing)
+        assert backend.cluster.indexes_behind(missing) == []
+        for ask in (backend.cluster.delete, backend.cluster.refresh, backend.cluster.count, backend.cluster.describe):
+            with pytest.raises(SearchError, match="no such index") as caught:
+                ask(missing)
+            assert caught.value.status == 404
+        with pytest.raises(SearchError, match="no such index"):
+            backend.cluster.get_many(missing, ["a"])
+
+    def test_a_declaration_agrees_with_the_index_made_from_it(self, backend: Backend) -> None:
+        """Whatever the cluster leaves out, fills in or spells differently must not look like a contradiction."""
+        name = backend.new_name()
+        backend.cluster.create(name, {**creation_body(name, DECLARED, SETTINGS), "aliases": {}})
+        assert list(differences(DECLARED, SETTINGS, backend.cluster.describe(name))) == []
+
+    def test_every_contradiction_with_the_index_is_found(self, backend: Backend) -> None:
+        name = backend.new_name()
+        backend.cluster.create(name, {**creation_body(name, DECLARED, SETTINGS), "aliases": {}})
+        other: dict[str, Any] = {
+            "dynamic": "strict",
+            "properties": {
+                "title": {"type": "text", "fields": {"raw": {"type": "text"}}},
+                "copied": {"type": "text", "copy_to": "title"},
+                "factor": {"type": "scaled_float", "scaling_factor": 10},
+                "long": {"type": "integer"},
+                "more": {"type": "keyword"},
+                "person": {"properties": {"name": {"type": "keyword"}}},
+                "plain_norms": {"type": "text", "norms": False},
+            },
+        }
+        settings = {"analysis": {"analyzer": {"words": {"filter": ["asciifolding", "lowercase"]}}}}
+        found = list(differences(other, settings, backend.cluster.describe(name)))
+        assert [line.split()[1] for line in found] == [
+            "title.raw",
+            "copied",
+            "factor",
+            "long",
+            "more",
+            "person.name",
+            "plain_norms",
+            "is",
+            "analysis.analyzer.words.filter",
+        ]
+
+    def test_tombstones_live_as_long_as_declared(self, backend: Backend) -> None:
+        name = backend.new_name()
+        backend.cluster.create(name, {**creation_body(name, {}, {}), "aliases": {}})
+        assert backend.cluster.describe(name)["settings"]["index"]["gc_deletes"] == "15m"
+
+
+SETTINGS: dict[str, Any] = {
+    "number_of_shards": 1,
+    "analysis": {
+        "analyzer": {"words": {"type": "custom", "tokenizer": "standard", "filter": ["lowercase", "asciifolding"]}},
+        "filter": {"grams": {"type": "edge_ngram", "min_gram": 1, "max_gram": 3, "preserve_original": True}},
+        "normalizer": {"caseless": {"type": "custom", "filter": ["lowercase"]}},
+    },
+}
+DECLARED: dict[str, Any] = {
+    "dynamic": False,
+    "properties": {
+        "title": {
+            "type": "text",
+            "analyzer": "words",
+            "fields": {"raw": {"type": "keyword", "ignore_above": 256, "normalizer": "caseless"}},
+        },
+        "all": {"type": "text"},
+        "copied": {"type": "text", "copy_to": "all"},
+        "copied_twice": {"type": "text", "copy_to": ["all", "title"]},
+        "plain_norms": {"type": "text", "norms": True},
+        "no_norms": {"type": "text", "norms": False},
+        "keyword_norms": {"type": "keyword", "norms": True},
+        "no_keyword_norms": {"type": "keyword", "norms": False},
+        "searched_alike": {"type": "text", "analyzer": "english", "search_analyzer": "english"},
+        "searched_otherwise": {"type": "text", "analyzer": "english", "search_analyzer": "standard"},
+        "positions": {"type": "text", "index_options": "positions"},
+        "offsets": {"type": "text", "index_options": "offsets"},
+        "docs": {"type": "keyword", "index_options": "docs"},
+        "term_vector": {"type": "text", "term_vector": "no"},
+        "fielddata": {"type": "text", "fielddata": False},
+        "phrases": {"type": "text", "index_phrases": False},
+        "prefixes": {"type": "text", "index_prefixes": {"min_chars": 1, "max_chars": 10}},
+        "some_prefixes": {"type": "text", "index_prefixes": {"min_chars": 3}},
+        "not_stored": {"type": "text", "store": False},
+        "stored": {"type": "text", "store": True},
+        "indexed": {"type": "text", "index": True},
+        "not_indexed": {"type": "text", "index": False},
+        "ordinals": {"type": "keyword", "eager_global_ordinals": False},
+        "longest": {"type": "keyword", "ignore_above": 2147483647},
+        "doc_values": {"type": "keyword", "doc_values": True},
+        "no_doc_values": {"type": "keyword", "doc_values": "false"},
+        "split": {"type": "keyword", "split_queries_on_whitespace": False},
+        "null_keyword": {"type": "keyword", "null_value": "none"},
+        "long": {"type": "long", "coerce": True, "ignore_malformed": False},
+        "lenient": {"type": "long", "coerce": False, "ignore_malformed": True},
+        "null_long": {"type": "long", "null_value": 0},
+        "null_double": {"type": "double", "null_value": 1},
+        "null_text": {"type": "integer", "null_value": "5"},
+        "null_boolean": {"type": "boolean", "null_value": False},
+        "factor": {"type": "scaled_float", "scaling_factor": 100},
+        "date": {"type": "date", "format": "strict_date_optional_time||epoch_millis"},
+        "seconds": {"type": "date", "format": "epoch_second"},
+        "binary": {"type": "binary", "doc_values": False},
+        "address": {"type": "ip"},
+        "place": {"type": "geo_point"},
+        "as_you_type": {"type": "search_as_you_type", "max_shingle_size": 3},
+        "object": {"type": "object", "properties": {}},
+        "closed": {"type": "object", "enabled": False},
+        "strict": {"type": "object", "dynamic": "strict"},
+        "person": {"properties": {"name": {"type": "text"}}},
+        "persons": {"type": "nested", "include_in_parent": False, "properties": {"name": {"type": "keyword"}}},
+    },
+}
+
+
+class TestKnownDifferences:
+    """Each is asserted where it is listed, and its absence where it is not: a list that is wrong fails."""
+
+    def test_a_bulk_to_a_missing_index(self, backend: Backend) -> None:
+        """OpenSearch makes an index of its own then, with a guessed mapping, unless its administrator forbids it."""
+        missing = backend.new_name()
+        [item] = backend.cluster.bulk(missing, Write("a", b"{}", External(1)).encoded(), TIMEOUT_SECONDS)
+        refused = classify(item).outcome is Outcome.NO_INDEX and not backend.cluster.exists(missing)
+        made = classify(item).outcome is APPLIED and backend.cluster.exists(missing)
+        assert refused or made
+        assert refused is backend.differs(NO_INDEX_BY_ITSELF)
+
+    def test_a_count_before_a_refresh(self, backend: Backend) -> None:
+        documents = Documents(backend, settings={"index": {"refresh_interval": "-1"}})
+        documents.put("a", 1)
+        visible = bool(backend.cluster.count(documents.name))
+        documents.cluster.refresh(documents.name)
+        assert backend.cluster.count(documents.name) == 1
+        assert visible is backend.differs(VISIBLE_AT_ONCE)
+
+    def test_a_value_that_a_boolean_cannot_hold(self, documents: Documents, backend: Backend) -> None:
+        accepted = documents.put("a", 1, b="perhaps") is APPLIED
+        assert accepted is backend.differs(ONLY_COMMON_REFUSALS)
+
+    def test_how_a_default_is_described(self, backend: Backend) -> None:
+        documents = Documents(backend, mappings={"properties": {"title": {"type": "text", "norms": True}}})
+        described = backend.cluster.describe(documents.name)
+        kept = "norms" in described["mappings"]["properties"]["title"]
+        assert kept is ("uuid" not in described["settings"].get("index", {}))
+        assert kept is backend.differs(DESCRIBES_THE_DECLARATION)

@@ -1,0 +1,270 @@
+"""State, checkpoints and the lease on a real DynamoDB API: conditions, prefixes and pages as it has them."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from dynadex import clients
+from dynadex.local.stack import Endpoints
+from dynadex.progress.checkpoints import Checkpoint, Checkpoints
+from dynadex.progress.lease import Lease
+from dynadex.progress.state_table import StateError, StateTable
+from dynadex.settings import Settings
+from dynadex.testing import ManualClock
+
+TERM = 10.0
+
+
+@pytest.fixture(scope="module")
+def client(local_stack: Endpoints) -> Iterator[Any]:
+    client = clients.dynamodb(Settings(dynamodb_url=local_stack.dynamodb))
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def table_name(client: Any) -> str:
+    name = f"contract-{uuid.uuid4().hex[:12]}-dynadex"
+    StateTable(client, name, "any").ensure()
+    return name
+
+
+@pytest.fixture
+def state(client: Any, table_name: str) -> StateTable:
+    """An empty state of its own, in a table shared with others."""
+    return StateTable(client, table_name, f"index-{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture
+def checkpoints(state: StateTable) -> Checkpoints:
+    return Checkpoints(state, ManualClock())
+
+
+class SlowDynamoDB:
+    """An API whose tables take their time, as AWS's do and an emulator's do not."""
+
+    def __init__(self, status: str | None) -> None:
+        self._status = status
+        self.calls: list[str] = []
+
+    def describe_table(self, **request: Any) -> Any:  # noqa: ARG002
+        self.calls.append("describe")
+        if self._status is None:
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": ""}}, "DescribeTable")
+        return {"Table": {"TableStatus": self._status}}
+
+    def create_table(self, **request: Any) -> None:  # noqa: ARG002
+        self.calls.append("create")
+
+    def get_waiter(self, name: str) -> SlowDynamoDB:
+        assert name == "table_exists"
+        return self
+
+    def wait(self, **request: Any) -> None:  # noqa: ARG002
+        self.calls.append("wait")
+
+
+class TestStateTable:
+    def test_the_table_is_made_once_and_kept(self, client: Any, state: StateTable) -> None:
+        state.put("a", {"v": {"S": "x"}})
+        state.ensure()
+        assert state.get("a") is not None
+        described = client.describe_table(TableName=state.name)["Table"]
+        assert {one["AttributeName"]: one["KeyType"] for one in described["KeySchema"]} == {
+            "sync": "HASH",
+            "what": "RANGE",
+        }
+        assert described["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+
+    def test_several_workers_may_make_the_table_at_once(self, client: Any) -> None:
+        name = f"contract-{uuid.uuid4().hex[:12]}-dynadex"
+        start, errors = threading.Barrier(4), []
+
+        def ensure() -> None:
+            start.wait()
+            try:
+                StateTable(client, name, "songs").ensure()
+            except StateError as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=ensure) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert errors == []
+        assert StateTable(client, name, "songs").get("a") is None
+
+    @pytest.mark.parametrize(
+        ("status", "calls"),
+        [
+            ("ACTIVE", ["describe"]),
+            ("UPDATING", ["describe"]),
+            ("CREATING", ["describe", "wait"]),
+            (None, ["describe", "create", "wait"]),
+        ],
+    )
+    def test_a_table_that_another_worker_is_just_making_is_waited_for(
+        self, status: str | None, calls: list[str]
+    ) -> None:
+        slow: Any = SlowDynamoDB(status)
+        StateTable(slow, "songs-dynadex", "songs").ensure()
+        assert slow.calls == calls
+
+    def test_what_was_put_is_there_until_it_is_deleted(self, state: StateTable) -> None:
+        assert state.get("a") is None
+        assert state.put("a", {"v": {"S": "1"}, "old": {"BOOL": True}})
+        assert state.put("a", {"v": {"S": "2"}})
+        found = state.get("a")
+        assert found is not None
+        assert {name: value for name, value in found.items() if name not in ("sync", "what")} == {"v": {"S": "2"}}
+        state.delete("a")
+        state.delete("a")
+        assert state.get("a") is None
+
+    def test_a_condition_that_does_not_hold_changes_nothing(self, state: StateTable) -> None:
+        absent = "attribute_not_exists(v)"
+        assert state.put("a", {"v": {"N": "1"}}, absent)
+        assert not state.put("a", {"v": {"N": "2"}}, absent)
+        assert not state.put("a", {"v": {"N": "2"}}, "v = :v", {":v": {"N": "3"}})
+        assert (state.get("a") or {})["v"] == {"N": "1"}
+        assert state.put("a", {"v": {"N": "2"}}, "v = :v", {":v": {"N": "1"}})
+        assert (state.get("a") or {})["v"] == {"N": "2"}
+
+    def test_names_are_found_by_their_beginning(self, state: StateTable) -> None:
+        for name in ("checkpoint/a", "checkpoint/b", "checkpoint", "checkpoints/a", "lease"):
+            state.put(name, {"v": {"S": name}})
+        found = state.all("checkpoint/")
+        assert {name: item["v"]["S"] for name, item in found.items()} == {
+            "checkpoint/a": "checkpoint/a", "checkpoint/b": "checkpoint/b",
+        }  # fmt: skip
+        assert state.all("nothing/") == {}
+
+    def test_names_beyond_one_page_are_found(self, state: StateTable) -> None:
+        """A page ends after one megabyte."""
+        for position in range(5):
+            state.put(f"large/{position}", {"v": {"S": "x" * 300_000}})
+        assert sorted(state.all("large/")) == [f"large/{position}" for position in range(5)]
+
+    def test_every_sync_has_its_own_state(self, client: Any, state: StateTable) -> None:
+        other = StateTable(client, state.name, "another-index")
+        state.put("checkpoint/a", {"v": {"S": "mine"}})
+        assert other.get("checkpoint/a") is None
+        assert other.all("checkpoint/") == {}
+        other.put("checkpoint/a", {"v": {"S": "theirs"}})
+        other.delete("checkpoint/a")
+        assert state.get("checkpoint/a") is not None
+
+    def test_a_missing_table_is_named(self, client: Any) -> None:
+        missing = StateTable(client, "contract-none-dynadex", "songs")
+        for ask in (
+            lambda: missing.get("a"),
+            lambda: missing.put("a", {}),
+            lambda: missing.delete("a"),
+            lambda: missing.all("a"),
+        ):
+            with pytest.raises(StateError, match=r"the state table contract-none-dynadex: .*DYNADEX_STATE_TABLE"):
+                ask()
+
+
+class TestCheckpoints:
+    def test_a_position_is_loaded_as_it_was_saved(self, checkpoints: Checkpoints) -> None:
+        saved = {
+            "shardId-00000000000000000001-aaaaaaaa": Checkpoint("111" * 13, finished=False),
+            "shardId-00000000000000000002-bbbbbbbb": Checkpoint(None),
+            "shardId-00000000000000000003-cccccccc": Checkpoint("7", finished=True),
+            "shardId-00000000000000000004-dddddddd": Checkpoint(None, finished=True),
+        }
+        assert checkpoints.load() == {}
+        for shard_id, checkpoint in saved.items():
+            checkpoints.save(shard_id, checkpoint)
+        assert checkpoints.load() == saved
+
+    def test_the_last_position_saved_counts(self, checkpoints: Checkpoints) -> None:
+        for checkpoint in (Checkpoint(None), Checkpoint("1"), Checkpoint("2"), Checkpoint("2", finished=True)):
+            checkpoints.save("shard", checkpoint)
+            assert checkpoints.load() == {"shard": checkpoint}
+
+    def test_a_forgotten_shard_is_gone(self, checkpoints: Checkpoints) -> None:
+        checkpoints.save("a", Checkpoint("1", finished=True))
+        checkpoints.save("b", Checkpoint("2"))
+        checkpoints.forget("a")
+        checkpoints.forget("never")
+        assert checkpoints.load() == {"b": Checkpoint("2")}
+
+    def test_the_stream_is_known_once_it_is_followed(self, checkpoints: Checkpoints) -> None:
+        assert checkpoints.stream() is None
+        checkpoints.follow("arn:1")
+        checkpoints.follow("arn:2")
+        assert checkpoints.stream() == "arn:2"
+        assert checkpoints.load() == {}
+
+    def test_an_index_is_stale_from_when_it_is_said_until_reading_starts_over(self, checkpoints: Checkpoints) -> None:
+        assert checkpoints.stale() is None
+        checkpoints.save("a", Checkpoint("1"))
+        checkpoints.follow("arn:1")
+        checkpoints.mark_stale("shard a was trimmed")
+        assert checkpoints.stale() == "shard a was trimmed"
+        checkpoints.start_over()
+        assert (checkpoints.stale(), checkpoints.stream(), checkpoints.load()) == (None, None, {})
+        checkpoints.start_over()
+
+
+class TestLease:
+    def test_one_worker_holds_it_and_passes_it_on(self, state: StateTable) -> None:
+        clock = ManualClock()
+        first, second = (Lease(state, owner, clock, TERM) for owner in ("first", "second"))
+        assert first.holder() == ""
+        assert first.acquire()
+        assert first.renew()
+        assert not second.acquire()
+        assert second.holder() == "first"
+        first.release()
+        assert second.holder() == ""
+        assert second.acquire()
+        assert not first.renew()
+        assert second.renew()
+
+    def test_a_silent_holder_is_replaced_and_learns_of_it(self, state: StateTable) -> None:
+        clock = ManualClock()
+        first, second = (Lease(state, owner, clock, TERM) for owner in ("first", "second"))
+        assert first.acquire()
+        assert not second.acquire()
+        clock.advance(TERM)
+        assert second.acquire()
+        assert not first.renew()
+        first.release()
+        assert second.renew()
+
+    @pytest.mark.parametrize("before", ["nobody", "a holder that left", "a silent holder"])
+    def test_of_many_that_ask_at_once_one_gets_it(self, state: StateTable, before: str) -> None:
+        clock = ManualClock()
+        workers = [Lease(state, f"worker-{number}", clock, TERM) for number in range(6)]
+        if before != "nobody":
+            holder = Lease(state, "holder", clock, TERM)
+            assert holder.acquire()
+            assert [worker.acquire() for worker in workers] == [False] * 6
+            if before == "a holder that left":
+                holder.release()
+            else:
+                clock.advance(TERM)
+        start, got = threading.Barrier(len(workers)), []
+
+        def acquire(worker: Lease) -> None:
+            start.wait()
+            if worker.acquire():
+                got.append(worker.owner)
+
+        threads = [threading.Thread(target=acquire, args=(worker,)) for worker in workers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(got) == 1
+        assert workers[0].holder() == got[0]

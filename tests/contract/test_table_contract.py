@@ -1,0 +1,389 @@
+"""What dynadex relies on of a table and its stream: one suite for the fake and the local stack's DynamoDB."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import dynadex
+from dynadex import clients
+from dynadex.change import Change
+from dynadex.clock import SystemClock
+from dynadex.document.identity import KeySchema, document_id
+from dynadex.errors import SourceError
+from dynadex.local.stack import Endpoints
+from dynadex.run.refill import Slice
+from dynadex.settings import Settings
+from dynadex.source.attribute_values import plain
+from dynadex.source.shard_reader import ShardReader, StreamTrimmedError, list_shards
+from dynadex.source.stream_event import parse
+from dynadex.source.table import Table, TableDescription
+from dynadex.source.table_scan import TableScan
+from dynadex.testing import InMemoryTable
+from tests.contract.differences import SPELLING_KEPT, TABLE
+
+TEXT = KeySchema(("id",), ("S",))
+NUMBER = KeySchema(("n",), ("N",))
+BINARY = KeySchema(("b",), ("B",))
+# The sort key sorts before the partition key by name: the order must come from their roles.
+COMPOSITE = KeySchema(("partition", "at"), ("S", "N"))
+
+Item = dict[str, Any]
+NO_SHARD = "shardId-00000000000000000000-99999999"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where tables are made. ``make`` takes a name and a key, and returns clients for the table and its stream."""
+
+    name: str
+    make: Callable[[str, KeySchema], tuple[Any, Any]]
+
+    def differs(self, behaviour: str) -> bool:
+        return behaviour in TABLE[self.name]
+
+
+@pytest.fixture(scope="session", params=list(TABLE))
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    if request.param == "memory":
+        request.getfixturevalue("report_backend")(f"memory table {dynadex.__version__}")
+
+        def in_memory(name: str, schema: KeySchema) -> tuple[Any, Any]:
+            table = InMemoryTable(name, schema, SystemClock())
+            return table, table
+
+        yield Backend("memory", in_memory)
+        return
+    endpoints: Endpoints = request.getfixturevalue("local_stack")
+    settings = Settings(dynamodb_url=endpoints.dynamodb)
+    client, streams = clients.dynamodb(settings), clients.dynamodb_streams(settings)
+
+    def in_ministack(name: str, schema: KeySchema) -> tuple[Any, Any]:
+        create_table(client, name, schema, {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+        return client, streams
+
+    yield Backend("ministack", in_ministack)
+    client.close()
+    streams.close()
+
+
+def create_table(client: Any, name: str, schema: KeySchema, stream: dict[str, Any]) -> None:
+    client.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": n, "KeyType": k} for n, k in zip(schema.names, ("HASH", "RANGE"), strict=False)],
+        AttributeDefinitions=[
+            {"AttributeName": n, "AttributeType": t} for n, t in sorted(zip(schema.names, schema.types, strict=True))
+        ],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification=stream,
+    )
+
+
+class Made:
+    """One table of one test, with everything dynadex does to it."""
+
+    def __init__(self, backend: Backend, schema: KeySchema = TEXT) -> None:
+        self.name = f"contract-{uuid.uuid4().hex[:12]}"
+        self.schema = schema
+        self.client, self.streams = backend.make(self.name, schema)
+        self.table = Table(self.client, self.name)
+
+    def fill(self, count: int) -> list[str]:
+        ids = [f"item-{position:04}" for position in range(count)]
+        for identity in ids:
+            self.table.put(text(identity))
+        return ids
+
+    def scan(self, limit: int | None = None, segment: int = 0, total_segments: int = 1) -> list[list[Item]]:
+        """The items of every page."""
+        scan = TableScan(self.client, self.name, SystemClock(), segment=segment, total_segments=total_segments)
+        pages, start = [], None
+        while True:
+            page = scan.page(start, limit)
+            pages.append([dict(item) for item in page.items])
+            start = page.last_evaluated_key
+            if start is None:
+                return pages
+
+    def reader(self, after: str | None = None) -> ShardReader:
+        arn = self.table.describe().usable_stream()
+        [shard] = list_shards(self.streams, arn)
+        return ShardReader(self.streams, arn, shard.shard_id, after)
+
+    def changes(self, after: str | None = None) -> list[Change]:
+        read = self.reader(after).read(1000)
+        assert not read.ended
+        parsed = [parse(record) for record in read.records]
+        changes = [one for one in parsed if isinstance(one, Change)]
+        assert len(changes) == len(parsed)
+        return changes
+
+
+@pytest.fixture
+def made(backend: Backend) -> Made:
+    return Made(backend)
+
+
+def text(identity: str, **attributes: Any) -> Item:
+    return {"id": {"S": identity}, **attributes}
+
+
+class TestTable:
+    """What it looks like, and single items."""
+
+    @pytest.mark.parametrize("schema", [TEXT, NUMBER, BINARY, COMPOSITE], ids=lambda schema: "+".join(schema.types))
+    def test_it_is_described_partition_first(self, backend: Backend, schema: KeySchema) -> None:
+        made = Made(backend, schema)
+        description = made.table.describe()
+        assert description.schema == schema
+        assert description.name == made.name
+        assert description.stream_view == "NEW_AND_OLD_IMAGES"
+        assert made.name in description.usable_stream()
+
+    def test_what_is_missing_is_told_as_missing(self, made: Made) -> None:
+        missing = Table(made.client, "contract-none")
+        for ask in (
+            missing.describe,
+            lambda: missing.put(text("a")),
+            lambda: missing.delete(text("a")),
+            lambda: missing.read_items([text("a")]),
+            lambda: TableScan(made.client, "contract-none", SystemClock()).page(None),
+        ):
+            with pytest.raises(SourceError, match="it does not exist") as caught:
+                ask()
+            assert not caught.value.retryable
+
+    def test_an_item_is_read_as_it_was_last_written(self, made: Made) -> None:
+        item = text("a", s={"S": "é🎻\0"}, n={"N": "12345678901234567890123456789012345678"}, t={"BOOL": True})
+        item |= {
+            "l": {"L": [{"NULL": True}]},
+            "m": {"M": {"in": {"S": ""}}},
+            "b": {"B": b"\x00\xff"},
+            "ss": {"SS": ["a"]},
+        }
+        made.table.put(text("a", old={"S": "x"}))
+        made.table.put(item)
+        assert made.table.read_items([{"id": {"S": "a"}}]) == [item]
+
+    def test_an_item_is_deleted_once(self, made: Made) -> None:
+        made.table.put(text("a"))
+        assert made.table.delete(text("a"))
+        assert not made.table.delete(text("a"))
+        assert made.table.read_items([text("a")]) == [None]
+
+    def test_items_are_read_in_the_order_they_are_asked_for(self, made: Made) -> None:
+        made.fill(250)
+        wanted = ["item-0249", "never", "item-0000", *(f"item-{position:04}" for position in range(240)), "item-0249"]
+        found = made.table.read_items([text(identity) for identity in wanted])
+        assert [item and item["id"]["S"] for item in found] == [None if one == "never" else one for one in wanted]
+        assert made.table.read_items([]) == []
+
+    def test_a_number_is_found_however_its_key_is_spelled(self, backend: Backend) -> None:
+        made = Made(backend, COMPOSITE)
+        made.table.put({"partition": {"S": "a"}, "at": {"N": "1.50"}, "v": {"S": "x"}})
+        keys = [{"partition": {"S": "a"}, "at": {"N": spelled}} for spelled in ("1.5", "1.50", "15E-1", "1.5", "1.6")]
+        found = made.table.read_items(keys)
+        assert [item and item["v"]["S"] for item in found] == ["x", "x", "x", "x", None]
+
+    def test_a_binary_key_is_taken_as_bytes_and_as_base64_text(self, backend: Backend) -> None:
+        made = Made(backend, BINARY)
+        made.table.put({"b": {"B": b"\x00\xff"}, "v": {"S": "x"}})
+        found = made.table.read_items([{"b": {"B": b"\x00\xff"}}, {"b": {"B": "AP8="}}, {"b": {"B": "AAA="}}])
+        assert [item and item["v"]["S"] for item in found] == ["x", "x", None]
+        assert made.table.delete({"b": {"B": "AP8="}})
+        assert made.table.read_items([{"b": {"B": b"\x00\xff"}}]) == [None]
+
+    @pytest.mark.parametrize(
+        ("arn", "view", "reason"),
+        [(None, None, "has no stream"), ("arn", "KEYS_ONLY", "KEYS_ONLY"), ("arn", "OLD_IMAGE", "OLD_IMAGE")],
+    )
+    def test_a_stream_that_cannot_be_used_says_how_to_get_one(
+        self, arn: str | None, view: str | None, reason: str
+    ) -> None:
+        with pytest.raises(SourceError, match=rf"{reason}.*StreamViewType=NEW_AND_OLD_IMAGES"):
+            TableDescription("songs", TEXT, arn, view, 0).usable_stream()
+
+    @pytest.mark.parametrize("view", ["NEW_IMAGE", "NEW_AND_OLD_IMAGES"])
+    def test_a_stream_with_new_images_is_used(self, view: str) -> None:
+        assert TableDescription("songs", TEXT, "arn", view, 0).usable_stream() == "arn"
+
+    def test_a_table_without_a_stream_is_described_so(self, local_stack: Endpoints) -> None:
+        name, client = (
+            f"contract-{uuid.uuid4().hex[:12]}",
+            clients.dynamodb(Settings(dynamodb_url=local_stack.dynamodb)),
+        )
+        create_table(client, name, TEXT, {"StreamEnabled": False})
+        description = Table(client, name).describe()
+        assert (description.stream_arn, description.stream_view) == (None, None)
+        client.close()
+
+
+class TestScan:
+    """Pages that cover the table, each item once."""
+
+    @pytest.mark.parametrize("limit", [1, 7, 20, 21, None])
+    def test_pages_cover_the_table_once(self, made: Made, limit: int | None) -> None:
+        ids = made.fill(20)
+        pages = made.scan(limit)
+        assert sorted(item["id"]["S"] for page in pages for item in page) == ids
+        assert all(len(page) <= (limit or 20) for page in pages)
+        # A page that is full does not know whether anything follows it.
+        assert len(pages) == (1 if limit is None else 20 // limit + 1)
+
+    def test_an_empty_table_is_one_empty_page(self, made: Made) -> None:
+        assert made.scan() == made.scan(limit=5) == [[]]
+
+    @pytest.mark.parametrize("total_segments", [1, 2, 5, 40])
+    def test_segments_cover_the_table_once(self, made: Made, total_segments: int) -> None:
+        ids = made.fill(20)
+        found = []
+        for segment in range(total_segments):
+            found += [item["id"]["S"] for page in made.scan(3, segment, total_segments) for item in page]
+        assert sorted(found) == ids
+
+    @pytest.mark.parametrize(
+        ("schema", "keys"),
+        [
+            (NUMBER, [{"n": {"N": number}} for number in ("-1.5", "0", "3", "100000000000000000000", "0.5")]),
+            (BINARY, [{"b": {"B": content}} for content in (b"\x00", b"\xff\xfe", b"a", b"\x00\x00")]),
+            (COMPOSITE, [{"partition": {"S": p}, "at": {"N": n}} for p in ("a|", "é🎻") for n in ("1", "2.5", "-3")]),
+        ],
+        ids=["number", "binary", "composite"],
+    )
+    def test_a_scan_goes_on_from_a_key_that_went_through_json(
+        self, backend: Backend, schema: KeySchema, keys: list[Item]
+    ) -> None:
+        made = Made(backend, schema)
+        for key in keys:
+            made.table.put(key)
+        scan = TableScan(made.client, made.name, SystemClock())
+        found: list[str] = []
+        event: dict[str, Any] = {}
+        while True:
+            page = scan.page(Slice.from_event(event).start_key, 1)
+            found += [document_id(schema, item) for item in page.items]
+            event = json.loads(json.dumps(Slice(page.last_evaluated_key).as_event()))
+            if not event:
+                break
+        assert sorted(found) == sorted(document_id(schema, key) for key in keys)
+
+    def test_a_page_is_as_old_as_its_request(self, made: Made) -> None:
+        before = SystemClock().now_us()
+        page = TableScan(made.client, made.name, SystemClock()).page(None)
+        assert before <= page.requested_at_us <= SystemClock().now_us()
+
+    def test_a_page_sees_what_was_written_just_before(self, made: Made) -> None:
+        for version in range(20):
+            made.table.put(text("a", v={"N": str(version)}))
+            assert [plain(item)["v"] for [item] in made.scan()] == [version]
+
+
+class TestStream:
+    """Records in the order of the changes, from anywhere, as often as wanted."""
+
+    def test_every_change_is_a_record_in_its_order(self, made: Made) -> None:
+        made.table.put(text("a", v={"N": "1"}))
+        made.table.put(text("b"))
+        made.table.put(text("a", v={"N": "2"}))
+        made.table.delete(text("a"))
+        made.table.put(text("a"))
+        changes = made.changes()
+        assert [(one.key["id"]["S"], one.image) for one in changes] == [
+            ("a", text("a", v={"N": "1"})),
+            ("b", text("b")),
+            ("a", text("a", v={"N": "2"})),
+            ("a", None),
+            ("a", text("a")),
+        ]
+        assert all(one.image_known for one in changes)
+
+    def test_sequence_numbers_grow_as_integers(self, made: Made) -> None:
+        made.fill(30)
+        numbers = [int(one.sequence_number) for one in made.changes()]
+        assert numbers == sorted(set(numbers))
+        assert len(numbers) == 30
+
+    def test_times_are_whole_seconds_of_the_change(self, made: Made) -> None:
+        before = SystemClock().now_us()
+        made.fill(3)
+        after = SystemClock().now_us()
+        for change in made.changes():
+            assert change.time_us % 1_000_000 == 0
+            assert before - 1_000_000 < change.time_us <= after
+
+    def test_a_removed_item_is_told_by_its_key_alone(self, made: Made) -> None:
+        made.table.put(text("a", v={"S": "x"}))
+        made.table.delete(text("a"))
+        change = made.changes()[-1]
+        assert (change.key, change.image, change.image_known) == (text("a"), None, True)
+
+    def test_what_changes_nothing_leaves_no_record(self, made: Made) -> None:
+        made.table.delete(text("never"))
+        made.table.put(text("a", v={"S": "x"}))
+        made.table.put(text("a", v={"S": "x"}))
+        made.table.delete(text("a"))
+        made.table.delete(text("a"))
+        assert [one.image for one in made.changes()] == [text("a", v={"S": "x"}), None]
+
+    @pytest.mark.parametrize("read_before", [1, 4, 9, 10])
+    def test_reading_goes_on_after_any_record(self, made: Made, read_before: int) -> None:
+        ids = made.fill(10)
+        after = made.changes()[read_before - 1].sequence_number
+        assert [one.key["id"]["S"] for one in made.changes(after)] == ids[read_before:]
+
+    def test_a_reader_follows_what_is_written_behind_it(self, made: Made) -> None:
+        reader = made.reader()
+        assert list(reader.read(10).records) == []
+        ids = made.fill(5)
+        found: list[str] = []
+        for _ in range(4):
+            read = reader.read(2)
+            assert len(read.records) <= 2
+            assert not read.ended
+            found += [record["dynamodb"]["Keys"]["id"]["S"] for record in read.records]
+        assert found == ids
+
+    @pytest.mark.parametrize(
+        ("schema", "key"),
+        [
+            (BINARY, {"b": {"B": b"\x00\xff"}}),
+            (NUMBER, {"n": {"N": "-1.5"}}),
+            (COMPOSITE, {"partition": {"S": "a|b"}, "at": {"N": "7"}}),
+        ],
+        ids=["binary", "number", "composite"],
+    )
+    def test_a_record_and_the_table_name_an_item_alike(self, backend: Backend, schema: KeySchema, key: Item) -> None:
+        made = Made(backend, schema)
+        made.table.put(key | {"v": {"B": b"\xfe"}})
+        [[scanned]] = made.scan()
+        made.table.delete(key)
+        changes = made.changes()
+        assert {document_id(schema, one.key) for one in changes} == {document_id(schema, scanned)}
+        assert changes[0].image is not None
+        assert plain(changes[0].image)["v"] == "/g=="
+
+    def test_a_shard_that_the_stream_does_not_have_was_trimmed(self, made: Made) -> None:
+        arn = made.table.describe().usable_stream()
+        with pytest.raises(StreamTrimmedError, match="dynadex refill"):
+            ShardReader(made.streams, arn, NO_SHARD, None).read(1)
+
+    def test_a_table_has_one_shard_without_a_parent(self, made: Made) -> None:
+        [shard] = list_shards(made.streams, made.table.describe().usable_stream())
+        assert shard.parent is None
+
+
+class TestKnownDifferences:
+    """Each is asserted where it is listed, and its absence where it is not: a list that is wrong fails."""
+
+    @pytest.mark.parametrize(("written", "stored"), [("1.50", "1.5"), ("-0", "0"), ("1E+3", "1000")])
+    def test_a_number_is_stored_in_one_spelling(self, made: Made, backend: Backend, written: str, stored: str) -> None:
+        made.table.put(text("a", n={"N": written}))
+        [item] = made.table.read_items([text("a")])
+        assert item is not None
+        assert item["n"]["N"] in (written, stored)
+        assert (item["n"]["N"] == written) is backend.differs(SPELLING_KEPT)

@@ -1,0 +1,43 @@
+"""Backends of the fault suite, and the line of figures it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dynadex.local.stack import LocalStack
+from tests.faults.stage import Figures
+from tests.opensearch_node import OpenSearchNode
+
+_FIGURES = pytest.StashKey[Figures]()
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig: pytest.Config) -> Figures:
+    """What the whole run does; add to it."""
+    return pytestconfig.stash.setdefault(_FIGURES, Figures())
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory, report_backend: Callable[[str], None]) -> Iterator[OpenSearchNode]:
+    """An OpenSearch of our own, since it will be killed."""
+    with OpenSearchNode(tmp_path_factory.mktemp("faults-opensearch")) as node:
+        report_backend(f"opensearch {node.version} (killed and restarted)")
+        yield node
+
+
+@pytest.fixture(scope="session")
+def dynamodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """DynamoDB, its streams and SQS on this machine."""
+    # Any URL that answers keeps the stack from starting a search cluster that nobody uses here.
+    with LocalStack(tmp_path_factory.mktemp("faults-stack")) as stack:
+        yield stack.endpoints.dynamodb
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The very last line, after pytest's own."""
+    figures = config.stash.get(_FIGURES, None)
+    if figures and figures.comparisons:
+        config.get_terminal_writer().line(str(figures))

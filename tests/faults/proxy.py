@@ -1,0 +1,357 @@
+"""An HTTP proxy in front of a backend that fails on demand, in ways a network or a cluster does, and counts each."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import select
+import socket
+import struct
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+LOOPBACK = "127.0.0.1"
+_UPSTREAM_SECONDS = 60.0
+_POLL_SECONDS = 0.05
+# A request applied after its client gave up arrives this much later at most.
+_LATEST_SECONDS = 3.0
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_HOP_BY_HOP = frozenset(("connection", "content-length", "keep-alive", "transfer-encoding"))
+_OK, _TOO_LARGE, _TOO_MANY, _BAD_GATEWAY, _UNAVAILABLE = 200, 413, 429, 502, 503
+
+
+class Fault(Enum):
+    """What may happen to a request, and whether the backend gets to see it."""
+
+    TOO_MANY = "429"
+    UNAVAILABLE = "503"
+    BAD_GATEWAY = "502 with a page instead of JSON"
+    SOME_TOO_MANY = "429 for some documents of a bulk"
+    REQUEST_RESET = "reset within the request"
+    REPLY_RESET = "reset within the reply"
+    TRUNCATED = "truncated reply"
+    REPLY_LOST = "reply lost after it was applied"
+    HUNG = "hung"
+    LATE = "applied after the client gave up"
+    TOO_LARGE = "413"
+
+
+# Those that strike by chance; a request is too large or it is not.
+BY_CHANCE = tuple(fault for fault in Fault if fault is not Fault.TOO_LARGE)
+# Those that keep a client waiting until its patience ends.
+SLOW = (Fault.HUNG, Fault.LATE)
+
+
+class Request(NamedTuple):
+    """A request as it arrives: its fate is decided before its body is read."""
+
+    method: str
+    path: str
+    headers: Any
+    length: int
+    body: bytes = b""
+
+
+class _Reply(NamedTuple):
+    status: int
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+
+
+def writes_or_reads_documents(request: Request) -> bool:
+    """Whether it is what a worker does over and over."""
+    return urlsplit(request.path).path.endswith(("/_bulk", "/_mget"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What goes wrong: each request it applies to is struck with a probability, by one of the kinds.
+
+    Bodies above ``most_bytes`` are answered 413, whatever chance says.
+    """
+
+    kinds: Sequence[Fault] = ()
+    probability: float = 0.0
+    most_bytes: int | None = None
+    applies_to: Callable[[Request], bool] = writes_or_reads_documents
+
+
+@dataclass
+class Happened:
+    """What really happened, and the largest request let through; threads add to it under a lock."""
+
+    faults: Counter[Fault] = field(default_factory=Counter)
+    requests: int = 0
+    largest_body: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def count(self, fault: Fault) -> None:
+        with self.lock:
+            self.faults[fault] += 1
+
+    def passed(self, request: Request) -> None:
+        with self.lock:
+            self.requests += 1
+            self.largest_body = max(self.largest_body, request.length)
+
+
+class Proxy:
+    """Answers on ``url`` for the backend at ``target``; ``plan`` may be replaced at any time."""
+
+    def __init__(self, target: str, seed: int = 0) -> None:
+        parts = urlsplit(target)
+        self.target = (parts.hostname or LOOPBACK, parts.port or 80)
+        self.plan = Plan()
+        self.happened = Happened()
+        self.closing = threading.Event()
+        self._chance = random.Random(seed)
+        self._chance_lock = threading.Lock()
+        self._server = _Server((LOOPBACK, 0), _Handler)
+        self._server.proxy = self
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self._server.server_address[1]}"
+
+    def heal(self) -> None:
+        """From now on nothing goes wrong; what is under way still may."""
+        self.plan = Plan()
+
+    def close(self) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.close_connections()
+        self._server.server_close()
+
+    def choose(self, request: Request) -> Fault | None:
+        """What is to happen to this request."""
+        plan = self.plan
+        if not plan.applies_to(request):
+            return None
+        if plan.most_bytes is not None and request.length > plan.most_bytes:
+            return Fault.TOO_LARGE
+        possible = [kind for kind in plan.kinds if kind is not Fault.SOME_TOO_MANY or _is_bulk(request)]
+        with self._chance_lock:
+            struck = bool(possible) and self._chance.random() < plan.probability
+            return self._chance.choice(possible) if struck else None
+
+    def random(self) -> float:
+        """A number between 0 and 1, from the proxy's seed."""
+        with self._chance_lock:
+            return self._chance.random()
+
+
+class _Server(ThreadingHTTPServer):
+    proxy: Proxy
+    daemon_threads = False
+    request_queue_size = 64
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._open: set[socket.socket] = set()
+        self._open_lock = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._open_lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Only close: a shutdown first would say goodbye where a reset is wanted."""
+        with self._open_lock:
+            self._open.discard(request)
+        request.close()
+
+    def close_connections(self) -> None:
+        """Wake the threads that wait for a client's next request."""
+        with self._open_lock:
+            for request in self._open:
+                with suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is nothing to speak of; all else would show as a difference."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self._upstream: http.client.HTTPConnection | None = None
+
+    def finish(self) -> None:
+        self._hang_up()
+        with suppress(OSError):
+            super().finish()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Nothing."""
+
+    def _serve(self) -> None:
+        proxy = self.server.proxy
+        request = Request(self.command, self.path, self.headers, int(self.headers.get("Content-Length") or 0))
+        fault = proxy.choose(request)
+        with suppress(OSError, http.client.HTTPException):
+            read = request.length // 2 if fault is Fault.REQUEST_RESET else request.length
+            request = request._replace(body=self.rfile.read(read))
+            if fault is None:
+                proxy.happened.passed(request)
+                self._answer(self._forward(request))
+            elif _STRIKES[fault](self, request):
+                proxy.happened.count(fault)
+            return
+        # Either side is gone: the other one learns of it as it would without a proxy.
+        self.close_connection = True
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve  # noqa: N815
+
+    def _refuse(self, status: int, kind: str) -> bool:
+        body = json.dumps({"error": {"type": kind, "reason": f"struck with {status}"}, "status": status}).encode()
+        self._answer(_Reply(status, [("Content-Type", "application/json")], body))
+        return True
+
+    def _bad_gateway(self, _: Request) -> bool:
+        page = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+        self._answer(_Reply(_BAD_GATEWAY, [("Content-Type", "text/html")], page))
+        return True
+
+    def _some_too_many(self, request: Request) -> bool:
+        operations = list(_operations(request.body))
+        refused = {i for i in range(len(operations)) if self.server.proxy.random() < 0.5} or {0}
+        taken = b"".join(lines for i, (_, lines) in enumerate(operations) if i not in refused)
+        items: Iterator[Any] = iter(())
+        if taken:
+            reply = self._forward(request._replace(body=taken))
+            if reply.status != _OK:
+                self._answer(reply)
+                return False
+            items = iter(json.loads(reply.body)["items"])
+        error = {"type": "rejected_execution_exception", "reason": "struck with 429"}
+        merged = [
+            {verb: {"status": _TOO_MANY, "error": error}} if i in refused else next(items)
+            for i, (verb, _) in enumerate(operations)
+        ]
+        body = json.dumps({"items": merged}).encode()
+        self._answer(_Reply(_OK, [("Content-Type", "application/json")], body))
+        return True
+
+    def _reset(self, _: Request) -> bool:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.close_connection = True
+        return True
+
+    def _reply_reset(self, request: Request) -> bool:
+        return self._truncated(request) and self._reset(request)
+
+    def _truncated(self, request: Request) -> bool:
+        reply = self._forward(request)
+        self._answer(reply, sent=len(reply.body) // 2)
+        self.close_connection = True
+        return True
+
+    def _reply_lost(self, request: Request) -> bool:
+        self._forward(request)
+        self.close_connection = True
+        return True
+
+    def _hung(self, _: Request) -> bool:
+        self.close_connection = True
+        return self._client_gave_up()
+
+    def _late(self, request: Request) -> bool:
+        """The request arrives long after: what a client that was frozen, or a switch that was busy, would do."""
+        self.close_connection = True
+        if not self._client_gave_up():
+            return False
+        proxy = self.server.proxy
+        proxy.closing.wait(proxy.random() * _LATEST_SECONDS)
+        self._forward(request)
+        return True
+
+    def _client_gave_up(self) -> bool:
+        """Wait for that; False when the proxy itself ends first."""
+        while not self.server.proxy.closing.is_set():
+            readable, _, _ = select.select([self.connection], [], [], _POLL_SECONDS)
+            if readable:
+                return True
+        return False
+
+    def _forward(self, request: Request) -> _Reply:
+        headers = {name: text for name, text in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+        if self._upstream is None:
+            self._upstream = http.client.HTTPConnection(*self.server.proxy.target, timeout=_UPSTREAM_SECONDS)
+        try:
+            self._upstream.request(request.method, request.path, request.body, headers)
+            response = self._upstream.getresponse()
+            return _Reply(response.status, response.getheaders(), response.read())
+        except BaseException:
+            self._hang_up()
+            raise
+
+    def _answer(self, reply: _Reply, sent: int | None = None) -> None:
+        """Send a reply, or only so many bytes of its body."""
+        self.send_response_only(reply.status)
+        for name, text in reply.headers:
+            if name.lower() not in _HOP_BY_HOP:
+                self.send_header(name, text)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(reply.body[:sent])
+        self.wfile.flush()
+
+    def _hang_up(self) -> None:
+        upstream, self._upstream = self._upstream, None
+        if upstream:
+            upstream.close()
+
+
+# Each returns whether it came to pass.
+_STRIKES: dict[Fault, Callable[[_Handler, Request], bool]] = {
+    Fault.TOO_MANY: lambda handler, _: handler._refuse(_TOO_MANY, "circuit_breaking_exception"),
+    Fault.UNAVAILABLE: lambda handler, _: handler._refuse(_UNAVAILABLE, "cluster_block_exception"),
+    Fault.TOO_LARGE: lambda handler, _: handler._refuse(_TOO_LARGE, "content_too_long_exception"),
+    Fault.BAD_GATEWAY: _Handler._bad_gateway,
+    Fault.SOME_TOO_MANY: _Handler._some_too_many,
+    Fault.REQUEST_RESET: _Handler._reset,
+    Fault.REPLY_RESET: _Handler._reply_reset,
+    Fault.TRUNCATED: _Handler._truncated,
+    Fault.REPLY_LOST: _Handler._reply_lost,
+    Fault.HUNG: _Handler._hung,
+    Fault.LATE: _Handler._late,
+}
+
+
+def _is_bulk(request: Request) -> bool:
+    return urlsplit(request.path).path.endswith("/_bulk")
+
+
+def _operations(body: bytes) -> Iterator[tuple[str, bytes]]:
+    """Each operation of a bulk request: its verb and its lines."""
+    lines = iter(body.split(b"\n")[:-1])
+    for action in lines:
+        [verb] = json.loads(action)
+        yield verb, action + b"\n" + (b"" if verb == "delete" else next(lines) + b"\n")
+
+
+@contextmanager
+def proxy_to(target: str, seed: int = 0) -> Iterator[Proxy]:
+    """A proxy for as long as the block runs."""
+    proxy = Proxy(target, seed)
+    try:
+        yield proxy
+    finally:
+        proxy.close()

@@ -1,0 +1,172 @@
+"""The demo as a real process: ready, searchable, a lesson put, changed and deleted, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+
+from tests.process.processes import Commands, Running, commands_in, wait_for
+
+SONGS = 400
+# A lesson is to be found, changed and gone this soon after its write was answered.
+SOON_SECONDS = 2.0
+READY_SECONDS = 60.0
+
+
+class Page:
+    """The demo's HTTP service, as curl would use it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def search(self, words: str) -> Any:
+        return self._call("GET", f"/api/search?q={quote_plus(words)}")
+
+    def titles(self, words: str) -> list[str]:
+        return [hit["document"]["title"] for hit in self.search(words)["hits"]]
+
+    def put(self, identity: str, lesson: dict[str, Any]) -> Any:
+        return self._call("PUT", f"/api/documents/{identity}", lesson)
+
+    def get(self, identity: str) -> Any:
+        return self._call("GET", f"/api/documents/{identity}")
+
+    def delete(self, identity: str) -> None:
+        self._call("DELETE", f"/api/documents/{identity}")
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:
+        content = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._url + path, content, {"Content-Type": "application/json"}, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+
+@pytest.fixture(scope="module")
+def quiet_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    with commands_in(tmp_path_factory.mktemp("demo")) as commands:
+        yield commands
+
+
+@pytest.fixture(scope="module")
+def demo(quiet_commands: Commands) -> Running:
+    return start_demo(quiet_commands)
+
+
+@pytest.fixture(scope="module")
+def page(demo: Running) -> Page:
+    return Page(url_of(demo))
+
+
+def start_demo(commands: Commands, songs: int = SONGS) -> Running:
+    return commands.start("demo", "--no-browser", "--port", "0", "--songs", str(songs))
+
+
+def url_of(demo: Running) -> str:
+    return demo.wait_for_line(r"^ready: (http://127\.0\.0\.1:\d+)$", READY_SECONDS)[1]
+
+
+def soon(holds: Callable[[], bool], what: str) -> None:
+    """Wait until it holds, and see that it was soon."""
+    started_at = time.monotonic()
+    wait_for(holds, what)
+    assert time.monotonic() - started_at < SOON_SECONDS, what
+
+
+def descendants(pid: int) -> set[int]:
+    """Every process that this one started, and those started by them."""
+    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(child): int(parent) for child, parent in map(str.split, listing.splitlines())}
+    found, front = set[int](), {pid}
+    while front:
+        front = {child for child, parent in parents.items() if parent in front}
+        found |= front
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that only waits to be reaped does not."""
+    answer = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return bool(answer.stdout.strip()) and not answer.stdout.lstrip().startswith("Z")
+
+
+def test_a_song_is_found_with_its_name_misspelt(page: Page) -> None:
+    answer = page.search("rakes of malow")
+    assert answer["total"] >= 1
+    titles = [hit["document"]["title"] for hit in answer["hits"]]
+    assert any("Rakes of Mallow" in title.replace("The ", "") for title in titles), titles
+    assert {"id", "document", "highlight"} <= answer["hits"][0].keys()
+
+
+def test_a_lesson_is_found_changed_and_gone_within_two_seconds(page: Page) -> None:
+    lesson = {"title": "The Zanzibar Polka", "form": "polka", "key": "D", "difficulty": 2}
+    page.put("mine", lesson)
+    soon(lambda: page.titles("zanzibar polka")[:1] == ["The Zanzibar Polka"], "the lesson in the results")
+    assert page.get("mine") == {"id": "mine", **lesson}
+
+    page.put("mine", {**lesson, "title": "The Kathmandu Polka"})
+    soon(lambda: page.titles("kathmandu polka")[:1] == ["The Kathmandu Polka"], "its change in the results")
+    assert "The Zanzibar Polka" not in page.titles("zanzibar polka")
+
+    page.delete("mine")
+    soon(lambda: "The Kathmandu Polka" not in page.titles("kathmandu polka"), "its absence from the results")
+    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+        page.get("mine")
+    refused.value.close()
+
+
+def test_it_says_what_it_does_and_prints_nothing_but_where_it_is_ready(demo: Running) -> None:
+    url_of(demo)
+    demo.wait_for_line(f"{SONGS} songs written to the table")
+    demo.wait_for_line(f"{SONGS} songs found in the index")
+    assert len(demo.output) == 1
+
+
+def test_ctrl_c_ends_it_and_everything_it_started(demo: Running) -> None:
+    url_of(demo)
+    children = descendants(demo.pid)
+    assert len(children) >= 2, "it starts two backends"
+    assert demo.stop(signal.SIGINT) == 0, str(demo)
+    assert not any(map(is_alive, children))
+    assert "Traceback" not in str(demo)
+    demo.wait_for_line("stopped: ")
+
+
+def test_killed_it_leaves_no_orphan(tmp_path: Path) -> None:
+    with commands_in(tmp_path) as commands:
+        demo = start_demo(commands, songs=25)
+        url_of(demo)
+        children = descendants(demo.pid)
+        assert len(children) >= 2
+        demo.kill()
+        wait_for(lambda: not any(map(is_alive, children)), "the end of what it started")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_while_it_starts_ends_it_and_everything_it_started(tmp_path: Path, number: signal.Signals) -> None:
+    with commands_in(tmp_path) as commands:
+        demo = commands.start("demo", "--no-browser", "--port", "0")
+        demo.wait_for_line("reading the stream")
+        children = descendants(demo.pid)
+        assert demo.stop(number) == 0, str(demo)
+        assert not any(map(is_alive, children))
+
+
+def test_it_works_on_backends_that_run_already(commands: Commands) -> None:
+    demo = commands.start(
+        "demo", "--no-browser", "--port", "0", "--songs", "25",
+        "--dynamodb", commands.variables["DYNADEX_DYNAMODB_URL"], "--opensearch", commands.variables["OPENSEARCH_URL"],
+    )  # fmt: skip
+    assert Page(url_of(demo)).search("")["total"] == 25
+    assert descendants(demo.pid) == set()
+    assert demo.stop() == 0

@@ -46,8 +46,8 @@ class OpenSearchIndex:
     def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
         """One bulk request; the reply's items in order (only status and error of each)."""
         reply = self._call(
-            "write to index", index, "POST", f"/{quote(index)}/_bulk", body, timeout_seconds,
-            params={"filter_path": "items.*.status,items.*.error"},
+            "write to index", index, "POST", f"/{quote(_write_alias(index))}/_bulk", body, timeout_seconds,
+            params={"filter_path": "items.*.status,items.*.error", "require_alias": "true"},
         )  # fmt: skip
         items: Sequence[Mapping[str, Any]] = reply.get("items", ())
         return items
@@ -91,7 +91,8 @@ class OpenSearchIndex:
 
     def create(self, index: str, body: Mapping[str, Any]) -> None:
         """Create an index from settings, mappings and aliases."""
-        self._call("create index", index, "PUT", f"/{quote(index)}", orjson.dumps(body))
+        aliases = {**body.get("aliases", {}), _write_alias(index): {}}
+        self._call("create index", index, "PUT", f"/{quote(index)}", orjson.dumps({**body, "aliases": aliases}))
 
     def delete(self, index: str) -> None:
         """Delete an index with all it holds."""
@@ -157,6 +158,15 @@ class OpenSearchIndex:
             return self._client.transport.perform_request(method, path, params=arguments, body=body)
         except exceptions.OpenSearchException as error:
             raise translate(error, operation, subject) from error
+
+
+def _write_alias(index: str) -> str:
+    """The private alias through which a physical index is written.
+
+    A write to an index that is gone would create it anew, without its mapping, and be acknowledged; a write that
+    requires an alias is refused.
+    """
+    return f"{index}-write"
 
 
 def translate(error: Exception, operation: str, subject: str) -> SearchError:

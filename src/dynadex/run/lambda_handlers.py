@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import replace
 from typing import Any
 
 from dynadex.progress.acknowledged import lowest
@@ -16,6 +16,9 @@ from dynadex.sync import Sync
 # Left of an invocation for parking, answering, and for a request that runs into its time-out.
 _RESERVE_SECONDS = 3.0
 _DEFAULT_SECONDS = 60.0
+# So many requests that run into their time-outs still fit into one invocation.
+_REQUESTS_PER_INVOCATION = 3
+_runtimes: dict[Sync, Runtime] = {}
 
 
 def stream(sync: Sync, event: Any, context: Any) -> dict[str, Any]:
@@ -23,7 +26,7 @@ def stream(sync: Sync, event: Any, context: Any) -> dict[str, Any]:
 
     Lambda then retries from the lowest failed record on: everything before it is done, nothing after it is lost.
     """
-    runtime = _runtime(sync)
+    runtime = _runtime(sync, context)
     deadline = runtime.clock.monotonic() + max(1.0, remaining_seconds(context) - _RESERVE_SECONDS)
     tally = apply_records(runtime.indexer, records_of(event), deadline)
     failed = lowest(tally.failed)
@@ -32,7 +35,7 @@ def stream(sync: Sync, event: Any, context: Any) -> dict[str, Any]:
 
 def refill(sync: Sync, event: Any, context: Any) -> dict[str, Any]:
     """One slice of a refill, see `dynadex.run.refill.run_slice`."""
-    runtime = _runtime(sync)
+    runtime = _runtime(sync, context)
     refill_slice = refills.Slice.from_event(event)
     if refill_slice.start_key is None and refill_slice.segment == 0:
         runtime.ensure_index()
@@ -47,6 +50,12 @@ def remaining_seconds(context: Any) -> float:
     return float(context.get_remaining_time_in_millis()) / 1000
 
 
-@lru_cache(maxsize=8)
-def _runtime(sync: Sync) -> Runtime:
-    return connect(sync, Settings.from_environment())
+def _runtime(sync: Sync, context: Any) -> Runtime:
+    """The sync's clients and writers, made at the first invocation of this process."""
+    if sync not in _runtimes:
+        settings = Settings.from_environment()
+        # The first invocation has about as long as any: no request may outlive one, or its write would come late.
+        longest = max(1.0, remaining_seconds(context) / _REQUESTS_PER_INVOCATION)
+        limited = min(settings.request_timeout_seconds, longest)
+        _runtimes[sync] = connect(sync, replace(settings, request_timeout_seconds=limited))
+    return _runtimes[sync]

@@ -11,8 +11,8 @@ from dynadex.errors import DeclarationError
 
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _INDEX = re.compile(r"[a-z0-9][a-z0-9._-]*")
-# Room for "-20261124054500", the time a physical index is named after, within OpenSearch's 255 bytes.
-_LONGEST_INDEX = 255 - 15
+# Room within OpenSearch's 255 bytes for the time a physical index is named after, and for its private alias.
+_LONGEST_INDEX = 255 - len("-20261124054500-WRITE")
 MIN_GC_DELETES_SECONDS = 15 * 60
 _SECONDS = {"nanos": 1e-9, "micros": 1e-6, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 

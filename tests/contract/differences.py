@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Final
 
-# The fake is a cluster with action.auto_create_index off: a test can then see what a missing index does.
-NO_INDEX_BY_ITSELF: Final = "a bulk to a missing index is answered 404 for each item, and creates none"
 VISIBLE_AT_ONCE: Final = "documents are counted before a refresh"
 ONLY_COMMON_REFUSALS: Final = "the mapping refuses only the most common of what it should refuse"
 DESCRIBES_THE_DECLARATION: Final = "settings and mappings are described as they were given, not as they were understood"
@@ -18,7 +16,7 @@ SPELLING_KEPT: Final = "a number keeps the spelling it was written with"
 INDEX: Final[dict[str, frozenset[str]]] = {
     "opensearch": frozenset(),
     "osmem": frozenset({VISIBLE_AT_ONCE}),
-    "memory": frozenset({NO_INDEX_BY_ITSELF, VISIBLE_AT_ONCE, ONLY_COMMON_REFUSALS, DESCRIBES_THE_DECLARATION}),
+    "memory": frozenset({VISIBLE_AT_ONCE, ONLY_COMMON_REFUSALS, DESCRIBES_THE_DECLARATION}),
 }
 TABLE: Final[dict[str, frozenset[str]]] = {
     "ministack": frozenset(),

@@ -12,10 +12,10 @@ import orjson
 import pytest
 
 import dynadex
-from dynadex import clients
+from dynadex import clients, declaration
 from dynadex.document.body import decode, encode
 from dynadex.document.identity import MAX_ID_BYTES
-from dynadex.errors import SearchError
+from dynadex.errors import DeclarationError, SearchError
 from dynadex.index.bulk import External, Outcome, Unchanged, Write, classify
 from dynadex.index.indices import creation_body, differences, ensure_index
 from dynadex.index.opensearch import OpenSearchIndex, Stored
@@ -25,7 +25,6 @@ from dynadex.testing import InMemoryIndex, ManualClock
 from tests.contract.differences import (
     DESCRIBES_THE_DECLARATION,
     INDEX,
-    NO_INDEX_BY_ITSELF,
     ONLY_COMMON_REFUSALS,
     VISIBLE_AT_ONCE,
 )
@@ -35,6 +34,7 @@ APPLIED, CONFLICT, REJECTED = Outcome.APPLIED, Outcome.CONFLICT, Outcome.REJECTE
 # Tombstones are forgotten with this delay: OpenSearch looks at its clock every 200 ms at most.
 FORGETFUL_SECONDS = 1.0
 LATEST_SECONDS = 10.0
+LONGEST_INDEX = 234
 MAPPINGS: dict[str, Any] = {
     "dynamic": False,
     "properties": {"n": {"type": "integer"}, "k": {"type": "keyword"}, "b": {"type": "boolean"}},
@@ -367,6 +367,20 @@ class TestDocuments:
         documents.cluster.refresh(documents.name)
         assert documents.cluster.count(documents.name) == 2
 
+    def test_every_document_is_listed_with_its_version(self, documents: Documents) -> None:
+        """More of them than one page holds."""
+        expected = {f"item-{position:04}": position + 1 for position in range(1100)}
+        writes = [Write(identity, b"{}", External(version)) for identity, version in expected.items()]
+        writes.append(Write("removed", None, External(5)))
+        assert set(documents.send(*writes)) == {APPLIED}
+        documents.cluster.refresh(documents.name)
+        listed = [one for page in documents.cluster.versions(documents.name) for one in page]
+        assert len(listed) == len(expected)
+        assert dict(listed) == expected
+
+    def test_an_empty_index_lists_nothing(self, documents: Documents) -> None:
+        assert [one for page in documents.cluster.versions(documents.name) for one in page] == []
+
 
 class TestIndexes:
     """Creating, describing, finding and swapping indexes."""
@@ -438,6 +452,31 @@ class TestIndexes:
             assert caught.value.status == 404
         with pytest.raises(SearchError, match="no such index"):
             backend.cluster.get_many(missing, ["a"])
+
+    @pytest.mark.parametrize("deleted", [False, True], ids=["never there", "deleted"])
+    @pytest.mark.parametrize("body", [b"{}", None], ids=["write", "delete"])
+    def test_a_write_to_a_missing_index_is_told_so_and_makes_none(
+        self, backend: Backend, deleted: bool, body: bytes | None
+    ) -> None:
+        """Left to itself OpenSearch would make one, with a guessed mapping, and take the write for done."""
+        missing = backend.new_name()
+        if deleted:
+            backend.cluster.create(missing, {})
+            backend.cluster.delete(missing)
+        writes = Write("a", body, External(1)).encoded() + Write("b", None, External(1)).encoded()
+        items = backend.cluster.bulk(missing, writes, TIMEOUT_SECONDS)
+        assert [classify(item).outcome for item in items] == [Outcome.NO_INDEX] * 2
+        assert not backend.cluster.exists(missing)
+
+    def test_the_longest_index_name_has_room_for_all_that_is_appended(self, backend: Backend) -> None:
+        index = f"contract-{uuid.uuid4().hex}".ljust(LONGEST_INDEX, "x")
+        assert declaration.index_name(index) == index
+        name, _ = ensure_index(backend.cluster, index, {}, {}, ManualClock())
+        backend.made.append(name)
+        assert backend.cluster.bulk(name, Write("a", b"{}", External(1)).encoded(), TIMEOUT_SECONDS)
+        assert backend.cluster.get_many(name, ["a"]) != [None]
+        with pytest.raises(DeclarationError, match=f"longer than {LONGEST_INDEX} characters"):
+            declaration.index_name(index + "x")
 
     def test_a_declaration_agrees_with_the_index_made_from_it(self, backend: Backend) -> None:
         """Whatever the cluster leaves out, fills in or spells differently must not look like a contradiction."""
@@ -547,15 +586,6 @@ DECLARED: dict[str, Any] = {
 
 class TestKnownDifferences:
     """Each is asserted where it is listed, and its absence where it is not: a list that is wrong fails."""
-
-    def test_a_bulk_to_a_missing_index(self, backend: Backend) -> None:
-        """OpenSearch makes an index of its own then, with a guessed mapping, unless its administrator forbids it."""
-        missing = backend.new_name()
-        [item] = backend.cluster.bulk(missing, Write("a", b"{}", External(1)).encoded(), TIMEOUT_SECONDS)
-        refused = classify(item).outcome is Outcome.NO_INDEX and not backend.cluster.exists(missing)
-        made = classify(item).outcome is APPLIED and backend.cluster.exists(missing)
-        assert refused or made
-        assert refused is backend.differs(NO_INDEX_BY_ITSELF)
 
     def test_a_count_before_a_refresh(self, backend: Backend) -> None:
         documents = Documents(backend, settings={"index": {"refresh_interval": "-1"}})

@@ -47,6 +47,26 @@ MEANINGS: dict[str, tuple[str, dict[str, Any], Outcome]] = {
     "not allowed for this document": ("index", {"status": 403, "error": {"type": "security"}}, Outcome.REJECTED),
     "no index to write to": ("index", {"status": 404, "error": NO_INDEX}, Outcome.NO_INDEX),
     "no index to delete from": ("delete", {"status": 404, "error": NO_INDEX}, Outcome.NO_INDEX),
+    "no alias to delete through": (
+        "delete",
+        {"status": 400, "error": {"type": "invalid_index_name_exception", "reason": "must be lowercase"}},
+        Outcome.NO_INDEX,
+    ),
+    "an index that is blocked": (
+        "index",
+        {"status": 403, "error": {"type": "cluster_block_exception", "reason": "index [songs] blocked"}},
+        Outcome.RETRY,
+    ),
+    "an index that is closed": (
+        "index",
+        {"status": 400, "error": {"type": "index_closed_exception", "reason": "closed"}},
+        Outcome.RETRY,
+    ),
+    "a role that may not write": (
+        "index",
+        {"status": 403, "error": {"type": "security_exception", "reason": "no permissions"}},
+        Outcome.FORBIDDEN,
+    ),
     "a write that found nothing": ("index", {"status": 404}, Outcome.NO_INDEX),
 }
 

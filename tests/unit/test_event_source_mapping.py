@@ -180,9 +180,6 @@ def test_records_are_given_up_on_after_their_retries(most: int, calls: int) -> N
     assert delivery.done == [1, 2]
 
 
-@pytest.mark.xfail(
-    reason="what follows a record that got through at its last attempt is given up on with it", strict=True
-)
 def test_a_batch_that_gets_on_has_its_retries_anew() -> None:
     delivery = Delivery(Limits(maximum_retry_attempts=1))
     # Every record fails once when it is the first.

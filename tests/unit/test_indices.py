@@ -267,3 +267,39 @@ def test_an_alias_with_nothing_behind_it_is_an_error_until_there_is_something() 
     assert caught.value.status == 404
     cluster.create("songs-1", creation_body("songs", {}, {}))
     assert list(alias.current()) == ["songs-1"]
+
+
+class _TwoAtOnce(InMemoryIndex):
+    """While one process creates its index, another one does."""
+
+    def create(self, index: str, body: Any) -> None:
+        super().create(index, body)
+        self.create = super().create  # type: ignore[method-assign]
+        ensure_index(_NotThere(self), "songs", {}, {}, ManualClock(AT_US - 5_000_000))
+
+
+class _NotThere:
+    """A process that looked before the other index was there."""
+
+    def __init__(self, cluster: InMemoryIndex) -> None:
+        self._cluster = cluster
+        self._looked = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    def indexes_behind(self, alias: str) -> list[str]:
+        if not self._looked:
+            self._looked = True
+            return []
+        return self._cluster.indexes_behind(alias)
+
+    def exists(self, index: str) -> bool:  # noqa: ARG002
+        return False
+
+
+def test_of_two_indexes_created_at_once_the_older_stays() -> None:
+    cluster = _TwoAtOnce()
+    name, created = ensure_index(cluster, "songs", {}, {}, ManualClock(AT_US))
+    assert (name, created) == ("songs-20261124054455", False)
+    assert cluster.indexes_behind(sync_alias("songs")) == ["songs-20261124054455"]

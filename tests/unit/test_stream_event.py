@@ -98,6 +98,7 @@ def test_what_has_no_sequence_number_is_no_stream_record(nothing: Any) -> None:
         (SECOND, SECOND * 1_000_000),
         (float(SECOND), SECOND * 1_000_000),
         (1_479_499_740.123456, 1_479_499_740_123_456),
+        (1_085_647_940.8049, 1_085_647_940_804_900),
         (4_102_444_800.999999, 4_102_444_800_999_999),
         (Decimal("1479499740.123456"), 1_479_499_740_123_456),
         (datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC), SECOND * 1_000_000),

@@ -63,6 +63,7 @@ class Outcome(Enum):
     RETRY = "retry"
     REJECTED = "rejected"
     NO_INDEX = "no index"
+    FORBIDDEN = "forbidden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,23 @@ class Reply:
 APPLIED = Reply(Outcome.APPLIED)
 _OK = frozenset((200, 201))
 _CONFLICT, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 409, 404, 429, 500
+# What a delete is answered whose alias is gone: OpenSearch would create an index of its name, and cannot.
+_NO_SUCH_NAME = "invalid_index_name_exception"
+# Refusals of one item that are about the index or about us, not about the item: the next item would meet them too.
+_OF_THE_INDEX = {
+    _NO_SUCH_NAME: Outcome.NO_INDEX,
+    "cluster_block_exception": Outcome.RETRY,
+    "index_closed_exception": Outcome.RETRY,
+    "security_exception": Outcome.FORBIDDEN,
+}
 
 
 def classify(item: Mapping[str, Any]) -> Reply:
     """What one item of a bulk reply means; the only place that decides it.
 
     A delete that finds nothing (404) is applied. Anything refused for itself (400, 403, ...) is rejected: sending
-    it again would give the same answer, so it must be parked, or its batch would never end.
+    it again would give the same answer, so it must be parked, or its batch would never end. Not so where the index
+    is blocked or closed, or we may not write: that would park every key there is.
     """
     [(action, result)] = item.items()
     status = int(result.get("status", _SERVER_ERROR))
@@ -95,6 +106,8 @@ def classify(item: Mapping[str, Any]) -> Reply:
         if action == "delete" and error is None:
             return APPLIED
         return Reply(Outcome.NO_INDEX, reason_of(error))
+    if isinstance(error, Mapping) and error.get("type") in _OF_THE_INDEX:
+        return Reply(_OF_THE_INDEX[error["type"]], reason_of(error))
     if status == _TOO_MANY or status >= _SERVER_ERROR:
         return Reply(Outcome.RETRY, reason_of(error))
     return Reply(Outcome.REJECTED, reason_of(error))

@@ -27,6 +27,7 @@ class IndexAdmin(Protocol):
 
     def exists(self, index: str) -> bool: ...
     def create(self, index: str, body: Mapping[str, Any]) -> None: ...
+    def delete(self, index: str) -> None: ...
     def describe(self, index: str) -> Any: ...
     def indexes_behind(self, alias: str) -> list[str]: ...
 
@@ -90,7 +91,11 @@ def ensure_index(
         )  # fmt: skip
     name = physical_name(index, clock)
     admin.create(name, creation_body(index, mappings, settings))
-    return name, True
+    first = admin.indexes_behind(sync_alias(index))[0]
+    if first != name:
+        # Another process created one at the same time; both see both, and the later one gives way.
+        admin.delete(name)
+    return first, first == name
 
 
 def creation_body(index: str, mappings: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,6 +54,8 @@ class OpenSearchIndex:
 
     def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]:
         """The documents with these ids as they are now (realtime), None for each that is not there."""
+        if not ids:
+            return []
         reply = self._call("read from index", index, "POST", f"/{quote(index)}/_mget", orjson.dumps({"ids": list(ids)}))
         return [self._stored(index, one) for one in reply["docs"]]
 
@@ -164,9 +166,10 @@ def _write_alias(index: str) -> str:
     """The private alias through which a physical index is written.
 
     A write to an index that is gone would create it anew, without its mapping, and be acknowledged; a write that
-    requires an alias is refused.
+    requires an alias is refused. Deletes do not heed that requirement: what refuses them is that no index, unlike
+    an alias, can have a name in capitals.
     """
-    return f"{index}-write"
+    return f"{index}-WRITE"
 
 
 def translate(error: Exception, operation: str, subject: str) -> SearchError:

@@ -9,6 +9,12 @@ from dynadex.clock import Backoff, Clock
 from dynadex.errors import RequestTooLarge, SearchError, SearchUnavailable
 from dynadex.index.bulk import Outcome, Reply, Write, classify, cut
 
+# What no item is at fault for and no patience mends, and what to do about it.
+_STOPS = {
+    Outcome.NO_INDEX: "Create it with `dynadex refill`, then start again.",
+    Outcome.FORBIDDEN: "Give this role or user the right to write to it.",
+}
+
 
 class BulkTarget(Protocol):
     """What the writer needs of a search cluster."""
@@ -84,11 +90,9 @@ class Writer:
         if len(items) != len(lines):
             return [Reply(Outcome.RETRY, f"{len(items)} replies to {len(lines)} writes")] * len(lines)
         replies = [classify(item) for item in items]
-        missing = next((reply for reply in replies if reply.outcome is Outcome.NO_INDEX), None)
-        if missing:
-            raise SearchError(
-                "write to index", index, missing.reason, "Create it with `dynadex refill`, then start again."
-            )
+        stopped = next((reply for reply in replies if reply.outcome in _STOPS), None)
+        if stopped:
+            raise SearchError("write to index", index, stopped.reason, _STOPS[stopped.outcome])
         return replies
 
     def _send_halves(self, index: str, lines: Sequence[bytes], deadline: float, error: RequestTooLarge) -> list[Reply]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from dynadex import clients
+from dynadex.document.identity import document_id
 from dynadex.index.indexer import Tally
 from dynadex.progress.checkpoints import Checkpoints
 from dynadex.progress.lease import Lease
@@ -133,10 +134,14 @@ def _on_failure(runtime: Runtime, totals: Totals) -> Callable[[Sequence[Record],
 
     def park(records: Sequence[Record], reason: str) -> None:
         tally = Tally()
-        letters = [
-            runtime.indexer.letter("", "", record["dynamodb"].get("Keys"), reason, sequence_number(record))
-            for record in records
-        ]
+        letters = []
+        for record in records:
+            key = record["dynamodb"].get("Keys")
+            try:
+                identity = document_id(runtime.description.schema, key or {})
+            except ValueError:
+                identity = ""
+            letters.append(runtime.indexer.letter("", identity, key, reason, sequence_number(record)))
         runtime.dead_letters.park(letters)
         tally.parked = len(letters)
         totals.add(tally)

@@ -49,9 +49,12 @@ class Slice:
             raise ValueError(f"a refill takes an object such as {{}}, not {type(event).__name__}")
         rest = {k: v for k, v in event.items() if k not in ("LastEvaluatedKey", "Segment", "TotalSegments")}
         segment, total = event.get("Segment", 0), event.get("TotalSegments", 1)
-        if not (isinstance(segment, int) and isinstance(total, int) and 0 <= segment < total):
+        if not (type(segment) is type(total) is int and 0 <= segment < total):
             raise ValueError(f"Segment {segment!r} is not within TotalSegments {total!r}")
-        return cls(event.get("LastEvaluatedKey"), segment, total, rest)
+        start_key = event.get("LastEvaluatedKey")
+        if start_key is not None and (not isinstance(start_key, Mapping) or not start_key):
+            raise ValueError(f"LastEvaluatedKey {start_key!r} is no key in typed JSON")
+        return cls(start_key, segment, total, rest)
 
     def as_event(self) -> dict[str, Any]:
         """What the refill Lambda returns: ``{}`` once all is scanned, else the event of the next slice."""
@@ -87,6 +90,8 @@ def run_slice(
     )  # fmt: skip
     position, backoff, failures = start, Backoff(), 0
     while True:
+        # A place to stop, where the clock can be stopped.
+        runtime.clock.sleep(0)
         deadline = min(max(stop_at, runtime.clock.monotonic() + 1.0), runtime.clock.monotonic() + _FRESH_SECONDS)
         try:
             position = _one_page(runtime, scan, position, deadline, on_page, indexes)
@@ -142,7 +147,6 @@ def _scan_and_sweep(runtime: Runtime, total: Tally, say: Callable[[str], None]) 
     started_at = read_version(runtime.clock.now_us(), runtime.timing)
     position = Slice()
     while not position.done:
-        runtime.clock.sleep(0)
         position = run_slice(runtime, position, runtime.clock.monotonic() + _SLICE_SECONDS, on_page, indexes)
     for index in indexes:
         swept = sweep(runtime.index, runtime.writer, index, started_at, runtime.clock)

@@ -170,7 +170,20 @@ class Worker:
         if stale:
             raise self._stale(stale)
         if not known:
-            self._checkpoints.follow(self._stream_arn)
+            self._begin()
+
+    def _begin(self) -> None:
+        """A first start: note every shard that reading begins with, and only then that it has begun.
+
+        Were they noted one by one, a restart in between would take the others for shards that were never read.
+        """
+        shards = list_shards(self._streams, self._stream_arn)
+        listed = {shard.shard_id for shard in shards}
+        noted = self._checkpoints.load()
+        for shard in shards:
+            if shard.parent not in listed and shard.shard_id not in noted:
+                self._checkpoints.save(shard.shard_id, Checkpoint(None))
+        self._checkpoints.follow(self._stream_arn)
 
     def _discover(self) -> None:
         """Look for shards to read: now and then, and at once when one has ended."""

@@ -33,7 +33,7 @@ Choose = Callable[[random.Random], Circumstances]
 
 @dataclass(frozen=True)
 class Ablation:
-    """``rule``: what of design section 4 is left out. ``switch``: how, while schedules run."""
+    """``rule``: what is left out, numbered as in docs/guarantees.md. ``switch``: how, while schedules run."""
 
     rule: str
     switch: Callable[[], AbstractContextManager[Any]] = nullcontext
@@ -169,19 +169,19 @@ ABLATIONS: dict[str, Ablation] = {
         _patched(indexer, "is_stale", lambda change, current, _: current > change),
     ),
     "item read before document": Ablation(
-        "4a, 4b: the document is looked at first, the item second", circumstances=_OFTEN_TIED, prepare=_items_first
+        "4.1: the document is looked at first, the item second", circumstances=_OFTEN_TIED, prepare=_items_first
     ),
     "unconditional writes": Ablation(
-        "4c: a document not older than the read is written under if_seq_no", _no_condition
+        "4.3: a document not older than the read is written under if_seq_no", _no_condition
     ),
     "create past tombstones": Ablation(
-        "4d: where a tombstone is not older than the read, wait until it is",
+        "4.4: where a tombstone is not older than the read, wait until it is",
         circumstances=_OFTEN_TIED,
         prepare=_create_past_tombstones,
     ),
-    "no mark": Ablation("4e: who settles a change writes, even what is right already", _no_mark, _OFTEN_TIED),
+    "no mark": Ablation("4.5: who settles a change writes, even what is right already", _no_mark, _OFTEN_TIED),
     "refused leaves no tombstone": Ablation(
-        "4f: a document that is refused is written as a delete",
+        "4.6: a document that is refused is written as a delete",
         _patched(indexer.Indexer, "_write", _write_leaving_nothing),
         in_circumstances(songs=(10, 4, 1, 10)),
     ),

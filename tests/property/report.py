@@ -29,7 +29,7 @@ def main(schedules: int) -> int:
     print(f"{'rule':<62} diverged")
     _line("the convergence rule", whole)
     for name, ablation in ABLATIONS.items():
-        _line(f"  without {ablation.rule[:2].rstrip(':')}: {name}", ablation.run(seeds))
+        _line(f"  without {ablation.rule.split(':')[0]}: {name}", ablation.run(seeds))
     fair = run_schedules(seeds, indexable)
     _line("the convergence rule, nothing refused", fair)
     others = {"no version at all": NoVersion, "second x 1,000,000 + records seen in it": SecondAndCount}

@@ -31,6 +31,14 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format src tests bench scripts
 	$(BIN)/ruff check --fix src tests bench scripts
 
+## faults: the fault suite at full length: faults of every kind, 50 kills, hostile input; ends with a line of figures
+faults: $(VENV)/.dev opensearch
+	FAULTS_SCALE=1 $(BIN)/python -m pytest tests/faults $(ARGS)
+
+## soak: ten minutes of writes, faults and kills; memory must stay flat (SOAK_SECONDS=90 for less)
+soak: $(VENV)/.dev opensearch
+	$(BIN)/python -m tests.faults.soak $(ARGS)
+
 ## bench: the benchmarks
 bench: $(VENV)/.dev opensearch
 	$(BIN)/python -m bench $(ARGS)
@@ -79,4 +87,4 @@ opensearch:
 chromium: $(VENV)/.dev
 	@tests/chromium.sh
 
-.PHONY: help demo test check format bench convergence docs screenshots lock clean opensearch chromium
+.PHONY: help demo test check format bench convergence docs screenshots lock clean opensearch chromium faults soak

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from opensearchpy import OpenSearch
+
 from tests.opensearch_node import NodeError, OpenSearchNode
 
 ENGLISH = {

@@ -37,7 +37,10 @@ def dynamodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The very last line, after pytest's own."""
+    """How often each fault struck; the very last line, after pytest's own, has the sums."""
     figures = config.stash.get(_FIGURES, None)
     if figures and figures.comparisons:
-        config.get_terminal_writer().line(str(figures))
+        writer = config.get_terminal_writer()
+        for kind, times in sorted(figures.faults.items()):
+            writer.line(f"{times:6,} x {kind}")
+        writer.line(str(figures))

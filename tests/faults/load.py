@@ -13,7 +13,7 @@ from tests.process.scene import Scene
 _WRITERS = 3
 _KEYS_EACH = 40
 _LONGEST_BURST = 6
-_LONGEST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 0.15
 
 
 def is_refused(item: dict[str, Any]) -> bool:

@@ -90,12 +90,24 @@ class Happened:
 
     faults: Counter[Fault] = field(default_factory=Counter)
     requests: int = 0
+    held: int = 0
+    """Requests that are under way to arrive late."""
     largest_body: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, fault: Fault) -> None:
         with self.lock:
             self.faults[fault] += 1
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        with self.lock:
+            self.held += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.held -= 1
 
     def passed(self, request: Request) -> None:
         with self.lock:
@@ -197,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
         with suppress(OSError):
             super().finish()
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:
         """Nothing."""
 
     def _serve(self) -> None:
@@ -274,11 +286,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _late(self, request: Request) -> bool:
         """The request arrives long after: what a client that was frozen, or a switch that was busy, would do."""
         self.close_connection = True
-        if not self._client_gave_up():
-            return False
         proxy = self.server.proxy
-        proxy.closing.wait(proxy.random() * _LATEST_SECONDS)
-        self._forward(request)
+        with proxy.happened.holding():
+            if not self._client_gave_up():
+                return False
+            proxy.closing.wait(proxy.random() * _LATEST_SECONDS)
+            self._forward(request)
         return True
 
     def _client_gave_up(self) -> bool:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from dynadex import clients
 from dynadex.document.body import same
 from dynadex.index.dead_letter_file import DeadLetterFile
+from dynadex.index.dead_letter_queue import DeadLetterQueue
+from dynadex.run.wiring import connect
 from dynadex.source.shard_reader import ShardReader, list_shards
 from dynadex.source.table import Table
 from tests.faults.load import is_refused
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 _MOST_RECORDS = 1000
 # Short, so that a fault or a kill falls between requests and within them, and patience does not cost minutes.
 VARIABLES = {
-    "DYNADEX_BATCH_SIZE": "50",
+    "DYNADEX_BATCH_SIZE": "100",
     "DYNADEX_LEASE_SECONDS": "0.6",
     "DYNADEX_POLL_SECONDS": "0.05",
     "DYNADEX_REQUEST_TIMEOUT_SECONDS": "1.5",
@@ -52,6 +54,13 @@ class Figures:
 class Stage(Scene):
     """A scene whose table holds items that the mapping refuses: those must be parked, and have no document."""
 
+    queue: DeadLetterQueue | None = None
+    """Where dead letters go instead of a file."""
+
+    @cached_property
+    def _parked(self) -> dict[str, str]:
+        return {}
+
     @cached_property
     def streams(self) -> DynamoDBStreamsClient:
         return clients.dynamodb_streams(self.settings)
@@ -73,10 +82,10 @@ class Stage(Scene):
         ]
 
     def parked(self) -> dict[str, str]:
-        """The keys among the dead letters, each with its last reason."""
-        return {
-            one.letter.id: one.letter.reason for batch in DeadLetterFile(self.dead_letters).parked() for one in batch
-        }
+        """The keys ever seen among the dead letters, each with its last reason; reading a queue hides what is in it."""
+        place = self.queue or DeadLetterFile(self.dead_letters)
+        self._parked |= {one.letter.id: one.letter.reason for batch in place.parked() for one in batch}
+        return self._parked
 
     def lost(self) -> list[str]:
         """Keys whose item is refused, and that nobody parked."""
@@ -129,8 +138,10 @@ def _reached(checkpoints: Mapping[str, str], ends: Mapping[str, str]) -> bool:
 
 
 def make_stage(directory: Path, name: str, dynamodb_url: str, opensearch_url: str) -> Stage:
-    """A stage in a directory of its own, with its table."""
+    """A stage in a directory of its own, with its table and its index."""
     (directory / name).mkdir()
     stage = Stage(directory / name, name, dynamodb_url, opensearch_url)
     stage.create_table()
+    # Not by the worker: it has little patience here, and a busy machine may need longer than that.
+    connect(stage.sync, stage.settings).ensure_index()
     return stage

@@ -14,18 +14,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
 
-DEADLINE_SECONDS = 20.0
+# Longer than the SDK waits for an answer before it asks again.
+DEADLINE_SECONDS = 40.0
 _POLL_SECONDS = 0.02
 
 Found = TypeVar("Found")
 
 
-def wait_for(find: Callable[[], Found | None], what: str, seconds: float = DEADLINE_SECONDS) -> Found:
+def wait_for(
+    find: Callable[[], Found | None], what: str, seconds: float = DEADLINE_SECONDS, every_seconds: float = _POLL_SECONDS
+) -> Found:
     """What ``find`` returns once it is true."""
     deadline = time.monotonic() + seconds
     while not (found := find()):
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(_POLL_SECONDS)
+        time.sleep(every_seconds)
     return found
 
 
@@ -141,6 +144,8 @@ class Commands:
     def end_all(self) -> None:
         for running in self._started:
             running.close()
+            # pytest shows it when the test failed.
+            print(running)
 
 
 @contextmanager

@@ -24,6 +24,8 @@ MODULE = "tests_sync"
 REFERENCE = f"{MODULE}:sync"
 _SCHEMA = KeySchema(("id",), ("S",))
 _MOST_DOCUMENTS = 10_000
+# A count refreshes the index, which is not for nothing.
+_COUNT_EVERY_SECONDS = 0.1
 _DECLARATION = """
 from dynadex import Sync
 from dynadex.demo.lessons import MAPPINGS, SETTINGS
@@ -120,7 +122,9 @@ class Scene:
 
     def await_count(self, least: int, seconds: float = DEADLINE_SECONDS) -> int:
         """How many documents there are, once they are that many."""
-        return wait_for(lambda: (count := self.count()) >= least and count, f"{least} documents", seconds)
+        return wait_for(
+            lambda: (count := self.count()) >= least and count, f"{least} documents", seconds, _COUNT_EVERY_SECONDS
+        )
 
     def await_equal(self, seconds: float = DEADLINE_SECONDS) -> None:
         """Wait until table and index hold the same; fails with what is different."""

@@ -24,7 +24,7 @@ ALL_SONGS = sum(1 for _ in lessons())
 
 def start_worker(commands: Commands, scene: Scene, **variables: str) -> Running:
     """A worker that reads; small batches, so that it can be interrupted at many points."""
-    quick = {"DYNADEX_BATCH_SIZE": "100", "DYNADEX_LEASE_SECONDS": "0.5"}
+    quick = {"DYNADEX_BATCH_SIZE": "200", "DYNADEX_LEASE_SECONDS": "0.5"}
     worker = commands.start("run", REFERENCE, **scene.variables | quick | variables)
     worker.wait_for_line(READING)
     return worker
@@ -110,7 +110,7 @@ def test_a_second_worker_stands_by_and_takes_over_from_a_killed_one(make_scene: 
     scene.await_count(600)
     scene.await_equal()
     assert second.stop() == 0
-    assert 300 <= applied(second) <= 400, "it did not start where the first one was"
+    assert 300 <= applied(second) <= 500, "it did not start where the first one was"
 
 
 def test_those_that_stand_by_can_be_stopped_and_take_over_at_once_from_one_that_stops(

@@ -11,7 +11,7 @@ import orjson
 from dynadex.change import Change
 from dynadex.document.versioning import MICROSECONDS
 from dynadex.index.bulk import APPLIED, External, Outcome, Reply, Write
-from dynadex.index.indexer import Tally
+from dynadex.index.tally import Tally
 from dynadex.index.writer import Writer
 from dynadex.source.stream_event import Record, parse
 from tests.property.world import SYNC, World

@@ -16,9 +16,10 @@ from dynadex import Sync
 from dynadex.clock import Clock
 from dynadex.document.body import same
 from dynadex.document.versioning import MICROSECONDS, Timing, read_version
-from dynadex.index.indexer import Indexer, Tally
+from dynadex.index.indexer import Indexer
 from dynadex.index.reconcile import Reconciler
 from dynadex.index.sweep import sweep
+from dynadex.index.tally import Tally
 from dynadex.index.writer import Writer
 from dynadex.progress.acknowledged import lowest
 from dynadex.run.records import apply_records

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -36,9 +37,12 @@ def encode(document: Mapping[str, Any]) -> bytes:
     Raises ValueError when a value has no JSON form (a set, an object, text that is no Unicode).
     """
     try:
-        return orjson.dumps(document, default=_exact)
+        body = orjson.dumps(document, default=_exact)
     except orjson.JSONEncodeError as error:
-        return _encode_slowly(document, error)
+        body = _encode_slowly(document, error)
+    if b"null" in body:
+        _refuse_not_finite(document)
+    return body
 
 
 def decode(body: bytes | str) -> Any:
@@ -71,6 +75,18 @@ def _exact(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} {value!r:.80} has no JSON form")
+
+
+def _refuse_not_finite(value: Any) -> None:
+    """Raise ValueError where orjson wrote null for a float that is none in JSON, and so not what was meant."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"the document has no JSON form: float {value} is not finite")
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return
+    for part in value:
+        _refuse_not_finite(part)
 
 
 def _encode_slowly(document: Mapping[str, Any], first_error: Exception) -> bytes:

@@ -44,7 +44,10 @@ def document_id(schema: KeySchema, key: Item) -> str:
     """The _id of the document of the item with this key. Raises ValueError when the key does not fit the schema."""
     parts = [_part_text(key, name, kind) for name, kind in zip(schema.names, schema.types, strict=True)]
     text = parts[0] if len(parts) == 1 else "|".join(_escape(part) for part in parts)
-    encoded = text.encode("utf-8", "surrogatepass")
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the key is no Unicode text") from None
     if len(encoded) <= MAX_ID_BYTES and not _looks_shortened(text, encoded):
         return text
     kept = encoded[:_KEPT_BYTES].decode("utf-8", "ignore")

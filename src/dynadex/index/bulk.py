@@ -117,7 +117,7 @@ def reason_of(error: Any) -> str:
     """The cluster's reason with its causes, outermost first, on one line."""
     reasons: list[str] = []
     while isinstance(error, Mapping):
-        text = ": ".join(str(error[part]) for part in ("type", "reason") if error.get(part))
+        text = ": ".join(" ".join(str(error[part]).split()) for part in ("type", "reason") if error.get(part))
         if text and text not in reasons:
             reasons.append(text)
         error = error.get("caused_by")

@@ -6,7 +6,7 @@ import fcntl
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dynadex.index.dead_letters import DeadLetter, Parked, ParkingError
@@ -55,6 +55,26 @@ class DeadLetterFile:
     def keep(self, parked: Sequence[Parked]) -> None:
         """They were never away."""
 
+    def _mend_end(self) -> None:
+        """Cut off half a line, left by a writer that was killed, or whose disk was full.
+
+        What it stood for was never taken as parked, and comes again; the next letter would be lost behind it.
+        """
+        with suppress(FileNotFoundError), self.path.open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            if file.read(1) in (b"", b"\n"):
+                return
+            file.seek(0)
+            content = file.read()
+            start = content.rfind(b"\n") + 1
+            try:
+                DeadLetter.from_json(content[start:].decode())
+            except ValueError:
+                file.truncate(start)
+            else:
+                file.write(b"\n")
+
     def _lines(self) -> list[str]:
         if not self.path.exists():
             return []
@@ -74,6 +94,7 @@ class DeadLetterFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.with_name(self.path.name + ".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
+                self._mend_end()
                 yield
         except OSError as error:
             hint = "Free the disk or mend its rights, or set DYNADEX_DEAD_LETTERS."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,8 @@ from dynadex.change import Item
 from dynadex.errors import DynadexError
 
 _LONGEST_REASON = 2_000
+# What no file in UTF-8 (the first) and no SQS message (all of them) can hold, though a key may: written as escapes.
+_UNSENDABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
 class ParkingError(DynadexError):
@@ -39,7 +42,7 @@ class DeadLetter:
     def to_json(self) -> str:
         """One line of JSON."""
         fields = asdict(self) | {"reason": self.reason[:_LONGEST_REASON]}
-        return json.dumps(fields, default=_base64, ensure_ascii=False)
+        return _UNSENDABLE.sub(_escaped, json.dumps(fields, default=_base64, ensure_ascii=False))
 
     @classmethod
     def from_json(cls, line: str) -> DeadLetter:
@@ -80,6 +83,10 @@ class DeadLetters(Parking, Protocol):
     def keep(self, parked: Sequence[Parked]) -> None:
         """These stay, and may be taken up again at once."""
         ...
+
+
+def _escaped(character: re.Match[str]) -> str:
+    return f"\\u{ord(character[0]):04x}"
 
 
 def _base64(content: Any) -> str:

@@ -7,7 +7,7 @@ write with the version of the change, look at what conflicted, reconcile what ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -19,24 +19,8 @@ from dynadex.document.versioning import Timing, is_stale, latest, read_version
 from dynadex.index.bulk import APPLIED, External, Outcome, Reply, Write
 from dynadex.index.dead_letters import DeadLetter, Parking, ParkingError
 from dynadex.index.reconcile import Build, DocumentReader, Reconciler
+from dynadex.index.tally import Tally
 from dynadex.index.writer import Writer
-
-
-@dataclass(slots=True)
-class Tally:
-    """What became of some changes or items, counted per index."""
-
-    applied: int = 0
-    stale: int = 0
-    reconciled: int = 0
-    parked: int = 0
-    retries: int = 0
-    newest_us: int = 0
-    """Time of the newest change applied, in microseconds; lag is measured against it."""
-    failed: dict[str, str] = field(default_factory=dict)
-    """Sequence number (of changes) or document id (of items) -> reason: neither applied nor parked, to be retried."""
-    skipped: int = 0
-    """Items that are not indexed."""
 
 
 class Indexes(Protocol):

@@ -48,7 +48,6 @@ class Writer:
         self._most_bytes = most_bytes
         self._request_timeout_seconds = request_timeout_seconds
         self._backoff = backoff or Backoff()
-        self.retries = 0
 
     def write(self, index: str, writes: Sequence[Write], deadline: float) -> list[Reply]:
         """What became of each write, in order. A RETRY left in it means that the deadline came first.
@@ -74,7 +73,6 @@ class Writer:
             pause = self._backoff.pause(attempt)
             if not pending or self._clock.monotonic() + pause >= deadline:
                 break
-            self.retries += 1
             self._clock.sleep(pause)
         return replies
 

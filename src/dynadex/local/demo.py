@@ -19,7 +19,7 @@ from dynadex.demo.loader import load
 from dynadex.demo.songs import lessons
 from dynadex.errors import DynadexError, LocalStackError
 from dynadex.local.stack import LocalStack
-from dynadex.run.follow import Totals, follow
+from dynadex.run.follow import follow
 from dynadex.run.wiring import Runtime, connect
 from dynadex.search.api import create_app
 from dynadex.settings import Settings
@@ -122,7 +122,7 @@ def _worker(settings: Settings, say: Callable[[str], None]) -> Iterator[list[Bas
 
     def work() -> None:
         try:
-            follow(sync, settings, stop, say, totals=Totals())
+            follow(sync, settings, stop, say)
         except BaseException as error:  # noqa: BLE001 - handed to the main thread
             failure.append(error)
 

@@ -6,11 +6,10 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from dynadex import clients
 from dynadex.document.identity import document_id
-from dynadex.index.indexer import Tally
+from dynadex.index.tally import Tally
 from dynadex.progress.checkpoints import Checkpoints
 from dynadex.progress.lease import Lease
 from dynadex.run.event_source_mapping import EventSourceMapping, Limits, sequence_number
@@ -28,34 +27,20 @@ _DELIVERY_REQUESTS = 2
 _REPORT_SECONDS = 5.0
 
 
-@dataclass(slots=True)
 class Totals:
-    """What a worker has done since it started; its threads add to it under a lock."""
+    """What a worker has done since it started; its threads add to it."""
 
-    applied: int = 0
-    stale: int = 0
-    reconciled: int = 0
-    parked: int = 0
-    retries: int = 0
-    newest_us: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self._lock = threading.Lock()
 
     def add(self, tally: Tally) -> None:
         """Add one batch."""
-        with self.lock:
-            self.applied += tally.applied
-            self.stale += tally.stale
-            self.reconciled += tally.reconciled
-            self.parked += tally.parked
-            self.retries += bool(tally.failed)
-            self.newest_us = max(self.newest_us, tally.newest_us)
+        with self._lock:
+            self.tally.add(tally)
 
     def __str__(self) -> str:
-        parts = [f"{self.applied:,} applied"]
-        for name in ("stale", "reconciled", "parked", "retries"):
-            count = getattr(self, name)
-            parts += [f"{count:,} {name}"] if count else []
-        return ", ".join(parts)
+        return str(self.tally)
 
 
 def follow(
@@ -64,15 +49,14 @@ def follow(
     stop: threading.Event,
     say: Callable[[str], None],
     limits: Limits | None = None,
-    totals: Totals | None = None,
-) -> Totals:
+) -> Tally:
     """Keep the index in step with the table until ``stop`` is set; returns what was done.
 
     ``say`` is told, in words, what a person at a terminal wants to know. Raises SourceError, SearchError or
     StateError when something must be mended first; all progress is kept.
     """
     clock = StoppableClock(stop)
-    totals = totals or Totals()
+    totals = Totals()
     patience = Patience(say, clock)
     runtime = connect(sync, settings, clock, patience.tell)
     stream_arn = runtime.description.usable_stream()
@@ -102,7 +86,7 @@ def follow(
     )
     worker.run()
     say(f"stopped: {totals}")
-    return totals
+    return totals.tally
 
 
 def _handler(
@@ -122,7 +106,7 @@ def _handler(
             say(f"parked {tally.parked} keys that cannot be indexed, see {runtime.settings.dead_letters}")
         if now - last_report >= _REPORT_SECONDS:
             last_report = now
-            lag = max(0.0, (runtime.clock.now_us() - totals.newest_us) / 1e6)
+            lag = max(0.0, (runtime.clock.now_us() - totals.tally.newest_us) / 1e6)
             say(f"{totals}, lag {lag:.1f} s")
         return list(tally.failed)
 
@@ -133,7 +117,6 @@ def _on_failure(runtime: Runtime, totals: Totals) -> Callable[[Sequence[Record],
     """Records given up on become dead letters like any other; where they cannot be kept, they are not given up."""
 
     def park(records: Sequence[Record], reason: str) -> None:
-        tally = Tally()
         letters = []
         for record in records:
             key = record["dynamodb"].get("Keys")
@@ -143,8 +126,7 @@ def _on_failure(runtime: Runtime, totals: Totals) -> Callable[[Sequence[Record],
                 identity = ""
             letters.append(runtime.indexer.letter("", identity, key, reason, sequence_number(record)))
         runtime.dead_letters.park(letters)
-        tally.parked = len(letters)
-        totals.add(tally)
+        totals.add(Tally(parked=len(letters)))
 
     return park
 

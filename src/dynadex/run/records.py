@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dynadex.change import Change
-from dynadex.index.indexer import Indexer, Tally
+from dynadex.index.indexer import Indexer
+from dynadex.index.tally import Tally
 from dynadex.source.stream_event import Malformed, Record, parse
 
 

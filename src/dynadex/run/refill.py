@@ -13,8 +13,8 @@ from dynadex.clock import Backoff
 from dynadex.declaration import MIN_GC_DELETES_SECONDS
 from dynadex.document.versioning import read_version
 from dynadex.errors import SearchUnavailable, SourceUnavailable
-from dynadex.index.indexer import Tally
 from dynadex.index.sweep import sweep
+from dynadex.index.tally import Tally
 from dynadex.run.wiring import Runtime, connect
 from dynadex.run.worker import StoppableClock, Stopping
 from dynadex.settings import Settings
@@ -136,9 +136,7 @@ def _scan_and_sweep(runtime: Runtime, total: Tally, say: Callable[[str], None]) 
     def on_page(page: Page, tally: Tally) -> None:
         nonlocal items
         items += len(page.items)
-        total.applied += tally.applied
-        total.parked += tally.parked
-        total.skipped += tally.skipped
+        total.add(tally)
         counts = f"{total.applied:,} written, {total.skipped:,} not indexed, {total.parked:,} parked"
         say(f"{items:,} items scanned: {counts}")
 

@@ -15,7 +15,7 @@ Binary values arrive as bytes from boto3 and as base64 text in Lambda events; bo
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -37,7 +37,7 @@ def plain(item: Item) -> dict[str, Any]:
             [(kind, content)] = value.items()
             result[name] = _CONVERTERS[kind](content)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"attribute {name!r} is not DynamoDB typed JSON: {_describe(error)}") from error
+            raise ValueError(f"attribute {name!r} is not DynamoDB typed JSON: {_describe(value, error)}") from error
     return result
 
 
@@ -49,6 +49,8 @@ def value(attribute: AttributeValue) -> Any:
 
 def number(text: str) -> int | Decimal:
     """The exact number: an int where it fits 64 bits, else a Decimal."""
+    if not isinstance(text, str):
+        raise TypeError(f"expected a number as text, found {type(text).__name__}")
     if len(text) <= _LONGEST_INT and text.removeprefix("-").isdecimal():
         whole = int(text)
         if -(2**_INT_BITS) <= whole < 2**_INT_BITS:
@@ -118,7 +120,9 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _describe(error: Exception) -> str:
+def _describe(attribute: Any, error: Exception) -> str:
+    if not isinstance(attribute, Mapping) or len(attribute) != 1:
+        return f"expected one type with its content, found {attribute!r:.80}"
     if isinstance(error, KeyError):
         return f"no attribute type is called {error.args[0]!r}"
     return str(error) or type(error).__name__

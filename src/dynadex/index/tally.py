@@ -1,0 +1,36 @@
+"""What became of some changes or items, counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts, one per key and index."""
+
+    applied: int = 0
+    stale: int = 0
+    """Refused for good reason: the index holds something newer."""
+    reconciled: int = 0
+    parked: int = 0
+    skipped: int = 0
+    """Items that are not indexed."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Sequence number (of changes) or document id (of items) -> reason: neither applied nor parked, to be retried."""
+    newest_us: int = 0
+    """Time of the newest change applied, in microseconds; lag is measured against it."""
+
+    def add(self, other: Tally) -> None:
+        """Count another's work as this one's; what failed there will come again, and is not taken over."""
+        self.applied += other.applied
+        self.stale += other.stale
+        self.reconciled += other.reconciled
+        self.parked += other.parked
+        self.skipped += other.skipped
+        self.newest_us = max(self.newest_us, other.newest_us)
+
+    def __str__(self) -> str:
+        parts = [f"{self.applied:,} applied"]
+        named = {"stale": self.stale, "reconciled": self.reconciled, "parked": self.parked, "not indexed": self.skipped}
+        return ", ".join(parts + [f"{count:,} {name}" for name, count in named.items() if count])

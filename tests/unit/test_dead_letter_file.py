@@ -1,0 +1,58 @@
+"""Dead letters in a file: no letter swallows another, whatever a writer left behind and whatever a key is made of."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from dynadex.index.dead_letter_file import DeadLetterFile
+from dynadex.index.dead_letters import DeadLetter
+
+# What the W3C's XML allows, and so SQS.
+SENDABLE = re.compile("[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
+
+
+def letter(identity: str, reason: str = "refused") -> DeadLetter:
+    return DeadLetter("songs-1", identity, {"id": {"S": identity}}, reason, "1" * 21, "2026-01-01T00:00:00Z")
+
+
+def parked(file: DeadLetterFile) -> list[DeadLetter]:
+    return [one.letter for batch in file.parked() for one in batch]
+
+
+def test_half_a_line_of_a_killed_writer_does_not_swallow_the_letters_after_it(tmp_path: Path) -> None:
+    file = DeadLetterFile(tmp_path / "letters.jsonl")
+    file.park([letter("first")])
+    with file.path.open("a", encoding="utf-8") as torn:
+        torn.write(letter("é torn").to_json()[:60])
+    assert parked(file) == [letter("first")]
+    file.park([letter("é torn"), letter("last")])
+    assert parked(file) == [letter("first"), letter("é torn"), letter("last")]
+
+
+def test_half_a_line_is_all_there_is(tmp_path: Path) -> None:
+    file = DeadLetterFile(tmp_path / "letters.jsonl")
+    file.path.write_bytes("é".encode()[:1])
+    assert parked(file) == []
+    file.park([letter("first")])
+    assert parked(file) == [letter("first")]
+
+
+def test_a_last_line_that_an_editor_left_without_its_end_is_kept(tmp_path: Path) -> None:
+    file = DeadLetterFile(tmp_path / "letters.jsonl")
+    file.path.write_text(f"{letter('first').to_json()}\n{letter('second').to_json()}", encoding="utf-8")
+    file.park([letter("third")])
+    assert parked(file) == [letter("first"), letter("second"), letter("third")]
+
+
+@pytest.mark.parametrize("identity", ["\ud800", "a\uffff", "\ufffe", "\0", "\u2028\n\r\u0085", "🎻", "\\ud800"])
+def test_whatever_characters_a_letter_has_it_can_be_kept_and_comes_back(tmp_path: Path, identity: str) -> None:
+    whole = letter(identity, reason=f"refused {identity}")
+    assert SENDABLE.fullmatch(whole.to_json())
+    assert json.loads(whole.to_json())["id"] == identity
+    file = DeadLetterFile(tmp_path / "letters.jsonl")
+    file.park([whole, letter("last")])
+    assert parked(file) == [whole, letter("last")]

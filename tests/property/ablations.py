@@ -81,10 +81,10 @@ def _no_condition() -> Iterator[None]:
         yield
 
 
-def _write_leaving_nothing(self: indexer.Indexer, index: str, wanted: Any, deadline: float) -> Any:
+def _write_leaving_nothing(_: indexer.Indexer, send: indexer.Send, index: str, wanted: Any, deadline: float) -> Any:
     """A document that is refused leaves no tombstone; compare Indexer._write."""
     writes = [Write(identity, one.built.body, External(one.version)) for identity, one in wanted.items()]
-    replies = dict(zip(wanted, self._writer.write(index, writes, deadline), strict=True)) if writes else {}
+    replies = dict(zip(wanted, send(index, writes, deadline), strict=True)) if writes else {}
     refused = {i: reply.reason for i, reply in replies.items() if reply.outcome is bulk.Outcome.REJECTED}
     return replies | dict.fromkeys(refused, bulk.APPLIED), refused
 

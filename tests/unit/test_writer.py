@@ -240,3 +240,12 @@ def test_a_missing_index_is_raised_with_what_to_do() -> None:
     with pytest.raises(SearchError, match=r"no such index \[songs-1\].*dynadex refill") as caught:
         writer(Gone(clock, OK), clock).write(INDEX, deletes("a", "b"), FOREVER)
     assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("trouble", [unavailable(), BUSY, BROKEN], ids=["no answer", "429", "500"])
+def test_what_was_read_is_not_sent_again(trouble: Any) -> None:
+    clock = ManualClock()
+    cluster = Cluster(clock, [OK, trouble] if isinstance(trouble, int) else trouble, [OK, OK])
+    replies = writer(cluster, clock).write_once(INDEX, deletes("a", "b"), FOREVER)
+    assert len(cluster.calls) == 1
+    assert replies[1].outcome is Outcome.RETRY

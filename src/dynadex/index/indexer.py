@@ -6,7 +6,7 @@ write with the version of the change, look at what conflicted, reconcile what ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -21,6 +21,8 @@ from dynadex.index.dead_letters import DeadLetter, Parking, ParkingError
 from dynadex.index.reconcile import Build, DocumentReader, Reconciler
 from dynadex.index.tally import Tally
 from dynadex.index.writer import Writer
+
+Send = Callable[[str, Sequence[Write], float], list[Reply]]
 
 
 class Indexes(Protocol):
@@ -120,7 +122,7 @@ class Indexer:
             wanted[identity] = _Wanted(built, version)
             tally.skipped += built.body is None and not built.problem
         for index in indexes:
-            replies, problems = self._write(index, wanted, deadline)
+            replies, problems = self._write(self._writer.write_once, index, wanted, deadline)
             tally.applied += sum(_is(replies[i], Outcome.APPLIED) for i in replies if i not in problems)
             tally.stale += sum(_is(reply, Outcome.CONFLICT) for reply in replies.values())
             letters = [
@@ -148,7 +150,7 @@ class Indexer:
             for identity, change in chosen.items()
             if change.image_known
         }
-        replies, problems = self._write(index, wanted, deadline)
+        replies, problems = self._write(self._writer.write, index, wanted, deadline)
         conflicts = [i for i, reply in replies.items() if _is(reply, Outcome.CONFLICT)]
         ties = self._ties(index, conflicts, wanted)
         tally.stale += len(conflicts) - len(ties)
@@ -169,7 +171,7 @@ class Indexer:
                 tally.applied += _is(reply, Outcome.APPLIED)
 
     def _write(
-        self, index: str, wanted: Mapping[str, _Wanted], deadline: float
+        self, send: Send, index: str, wanted: Mapping[str, _Wanted], deadline: float
     ) -> tuple[dict[str, Reply], dict[str, str]]:
         """Write each document with its version; what became of each, and why some could not be made or were refused.
 
@@ -177,12 +179,12 @@ class Indexer:
         and reported than silently stale, and its tombstone keeps older versions from coming back.
         """
         writes = [Write(identity, one.built.body, External(one.version)) for identity, one in wanted.items()]
-        replies = dict(zip(wanted, self._writer.write(index, writes, deadline), strict=True)) if writes else {}
+        replies = dict(zip(wanted, send(index, writes, deadline), strict=True)) if writes else {}
         problems = {identity: one.built.problem for identity, one in wanted.items() if one.built.problem}
         refused = {i: reply.reason for i, reply in replies.items() if _is(reply, Outcome.REJECTED)}
         if refused:
             deletes = [Write(identity, None, External(wanted[identity].version)) for identity in refused]
-            replies |= dict(zip(refused, self._writer.write(index, deletes, deadline), strict=True))
+            replies |= dict(zip(refused, send(index, deletes, deadline), strict=True))
         return replies, problems | refused
 
     def _ties(self, index: str, conflicts: Sequence[str], wanted: Mapping[str, _Wanted]) -> set[str]:

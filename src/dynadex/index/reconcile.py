@@ -139,7 +139,7 @@ class Reconciler:
                 settled[task.id] = _final(task.built)
             else:
                 writing.append((task, write))
-        replies = self._writer.write(index, [write for _, write in writing], deadline) if writing else []
+        replies = self._writer.write_once(index, [write for _, write in writing], deadline) if writing else []
         for (task, write), reply in zip(writing, replies, strict=True):
             if reply == APPLIED:
                 settled[task.id] = _final(task.built)

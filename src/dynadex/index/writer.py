@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any, Protocol
 
 from dynadex.clock import Backoff, Clock
@@ -56,25 +57,38 @@ class Writer:
         request as a whole or the index is missing: then nothing is known to be written.
         """
         encoded = [write.encoded() for write in writes]
-        replies = [Reply(Outcome.RETRY, "the time budget was spent before it was sent")] * len(writes)
+        replies = _unsent(len(writes))
         pending = list(range(len(writes)))
-        sent = False
-        for attempt in range(1_000_000):
-            for chunk in cut([encoded[i] for i in pending], self._most_bytes):
-                positions = [pending[i] for i in chunk]
-                if sent and self._clock.monotonic() >= deadline:
-                    break
-                sent = True
-                for position, reply in zip(
-                    positions, self._send(index, [encoded[i] for i in positions], deadline), strict=True
-                ):
-                    replies[position] = reply
-            pending = [i for i in pending if replies[i].outcome is Outcome.RETRY]
+        for attempt in count():
+            pending = self._pass(index, encoded, pending, replies, deadline)
             pause = self._backoff.pause(attempt)
             if not pending or self._clock.monotonic() + pause >= deadline:
                 break
             self._clock.sleep(pause)
         return replies
+
+    def write_once(self, index: str, writes: Sequence[Write], deadline: float) -> list[Reply]:
+        """As ``write``, but whatever is not taken at once is left as RETRY: for what was read from the table.
+
+        An OpenSearch that restarts forgets its tombstones, so that what was read before, and sent again after, could
+        bring back an item that was deleted in between. Who wrote it must read it anew.
+        """
+        replies = _unsent(len(writes))
+        self._pass(index, [write.encoded() for write in writes], list(range(len(writes))), replies, deadline)
+        return replies
+
+    def _pass(
+        self, index: str, encoded: Sequence[bytes], pending: Sequence[int], replies: list[Reply], deadline: float
+    ) -> list[int]:
+        """Send what is pending once, in chunks, the first of them in any case; what is pending still."""
+        for number, chunk in enumerate(cut([encoded[i] for i in pending], self._most_bytes)):
+            if number and self._clock.monotonic() >= deadline:
+                break
+            positions = [pending[i] for i in chunk]
+            answers = self._send(index, [encoded[i] for i in positions], deadline)
+            for position, reply in zip(positions, answers, strict=True):
+                replies[position] = reply
+        return [i for i in pending if replies[i].outcome is Outcome.RETRY]
 
     def _send(self, index: str, lines: Sequence[bytes], deadline: float) -> list[Reply]:
         body = b"".join(lines)
@@ -99,3 +113,7 @@ class Writer:
         middle = len(lines) // 2
         self._most_bytes = max(1, min(self._most_bytes, sum(map(len, lines)) // 2))
         return self._send(index, lines[:middle], deadline) + self._send(index, lines[middle:], deadline)
+
+
+def _unsent(writes: int) -> list[Reply]:
+    return [Reply(Outcome.RETRY, "the time budget was spent before it was sent")] * writes

@@ -154,7 +154,7 @@ def test_killed_it_leaves_no_orphan(tmp_path: Path) -> None:
 
 def test_a_signal_while_it_starts_ends_it_and_everything_it_started(tmp_path: Path) -> None:
     with commands_in(tmp_path) as commands:
-        demo = commands.start("demo", "--no-browser", "--port", "0")
+        demo = start_demo(commands, songs=1000)
         demo.wait_for_line("reading the stream")
         children = descendants(demo.pid)
         assert demo.stop() == 0, str(demo)

@@ -32,6 +32,12 @@ NOT_RUNNING = 3
 Found = TypeVar("Found")
 
 
+def heed_signals() -> None:
+    """A test run in the background, or under nohup, hands down that these are ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Supervisors:
     """Starts `dynadex local` processes in one directory, and ends what a failed test left."""
 
@@ -48,6 +54,7 @@ class Supervisors:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=heed_signals,
         )
         self._processes.append(process)
         return process

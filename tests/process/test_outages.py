@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import islice
+from typing import Any
 
 import pytest
 
@@ -115,18 +116,37 @@ def test_a_state_table_that_was_deleted_ends_the_worker_with_one_line(
     assert "Traceback" not in str(worker)
 
 
+class Away(StateTable):
+    """A state table that can be away."""
+
+    away = False
+
+    def get(self, what: str) -> dict[str, Any] | None:
+        if self.away:
+            raise StateUnavailable("read the state table", self.name, "connection refused")
+        return super().get(what)
+
+
 @pytest.fixture
-def state_behind_relay(relay: RelayMaker, request: pytest.FixtureRequest) -> Iterator[tuple[StateTable, Relay]]:
+def make_state() -> Iterator[Callable[[str, str], Away]]:
+    """A state table of a name, at a URL."""
+    with ExitStack() as open_clients:
+
+        def make(name: str, dynamodb_url: str) -> Away:
+            client = clients.dynamodb(Settings(dynamodb_url=dynamodb_url))
+            open_clients.callback(client.close)
+            state = Away(client, name, "songs")
+            state.ensure()
+            return state
+
+        yield make
+
+
+def test_an_answer_lost_on_its_way_does_not_cost_the_lease(
+    make_state: Callable[[str, str], Away], relay: RelayMaker
+) -> None:
     between = relay("dynamodb")
-    client = clients.dynamodb(Settings(dynamodb_url=between.url))
-    state = StateTable(client, f"{request.node.name}-state"[:100], "songs")
-    state.ensure()
-    yield state, between
-    client.close()
-
-
-def test_an_answer_lost_on_its_way_does_not_cost_the_lease(state_behind_relay: tuple[StateTable, Relay]) -> None:
-    state, between = state_behind_relay
+    state = make_state("lost-answers", between.url)
     lease, other = (Lease(state, owner, SystemClock(), 60.0) for owner in ("one", "other"))
     for take in (lease.acquire, lease.renew, lease.renew):
         # Whoever sends it again is refused by its own first arrival.
@@ -138,17 +158,19 @@ def test_an_answer_lost_on_its_way_does_not_cost_the_lease(state_behind_relay: t
     assert other.holder() == "one"
 
 
-def test_an_outage_does_not_count_as_the_silence_of_the_holder(state_behind_relay: tuple[StateTable, Relay]) -> None:
-    state, between = state_behind_relay
+def test_an_outage_does_not_count_as_the_silence_of_the_holder(
+    make_state: Callable[[str, str], Away], local_stack: LocalStack
+) -> None:
+    state = make_state("silent-outage", local_stack.endpoints.dynamodb)
     clock = ManualClock()
     holder, watcher = Lease(state, "holder", clock, 10.0), Lease(state, "watcher", clock, 10.0)
     assert holder.acquire()
     assert not watcher.acquire()
-    between.cut()
+    state.away = True
     with pytest.raises(StateUnavailable):
         watcher.acquire()
     clock.advance(3600)
-    between.restore()
+    state.away = False
     assert not watcher.acquire()
     clock.advance(10)
     assert watcher.acquire()

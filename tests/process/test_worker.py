@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
 import pytest
 
@@ -30,13 +31,37 @@ def start_worker(commands: Commands, scene: Scene, **variables: str) -> Running:
     return worker
 
 
+class Gates:
+    """Songs that stop at gates, each given as a part of all songs, until it is opened."""
+
+    def __init__(self, *parts: float) -> None:
+        self._gates = {round(part * ALL_SONGS): threading.Event() for part in parts}
+        self._closed = list(self._gates.values())
+
+    def open_next(self) -> None:
+        self._closed.pop(0).set()
+
+    def open_all(self) -> None:
+        while self._closed:
+            self.open_next()
+
+    def songs(self) -> Iterator[dict[str, Any]]:
+        for position, song in enumerate(lessons()):
+            if position in self._gates:
+                self._gates[position].wait()
+            yield song
+
+
 @contextmanager
-def in_background(work: threading.Thread) -> Iterator[None]:
-    work.start()
+def loading(scene: Scene, gates: Gates) -> Iterator[threading.Thread]:
+    """Songs on their way into the table while the block runs; all of them are there after it."""
+    loader = threading.Thread(target=scene.load, args=(gates.songs(),))
+    loader.start()
     try:
-        yield
+        yield loader
     finally:
-        work.join()
+        gates.open_all()
+        loader.join()
 
 
 def applied(worker: Running) -> int:
@@ -56,11 +81,14 @@ def test_killed_three_times_while_songs_are_loaded_it_brings_every_song_to_the_i
     scene = make_scene(f"killed-{backend}", opensearch_url=url)
     scene.create_table()
     worker = start_worker(commands, scene)
-    with in_background(threading.Thread(target=scene.load, args=(lessons(),))):
-        for moment in (0.1, 0.4, 0.75):
+    # The loader gets no further than a gate, each a little past the part of the songs at which the worker is killed.
+    moments, gates = (0.1, 0.4, 0.75), Gates(0.45, 0.8, 0.95)
+    with loading(scene, gates) as loader:
+        for moment in moments:
             scene.await_count(round(moment * ALL_SONGS))
             worker.kill()
-            assert scene.count() < ALL_SONGS, "it was not killed in the middle"
+            assert loader.is_alive(), "it was not killed in the middle of loading"
+            gates.open_next()
             worker = start_worker(commands, scene)
     scene.await_count(ALL_SONGS)
     scene.await_equal()
@@ -157,7 +185,7 @@ def test_changes_faster_than_the_streams_clock_end_the_same_in_the_index(
     scene.create_table()
     worker = start_worker(commands, scene)
     songs = list(lessons(9))
-    until = time.monotonic() + 3.0
+    until = time.monotonic() + 2.0
 
     def hurry(seed: int) -> None:
         # Every thread has songs of its own: which of two writers comes last is the table's affair.

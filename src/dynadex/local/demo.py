@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,8 +73,12 @@ def run_demo(options: DemoOptions, stop: threading.Event, talk: DemoTalk) -> Non
                 if failure:
                     raise failure[0]
 
-            loaded = load(dynamodb, sync.table, lessons(options.songs), talk.on_loaded)
+            loaded = load(
+                dynamodb, sync.table, takewhile(lambda _: not stop.is_set(), lessons(options.songs)), talk.on_loaded
+            )
             _await_indexed(runtime, loaded, stop, check, talk.on_indexed)
+            if stop.is_set():
+                return
             app = create_app(sync, runtime.index, runtime.table, runtime.description.schema)
             with _serving(uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")), sock):
                 talk.on_ready(f"http://{HOST}:{sock.getsockname()[1]}")

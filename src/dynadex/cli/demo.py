@@ -38,18 +38,22 @@ def demo(
         ) from missing
 
     def ready(url: str) -> None:
+        end_progress()
         print(f"ready: {url}", flush=True)
         if not no_browser and sys.stdout.isatty():
             webbrowser.open(url)
 
     options = DemoOptions(directory, port, songs, dynamodb, opensearch)
-    with stop_on_signals() as stop, _progress(songs) as (on_loaded, on_indexed):
+    with stop_on_signals() as stop, _progress(songs) as (on_loaded, on_indexed, end_progress):
         run_demo(options, stop, DemoTalk(say, on_loaded, on_indexed, ready))
 
 
 @contextmanager
-def _progress(songs: int | None) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
-    """Two bars on a terminal, a line at each end elsewhere: songs in the table, songs in the index."""
+def _progress(songs: int | None) -> Iterator[tuple[Callable[[int], None], Callable[[int], None], Callable[[], None]]]:
+    """Two bars on a terminal, a line at each end elsewhere: songs in the table, songs in the index.
+
+    Yields what to call with each count, and what ends the bars.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -70,4 +74,4 @@ def _progress(songs: int | None) -> Iterator[tuple[Callable[[int], None], Callab
             return on_count
 
         on_loaded, on_indexed = map(update, tasks)
-        yield on_loaded, on_indexed
+        yield on_loaded, on_indexed, bars.stop

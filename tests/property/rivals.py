@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from dynadex.change import Change
 from dynadex.document.versioning import MICROSECONDS
 from dynadex.index.bulk import APPLIED, External, Outcome, Reply, Write
@@ -89,9 +87,3 @@ class SecondAndCount(_Rival):
 
 class _Anyway:
     """No condition at all: encoded as a write without version."""
-
-
-def encodes_without_version() -> bool:
-    """Whether a write with no known condition carries no version; the comparison stands on it."""
-    line = Write("a", None, _Anyway()).encoded()  # type: ignore[arg-type]
-    return bool(orjson.loads(line) == {"delete": {"_id": "a"}})

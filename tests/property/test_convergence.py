@@ -22,6 +22,8 @@ from dynadex.index.opensearch import OpenSearchIndex
 from dynadex.settings import Settings
 from tests.property.ablations import ABLATIONS, Ablation
 from tests.property.ports import FAULTS
+from tests.property.report import indexable
+from tests.property.rivals import NoVersion, SecondAndCount
 from tests.property.schedules import ACTIONS, KEYS, run_schedules, usual
 from tests.property.world import MAPPINGS, Circumstances, World
 
@@ -45,6 +47,14 @@ def test_without_one_part_of_the_rule_some_schedule_diverges(ablation: Ablation)
             if outcome.diverged:
                 return
     pytest.fail(f"no schedule of {_MOST_ABLATED} diverged without rule {ablation.rule}")
+
+
+@pytest.mark.parametrize("rival", [NoVersion, SecondAndCount])
+def test_the_rules_that_others_use_diverge(rival: type[NoVersion] | type[SecondAndCount]) -> None:
+    def prepare(world: World) -> None:
+        world.rule = rival(world)
+
+    assert run_schedules(range(300), indexable, prepare).diverged > 0
 
 
 @pytest.mark.parametrize("name", ["no mark", "refused leaves no tombstone"])

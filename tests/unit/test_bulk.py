@@ -9,7 +9,6 @@ import pytest
 
 from dynadex.index.bulk import (
     APPLIED,
-    Absent,
     Condition,
     External,
     Outcome,
@@ -111,9 +110,8 @@ def test_a_reason_names_its_causes_once_each_and_outermost_first(error: Any, rea
         (None, External(5), [{"delete": {"_id": "k", "version": 5, "version_type": "external"}}]),
         (b"{}", Unchanged(7, 2), [{"index": {"_id": "k", "if_seq_no": 7, "if_primary_term": 2}}, {}]),
         (None, Unchanged(7, 2), [{"delete": {"_id": "k", "if_seq_no": 7, "if_primary_term": 2}}]),
-        (b"{}", Absent(), [{"create": {"_id": "k"}}, {}]),
     ],
-    ids=["index", "delete", "index unchanged", "delete unchanged", "create"],
+    ids=["index", "delete", "index unchanged", "delete unchanged"],
 )
 def test_a_write_is_encoded_with_its_condition(
     body: bytes | None, condition: Condition, lines: list[dict[str, Any]]

@@ -209,7 +209,7 @@ def test_an_index_that_contradicts_the_declaration_is_refused() -> None:
     cluster, clock = InMemoryIndex(), ManualClock(AT_US)
     ensure_index(cluster, "songs", TITLE, {}, clock)
     other = {"properties": {"title": {"type": "keyword"}, "key": {"type": "keyword"}}}
-    with pytest.raises(SearchError, match=r"title has type text.*; field key is declared.*dynadex rebuild") as caught:
+    with pytest.raises(SearchError, match=r"title has type text.*; field key is declared.*dynadex refill") as caught:
         ensure_index(cluster, "songs", other, {}, clock)
     assert caught.value.subject == NAME
 

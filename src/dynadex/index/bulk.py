@@ -25,12 +25,7 @@ class Unchanged:
     primary_term: int
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """Create: write only if there is no document, whatever a tombstone says."""
-
-
-Condition = External | Unchanged | Absent
+Condition = External | Unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +46,7 @@ class Write:
                 action |= {"if_seq_no": seq_no, "if_primary_term": primary_term}
         if self.body is None:
             return orjson.dumps({"delete": action}) + b"\n"
-        verb = "create" if isinstance(self.condition, Absent) else "index"
-        return b"%b\n%b\n" % (orjson.dumps({verb: action}), self.body)
+        return b"%b\n%b\n" % (orjson.dumps({"index": action}), self.body)
 
 
 class Outcome(Enum):

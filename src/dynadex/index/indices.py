@@ -81,7 +81,7 @@ def ensure_index(
         if contradictions:
             raise SearchError(
                 "write to index", newest, "it contradicts the declaration: " + "; ".join(contradictions),
-                "Change the declaration back, or build a new index with `dynadex rebuild`.",
+                "Change the declaration back, or declare another index name and fill it with `dynadex refill`.",
             )  # fmt: skip
         return newest, False
     if admin.exists(index):

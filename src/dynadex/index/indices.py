@@ -5,6 +5,7 @@
 | ``lessons-20261124054500`` | a physical index, named after the UTC second it was created in |
 | ``lessons`` | read alias: searches use it |
 | ``lessons-sync`` | sync alias: writers write to every index behind it |
+| ``lessons-building`` | on an index that a rebuild fills, until searches use it |
 """
 
 from __future__ import annotations
@@ -35,6 +36,21 @@ class IndexAdmin(Protocol):
 def sync_alias(index: str) -> str:
     """The alias that writers of an index use."""
     return f"{index}-sync"
+
+
+def building_alias(index: str) -> str:
+    """The alias of the index that a rebuild fills."""
+    return f"{index}-building"
+
+
+def reading(admin: IndexAdmin, index: str) -> str:
+    """The physical index that searches use. Raises SearchError (404) when there is none."""
+    found = admin.indexes_behind(index)
+    if not found:
+        raise SearchError(
+            "find the index behind alias", index, "there is none", "Create it with `dynadex refill`.", status=404
+        )
+    return found[-1]
 
 
 def physical_name(index: str, clock: Clock) -> str:

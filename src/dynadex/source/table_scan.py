@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -24,6 +24,17 @@ class Page:
     requested_at_us: int
     last_evaluated_key: Item | None
     consumed_capacity: float
+
+
+class Pages(Protocol):
+    """Where a refill takes items from, a page at a time: a scan, or an export."""
+
+    def page(self, start_key: Mapping[str, Any] | None, limit: int | None = None) -> Page:
+        """The page after ``start_key`` (the last page's ``last_evaluated_key``), the first for None.
+
+        ``limit`` bounds its items. Raises SourceError.
+        """
+        ...
 
 
 class TableScan:

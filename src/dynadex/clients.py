@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from dynadex.document import body
 from dynadex.errors import DeclarationError
@@ -13,11 +15,15 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_sqs import SQSClient
-    from opensearchpy import OpenSearch
+    from opensearchpy import OpenSearch, Urllib3AWSV4SignerAuth
 
 _CONNECT_SECONDS = 3.0
 _READ_SECONDS = 20.0
 _POOL = 16
+# Hosts of Amazon OpenSearch Service and Serverless; the second form answers over IPv6, too.
+_AMAZON = re.compile(
+    r"\.(?P<region>[a-z0-9-]+)\.(?P<service>es|aoss)\.amazonaws\.com(\.cn)?$|\.aos\.(?P<dual_region>[a-z0-9-]+)\.on\.aws$"
+)
 
 
 def dynamodb(settings: Settings) -> DynamoDBClient:
@@ -38,10 +44,15 @@ def sqs(settings: Settings) -> SQSClient:
     return client
 
 
-def opensearch(settings: Settings) -> OpenSearch:
-    """An OpenSearch client: never retries by itself (the writer does), reads numbers exactly.
+def s3(settings: Settings) -> Any:
+    """An S3 client, for exports."""
+    return _aws("s3", settings)
 
-    Raises DeclarationError for plain HTTP to anything but this machine.
+
+def opensearch(settings: Settings) -> OpenSearch:
+    """An OpenSearch client: never retries by itself (the writer does), reads numbers exactly, signs where it must.
+
+    Raises DeclarationError for plain HTTP to anything but this machine, and when it cannot sign.
     """
     from opensearchpy import JSONSerializer, OpenSearch
 
@@ -57,6 +68,7 @@ def opensearch(settings: Settings) -> OpenSearch:
     return OpenSearch(
         [url],
         serializer=ExactSerializer(),
+        http_auth=_signer(settings),
         max_retries=0,
         retry_on_timeout=False,
         timeout=settings.request_timeout_seconds,
@@ -64,6 +76,31 @@ def opensearch(settings: Settings) -> OpenSearch:
         http_compress=not is_loopback(url),
         verify_certs=True,
     )
+
+
+def _signer(settings: Settings) -> Urllib3AWSV4SignerAuth | None:
+    """What signs requests to the search cluster with SigV4, or None where a user or nobody is asked for."""
+    parts = urlsplit(settings.opensearch_url)
+    amazon = _AMAZON.search(parts.hostname or "")
+    if settings.opensearch_auth == "none" or (settings.opensearch_auth == "auto" and (parts.username or not amazon)):
+        return None
+    # The URL may hold a password, so it is not named.
+    subject = parts.hostname or ""
+    if parts.username:
+        hint = "Remove one of them: the user from OPENSEARCH_URL, or DYNADEX_OPENSEARCH_AUTH."
+        raise DeclarationError("connect to", subject, "requests are either signed or sent as a user", hint)
+    import boto3
+    from opensearchpy import Urllib3AWSV4SignerAuth
+
+    session = boto3.session.Session()
+    region = (amazon and (amazon["region"] or amazon["dual_region"])) or settings.region or session.region_name
+    if not region:
+        raise DeclarationError("sign requests to", subject, "the region is not known", "Set AWS_REGION.")
+    # Refreshable: the signer asks them for the current keys at every request.
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise DeclarationError("sign requests to", subject, "there are no AWS credentials", "Set them up.")
+    return Urllib3AWSV4SignerAuth(credentials, region, (amazon and amazon["service"]) or "es")
 
 
 def _aws(service: str, settings: Settings) -> Any:

@@ -51,8 +51,8 @@ def index_name(index: str) -> str:
         raise DeclarationError("declare a Sync of index", repr(index), "that is no index name", hint)
     if len(index) > _LONGEST_INDEX:
         raise _contradiction(index, f"the name is longer than {_LONGEST_INDEX} characters", "Shorten it.")
-    if index.endswith("-sync"):
-        reason = "names ending in -sync are kept for the aliases that writers use"
+    if index.endswith(("-sync", "-building")):
+        reason = "names ending in -sync and -building are kept for aliases of dynadex's own"
         raise _contradiction(index, reason, "Choose another name.")
     return index
 

@@ -49,6 +49,11 @@ class SearchError(DynadexError):
         super().__init__(operation, subject, reason, hint)
         self.status = status
 
+    @property
+    def not_found(self) -> bool:
+        """Whether the index or alias is not there."""
+        return self.status == 404
+
 
 class SearchUnavailable(SearchError):
     """The search cluster did not answer, or asked for patience; retry within the time budget."""

@@ -14,6 +14,7 @@ from dynadex.document.versioning import MICROSECONDS, Timing
 from dynadex.errors import DeclarationError
 
 _PREFIX = "DYNADEX_"
+_AUTH = ("auto", "sigv4", "none")
 _MAY_BE_ZERO = ("clock_skew_seconds", "batch_window_seconds")
 
 
@@ -23,6 +24,9 @@ class Settings:
 
     opensearch_url: str = "http://127.0.0.1:9200"
     """OPENSEARCH_URL: where the search cluster answers."""
+    opensearch_auth: str = "auto"
+    """DYNADEX_OPENSEARCH_AUTH: sigv4 signs each request to the search cluster with the AWS credentials, none does not;
+    auto signs for hosts of Amazon OpenSearch Service, unless the URL holds a user."""
     dynamodb_url: str | None = None
     """DYNADEX_DYNAMODB_URL: endpoint of the DynamoDB API, its streams and SQS; unset means AWS."""
     region: str | None = None
@@ -39,10 +43,17 @@ class Settings:
     """DYNADEX_BATCH_SIZE: most records per batch of the worker."""
     batch_window_seconds: float = 0.0
     """DYNADEX_BATCH_WINDOW_SECONDS: how long the worker lets a batch fill up."""
+    longest_invocation_seconds: float = 60.0
+    """DYNADEX_LONGEST_INVOCATION_SECONDS: how long a writer of changes may take with one batch: the time-out of the
+    stream's Lambda function, and the worker's own limit. A rebuild waits for it once."""
     lease_seconds: float = 10.0
     """DYNADEX_LEASE_SECONDS: silence of a worker after which one that stands by takes over."""
     bulk_bytes: int = 5 * 1024 * 1024
     """DYNADEX_BULK_BYTES: largest bulk request."""
+    page_items: int = 2000
+    """DYNADEX_PAGE_ITEMS: most items that a refill reads, writes and acknowledges together."""
+    slice_seconds: float = 240.0
+    """DYNADEX_SLICE_SECONDS: how long one invocation of the refill Lambda scans."""
     request_timeout_seconds: float = 30.0
     """DYNADEX_REQUEST_TIMEOUT_SECONDS: longest wait for one answer of the search cluster."""
     poll_seconds: float = 0.25
@@ -77,6 +88,8 @@ class Settings:
             url = getattr(self, name)
             if url and not _is_web_address(url):
                 raise _unusable(name, f"{url!r} is no http or https URL")
+        if self.opensearch_auth not in _AUTH:
+            raise _unusable("opensearch_auth", f"{self.opensearch_auth!r} is none of {', '.join(_AUTH)}")
         for field in fields(self):
             value = getattr(self, field.name)
             if not isinstance(value, int | float):

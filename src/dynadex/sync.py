@@ -34,7 +34,8 @@ class Sync:
     None for an item that is not to be indexed; without it, the document is the item. ``search`` says what the
     search service offers. Contradictions raise DeclarationError here, not in production.
 
-    The methods ``stream`` and ``refill`` are Lambda handlers: assign them to names of your module.
+    The methods ``stream``, ``prepare``, ``refill`` and ``finish`` are Lambda handlers: assign them to names of your
+    module.
     """
 
     def __init__(
@@ -80,6 +81,18 @@ class Sync:
         from dynadex.run import lambda_handlers
 
         return lambda_handlers.refill(self, event, context)
+
+    def prepare(self, event: Any, context: Any) -> dict[str, Any]:
+        """Lambda handler for what comes before the slices: answers what to scan, and into which indexes."""
+        from dynadex.run import lambda_handlers
+
+        return lambda_handlers.prepare(self, event, context)
+
+    def finish(self, event: Any, context: Any) -> dict[str, Any]:
+        """Lambda handler for what comes after the slices: ghosts are deleted, a new index is compared and used."""
+        from dynadex.run import lambda_handlers
+
+        return lambda_handlers.finish(self, event, context)
 
     def __repr__(self) -> str:
         return f"Sync(table={self.table!r}, index={self.index!r})"

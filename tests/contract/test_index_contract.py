@@ -367,6 +367,18 @@ class TestDocuments:
         documents.cluster.refresh(documents.name)
         assert documents.cluster.count(documents.name) == 2
 
+    def test_an_index_is_as_large_as_what_it_holds(self, backend: Backend) -> None:
+        tags = {"properties": {"tags": {"type": "nested"}}}
+        documents = Documents(backend, mappings=tags)
+        documents.put("a", 1, tags=[{"name": "one"}, {"name": "two"}])
+        documents.cluster.refresh(documents.name)
+        found = documents.cluster.stats(documents.name)
+        assert found.documents == 1, "nested objects are no documents"
+        assert found.bytes is None if backend.name == "memory" else found.bytes
+        with pytest.raises(SearchError) as raised:
+            documents.cluster.stats(backend.new_name())
+        assert raised.value.not_found
+
     def test_every_document_is_listed_with_its_version(self, documents: Documents) -> None:
         """More of them than one page holds."""
         expected = {f"item-{position:04}": position + 1 for position in range(1100)}

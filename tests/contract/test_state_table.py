@@ -73,6 +73,7 @@ class SlowDynamoDB:
 class TestStateTable:
     def test_the_table_is_made_once_and_kept(self, client: Any, state: StateTable) -> None:
         state.put("a", {"v": {"S": "x"}})
+        assert state.exists()
         state.ensure()
         assert state.get("a") is not None
         described = client.describe_table(TableName=state.name)["Table"]
@@ -137,6 +138,14 @@ class TestStateTable:
         assert state.put("a", {"v": {"N": "2"}}, "v = :v", {":v": {"N": "1"}})
         assert (state.get("a") or {})["v"] == {"N": "2"}
 
+    def test_a_condition_that_does_not_hold_deletes_nothing(self, state: StateTable) -> None:
+        state.put("a", {"v": {"N": "1"}})
+        assert not state.delete("a", "v = :v", {":v": {"N": "2"}})
+        assert not state.delete("never", "v = :v", {":v": {"N": "2"}})
+        assert state.get("a") is not None
+        assert state.delete("a", "v = :v", {":v": {"N": "1"}})
+        assert state.get("a") is None
+
     def test_names_are_found_by_their_beginning(self, state: StateTable) -> None:
         for name in ("checkpoint/a", "checkpoint/b", "checkpoint", "checkpoints/a", "lease"):
             state.put(name, {"v": {"S": name}})
@@ -163,6 +172,7 @@ class TestStateTable:
 
     def test_a_missing_table_is_named(self, client: Any) -> None:
         missing = StateTable(client, "contract-none-dynadex", "songs")
+        assert not missing.exists()
         for ask in (
             lambda: missing.get("a"),
             lambda: missing.put("a", {}),
@@ -180,11 +190,13 @@ class TestCheckpoints:
             "shardId-00000000000000000002-bbbbbbbb": Checkpoint(None),
             "shardId-00000000000000000003-cccccccc": Checkpoint("7", finished=True),
             "shardId-00000000000000000004-dddddddd": Checkpoint(None, finished=True),
+            "shardId-00000000000000000005-eeeeeeee": Checkpoint("8", passed_us=1_800_000_000_123_456),
         }
         assert checkpoints.load() == {}
         for shard_id, checkpoint in saved.items():
             checkpoints.save(shard_id, checkpoint)
         assert checkpoints.load() == saved
+        assert {one.saved_at for one in checkpoints.load().values()} == {"2023-11-14T22:13:20.000+00:00"}
 
     def test_the_last_position_saved_counts(self, checkpoints: Checkpoints) -> None:
         for checkpoint in (Checkpoint(None), Checkpoint("1"), Checkpoint("2"), Checkpoint("2", finished=True)):
@@ -214,6 +226,117 @@ class TestCheckpoints:
         checkpoints.start_over()
         assert (checkpoints.stale(), checkpoints.stream(), checkpoints.load()) == (None, None, {})
         checkpoints.start_over()
+
+    @pytest.mark.parametrize(
+        ("noted", "passed_us"),
+        [
+            ([], None),
+            ([Checkpoint("1", passed_us=5), Checkpoint("1", passed_us=3), Checkpoint(None, passed_us=4)], 3),
+            ([Checkpoint("1", passed_us=5), Checkpoint("1")], None),
+            ([Checkpoint("1", finished=True), Checkpoint("1", passed_us=5)], 5),
+            ([Checkpoint("1", finished=True, passed_us=3), Checkpoint("1", passed_us=5)], 3),
+            ([Checkpoint("1", finished=True, passed_us=3)], None),
+        ],
+        ids=[
+            "no worker ever ran", "the one furthest behind counts", "one that is not known makes all unknown",
+            "one that ended does not count", "but it does until another follows it", "none is followed",
+        ],
+    )  # fmt: skip
+    def test_the_stream_is_passed_as_far_as_every_shard_is(
+        self, checkpoints: Checkpoints, noted: list[Checkpoint], passed_us: int | None
+    ) -> None:
+        for number, checkpoint in enumerate(noted):
+            checkpoints.save(f"shard-{number}", checkpoint)
+        assert checkpoints.passed_us() == passed_us
+
+    def test_what_an_older_version_kept_does_not_say_how_far_it_passed(
+        self, state: StateTable, checkpoints: Checkpoints
+    ) -> None:
+        state.put("checkpoint/a", {"position": {"S": "1"}, "finished": {"BOOL": False}})
+        assert checkpoints.load() == {"a": Checkpoint("1")}
+        assert checkpoints.passed_us() is None
+
+
+class TestStaleness:
+    @pytest.fixture
+    def read(self, checkpoints: Checkpoints) -> Checkpoints:
+        """Of a stream that was read."""
+        checkpoints.save("a", Checkpoint("1"))
+        checkpoints.follow("arn:1")
+        return checkpoints
+
+    def test_a_refill_that_begins_answers_and_ends_it(self, read: Checkpoints) -> None:
+        read.mark_stale("lost")
+        assert (read.stale(), read.unanswered(), read.answered()) == ("lost", "lost", None)
+        read.begin_answer(17)
+        assert (read.stale(), read.unanswered(), read.answered()) == ("lost", None, 17)
+        assert (read.stream(), read.load()) == (None, {})
+        assert read.end_answer(17)
+        assert (read.stale(), read.unanswered(), read.answered()) == (None, None, None)
+        assert not read.end_answer(17)
+
+    def test_an_index_that_is_not_stale_needs_no_answer(self, read: Checkpoints) -> None:
+        read.begin_answer(17)
+        assert (read.stale(), read.answered()) == (None, None)
+        assert (read.stream(), read.load()) == ("arn:1", {"a": Checkpoint("1")})
+        assert not read.end_answer(17)
+
+    def test_what_is_lost_after_the_answer_began_is_not_answered(self, read: Checkpoints) -> None:
+        read.mark_stale("lost")
+        read.begin_answer(17)
+        read.mark_stale("lost again")
+        assert (read.unanswered(), read.answered()) == ("lost again", None)
+        assert not read.end_answer(17)
+        assert read.stale() == "lost again"
+
+    def test_of_two_refills_the_later_one_answers_and_no_worker_loses_its_place(self, read: Checkpoints) -> None:
+        read.mark_stale("lost")
+        read.begin_answer(17)
+        read.save("a", Checkpoint("2"))
+        read.follow("arn:1")
+        read.begin_answer(18)
+        read.begin_answer(18)
+        assert (read.stream(), read.load()) == ("arn:1", {"a": Checkpoint("2")})
+        assert not read.end_answer(17)
+        assert read.stale() == "lost"
+        assert read.end_answer(18)
+        assert read.stale() is None
+
+    def test_many_refills_that_begin_at_once_leave_one_answer(self, state: StateTable) -> None:
+        Checkpoints(state, ManualClock()).mark_stale("lost")
+        start = threading.Barrier(4)
+
+        def begin(started_us: int) -> None:
+            start.wait()
+            Checkpoints(state, ManualClock()).begin_answer(started_us)
+
+        threads = [threading.Thread(target=begin, args=(number,)) for number in range(1, 5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        checkpoints = Checkpoints(state, ManualClock())
+        answered = checkpoints.answered()
+        ended = [number for number in range(1, 5) if checkpoints.end_answer(number)]
+        assert ended == [answered]
+
+    @pytest.mark.parametrize("moment", ["forgetting", "answering"])
+    def test_a_worker_that_declares_it_stale_meanwhile_is_answered_too(
+        self, read: Checkpoints, state: StateTable, monkeypatch: pytest.MonkeyPatch, moment: str
+    ) -> None:
+        """Nothing is read yet: what was lost by now will be loaded."""
+        name = {"forgetting": "delete", "answering": "put"}[moment]
+        call = getattr(state, name)
+
+        def interrupted(*arguments: Any) -> Any:
+            monkeypatch.setattr(state, name, call)
+            read.mark_stale("lost again")
+            return call(*arguments)
+
+        read.mark_stale("lost")
+        monkeypatch.setattr(state, name, interrupted)
+        read.begin_answer(17)
+        assert (read.stale(), read.answered()) == ("lost again", 17)
 
 
 class TestLease:

@@ -17,7 +17,7 @@ from dynadex.clock import SystemClock
 from dynadex.document.identity import KeySchema, document_id
 from dynadex.errors import SourceError
 from dynadex.local.stack import Endpoints
-from dynadex.run.refill import Slice
+from dynadex.run.slices import Slice
 from dynadex.settings import Settings
 from dynadex.source.attribute_values import plain
 from dynadex.source.shard_reader import ShardReader, StreamTrimmedError, list_shards

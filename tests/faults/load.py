@@ -24,9 +24,10 @@ def is_refused(item: dict[str, Any]) -> bool:
 class WriteLoad:
     """Threads that write until told to stop. Each has keys of its own: two writers' race is the table's affair."""
 
-    def __init__(self, scene: Scene, seed: int) -> None:
+    def __init__(self, scene: Scene, seed: int, longest_pause_seconds: float = _LONGEST_PAUSE_SECONDS) -> None:
         self.writes = 0
         self._scene = scene
+        self._longest_pause_seconds = longest_pause_seconds
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._errors: list[Exception] = []
@@ -48,7 +49,7 @@ class WriteLoad:
 
     def _write(self, writer: int, chance: random.Random) -> None:
         try:
-            while not self._stop.wait(chance.uniform(0, _LONGEST_PAUSE_SECONDS)):
+            while not self._stop.wait(chance.uniform(0, self._longest_pause_seconds)):
                 self._burst(f"key-{writer}-{chance.randrange(_KEYS_EACH)}", chance)
             # Whatever chance did: one that stays refused, and one that was refused and is mended.
             for identity, last in (("refused", _put_refused), ("mended", _put)):
@@ -91,9 +92,9 @@ def _delete(scene: Scene, key: str, _: random.Random) -> None:
 
 
 @contextmanager
-def writing(scene: Scene, seed: int) -> Iterator[WriteLoad]:
+def writing(scene: Scene, seed: int, longest_pause_seconds: float = _LONGEST_PAUSE_SECONDS) -> Iterator[WriteLoad]:
     """A load for as long as the block runs."""
-    load = WriteLoad(scene, seed)
+    load = WriteLoad(scene, seed, longest_pause_seconds)
     load.start()
     try:
         yield load

@@ -12,6 +12,7 @@ from dynadex.demo.lessons import MAPPINGS, SETTINGS
 from dynadex.demo.loader import load
 from dynadex.document.body import same
 from dynadex.document.identity import KeySchema, document_id
+from dynadex.index.opensearch import OpenSearchIndex
 from dynadex.settings import Settings
 from dynadex.source.attribute_values import typed
 from tests.process.processes import DEADLINE_SECONDS, wait_for
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 MODULE = "tests_sync"
 REFERENCE = f"{MODULE}:sync"
 _SCHEMA = KeySchema(("id",), ("S",))
-_MOST_DOCUMENTS = 10_000
 # A count refreshes the index, which is not for nothing.
 _COUNT_EVERY_SECONDS = 0.1
 _DECLARATION = """
@@ -94,13 +94,15 @@ class Scene:
         return {document_id(_SCHEMA, _SCHEMA.key_of(item)): item for page in pages for item in page["Items"]}
 
     def documents(self) -> dict[str, Any]:
-        """Every document of the index, by its id."""
+        """Every document that a search can find, by its id."""
         self._refresh()
-        query = {"query": {"match_all": {}}, "size": _MOST_DOCUMENTS}
-        reply = self.opensearch.transport.perform_request("POST", f"/{self.name}/_search", body=query)
-        hits = reply["hits"]["hits"]
-        assert len(hits) == reply["hits"]["total"]["value"] < _MOST_DOCUMENTS
-        return {hit["_id"]: hit["_source"] for hit in hits}
+        index = OpenSearchIndex(self.opensearch)
+        documents: dict[str, Any] = {}
+        for page in index.versions(self.name):
+            ids = [identity for identity, _ in page]
+            found = zip(ids, index.get_many(self.name, ids), strict=True)
+            documents |= {identity: stored.source for identity, stored in found if stored}
+        return documents
 
     def count(self) -> int:
         """How many documents there are; none while there is no index."""

@@ -83,7 +83,7 @@ CASES = {
     "table missing": Case(r"cannot describe table NAME: it does not exist \(.*\)\. Check the name, AWS_REGION, "),
     "mapping contradicts the declaration": Case(
         r"cannot write to index NAME-20260101000000: it contradicts the declaration: "
-        r".*field title has type keyword, declared text.* Change the declaration back, or .*`dynadex refill`\.",
+        r".*field title has type keyword, declared text.* Change the declaration back, or .*`dynadex rebuild`\.",
         scene=index_with_other_mapping,
     ),
     "mapping contradicts the declaration, refill": Case(

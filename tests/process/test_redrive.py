@@ -102,10 +102,13 @@ def test_a_mended_item_is_indexed_and_its_letter_gone(runtime: Runtime) -> None:
 def test_a_dry_run_lists_and_changes_nothing(runtime: Runtime) -> None:
     put(runtime, "a", {"S": "fine"})
     park(runtime, "a")
+    assert runtime.dead_letters.backlog().count == 1
     listed = run(runtime, dry_run=True)
     assert [(letter.id, reason) for letter, reason in listed.failing] == [("a", "refused")]
     assert document(runtime, "a") is None
+    assert runtime.dead_letters.backlog().count == 1
     assert run(runtime).settled == 1
+    assert runtime.dead_letters.backlog().count == 0
 
 
 def test_letters_outnumbering_a_batch_are_each_settled_once(runtime: Runtime) -> None:
@@ -198,6 +201,8 @@ def test_the_queue_gone_fails_the_record_and_not_the_data(
     assert document(runtime, "good") == {"id": "good", "title": "fine"}
     with pytest.raises(ParkingError, match="park dead letters in"):
         connect(sync, Settings.from_environment()).dead_letters.park([DeadLetter("", "x", None, "", None, "")])
+    with pytest.raises(ParkingError, match="count the dead letters in"):
+        connect(sync, Settings.from_environment()).dead_letters.backlog()
 
 
 def record(digit: str, identity: str, title: Any) -> dict[str, Any]:

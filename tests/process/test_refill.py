@@ -1,10 +1,11 @@
-"""A refill, by the Lambda handler's slices and by the command: everything loaded, ghosts gone, stale no longer."""
+"""A refill, by the Lambda handler's slices and by the command's driver: all is loaded, ghosts go, staleness ends."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,19 @@ import pytest
 from dynadex import Sync, clients
 from dynadex.demo.loader import load
 from dynadex.demo.songs import lessons
+from dynadex.errors import SearchError, SourceUnavailable
 from dynadex.index.bulk import External, Write
 from dynadex.local.demo import create_table
 from dynadex.local.stack import LocalStack
-from dynadex.run.refill import Slice, refill_all, run_slice
+from dynadex.progress.history import History
+from dynadex.progress.refill_state import RefillState
+from dynadex.run.plan import prepare
+from dynadex.run.refill import Progress, Refilled, RefillOptions, Report, refill
+from dynadex.run.slices import Slice, run_slice, scan_of
 from dynadex.run.wiring import Runtime, connect
+from dynadex.run.worker import StoppableClock, Stopping
 from dynadex.settings import Settings
+from dynadex.source.table_scan import Page, TableScan
 
 SONGS = 3_000
 
@@ -112,32 +120,136 @@ def test_segments_together_scan_every_item(filled: Runtime) -> None:
     assert documents(filled) == expected()
 
 
-def test_a_refill_deletes_ghosts_and_ends_staleness(filled: Runtime, settings: Settings) -> None:
-    name, _ = filled.ensure_index()
-    ghosts = [Write(f"ghost-{number}", b'{"title":"gone"}', External(1_000)) for number in range(50)]
-    filled.writer.write(name, ghosts, filled.clock.monotonic() + 10)
+def run(runtime: Runtime, options: RefillOptions | None = None, said: list[str] | None = None) -> Refilled:
+    """A refill by the command's driver; what it says is kept."""
+    report = Report((said if said is not None else []).append, lambda _: None)
+    return refill(runtime, options or RefillOptions(), threading.Event(), report)
+
+
+def plant_ghosts(runtime: Runtime, count: int) -> None:
+    name, _ = runtime.ensure_index()
+    ghosts = [Write(f"ghost-{number}", b'{"title":"gone"}', External(1_000)) for number in range(count)]
+    runtime.writer.write(name, ghosts, runtime.clock.monotonic() + 10)
+
+
+def test_a_refill_deletes_ghosts_and_ends_staleness(filled: Runtime) -> None:
+    plant_ghosts(filled, 50)
     filled.checkpoints().mark_stale("for this test")
     said: list[str] = []
-    refill_all(filled.sync, settings, threading.Event(), said.append)
+    done = run(filled, said=said)
     assert documents(filled) == expected()
     assert filled.checkpoints().stale() is None
-    assert any("50 deleted" in line for line in said)
-    assert said[-1] == "refill complete"
+    assert done.swept.deleted == 50
+    assert said[-1] == "the index is stale no longer"
+    last = History(filled.state()).last("refill")
+    assert last is not None
+    assert (last["items"], last["written"], last["swept"]) == (SONGS, SONGS, 50)
 
 
-def test_a_stopped_refill_says_so_and_can_be_run_again(filled: Runtime, settings: Settings) -> None:
-    stop = threading.Event()
+def test_a_worker_may_start_as_soon_as_a_refill_mends_the_stale_index(filled: Runtime) -> None:
+    checkpoints = filled.checkpoints()
+    checkpoints.mark_stale("for this test")
+    checkpoints.follow("arn:of:a:stream:that:was:replaced")
+    seen: list[tuple[str | None, str | None]] = []
+    report = Report(lambda _: None, lambda _: seen.append((checkpoints.unanswered(), checkpoints.stream())))
+    refill(filled, RefillOptions(), threading.Event(), report)
+    assert set(seen) == {(None, None)}
+
+
+def test_an_index_declared_stale_while_a_refill_runs_stays_so(filled: Runtime) -> None:
+    checkpoints = filled.checkpoints()
     said: list[str] = []
+    refill(filled, RefillOptions(), threading.Event(), Report(said.append, lambda _: checkpoints.mark_stale("lost")))
+    assert checkpoints.stale() == "lost"
+    assert "run it once more" in said[-1]
+    # Nor is it mended by going on with what was read before.
+    assert run(filled).progress.items == SONGS
+    assert checkpoints.stale() is None
 
-    def say(line: str) -> None:
-        said.append(line)
-        if "items scanned" in line:
+
+def stopped_half_way(runtime: Runtime, settings: Settings, options: RefillOptions) -> int:
+    """Stop a refill at its fifth page at the latest; how many items it had done."""
+    stop = threading.Event()
+    pages: list[int] = []
+
+    def on_progress(now: Progress) -> None:
+        pages.append(now.items)
+        if len(pages) == 6:
             stop.set()
 
-    refill_all(filled.sync, settings, stop, say)
-    assert "run it again" in said[-1]
-    assert len(documents(filled)) < SONGS
-    refill_all(filled.sync, settings, threading.Event(), said.append)
+    stoppable = connect(runtime.sync, settings, StoppableClock(stop))
+    with pytest.raises(Stopping):
+        refill(stoppable, options, stop, Report(lambda _: None, on_progress))
+    return pages[-1]
+
+
+def test_a_refill_that_was_stopped_goes_on_where_it_was(filled: Runtime, settings: Settings) -> None:
+    small = replace(settings, page_items=100)
+    plant_ghosts(filled, 10)
+    before = stopped_half_way(filled, small, RefillOptions(segments=2))
+    assert before < SONGS
+    said: list[str] = []
+    read: list[int] = []
+    report = Report(said.append, lambda now: read.append(now.items))
+    done = refill(connect(filled.sync, small), RefillOptions(resume=True), threading.Event(), report)
+    assert documents(filled) == expected()
+    assert (done.progress.items, done.swept.deleted) == (SONGS, 10)
+    assert done.plan.segments == 2
+    # A page that was under way when it stopped is the most that is done twice.
+    assert read[0] >= before
+    assert RefillState(filled.state()).plan() is None
+
+
+def test_what_cannot_be_resumed_is_said_and_begins_anew(filled: Runtime, settings: Settings) -> None:
+    small = replace(settings, page_items=100)
+    said: list[str] = []
+    run(filled, RefillOptions(resume=True), said)
+    assert said[0] == "nothing to resume: starting from the beginning"
+    stopped_half_way(filled, small, RefillOptions())
+    said.clear()
+    run(filled, said=said)
+    assert "--resume would have gone on with it" in said[0]
+    stopped_half_way(filled, small, RefillOptions())
+    [index] = filled.index.indexes_behind(filled.sync.index)
+    filled.index.delete(index)
+    said.clear()
+    with pytest.raises(SearchError, match="no index stands behind"):
+        run(connect(filled.sync, settings), RefillOptions(resume=True))
+    filled.clock.sleep(1)
+    run(connect(filled.sync, settings), said=said)
+    assert documents(connect(filled.sync, settings)) == expected()
+
+
+def test_a_plan_is_for_the_index_there_is_now_not_for_one_deleted_a_moment_ago(filled: Runtime) -> None:
+    run(filled)
+    [old] = filled.alias.current()
+    filled.index.delete(old)
+    filled.clock.sleep(1)
+    [new] = prepare(filled).indexes
+    assert new != old
+    run(filled)
+    assert documents(filled) == expected()
+
+
+def test_reads_stay_within_the_capacity_given(filled: Runtime, settings: Settings) -> None:
+    """The local DynamoDB counts one unit for each page, whatever it holds."""
+    small = connect(filled.sync, replace(settings, page_items=250))
+    started_at = filled.clock.monotonic()
+    capacity = 6.0
+    consumed: list[float] = []
+    scan = TableScan.page
+
+    def counted(self: TableScan, *arguments: Any) -> Page:
+        page = scan(self, *arguments)
+        consumed.append(page.consumed_capacity)
+        return page
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TableScan, "page", counted)
+        run(small, RefillOptions(read_capacity=capacity))
+    seconds = filled.clock.monotonic() - started_at
+    assert sum(consumed) >= 2 * capacity
+    assert sum(consumed) - max(consumed) <= capacity * seconds
     assert documents(filled) == expected()
 
 
@@ -148,9 +260,9 @@ def test_items_that_are_not_indexed_or_refused_do_not_stop_it(sync: Sync, settin
     items += [{"id": f"hidden-{n}"} for n in range(40)] + [{"id": "good", "title": "fine"}]
     load(dynamodb, sync.table, items, lambda _: None)
     chosen = Sync(table=sync.table, index=sync.index, mappings=sync.mappings, document=with_title)
-    total = refill_all(chosen, settings, threading.Event(), lambda _: None)
-    assert (total.applied, total.parked, total.skipped) == (41, 5, 40)
     runtime = connect(chosen, settings)
+    total = run(runtime).progress.tally
+    assert (total.applied, total.parked, total.skipped) == (41, 5, 40)
     assert documents(runtime) == {"good": {"id": "good", "title": "fine"}}
     parked = [one.letter.id for batch in runtime.dead_letters.parked() for one in batch]
     assert sorted(parked) == [f"bad-{n}" for n in range(5)]
@@ -162,5 +274,22 @@ def with_title(item: dict[str, Any]) -> dict[str, Any] | None:
 
 def test_an_empty_table_is_refilled_at_once(sync: Sync, settings: Settings) -> None:
     create_table(clients.dynamodb(settings), sync.table)
-    refill_all(sync, settings, threading.Event(), lambda _: None)
-    assert documents(connect(sync, settings)) == {}
+    runtime = connect(sync, settings)
+    assert run(runtime).progress.items == 0
+    assert documents(runtime) == {}
+
+
+def test_throttled_reads_are_waited_for(filled: Runtime) -> None:
+    filled.ensure_index()
+    scan = scan_of(filled, Slice())
+    refusals = iter([True, True, False, True])
+
+    class Throttled:
+        def page(self, start_key: Any, limit: int | None = None) -> Page:
+            if next(refusals, False):
+                raise SourceUnavailable("scan table", filled.sync.table, "ProvisionedThroughputExceededException")
+            return scan.page(start_key, limit)
+
+    position = run_slice(filled, Slice(), filled.clock.monotonic() + 60, pages=Throttled())
+    assert position.done
+    assert documents(filled) == expected()

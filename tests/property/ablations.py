@@ -195,7 +195,15 @@ ABLATIONS: dict[str, Ablation] = {
         "6: a sweep deletes what is below the version of the refill's beginning",
         _patched(worlds, "read_version", lambda started_at_us, _: started_at_us + 10 * MICROSECONDS),
     ),
+    "no fence": Ablation(
+        "8: a new index is scanned once every writer writes to it",
+        circumstances=in_circumstances(fence="no", actions={"rebuild": 6}),
+    ),
+    "no fence for late writers": Ablation(
+        "8: what a late writer holds is written before that scan begins",
+        circumstances=in_circumstances(fence="without late writers", actions={"rebuild": 6}),
+    ),
     "failed counts as done": Ablation(
-        "7: progress moves only past what is acknowledged", _patched(worlds, "lowest", lambda _: None)
+        "9: progress moves only past what is acknowledged", _patched(worlds, "lowest", lambda _: None)
     ),
 }

@@ -31,7 +31,7 @@ class _Rival:
                 tally.failed[change.sequence_number] = reply.reason
         return tally
 
-    def load(self, items: Sequence[Any], requested_at_us: int, deadline: float) -> Tally:
+    def load(self, items: Sequence[Any], requested_at_us: int, deadline: float, indexes: Sequence[str]) -> Tally:  # noqa: ARG002
         tally = Tally()
         for item in items:
             reply = self._write(item["id"]["S"], item, self.scan_version(requested_at_us), deadline)
@@ -42,7 +42,7 @@ class _Rival:
     def resync(self, key: Mapping[str, Any], deadline: float) -> None:
         """They have nothing like it."""
 
-    def sweep(self, started_at_us: int) -> None:
+    def sweep(self, started_at_us: int, indexes: Sequence[str]) -> None:
         """Nor this."""
 
     def version(self, change: Change) -> int | None:

@@ -13,6 +13,8 @@ from tests.property.world import INDEX, Circumstances, World
 
 KEYS = ("a", "b")
 _PAUSES = (0.0, 0.01, 0.05, 0.3, 0.9, 1.1, 3.0, 8.0)
+# Longer than a fence, so that a schedule goes on after it.
+_LONG_PAUSE = 40.0
 
 
 @dataclass
@@ -88,15 +90,20 @@ def _step(world: World, chance: random.Random) -> None:
         world.step(chance.choice)
 
 
+def _advance(world: World, chance: random.Random) -> None:
+    world.advance(chance.choice((*_PAUSES, _LONG_PAUSE) if len(world.written) > 1 else _PAUSES))
+
+
 ACTIONS: dict[str, tuple[Callable[[World, random.Random], None], int]] = {
     "write": (_write, 22),
     "step": (_step, 40),
-    "advance": (lambda world, chance: world.advance(chance.choice(_PAUSES)), 14),
+    "advance": (_advance, 14),
     "invoke": (lambda world, chance: world.invoke(chance.choice((1, 2, 3, 10))), 16),
     "time out": (lambda world, _: world.time_out(), 3),
     "crash": (lambda world, _: world.crash(), 2),
     "replay": (lambda world, chance: world.replay(chance.randrange(20), chance.randrange(1, 6)), 3),
     "scan": (lambda world, chance: world.scan(chance.choice((1, 2, 10))), 3),
+    "rebuild": (lambda world, _: world.rebuild(), 1),
     "resync": (lambda world, chance: world.resync(chance.choice(KEYS)), 3),
 }
 

@@ -10,18 +10,21 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from itertools import count
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from dynadex import Sync
 from dynadex.clock import Clock
 from dynadex.document.body import same
 from dynadex.document.versioning import MICROSECONDS, Timing, read_version
 from dynadex.index.indexer import Indexer
+from dynadex.index.indices import SyncAlias
 from dynadex.index.reconcile import Reconciler
 from dynadex.index.sweep import sweep
 from dynadex.index.tally import Tally
 from dynadex.index.writer import Writer
 from dynadex.progress.acknowledged import lowest
+from dynadex.run.plan import fence_seconds
 from dynadex.run.records import apply_records
 from dynadex.source.stream_event import Record
 from dynadex.source.table import Table
@@ -37,6 +40,9 @@ MAPPINGS: dict[str, Any] = {
 }
 INDEX = "songs-20261124000000"
 _DEADLINE_SECONDS = 15.0
+# Each process that writes knows the indexes behind the alias since a moment of its own.
+_PROCESSES = 3
+_MOST_INDEXES = 3
 
 
 def document(item: dict[str, Any]) -> dict[str, Any] | None:
@@ -51,9 +57,9 @@ class Rule(Protocol):
     """How stream records and scanned items are written: the product's way, or one it is compared with."""
 
     def apply(self, records: Sequence[Record], deadline: float) -> Tally: ...
-    def load(self, items: Sequence[Any], requested_at_us: int, deadline: float) -> Tally: ...
+    def load(self, items: Sequence[Any], requested_at_us: int, deadline: float, indexes: Sequence[str]) -> Tally: ...
     def resync(self, key: Mapping[str, Any], deadline: float) -> None: ...
-    def sweep(self, started_at_us: int) -> None: ...
+    def sweep(self, started_at_us: int, indexes: Sequence[str]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,8 @@ class Circumstances:
     """Weights of what is written: new words, the same words again, an item not indexed, an item refused."""
     actions: Mapping[str, int] = field(default_factory=dict)
     """Weights of actions that differ from the usual ones."""
+    fence: Literal["whole", "no", "without late writers"] = "whole"
+    """How long a rebuild waits for those who write."""
 
 
 class World:
@@ -97,6 +105,9 @@ class World:
             memory.create(index, {"mappings": MAPPINGS, "settings": settings})
             cluster = memory
         self.cluster = cluster
+        self.written = [index]
+        """What stands behind the sync alias."""
+        self._fences: list[tuple[float, str]] = []
         self.quiet = False
         self.unreliable = UnreliableCluster(cluster, self.scheduler.pause, self.fault, prefix)
         self.dead_letters = MemoryDeadLetters(self.fault)
@@ -151,15 +162,34 @@ class World:
             self.invocation = None
 
     def replay(self, start: int, count: int) -> None:
-        """Deliver records once more that were delivered before."""
+        """Deliver records once more that were delivered before.
+
+        With a rebuilt index, everything from there on comes again, as it does after a checkpoint that went back:
+        that index never saw the deletes which would keep a few old records out.
+        """
+        if len(self.written) > 1:
+            self.position = self.position if self.invocation else min(start, self.position)
+            return
         delivered = self.table.records()[: self.position]
         records = delivered[start : start + count]
         if records:
             self.scheduler.spawn("replay", lambda: self._apply(records))
 
     def scan(self, page_size: int) -> None:
-        """Scan the whole table, page by page, each written at leisure."""
-        self.scheduler.spawn("scan", lambda: self._scan(page_size))
+        """Scan the whole table, page by page, each written at leisure into every index there is by now."""
+        self._spawn_scan(page_size, [name for name in self.written if name not in dict(self._fences).values()])
+
+    def rebuild(self) -> None:
+        """Let writers write to a new index too, and scan into it once they all do."""
+        if not isinstance(self.cluster, InMemoryIndex) or len(self.written) == _MOST_INDEXES:
+            return
+        name = f"{self.index[:-1]}{len(self.written)}"
+        settings = {"index": {"gc_deletes": self.circumstances.gc_deletes}}
+        self.cluster.create(name, {"mappings": MAPPINGS, "settings": settings})
+        self.written.append(name)
+        late = self.circumstances.oldest_actor if self.circumstances.fence == "whole" else 0.0
+        fence = 0 if self.circumstances.fence == "no" else fence_seconds(self.circumstances.timing, late)
+        self._fences.append((self.clock.monotonic() + fence, name))
 
     def resync(self, name: str) -> None:
         """Reconcile one key, as redrive and repair do."""
@@ -174,6 +204,10 @@ class World:
 
     def advance(self, seconds: float) -> None:
         self.scheduler.advance(seconds, self.circumstances.oldest_actor)
+        for due, name in list(self._fences):
+            if due <= self.clock.monotonic():
+                self._fences.remove((due, name))
+                self._spawn_scan(1, [name])
 
     # The end.
 
@@ -183,7 +217,7 @@ class World:
         for _ in range(100_000):
             if self.invocation is None:
                 self.invoke(batch_size=100)
-            if not self.scheduler.actors:
+            if not self.scheduler.actors and not self._fences:
                 return
             if not self.scheduler.ready():
                 self.advance(0.1)
@@ -191,26 +225,32 @@ class World:
         raise AssertionError("the stream cannot be drained")
 
     def differences(self) -> list[str]:
-        """Where index and table differ, one line each; and keys that are missing in both index and dead letters."""
-        items = self.table.items()
+        """Where an index and the table differ, one line each; and keys that are missing in both index and letters."""
         ids = sorted({str(record["dynamodb"]["Keys"]["id"]["S"]) for record in self.table.records()})
-        found = dict(zip(ids, self.cluster.get_many(self.index, ids), strict=True)) if ids else {}
+        return [line for index in self.written for line in self._differences(index, ids)] if ids else []
+
+    def _differences(self, index: str, ids: Sequence[str]) -> list[str]:
+        items = self.table.items()
+        # One letter stands for the key in every index: redrive settles it in all of them.
         parked = {letter.id for letter in self.dead_letters.letters}
         lines = []
-        for identity in ids:
-            item, stored = items.get(identity), found[identity]
+        for identity, stored in zip(ids, self.cluster.get_many(index, ids), strict=True):
+            item = items.get(identity)
             poison = item is not None and "M" in item["title"]
             body = None if poison else SYNC.build(item).body
             if not same(body, stored.source if stored else None):
-                lines.append(f"{identity}: item {item}, document {stored and stored.source}")
+                lines.append(f"{index} {identity}: item {item}, document {stored and stored.source}")
             if poison and identity not in parked:
-                lines.append(f"{identity}: cannot be indexed, but is not parked")
+                lines.append(f"{index} {identity}: cannot be indexed, but is not parked")
         return lines
 
     def _apply(self, records: Sequence[Record]) -> Tally:
         return self.rule.apply(records, self._deadline())
 
-    def _scan(self, page_size: int) -> None:
+    def _spawn_scan(self, page_size: int, indexes: Sequence[str]) -> None:
+        self.scheduler.spawn("scan", lambda: self._scan(page_size, indexes))
+
+    def _scan(self, page_size: int, indexes: Sequence[str]) -> None:
         start = None
         started_at_us = self.clock.now_us()
         for _ in range(1000):
@@ -220,7 +260,7 @@ class World:
             page = self.table.scan(**request)
             self.scheduler.pause()
             try:
-                failed = self.rule.load(page["Items"], requested_at_us, self._deadline()).failed
+                failed = self.rule.load(page["Items"], requested_at_us, self._deadline(), indexes).failed
             except Exception as error:
                 if not getattr(error, "retryable", False):
                     raise
@@ -230,7 +270,7 @@ class World:
                 continue
             start = page.get("LastEvaluatedKey")
             if start is None:
-                self.rule.sweep(started_at_us)
+                self.rule.sweep(started_at_us, indexes)
                 return
 
     def _deadline(self) -> float:
@@ -264,34 +304,42 @@ class Product:
         reads = UnreliableReads(table.read_items, world.scheduler.pause, world.fault)
         cluster, items = settling(world.unreliable, reads) if settling else (world.unreliable, reads)
         self._world = world
-        self._index = world.index
         self._writer = Writer(world.unreliable, world.clock)
         self._reconciler = Reconciler(cluster, Writer(cluster, world.clock), items, SYNC.build, timing, world.clock)
-        self._indexer = Indexer(
-            world.table.schema, SYNC.build, _Only(world.index), world.unreliable, self._writer,
-            self._reconciler, world.dead_letters, timing, world.clock,
-        )  # fmt: skip
+        self._aliases = [SyncAlias(_Admin(world), "songs", world.clock) for _ in range(_PROCESSES)]
+        self._indexers = [
+            Indexer(
+                world.table.schema, SYNC.build, alias, world.unreliable, self._writer,
+                self._reconciler, world.dead_letters, timing, world.clock,
+            ) for alias in self._aliases
+        ]  # fmt: skip
+        self._turn = count()
 
     def apply(self, records: Sequence[Record], deadline: float) -> Tally:
-        return apply_records(self._indexer, records, deadline)
+        return apply_records(self._indexers[next(self._turn) % _PROCESSES], records, deadline)
 
-    def load(self, items: Sequence[Any], requested_at_us: int, deadline: float) -> Tally:
-        return self._indexer.load(items, requested_at_us, deadline, [self._index])
+    def load(self, items: Sequence[Any], requested_at_us: int, deadline: float, indexes: Sequence[str]) -> Tally:
+        return self._indexers[0].load(items, requested_at_us, deadline, indexes)
 
-    def sweep(self, started_at_us: int) -> None:
+    def sweep(self, started_at_us: int, indexes: Sequence[str]) -> None:
         version = read_version(started_at_us, self._world.circumstances.timing)
-        sweep(self._world.unreliable, self._writer, self._index, version, self._world.clock)
+        for index in indexes:
+            sweep(self._world.unreliable, self._writer, index, version, self._world.clock)
 
     def resync(self, key: Mapping[str, Any], deadline: float) -> None:
-        self._reconciler.reconcile(self._index, {key["id"]["S"]: key}, deadline)
+        for index in self._aliases[next(self._turn) % _PROCESSES].current():
+            self._reconciler.reconcile(index, {key["id"]["S"]: key}, deadline)
 
 
-@dataclass(frozen=True)
-class _Only:
-    index: str
+class _Admin(InMemoryIndex):
+    """Knows what stands behind the sync alias of a world."""
 
-    def current(self) -> Sequence[str]:
-        return (self.index,)
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def indexes_behind(self, alias: str) -> list[str]:  # noqa: ARG002
+        return list(self._world.written)
 
 
 def _done(records: Sequence[Record], actor: Actor) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dynadex.index.dead_letter_file import DeadLetterFile
-from dynadex.index.dead_letters import DeadLetter
+from dynadex.index.dead_letters import Backlog, DeadLetter, ParkingError
 
 # What the W3C's XML allows, and so SQS.
 SENDABLE = re.compile("[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
@@ -56,3 +56,33 @@ def test_whatever_characters_a_letter_has_it_can_be_kept_and_comes_back(tmp_path
     file = DeadLetterFile(tmp_path / "letters.jsonl")
     file.park([whole, letter("last")])
     assert parked(file) == [whole, letter("last")]
+
+
+def test_what_is_parked_is_counted_without_leaving_a_trace(tmp_path: Path) -> None:
+    file = DeadLetterFile(tmp_path / "folder" / "letters.jsonl")
+    assert file.backlog() == Backlog(0)
+    assert list(tmp_path.iterdir()) == []
+    file.park([letter("é first"), letter("second")])
+    assert file.backlog() == Backlog(2, letter("é first"))
+    [one, _] = next(file.parked())
+    file.remove([one])
+    assert file.backlog() == Backlog(1, letter("second"))
+
+
+@pytest.mark.parametrize(
+    ("rest", "count"), [(b'{"index": "\xc3', 1), (letter("second").to_json().encode(), 2), (b"\n\n", 1)]
+)
+def test_half_a_line_is_not_counted_and_a_whole_one_without_its_end_is(tmp_path: Path, rest: bytes, count: int) -> None:
+    file = DeadLetterFile(tmp_path / "letters.jsonl")
+    content = letter("first").to_json().encode() + b"\n" + rest
+    file.path.write_bytes(content)
+    assert file.backlog() == Backlog(count, letter("first"))
+    assert file.path.read_bytes() == content
+
+
+def test_what_cannot_be_counted_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ParkingError, match=r"cannot read the dead letters in .*: Is a directory"):
+        DeadLetterFile(tmp_path).backlog()
+    (tmp_path / "other").write_text("no letter\n")
+    with pytest.raises(ParkingError, match="Mend or remove the line"):
+        DeadLetterFile(tmp_path / "other").backlog()

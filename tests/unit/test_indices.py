@@ -209,9 +209,20 @@ def test_an_index_that_contradicts_the_declaration_is_refused() -> None:
     cluster, clock = InMemoryIndex(), ManualClock(AT_US)
     ensure_index(cluster, "songs", TITLE, {}, clock)
     other = {"properties": {"title": {"type": "keyword"}, "key": {"type": "keyword"}}}
-    with pytest.raises(SearchError, match=r"title has type text.*; field key is declared.*dynadex refill") as caught:
+    with pytest.raises(SearchError, match=r"title has type text.*; field key is declared.*dynadex rebuild") as caught:
         ensure_index(cluster, "songs", other, {}, clock)
     assert caught.value.subject == NAME
+
+
+def test_while_a_mapping_changes_the_old_and_the_new_declaration_both_find_their_index() -> None:
+    cluster, clock = InMemoryIndex(), ManualClock(AT_US)
+    other = {"properties": {"title": {"type": "keyword"}}}
+    ensure_index(cluster, "songs", TITLE, {}, clock)
+    cluster.create("songs-20261125000000", {"mappings": other, "aliases": {"songs-sync": {}}})
+    assert ensure_index(cluster, "songs", TITLE, {}, clock) == (NAME, False)
+    assert ensure_index(cluster, "songs", other, {}, clock) == ("songs-20261125000000", False)
+    with pytest.raises(SearchError, match="songs-20261125000000: it contradicts"):
+        ensure_index(cluster, "songs", {"properties": {"title": {"type": "date"}}}, {}, clock)
 
 
 @pytest.mark.parametrize("as_alias", [False, True], ids=["an index", "an alias"])

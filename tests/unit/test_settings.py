@@ -13,6 +13,7 @@ from dynadex.settings import Settings, is_loopback, variables
 
 SET: dict[str, tuple[dict[str, str], Any]] = {
     "opensearch_url": ({"OPENSEARCH_URL": "https://search.example.org"}, "https://search.example.org"),
+    "opensearch_auth": ({"DYNADEX_OPENSEARCH_AUTH": "sigv4"}, "sigv4"),
     "dynamodb_url": ({"DYNADEX_DYNAMODB_URL": "http://127.0.0.1:8000"}, "http://127.0.0.1:8000"),
     "region": ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-west-2"}, "eu-west-1"),
     "state_table": ({"DYNADEX_STATE_TABLE": "state"}, "state"),
@@ -23,6 +24,9 @@ SET: dict[str, tuple[dict[str, str], Any]] = {
     "batch_window_seconds": ({"DYNADEX_BATCH_WINDOW_SECONDS": "2.5"}, 2.5),
     "lease_seconds": ({"DYNADEX_LEASE_SECONDS": "30"}, 30.0),
     "bulk_bytes": ({"DYNADEX_BULK_BYTES": "1000000"}, 1_000_000),
+    "longest_invocation_seconds": ({"DYNADEX_LONGEST_INVOCATION_SECONDS": "90"}, 90.0),
+    "page_items": ({"DYNADEX_PAGE_ITEMS": "500"}, 500),
+    "slice_seconds": ({"DYNADEX_SLICE_SECONDS": "60"}, 60.0),
     "request_timeout_seconds": ({"DYNADEX_REQUEST_TIMEOUT_SECONDS": "5"}, 5.0),
     "poll_seconds": ({"DYNADEX_POLL_SECONDS": "0.1"}, 0.1),
 }
@@ -91,6 +95,11 @@ def test_a_url_that_cannot_be_used_names_its_variable(name: str, url: str) -> No
 )
 def test_any_http_or_https_url_can_be_used(url: str) -> None:
     assert Settings.from_environment({"OPENSEARCH_URL": url}).opensearch_url == url
+
+
+def test_a_way_to_authenticate_that_there_is_not_names_its_variable() -> None:
+    with pytest.raises(DeclarationError, match=r"DYNADEX_OPENSEARCH_AUTH: 'basic' is none of auto, sigv4, none"):
+        Settings.from_environment({"DYNADEX_OPENSEARCH_AUTH": "basic"})
 
 
 def test_what_is_given_is_checked_like_the_environment() -> None:

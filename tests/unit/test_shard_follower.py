@@ -14,11 +14,14 @@ from dynadex.progress.state_table import StateUnavailable
 from dynadex.run.event_source_mapping import EventSourceMapping
 from dynadex.run.patience import Patience
 from dynadex.run.shard_follower import Pace, ShardFollower
+from dynadex.run.shard_progress import QUIET_READS, first_checkpoint, succeeded
 from dynadex.source.shard_reader import StreamTrimmedError
+from dynadex.source.shards import Shard
 from dynadex.source.stream_event import Record
 from dynadex.testing import InMemoryTable, ManualClock
 
 SHARD = "shard-0"
+SECOND = 1_000_000
 AWAY = StateUnavailable("write the state table", "songs-dynadex", "connection refused")
 
 
@@ -28,18 +31,27 @@ class Stream(InMemoryTable):
     def __init__(self, clock: Clock) -> None:
         super().__init__("songs", clock=clock)
         self.limits: list[int] = []
+        self.on_read: Callable[[int], None] = lambda _: None
+        self.silent_reads = 0
 
     def get_records(self, **request: Any) -> dict[str, Any]:
         self.limits.append(request["Limit"])
         assert 1 <= request["Limit"] <= 1000
+        self.on_read(len(self.limits))
+        if self.silent_reads:
+            # As AWS may, although there are records further on.
+            self.silent_reads -= 1
+            return {"Records": [], "NextShardIterator": request["ShardIterator"]}
         return super().get_records(**request)
 
 
 class Kept(Checkpoints):
     """Checkpoints in a list; each save first goes wrong as often as told."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: ManualClock) -> None:
         self.saved: list[Checkpoint] = []
+        self.saved_at: list[float] = []
+        self.clock = clock
         self.stale_because = ""
         self.failures = 0
 
@@ -47,6 +59,7 @@ class Kept(Checkpoints):
         assert shard_id == SHARD
         self._fail()
         self.saved.append(checkpoint)
+        self.saved_at.append(self.clock.monotonic())
 
     def mark_stale(self, reason: str) -> None:
         self._fail()
@@ -64,25 +77,31 @@ class Following:
     def __init__(self, pace: Pace | None = None) -> None:
         self.clock = ManualClock()
         self.stream = Stream(self.clock)
-        self.checkpoints = Kept()
+        self.checkpoints = Kept(self.clock)
         self.batches: list[list[str]] = []
         self.said: list[str] = []
         self.pace = pace or Pace()
+        self.stop = threading.Event()
         self.before_batch: Callable[[], None] = lambda: None
+        self.failing = 0
 
-    def write(self, count: int) -> list[str]:
+    def write(self, count: int, every_seconds: float = 0.0) -> list[str]:
         for turn in range(count):
             self.stream.put({"id": {"S": f"song {turn}"}})
+            self.clock.advance(every_seconds)
         return [record["dynamodb"]["SequenceNumber"] for record in self.stream.records()]
 
     def run(self, checkpoint: Checkpoint | None = None) -> None:
         self.stream.split(SHARD)
+        self.follow(checkpoint)
+
+    def follow(self, checkpoint: Checkpoint | None = None) -> None:
         follower = ShardFollower(
             cast(Any, self.stream),
             self.stream.stream_arn,
             self.checkpoints,
             EventSourceMapping(self._handle, self.clock),
-            threading.Event(),
+            self.stop,
             self.clock,
             self.pace,
             Patience(self.said.append, self.clock),
@@ -91,7 +110,11 @@ class Following:
 
     def _handle(self, records: Sequence[Record]) -> Sequence[str]:
         self.before_batch()
-        self.batches.append([record["dynamodb"]["SequenceNumber"] for record in records])
+        numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+        self.batches.append(numbers)
+        if self.failing:
+            self.failing -= 1
+            return numbers[-1:]
         return ()
 
 
@@ -100,12 +123,12 @@ def test_a_shard_is_followed_to_its_end_batch_by_batch() -> None:
     numbers = following.write(10)
     following.run()
     assert following.batches == [numbers[:4], numbers[4:8], numbers[8:]]
-    assert following.checkpoints.saved == [
-        Checkpoint(None),
-        Checkpoint(numbers[3]),
-        Checkpoint(numbers[7]),
-        Checkpoint(numbers[9]),
-        Checkpoint(numbers[9], finished=True),
+    assert [(one.position, one.finished) for one in following.checkpoints.saved] == [
+        (None, False),
+        (numbers[3], False),
+        (numbers[7], False),
+        (numbers[9], False),
+        (numbers[9], True),
     ]
 
 
@@ -134,7 +157,8 @@ def test_a_state_table_that_is_away_is_waited_for_and_nothing_is_delivered_meanw
     following.before_batch = go_away
     following.run()
     assert following.batches == [numbers[:4], numbers[4:]]
-    assert following.checkpoints.saved[-1] == Checkpoint(numbers[7], finished=True)
+    last = following.checkpoints.saved[-1]
+    assert (last.position, last.finished) == (numbers[7], True)
     assert following.said[0] == f"waiting: {AWAY}"
 
 
@@ -147,3 +171,127 @@ def test_records_that_were_trimmed_make_the_index_stale_even_if_that_is_hard_to_
         following.run(Checkpoint(numbers[1]))
     assert following.checkpoints.stale_because == "what followed the last checkpoint is no longer kept"
     assert following.batches == []
+
+
+def stop_at_read(following: Following, number: int, then: Callable[[], None] = lambda: None) -> None:
+    """Follow the open shard until it was read that often."""
+
+    def on_read(count: int) -> None:
+        if count == number:
+            then()
+            following.stop.set()
+
+    following.stream.on_read = on_read
+
+
+def test_with_records_it_has_passed_the_time_of_the_last_one_acknowledged_and_no_more() -> None:
+    following = Following(Pace(batch_size=4))
+    following.clock.advance(0.9)
+    start = following.clock.now_us() // SECOND * SECOND
+    numbers = following.write(6, every_seconds=0.7)
+    following.failing = 1
+    following.run(Checkpoint(None))
+    times = {one.position: one.passed_us for one in following.checkpoints.saved}
+    # Written at 0.9, 1.6, 2.3, 3.0, 3.7 and 4.4; the stream rounds that down.
+    assert times == {
+        None: None, numbers[2]: start + 2 * SECOND, numbers[3]: start + 3 * SECOND, numbers[5]: start + 4 * SECOND,
+    }  # fmt: skip
+
+
+def test_a_shard_without_news_has_passed_the_time_before_the_read_that_said_so() -> None:
+    following = Following(Pace(poll_seconds=0.5))
+    [number] = following.write(1)
+    written_at = following.clock.now_us()
+    following.clock.advance(60.0)
+    stop_at_read(following, 100)
+    began_at, began = following.clock.now_us(), following.clock.monotonic()
+    following.follow()
+    first, record, *quiet = following.checkpoints.saved
+    assert (first, record) == (Checkpoint(None), Checkpoint(number, passed_us=written_at))
+    # From the first save on, one is due every five seconds; each repeats the position.
+    assert [at - began for at in following.checkpoints.saved_at] == [
+        0,
+        0,
+        *(pytest.approx(5.0 * n) for n in range(1, 10)),
+    ]
+    assert [one.position for one in quiet] == [number] * 9
+    assert [one.passed_us for one in quiet] == [began_at + (5 * n - 2) * SECOND for n in range(1, 10)]
+
+
+def test_it_says_at_once_how_far_it_is_when_nobody_knew() -> None:
+    following = Following(Pace(poll_seconds=0.5))
+    stop_at_read(following, 5)
+    began_at = following.clock.now_us()
+    following.follow()
+    assert following.checkpoints.saved == [Checkpoint(None), Checkpoint(None, passed_us=began_at - SECOND // 2)]
+
+
+def test_an_empty_answer_does_not_mean_that_there_are_no_records() -> None:
+    following = Following()
+    numbers = following.write(3)
+    written_at = following.clock.now_us()
+    following.clock.advance(3600.0)
+    following.stream.silent_reads = QUIET_READS - 1
+    following.run(Checkpoint(numbers[0], passed_us=7))
+    assert {one.passed_us for one in following.checkpoints.saved} == {written_at}
+
+
+def test_what_it_has_passed_never_goes_back() -> None:
+    following = Following()
+    numbers = following.write(4)
+    late = following.clock.now_us() + 3600 * SECOND
+    following.run(Checkpoint(numbers[0], passed_us=late))
+    assert {one.passed_us for one in following.checkpoints.saved} == {late}
+
+
+def test_a_record_without_its_time_moves_the_position_alone() -> None:
+    following = Following()
+    numbers = following.write(1)
+    del following.stream.records()[0]["dynamodb"]["ApproximateCreationDateTime"]
+    following.run(Checkpoint(None, passed_us=7))
+    assert following.checkpoints.saved[1] == Checkpoint(numbers[0], passed_us=7)
+
+
+def test_nothing_is_saved_of_a_quiet_shard_before_what_it_gave_is_acknowledged() -> None:
+    """The state table was away for a minute while a batch was acknowledged: still no save claims more than it."""
+    following = Following(Pace(batch_size=2))
+    numbers = following.write(4)
+    written_at = following.clock.now_us()
+    following.before_batch = lambda: setattr(following.checkpoints, "failures", 12)
+    following.run()
+    assert following.clock.now_us() - written_at > 30 * SECOND
+    assert [(one.position, one.passed_us) for one in following.checkpoints.saved] == [
+        (None, None), (numbers[1], written_at), (numbers[3], written_at), (numbers[3], written_at),
+    ]  # fmt: skip
+
+
+SHARDS = [Shard("parent", None), Shard("left", "parent"), Shard("right", "parent")]
+ENDED = Checkpoint("9", finished=True, passed_us=100 * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("shards", "noted", "now_seconds", "expected"),
+    [
+        (SHARDS, {"parent": ENDED, "left": Checkpoint(None), "right": Checkpoint(None)}, 101, ["parent"]),
+        (SHARDS, {"parent": ENDED, "left": Checkpoint(None)}, 1000, []),
+        (SHARDS, {"parent": ENDED}, 1000, []),
+        (SHARDS[:1], {"parent": ENDED}, 101, []),
+        (SHARDS[:1], {"parent": ENDED}, 161, ["parent"]),
+        (SHARDS[:1], {"parent": Checkpoint("9", passed_us=100 * SECOND)}, 1000, []),
+        (SHARDS[:1], {"parent": Checkpoint("9", finished=True)}, 1000, []),
+        ([], {"parent": ENDED}, 1000, ["parent"]),
+    ],
+    ids=[
+        "its children are noted", "one is not", "none is", "none is listed yet", "none ever came", "it is not finished",
+        "it said so before", "it is long gone",
+    ],
+)  # fmt: skip
+def test_a_finished_shard_counts_until_its_children_do(
+    shards: list[Shard], noted: dict[str, Checkpoint], now_seconds: int, expected: list[str]
+) -> None:
+    assert succeeded(shards, noted, now_seconds * SECOND) == expected
+
+
+def test_a_child_begins_where_its_parent_had_got_to() -> None:
+    assert first_checkpoint(ENDED) == Checkpoint(None, passed_us=ENDED.passed_us)
+    assert first_checkpoint(None) == Checkpoint(None)

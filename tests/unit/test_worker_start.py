@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any, cast
+
+import pytest
 
 from dynadex.progress.checkpoints import Checkpoint, Checkpoints
 from dynadex.progress.lease import Lease
 from dynadex.progress.state_table import StateTable
 from dynadex.run.event_source_mapping import EventSourceMapping
 from dynadex.run.worker import StoppableClock, Worker
-from dynadex.source.shard_reader import list_shards
+from dynadex.source.shard_reader import StreamTrimmedError, list_shards
 from dynadex.source.shards import plan
 from dynadex.testing import InMemoryTable
+from tests.process.processes import wait_for
 
 
 class InMemoryState(StateTable):
@@ -31,6 +35,9 @@ class InMemoryState(StateTable):
         self.writes_left -= 1
         self.items[what] = values
         return True
+
+    def delete(self, what: str, *_: Any) -> bool:
+        return self.items.pop(what, None) is not None
 
     def all(self, prefix: str) -> dict[str, dict[str, Any]]:
         return {what: item for what, item in self.items.items() if what.startswith(prefix)}
@@ -51,8 +58,12 @@ def stream_whose_parents_are_trimmed() -> InMemoryTable:
     return table
 
 
+def checkpoints_in(state: StateTable) -> Checkpoints:
+    return Checkpoints(state, StoppableClock(threading.Event()))
+
+
 def lost(table: InMemoryTable, state: StateTable) -> list[str]:
-    noted = Checkpoints(state, StoppableClock(threading.Event())).load()
+    noted = checkpoints_in(state).load()
     finished = [shard_id for shard_id, checkpoint in noted.items() if checkpoint.finished]
     return plan(list_shards(cast(Any, table), table.stream_arn), noted, finished).lost
 
@@ -78,7 +89,7 @@ def test_a_first_start_that_is_interrupted_is_still_a_first_start() -> None:
 
 def test_what_is_noted_already_keeps_its_position() -> None:
     table, state = stream_whose_parents_are_trimmed(), InMemoryState()
-    checkpoints = Checkpoints(state, StoppableClock(threading.Event()))
+    checkpoints = checkpoints_in(state)
     checkpoints.save("shard-1", Checkpoint("1" * 21))
     worker(table, state)._check_stream()
     assert checkpoints.load()["shard-1"].position == "1" * 21
@@ -89,3 +100,60 @@ def test_a_shard_that_vanishes_afterwards_is_a_gap() -> None:
     worker(table, state)._check_stream()
     table.forget_shard("shard-2")
     assert lost(table, state) == ["shard shard-2 was trimmed before it was read to its end"]
+
+
+def test_a_stale_index_is_not_gone_on_with_until_a_refill_has_begun() -> None:
+    table, state = InMemoryTable(), InMemoryState()
+    checkpoints = checkpoints_in(state)
+    worker(table, state)._check_stream()
+    checkpoints.mark_stale("shard-0 was trimmed")
+    with pytest.raises(StreamTrimmedError, match=r"the index is stale: shard-0 was trimmed\. Run `dynadex refill`"):
+        worker(table, state)._check_stream()
+    checkpoints.begin_answer(17)
+    worker(table, state)._check_stream()
+    assert (checkpoints.stream(), checkpoints.load()) == (table.stream_arn, {"shard-0": Checkpoint(None)})
+    checkpoints.mark_stale("and again")
+    with pytest.raises(StreamTrimmedError, match="and again"):
+        worker(table, state)._check_stream()
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_stream_that_was_replaced_makes_the_index_stale_even_while_a_refill_runs(answered: bool) -> None:
+    table, state = InMemoryTable(), InMemoryState()
+    checkpoints = checkpoints_in(state)
+    if answered:
+        checkpoints.mark_stale("lost")
+        checkpoints.begin_answer(17)
+    worker(table, state)._check_stream()
+    table.stream_arn += "-anew"
+    with pytest.raises(StreamTrimmedError, match="the table's stream was replaced"):
+        worker(table, state)._check_stream()
+    assert (checkpoints.unanswered() or "").startswith("the table's stream was replaced")
+
+
+def test_between_a_shard_and_its_children_nobody_claims_more_than_the_shard_had_passed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table, state = InMemoryTable(), InMemoryState()
+    checkpoints = checkpoints_in(state)
+    follower = worker(table, state)
+    started: dict[str, Checkpoint] = {}
+    monkeypatch.setattr(follower._shards, "follow", started.__setitem__)
+    follower._check_stream()
+    checkpoints.save("shard-0", Checkpoint("1" * 21, finished=True, passed_us=17))
+    checkpoints.save("shard-9", Checkpoint("1" * 21, passed_us=18))
+    table.split("shard-0")
+    table._shards.append(replace(table._shards[0], shard_id="shard-9", closed=False))
+    assert checkpoints.passed_us() == 17
+
+    follower._start_ready_shards()
+    wait_for(lambda: {"shard-1", "shard-2"} <= started.keys(), "both children followed")
+    assert started["shard-1"] == started["shard-2"] == Checkpoint(None, passed_us=17)
+    assert checkpoints.passed_us() == 17, "the children are not noted yet"
+
+    for child in ("shard-1", "shard-2"):
+        checkpoints.save(child, Checkpoint(None, passed_us=19))
+    assert checkpoints.passed_us() == 17
+    follower._start_ready_shards()
+    assert checkpoints.passed_us() == 18
+    assert checkpoints.load()["shard-0"] == Checkpoint("1" * 21, finished=True)

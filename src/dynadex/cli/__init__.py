@@ -9,7 +9,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dynadex import __version__
-from dynadex.cli import demo, local, redrive, refill, run
+from dynadex.cli import demo, indexes, local, rebuild, redrive, refill, run, status, verify
 from dynadex.errors import DynadexError
 
 app = typer.Typer(
@@ -21,7 +21,13 @@ app = typer.Typer(
 )
 app.command()(demo.demo)
 app.command()(run.run)
+app.command()(status.status)
 app.command()(refill.refill)
+app.command()(rebuild.rebuild)
+app.command()(rebuild.rollback)
+app.command()(indexes.indexes)
+app.command()(indexes.retire)
+app.command()(verify.verify)
 app.command()(redrive.redrive)
 app.command()(redrive.resync)
 app.add_typer(local.app, name="local")

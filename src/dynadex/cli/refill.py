@@ -2,20 +2,80 @@
 
 from __future__ import annotations
 
-from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, say, stop_on_signals
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, stop_on_signals
+from dynadex.cli.progress import Bar, progress_bar
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
 
+if TYPE_CHECKING:
+    from dynadex.run.refill import Progress, Report
 
-def refill(sync: SyncReference, opensearch: OpenSearchUrl = None, dynamodb: DynamoDbUrl = None) -> None:
+STOPPED = 1
+
+Segments = Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Parts of the table scanned at once.")]
+ReadCapacity = Annotated[
+    float | None,
+    typer.Option(min=0.5, metavar="N", help="Read no more than so many capacity units a second. Default: no limit."),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where the last one was interrupted.")]
+FromExport = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHERE",
+        help="Read a point-in-time export (a folder, or s3://bucket/prefix) instead of the table: no capacity used.",
+    ),
+]
+
+
+def refill(
+    sync: SyncReference,
+    segments: Segments = 4,
+    read_capacity: ReadCapacity = None,
+    resume: Resume = False,
+    from_export: FromExport = None,
+    opensearch: OpenSearchUrl = None,
+    dynamodb: DynamoDbUrl = None,
+) -> None:
     """Load the whole index from a scan of its table, while the stream keeps running.
 
-    Creates the index if there is none. Safe to repeat and to run beside the worker. Example:
+    Creates the index if there is none; deletes documents that have no item. Safe to repeat, to interrupt and to run
+    beside the worker. Examples:
 
         dynadex refill lessons:sync
+
+        dynadex refill lessons:sync --segments 8 --read-capacity 200 --resume
+
+        dynadex refill lessons:sync --from-export s3://my-exports/AWSDynamoDB/01700000000000-abcdefgh
     """
-    from dynadex.run.refill import refill_all
+    from dynadex.run.refill import RefillOptions
+    from dynadex.run.refill import refill as run_refill
+    from dynadex.run.wiring import connect
+    from dynadex.run.worker import StoppableClock, Stopping
 
     settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
-    with stop_on_signals() as stop:
-        refill_all(load_sync(sync), settings, stop, say)
+    options = RefillOptions(segments, read_capacity, resume, from_export)
+    with stop_on_signals() as stop, progress_bar() as bar:
+        runtime = connect(load_sync(sync), settings, StoppableClock(stop))
+        try:
+            run_refill(runtime, options, stop, report_to(bar))
+        except Stopping:
+            bar.close("refill stopped before its end; nothing is harmed: go on with --resume")
+            raise typer.Exit(STOPPED) from None
+        bar.close("refill complete")
+
+
+def report_to(bar: Bar) -> Report:
+    """Shows a refill on a bar."""
+    from dynadex.run.refill import Report
+
+    def on_progress(now: Progress) -> None:
+        tally = now.tally
+        parts = {"not indexed": tally.skipped, "newer already": tally.stale, "parked": tally.parked}
+        told = [f"{tally.applied:,} written", *(f"{count:,} {name}" for name, count in parts.items() if count)]
+        bar.update(now.items, now.total, ", ".join(told))
+
+    return Report(bar.say, on_progress)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dynadex.index.dead_letters import DeadLetter, Parked, ParkingError
+from dynadex.index.dead_letters import Backlog, DeadLetter, Parked, ParkingError
 
 _BATCH = 100
 
@@ -55,6 +55,19 @@ class DeadLetterFile:
     def keep(self, parked: Sequence[Parked]) -> None:
         """They were never away."""
 
+    def backlog(self) -> Backlog:
+        # Without the lock, which would be made: the file is replaced whole, and half a line at its end is none yet.
+        try:
+            whole, _, rest = self.path.read_bytes().rpartition(b"\n")
+        except FileNotFoundError:
+            return Backlog(0)
+        except OSError as error:
+            raise self._failed("read the dead letters in", error) from error
+        lines = [line for line in whole.split(b"\n") if line.strip()]
+        if _is_letter(rest):
+            lines.append(rest)
+        return Backlog(len(lines), self._letter(lines[0].decode(errors="replace")) if lines else None)
+
     def _mend_end(self) -> None:
         """Cut off half a line, left by a writer that was killed, or whose disk was full.
 
@@ -68,12 +81,10 @@ class DeadLetterFile:
             file.seek(0)
             content = file.read()
             start = content.rfind(b"\n") + 1
-            try:
-                DeadLetter.from_json(content[start:].decode())
-            except ValueError:
-                file.truncate(start)
-            else:
+            if _is_letter(content[start:]):
                 file.write(b"\n")
+            else:
+                file.truncate(start)
 
     def _lines(self) -> list[str]:
         if not self.path.exists():
@@ -97,5 +108,16 @@ class DeadLetterFile:
                 self._mend_end()
                 yield
         except OSError as error:
-            hint = "Free the disk or mend its rights, or set DYNADEX_DEAD_LETTERS."
-            raise ParkingError(operation, str(self.path), str(error.strerror), hint) from error
+            raise self._failed(operation, error) from error
+
+    def _failed(self, operation: str, error: OSError) -> ParkingError:
+        hint = "Free the disk or mend its rights, or set DYNADEX_DEAD_LETTERS."
+        return ParkingError(operation, str(self.path), str(error.strerror), hint)
+
+
+def _is_letter(line: bytes) -> bool:
+    try:
+        DeadLetter.from_json(line.decode())
+    except ValueError:
+        return False
+    return True

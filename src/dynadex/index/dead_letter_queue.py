@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dynadex.index.dead_letters import DeadLetter, Parked, ParkingError
+from dynadex.index.dead_letters import Backlog, DeadLetter, Parked, ParkingError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _BATCH = 10
 # How long a message taken is hidden from others: longer than a batch takes to be settled.
 _HIDDEN_SECONDS = 300
+# Those that can be taken, and those that somebody has taken and not settled yet.
+_COUNTS: Final = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 # SQS may answer an empty list although there are messages; only so many in a row mean that it is empty.
 _EMPTY_ANSWERS = 2
 
@@ -71,6 +73,13 @@ class DeadLetterQueue:
                 self._sqs.change_message_visibility(QueueUrl=self.url, ReceiptHandle=one.handle, VisibilityTimeout=0)
             except (ClientError, BotoCoreError) as error:
                 raise self._failed("put dead letters back into", str(error)) from error
+
+    def backlog(self) -> Backlog:
+        try:
+            found = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=_COUNTS)["Attributes"]
+        except (ClientError, BotoCoreError) as error:
+            raise self._failed("count the dead letters in", str(error)) from error
+        return Backlog(sum(int(found[name]) for name in _COUNTS), estimated=True)
 
     def _receive(self) -> list[Any]:
         try:

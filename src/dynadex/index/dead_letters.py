@@ -61,6 +61,19 @@ class Parked:
     handle: str
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many letters are parked, and the one that was parked first.
+
+    ``oldest`` is None where looking at it would take it away from others, as in a queue, whose ``count`` is an
+    estimate, too.
+    """
+
+    count: int
+    oldest: DeadLetter | None = None
+    estimated: bool = False
+
+
 class Parking(Protocol):
     """What the indexer needs: somewhere to park."""
 
@@ -70,7 +83,7 @@ class Parking(Protocol):
 
 
 class DeadLetters(Parking, Protocol):
-    """A place for dead letters, as redrive needs it. Every call raises ParkingError when it cannot be used."""
+    """A place for dead letters, to redrive and to report. Every call raises ParkingError when it cannot be used."""
 
     def parked(self) -> Iterator[list[Parked]]:
         """Every letter parked by now, in batches, each letter once."""
@@ -82,6 +95,10 @@ class DeadLetters(Parking, Protocol):
 
     def keep(self, parked: Sequence[Parked]) -> None:
         """These stay, and may be taken up again at once."""
+        ...
+
+    def backlog(self) -> Backlog:
+        """How much is parked; changes nothing."""
         ...
 
 

@@ -16,6 +16,7 @@ from dynadex.clock import Clock
 from dynadex.document.body import Built
 from dynadex.document.identity import KeySchema, document_id
 from dynadex.document.versioning import Timing, is_stale, latest, read_version
+from dynadex.errors import SearchError, SearchUnavailable
 from dynadex.index.bulk import APPLIED, External, Outcome, Reply, Write
 from dynadex.index.dead_letters import DeadLetter, Parking, ParkingError
 from dynadex.index.reconcile import Build, DocumentReader, Reconciler
@@ -30,6 +31,10 @@ class Indexes(Protocol):
 
     def current(self) -> Sequence[str]:
         """Their names; raises SearchError when there is none."""
+        ...
+
+    def retired(self, index: str) -> bool:
+        """Whether an index that was to be written a moment ago no longer is."""
         ...
 
 
@@ -91,7 +96,13 @@ class Indexer:
         failed: dict[str, str] = {}
         parked: dict[str, _Parked] = {}
         for index in self._indexes.current():
-            self._apply_to(index, chosen, deadline, tally, failed, parked)
+            try:
+                self._apply_to(index, chosen, deadline, tally, failed, parked)
+            except SearchError as error:
+                if not error.not_found or not self._indexes.retired(index):
+                    raise
+                # Not passed over: another may have taken its place, and must have these changes too.
+                raise SearchUnavailable(error.operation, index, "it was retired", "It is tried again.") from error
         letters = [
             self.letter(where.index, i, chosen[i].key, where.reason, chosen[i].sequence_number)
             for i, where in parked.items()

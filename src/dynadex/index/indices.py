@@ -82,24 +82,36 @@ class SyncAlias:
             )  # fmt: skip
         return self._names
 
+    def now(self) -> Sequence[str]:
+        """As ``current``, looked up anew."""
+        self._looked_up_at = float("-inf")
+        return self.current()
+
+    def retired(self, index: str) -> bool:
+        """Whether an index that was to be written is no longer behind the alias: it needs nothing any more."""
+        return index not in self.now()
+
 
 def ensure_index(
     admin: IndexAdmin, index: str, mappings: Mapping[str, Any], settings: Mapping[str, Any], clock: Clock
 ) -> tuple[str, bool]:
-    """The physical index behind the sync alias, created with both aliases if there is none; and whether it was.
+    """The newest index behind the sync alias that is as declared, created with both aliases if there is no index at
+    all; and whether it was.
 
-    Raises SearchError when something else has the name, or when an existing index contradicts the declaration.
+    Raises SearchError when something else has the name, or when every existing index contradicts the declaration.
+    That one is as declared is enough: while a mapping changes, one of the old and one of the new are written.
     """
     existing = admin.indexes_behind(sync_alias(index))
     if existing:
-        newest = existing[-1]
-        contradictions = list(differences(mappings, settings, admin.describe(newest)))
-        if contradictions:
-            raise SearchError(
-                "write to index", newest, "it contradicts the declaration: " + "; ".join(contradictions),
-                "Change the declaration back, or declare another index name and fill it with `dynadex refill`.",
-            )  # fmt: skip
-        return newest, False
+        found = [(name, list(differences(mappings, settings, admin.describe(name)))) for name in reversed(existing)]
+        declared = [name for name, contradictions in found if not contradictions]
+        if declared:
+            return declared[0], False
+        newest, contradictions = found[0]
+        raise SearchError(
+            "write to index", newest, "it contradicts the declaration: " + "; ".join(contradictions),
+            "Change the declaration back, or build an index as declared with `dynadex rebuild`.",
+        )  # fmt: skip
     if admin.exists(index):
         raise SearchError(
             "create the alias", index, "an index or alias that dynadex did not make already has this name",

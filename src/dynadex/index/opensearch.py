@@ -37,6 +37,15 @@ class Stored:
     source: Json
 
 
+@dataclass(frozen=True, slots=True)
+class IndexStats:
+    """How large an index is: documents that a search can see now, and bytes of one copy of it on disk, without
+    replicas; None where the cluster does not tell."""
+
+    documents: int
+    bytes: int | None
+
+
 class OpenSearchIndex:
     """Everything dynadex asks of a search cluster. Each call raises SearchError or one of its kinds."""
 
@@ -87,6 +96,20 @@ class OpenSearchIndex:
         """Documents that a search can see now."""
         return int(self._call("count index", index, "GET", f"/{quote(index)}/_count")["count"])
 
+    def stats(self, index: str) -> IndexStats:
+        """How large an index is."""
+        # The statistics' own count of documents counts nested objects, too.
+        documents = self.count(index)
+        try:
+            reply = self._call("measure index", index, "GET", f"/{quote(index)}/_stats/store")
+            size: int | None = int(reply["indices"][index]["primaries"]["store"]["size_in_bytes"])
+        except SearchUnavailable:
+            raise
+        except (SearchError, LookupError, TypeError):
+            # A serverless collection has no statistics, and a role may lack the right to see them.
+            size = None
+        return IndexStats(documents, size)
+
     def refresh(self, index: str) -> None:
         """Make everything written so far visible to searches."""
         self._call("refresh index", index, "POST", f"/{quote(index)}/_refresh")
@@ -128,7 +151,7 @@ class OpenSearchIndex:
 
     def _stored(self, index: str, one: Mapping[str, Any]) -> Stored | None:
         if "error" in one:
-            raise SearchError("read from index", index, reason_of(one["error"]), _HINTS[_NOT_FOUND])
+            raise SearchError("read from index", index, reason_of(one["error"]), _HINTS[_NOT_FOUND], status=_NOT_FOUND)
         if not one.get("found"):
             return None
         return Stored(one["_version"], one["_seq_no"], one["_primary_term"], one["_source"])
@@ -137,7 +160,7 @@ class OpenSearchIndex:
         try:
             return self._call(operation, subject, "GET", path)
         except SearchError as error:
-            if error.status == _NOT_FOUND:
+            if error.not_found:
                 return None
             raise
 

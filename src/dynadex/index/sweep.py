@@ -29,6 +29,12 @@ class Swept:
     deleted: int = 0
     touched: int = 0
 
+    def add(self, other: Swept) -> None:
+        """Count another's work as this one's."""
+        self.looked_at += other.looked_at
+        self.deleted += other.deleted
+        self.touched += other.touched
+
 
 def sweep(listing: Listing, writer: Writer, index: str, version: int, clock: Clock) -> Swept:
     """Delete every document below ``version``, the version of the first item that the refill read.
@@ -41,6 +47,8 @@ def sweep(listing: Listing, writer: Writer, index: str, version: int, clock: Clo
     listing.refresh(index)
     swept = Swept()
     for page in listing.versions(index):
+        # A place to stop, where the clock can be stopped.
+        clock.sleep(0)
         swept.looked_at += len(page)
         ghosts = [Write(identity, None, External(version)) for identity, found in page if found < version]
         if not ghosts:

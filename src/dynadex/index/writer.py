@@ -104,7 +104,8 @@ class Writer:
         replies = [classify(item) for item in items]
         stopped = next((reply for reply in replies if reply.outcome in _STOPS), None)
         if stopped:
-            raise SearchError("write to index", index, stopped.reason, _STOPS[stopped.outcome])
+            status = 404 if stopped.outcome is Outcome.NO_INDEX else 403
+            raise SearchError("write to index", index, stopped.reason, _STOPS[stopped.outcome], status=status)
         return replies
 
     def _send_halves(self, index: str, lines: Sequence[bytes], deadline: float, error: RequestTooLarge) -> list[Reply]:

@@ -7,10 +7,31 @@ and nothing else: the convergence rule makes both harmless.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
 from dynadex.clock import Clock
 from dynadex.progress.state_table import StateTable
 
 _LEASE = "lease"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lease, and when it last said so by its own clock (None: an older version kept no time)."""
+
+    owner: str
+    renewed_at: datetime | None
+
+
+def look(state: StateTable) -> Holder | None:
+    """The holder of the lease, alive or not, or None; for people to see. Raises StateError."""
+    item = state.get(_LEASE)
+    if item is None or not item["holder"]["S"]:
+        return None
+    # For people only: what a lease is worth is told by its beat, never by comparing clocks.
+    renewed_at = item.get("renewed_at", {}).get("S")
+    return Holder(item["holder"]["S"], datetime.fromisoformat(renewed_at) if renewed_at else None)
 
 
 class Lease:
@@ -64,7 +85,8 @@ class Lease:
         return item["holder"]["S"] if item else ""
 
     def _take(self, condition: str, parameters: dict[str, dict[str, str]]) -> bool:
-        values = {"holder": {"S": self.owner}, "beat": {"N": str(self._beat + 1)}}
+        now = datetime.fromtimestamp(self._clock.now_us() / 1e6, UTC).isoformat(timespec="milliseconds")
+        values = {"holder": {"S": self.owner}, "beat": {"N": str(self._beat + 1)}, "renewed_at": {"S": now}}
         taken = self._state.put(_LEASE, values, condition, parameters) or self._holds(values)
         if taken:
             self._beat += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ParamValidationError
@@ -43,14 +44,7 @@ class StateTable:
 
     def ensure(self) -> None:
         """Create the table, on demand capacity, unless it exists; wait until it can be used."""
-        try:
-            status = self._client.describe_table(TableName=self.name)["Table"]["TableStatus"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                raise self._failed("look for", error) from error
-            status = None
-        except BotoCoreError as error:
-            raise self._failed("look for", error) from error
+        status = self._status()
         if status in _USABLE:
             return
         try:
@@ -59,6 +53,10 @@ class StateTable:
             self._client.get_waiter("table_exists").wait(TableName=self.name, WaiterConfig={"Delay": 1})
         except (ClientError, BotoCoreError) as error:
             raise self._failed("create", error) from error
+
+    def exists(self) -> bool:
+        """Whether there is such a table. What was never created holds nothing."""
+        return self._status() is not None
 
     def get(self, what: str) -> dict[str, Any] | None:
         """One item of state (consistent read), or None."""
@@ -72,27 +70,11 @@ class StateTable:
         self, what: str, values: dict[str, Any], condition: str | None = None, parameters: dict[str, Any] | None = None
     ) -> bool:
         """Write one item of state; False when ``condition`` did not hold."""
-        request: dict[str, Any] = {"TableName": self.name, "Item": self._key(what) | values}
-        if condition:
-            request |= {"ConditionExpression": condition}
-        if parameters:
-            request |= {"ExpressionAttributeValues": parameters}
-        try:
-            self._client.put_item(**request)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                return False
-            raise self._failed("write", error) from error
-        except BotoCoreError as error:
-            raise self._failed("write", error) from error
-        return True
+        return self._write(self._client.put_item, {"Item": self._key(what) | values}, condition, parameters)
 
-    def delete(self, what: str) -> None:
-        """Forget one item of state."""
-        try:
-            self._client.delete_item(TableName=self.name, Key=self._key(what))
-        except (ClientError, BotoCoreError) as error:
-            raise self._failed("write", error) from error
+    def delete(self, what: str, condition: str | None = None, parameters: dict[str, Any] | None = None) -> bool:
+        """Forget one item of state; False when ``condition`` did not hold."""
+        return self._write(self._client.delete_item, {"Key": self._key(what)}, condition, parameters)
 
     def all(self, prefix: str) -> dict[str, dict[str, Any]]:
         """Every item of state whose name starts with ``prefix``, by its full name."""
@@ -107,6 +89,35 @@ class StateTable:
             return {item[SORT]["S"]: item for page in pages for item in page["Items"]}
         except (ClientError, BotoCoreError) as error:
             raise self._failed("read", error) from error
+
+    def _status(self) -> str | None:
+        """The table's status as AWS calls it, None when there is no such table."""
+        try:
+            return self._client.describe_table(TableName=self.name)["Table"]["TableStatus"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                raise self._failed("look for", error) from error
+            return None
+        except BotoCoreError as error:
+            raise self._failed("look for", error) from error
+
+    def _write(
+        self, call: Callable[..., Any], what: dict[str, Any], condition: str | None, parameters: dict[str, Any] | None
+    ) -> bool:
+        request: dict[str, Any] = {"TableName": self.name, **what}
+        if condition:
+            request |= {"ConditionExpression": condition}
+        if parameters:
+            request |= {"ExpressionAttributeValues": parameters}
+        try:
+            call(**request)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return False
+            raise self._failed("write", error) from error
+        except BotoCoreError as error:
+            raise self._failed("write", error) from error
+        return True
 
     def _create(self) -> None:
         try:

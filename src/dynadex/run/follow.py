@@ -22,8 +22,6 @@ from dynadex.settings import Settings
 from dynadex.source.stream_event import Record
 from dynadex.sync import Sync
 
-# Time one delivery of a batch may take before its unfinished records are delivered anew: this many requests.
-_DELIVERY_REQUESTS = 2
 _REPORT_SECONDS = 5.0
 
 
@@ -93,12 +91,11 @@ def _handler(
     runtime: Runtime, totals: Totals, say: Callable[[str], None]
 ) -> Callable[[Sequence[Record]], Sequence[str]]:
     last_report = float("-inf")
-    delivery_seconds = _DELIVERY_REQUESTS * runtime.settings.request_timeout_seconds
 
     def handle(records: Sequence[Record]) -> Sequence[str]:
         nonlocal last_report
         now = runtime.clock.monotonic()
-        tally = apply_records(runtime.indexer, records, now + delivery_seconds)
+        tally = apply_records(runtime.indexer, records, now + runtime.settings.longest_invocation_seconds)
         totals.add(tally)
         if tally.failed:
             say(f"{len(tally.failed):,} changes not applied yet: {next(iter(tally.failed.values()))}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from dynadex.change import Item
 from dynadex.document.identity import document_id, key_of_id
-from dynadex.errors import DynadexError
+from dynadex.errors import DynadexError, SearchError
 from dynadex.index.bulk import APPLIED, Outcome, Reply
 from dynadex.index.dead_letters import DeadLetter, Parked
 from dynadex.run.wiring import Runtime
@@ -72,7 +72,12 @@ def settle(runtime: Runtime, keys: Mapping[str, Item]) -> dict[str, Reply]:
     outcome: dict[str, Reply] = dict.fromkeys(keys, APPLIED)
     for index in runtime.alias.current():
         deadline = runtime.clock.monotonic() + _BATCH_SECONDS
-        replies = runtime.reconciler.reconcile(index, keys, deadline)
+        try:
+            replies = runtime.reconciler.reconcile(index, keys, deadline)
+        except SearchError as error:
+            if not error.not_found or not runtime.alias.retired(index):
+                raise
+            return settle(runtime, keys)
         outcome |= {identity: reply for identity, reply in replies.items() if reply.outcome is not Outcome.APPLIED}
     return outcome
 

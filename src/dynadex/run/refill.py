@@ -1,176 +1,246 @@
-"""Load an index from a table scan, in time-boxed slices that a Step Functions loop or a local loop drives."""
+"""`dynadex refill`: the slices of every segment at once, in this process, with a state to go on from."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from dynadex import clients
-from dynadex.change import Item
-from dynadex.clock import Backoff
-from dynadex.declaration import MIN_GC_DELETES_SECONDS
-from dynadex.document.versioning import read_version
-from dynadex.errors import SearchUnavailable, SourceUnavailable
-from dynadex.index.sweep import sweep
+from dynadex.clock import Clock
+from dynadex.index.sweep import Swept
 from dynadex.index.tally import Tally
-from dynadex.run.wiring import Runtime, connect
-from dynadex.run.worker import StoppableClock, Stopping
-from dynadex.settings import Settings
-from dynadex.source.attribute_values import binary
-from dynadex.source.table_scan import Page, TableScan
-from dynadex.sync import Sync
+from dynadex.progress.history import History
+from dynadex.progress.refill_state import RefillState, SegmentState
+from dynadex.run.plan import Plan, prepare, sweep_all
+from dynadex.run.slices import Slice, run_slice, scan_of
+from dynadex.run.wiring import Runtime
+from dynadex.run.worker import Stopping
+from dynadex.source.capacity import ReadCapacity
+from dynadex.source.table_scan import Page, Pages
 
-# A slice scans for four minutes, or until the invocation has half a minute left, whichever is first.
-_SLICE_SECONDS = 240.0
-_RESERVE_SECONDS = 30.0
-# A page written later than this after it was read could meet forgotten tombstones: it is thrown away, scanned again.
-_FRESH_SECONDS = MIN_GC_DELETES_SECONDS / 2
+if TYPE_CHECKING:
+    from dynadex.source.export import Export
+
+_COUNTED = ("applied", "skipped", "stale", "parked")
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """Where a slice starts, and which part of the table its loop scans. ``done``: there is nothing left to scan."""
+class RefillOptions:
+    """What can be chosen. ``read_capacity`` is in units a second, for all segments together."""
 
-    start_key: Item | None = None
-    segment: int = 0
-    total_segments: int = 1
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    done: bool = False
-
-    @classmethod
-    def from_event(cls, event: Any) -> Slice:
-        """From the refill Lambda's event: ``{}`` or ``{"LastEvaluatedKey": ..., "Segment": ..., ...}``.
-
-        Raises ValueError for anything else.
-        """
-        if not isinstance(event, Mapping):
-            raise ValueError(f"a refill takes an object such as {{}}, not {type(event).__name__}")
-        rest = {k: v for k, v in event.items() if k not in ("LastEvaluatedKey", "Segment", "TotalSegments")}
-        segment, total = event.get("Segment", 0), event.get("TotalSegments", 1)
-        if not (type(segment) is type(total) is int and 0 <= segment < total):
-            raise ValueError(f"Segment {segment!r} is not within TotalSegments {total!r}")
-        start_key = event.get("LastEvaluatedKey")
-        if start_key is not None and (not isinstance(start_key, Mapping) or not start_key):
-            raise ValueError(f"LastEvaluatedKey {start_key!r} is no key in typed JSON")
-        return cls(start_key, segment, total, rest)
-
-    def as_event(self) -> dict[str, Any]:
-        """What the refill Lambda returns: ``{}`` once all is scanned, else the event of the next slice."""
-        if self.done or self.start_key is None:
-            return {}
-        event: dict[str, Any] = {**self.extra, "LastEvaluatedKey": _json_key(self.start_key)}
-        if self.total_segments > 1:
-            event |= {"Segment": self.segment, "TotalSegments": self.total_segments}
-        return event
+    segments: int = 4
+    read_capacity: float | None = None
+    resume: bool = False
+    from_export: str | None = None
 
 
-def budget_seconds(remaining: float | None) -> float:
-    """How long a slice may scan, given the seconds left of its invocation (None: no limit but the contract's)."""
-    return _SLICE_SECONDS if remaining is None else max(1.0, min(_SLICE_SECONDS, remaining - _RESERVE_SECONDS))
+@dataclass(slots=True)
+class Progress:
+    """Items read so far, what became of them, and how many there are about (None: unknown)."""
+
+    items: int = 0
+    total: int | None = None
+    tally: Tally = field(default_factory=Tally)
 
 
-def run_slice(
-    runtime: Runtime,
-    start: Slice,
-    stop_at: float,
-    on_page: Callable[[Page, Tally], None] | None = None,
-    indexes: Sequence[str] | None = None,
-) -> Slice:
-    """Scan and write until the scan is complete or ``stop_at`` (of the monotonic clock) has come.
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a refill tells what it does: in words, and in numbers, at its beginning and after each page."""
 
-    At least one page is written. The slice returned starts after the last page whose every item was acknowledged.
-    ``indexes`` are written to, by default all behind the sync alias.
-    Raises SearchUnavailable or SourceUnavailable when not even one page could be; the slice can simply be repeated.
+    say: Callable[[str], None]
+    on_progress: Callable[[Progress], None]
+
+
+@dataclass(slots=True)
+class Refilled:
+    """What a refill did, earlier attempts that it resumed included."""
+
+    plan: Plan
+    progress: Progress
+    swept: Swept = field(default_factory=Swept)
+
+
+def refill(runtime: Runtime, options: RefillOptions, stop: threading.Event, report: Report) -> Refilled:
+    """Load the whole index, then delete what has no item. An index that was declared stale is so no longer.
+
+    Raises SearchError, SourceError or StateError with everything kept that ``resume`` goes on from, and Stopping
+    likewise once ``stop`` is set, which the runtime's clock must heed.
     """
-    scan = TableScan(
-        clients.dynamodb(runtime.settings), runtime.sync.table, runtime.clock,
-        segment=start.segment, total_segments=start.total_segments,
-    )  # fmt: skip
-    position, backoff, failures = start, Backoff(), 0
-    while True:
-        # A place to stop, where the clock can be stopped.
-        runtime.clock.sleep(0)
-        deadline = min(max(stop_at, runtime.clock.monotonic() + 1.0), runtime.clock.monotonic() + _FRESH_SECONDS)
-        try:
-            position = _one_page(runtime, scan, position, deadline, on_page, indexes)
-            failures = 0
-        except (SearchUnavailable, SourceUnavailable):
-            failures += 1
-            pause = backoff.pause(failures)
-            if runtime.clock.monotonic() + pause >= stop_at:
-                if position is start:
-                    raise
-                return position
-            runtime.clock.sleep(pause)
-        if position.done or (position is not start and runtime.clock.monotonic() >= stop_at):
-            return position
-
-
-def refill_all(sync: Sync, settings: Settings, stop: threading.Event, say: Callable[[str], None]) -> Tally:
-    """Load the whole index, slice after slice, then sweep it; ends early, saying so, once ``stop`` is set.
-
-    Afterwards an index that was declared stale is so no longer. Raises SourceError and SearchError.
-    """
-    runtime = connect(sync, settings, StoppableClock(stop))
-    name, created = runtime.ensure_index()
-    say(f"{'created index' if created else 'index'} {name}; scanning table {sync.table}")
-    total = Tally()
-    try:
-        _scan_and_sweep(runtime, total, say)
-    except Stopping:
-        say("refill stopped before its end; nothing is harmed: run it again")
-        return total
     checkpoints = runtime.checkpoints()
-    if checkpoints.stale():
-        checkpoints.start_over()
-        say("the index is stale no longer; the worker will read the stream from its beginning")
-    say("refill complete")
-    return total
+    load = Load(runtime, options, RefillState(runtime.state()), stop, report)
+    plan = load.resumed() if options.resume else None
+    if plan and checkpoints.stale() and checkpoints.answered() != plan.started_at_us:
+        report.say("the index was declared stale after the unfinished refill began: starting from the beginning")
+        plan = None
+    if plan is None:
+        plan = prepare(runtime, options.segments)
+        if checkpoints.stale():
+            # Before the first page: what the stream forgets from here on, a worker has read by then.
+            checkpoints.begin_answer(plan.started_at_us)
+            report.say("the index is stale: a worker that starts now reads the stream from its beginning")
+        load.begin(plan)
+    report.say(f"writing to {', '.join(plan.indexes)} from {load.source}")
+    done = load.run(plan)
+    if checkpoints.end_answer(plan.started_at_us):
+        report.say("the index is stale no longer")
+    elif checkpoints.stale():
+        report.say("! the index was declared stale while this ran: run it once more")
+    load.end(done)
+    return done
 
 
-def _scan_and_sweep(runtime: Runtime, total: Tally, say: Callable[[str], None]) -> None:
-    items = 0
+class Load:
+    """The slices of a plan, each segment in a thread of its own, then the sweep."""
 
-    def on_page(page: Page, tally: Tally) -> None:
-        nonlocal items
-        items += len(page.items)
-        total.add(tally)
-        counts = f"{total.applied:,} written, {total.skipped:,} not indexed, {total.parked:,} parked"
-        say(f"{items:,} items scanned: {counts}")
+    def __init__(
+        self, runtime: Runtime, options: RefillOptions, state: RefillState, stop: threading.Event, report: Report
+    ) -> None:
+        self._runtime = runtime
+        self._state = state
+        self._stop = stop
+        self._report = report
+        self._export = _opened(runtime, options.from_export)
+        self._capacity = ReadCapacity(options.read_capacity, runtime.clock) if options.read_capacity else None
+        self._lock = threading.Lock()
+        self._errors: list[BaseException] = []
 
-    # An index that joins later is none of this refill's business: it was not written from the first item on.
-    indexes = runtime.alias.current()
-    started_at = read_version(runtime.clock.now_us(), runtime.timing)
-    position = Slice()
-    while not position.done:
-        position = run_slice(runtime, position, runtime.clock.monotonic() + _SLICE_SECONDS, on_page, indexes)
-    for index in indexes:
-        swept = sweep(runtime.index, runtime.writer, index, started_at, runtime.clock)
-        say(f"{swept.looked_at:,} documents looked at, {swept.deleted:,} deleted that no longer have an item")
+    @property
+    def source(self) -> str:
+        """Where the items come from, in words."""
+        return f"export {self._export.name}" if self._export else f"a scan of table {self._runtime.sync.table}"
+
+    def begin(self, plan: Plan, extra: Mapping[str, Any] | None = None) -> None:
+        """Keep the plan of a new refill, in place of any that was not finished."""
+        if self._state.plan():
+            self._report.say("an earlier one was not finished (--resume would have gone on with it): it is forgotten")
+        self._state.forget()
+        self.keep(plan, extra)
+
+    def keep(self, plan: Plan, extra: Mapping[str, Any] | None = None) -> None:
+        """Keep the plan, whatever is done of it."""
+        self._state.keep({**plan.as_event(), "Source": self.source, **(extra or {})})
+
+    def resumed(self) -> Plan | None:
+        """The plan of the unfinished refill, or None, having said why there is nothing to go on with."""
+        kept = self._state.plan()
+        if kept is None:
+            self._report.say("nothing to resume: starting from the beginning")
+            return None
+        if kept["Source"] != self.source:
+            self._report.say(f"the unfinished one reads {kept['Source']}: starting from the beginning")
+            return None
+        plan = Plan.from_event(kept)
+        gone = set(plan.indexes) - set(self._runtime.alias.now())
+        if gone or not plan.indexes:
+            self._report.say(f"{', '.join(gone) or 'its index'} is no longer written: starting from the beginning")
+            return None
+        return plan
+
+    def run(self, plan: Plan) -> Refilled:
+        """Do what is not done yet. Raises as ``refill`` does."""
+        known = self._state.segments()
+        progress = _progress(known.values(), self._export.item_count if self._export else self._estimate())
+        self._report.on_progress(progress)
+        threads = [
+            threading.Thread(target=self._segment, args=(first, known.get(first.segment), progress), daemon=True)
+            for first in plan.slices()
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._errors:
+            raise next((error for error in self._errors if not isinstance(error, Stopping)), self._errors[0])
+        if self._export:
+            from dynadex.run.catch_up import catch_up
+
+            plan = replace(plan, started_at_us=self._export.export_time_us)
+            self._report.say("reading what the stream holds since the export")
+            progress.tally.add(catch_up(self._runtime, plan.started_at_us, lambda _: None))
+        swept = sweep_all(self._runtime, plan, self._say_swept)
+        return Refilled(plan, progress, swept)
+
+    def end(self, done: Refilled) -> None:
+        """Nothing is left to resume; `dynadex status` can tell of it."""
+        self._state.forget()
+        History(self._runtime.state()).note(self._state.kind, summary(self._runtime.clock, done))
+
+    def _segment(self, first: Slice, known: SegmentState | None, progress: Progress) -> None:
+        """What one thread does: slice after slice of one segment."""
+        try:
+            counts = dict(known.counts) if known else {}
+            position = first if known is None else replace(Slice.from_event(known.event), done=known.done)
+            pages = self._pages(first)
+
+            def on_page(after: Slice, page: Page, tally: Tally) -> None:
+                counts["items"] = counts.get("items", 0) + len(page.items)
+                for name in _COUNTED:
+                    counts[name] = counts.get(name, 0) + getattr(tally, name)
+                self._state.save(first.segment, SegmentState(after.as_event(), after.done, counts))
+                with self._lock:
+                    progress.items += len(page.items)
+                    progress.tally.add(tally)
+                    self._report.on_progress(progress)
+
+            while not position.done:
+                stop_at = self._runtime.clock.monotonic() + self._runtime.settings.slice_seconds
+                position = run_slice(self._runtime, position, stop_at, on_page, pages)
+        except BaseException as error:  # noqa: BLE001 - raised by run, in the thread that waits
+            self._errors.append(error)
+            self._stop.set()
+
+    def _pages(self, part: Slice) -> Pages:
+        export = self._export
+        pages = export.pages(part.segment, part.total_segments) if export else scan_of(self._runtime, part)
+        return self._capacity.of(pages) if self._capacity else pages
+
+    def _estimate(self) -> int | None:
+        return self._runtime.description.item_count or None
+
+    def _say_swept(self, index: str, swept: Swept) -> None:
+        self._report.say(f"swept {index}: {swept.looked_at:,} documents, {swept.deleted:,} had no item and are deleted")
 
 
-def _one_page(
-    runtime: Runtime,
-    scan: TableScan,
-    position: Slice,
-    deadline: float,
-    on_page: Callable[[Page, Tally], None] | None,
-    indexes: Sequence[str] | None,
-) -> Slice:
-    page = scan.page(position.start_key)
-    tally = runtime.indexer.load(page.items, page.requested_at_us, deadline, indexes or runtime.alias.current())
-    if tally.failed:
-        reason = next(iter(tally.failed.values()))
-        raise SearchUnavailable("write a page of", runtime.sync.table, f"{len(tally.failed)} items failed: {reason}")
-    if on_page:
-        on_page(page, tally)
-    return replace(position, start_key=page.last_evaluated_key, done=page.last_evaluated_key is None)
-
-
-def _json_key(key: Item) -> dict[str, Any]:
+def summary(clock: Clock, done: Refilled) -> dict[str, Any]:
+    """A refill in numbers, for `dynadex status`."""
     return {
-        name: {kind: binary(content) if kind == "B" else content for kind, content in value.items()}
-        for name, value in key.items()
+        "started_at": _iso(done.plan.started_at_us),
+        "finished_at": _iso(clock.now_us()),
+        "indexes": list(done.plan.indexes),
+        "items": done.progress.items,
+        "written": done.progress.tally.applied,
+        "not_indexed": done.progress.tally.skipped,
+        "stale": done.progress.tally.stale,
+        "parked": done.progress.tally.parked,
+        "swept": done.swept.deleted,
     }
+
+
+def _opened(runtime: Runtime, where: str | None) -> Export | None:
+    if where is None:
+        return None
+    from dynadex.run.catch_up import check_age
+    from dynadex.source.export import Export
+
+    export = Export.open(where, lambda: clients.s3(runtime.settings))
+    export.check_table(runtime.sync.table)
+    check_age(export.export_time_us, runtime.clock.now_us())
+    return export
+
+
+def _progress(known: Iterable[SegmentState], total: int | None) -> Progress:
+    progress = Progress(total=total)
+    for state in known:
+        progress.items += state.counts.get("items", 0)
+        counted = Tally()
+        for name in _COUNTED:
+            setattr(counted, name, state.counts.get(name, 0))
+        progress.tally.add(counted)
+    return progress
+
+
+def _iso(time_us: int) -> str:
+    return datetime.fromtimestamp(time_us / 1e6, UTC).isoformat(timespec="seconds")

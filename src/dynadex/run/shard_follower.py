@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dynadex.clock import Clock
-from dynadex.progress.acknowledged import Acknowledged
 from dynadex.progress.checkpoints import Checkpoint, Checkpoints
-from dynadex.run.event_source_mapping import EventSourceMapping, sequence_number
+from dynadex.run.event_source_mapping import EventSourceMapping
 from dynadex.run.patience import Patience
+from dynadex.run.shard_progress import ShardProgress
 from dynadex.source.shard_reader import Read, ShardReader, StreamTrimmedError
 from dynadex.source.stream_event import Record
 
@@ -59,27 +59,22 @@ class ShardFollower:
     def follow(self, shard_id: str, checkpoint: Checkpoint) -> None:
         """Follow a shard from its checkpoint to its end, or until told to stop. Raises what cannot pass."""
         reader = ShardReader(self._streams, self._stream_arn, shard_id, checkpoint.position)
-        progress = Acknowledged(checkpoint.position)
-
-        def acknowledge(records: Sequence[Record]) -> None:
-            before = progress.position
-            progress.acknowledge([sequence_number(record) for record in records])
-            if progress.position != before:
-                self._save(shard_id, Checkpoint(progress.position))
-
+        progress = ShardProgress(checkpoint, partial(self._save, shard_id), self._clock)
         if checkpoint.position is None:
             # From now on this shard is known: should it be trimmed before it is read, that will be noticed.
             self._save(shard_id, checkpoint)
         ended = False
         while not ended and not self._stop.is_set():
+            read_at_us = self._clock.now_us()
             records, ended = self._next_batch(reader)
-            progress.track([sequence_number(record) for record in records])
+            progress.track(records)
             if records:
-                self._mapping.deliver(records, acknowledge)
+                self._mapping.deliver(records, progress.acknowledge)
             elif not ended:
+                progress.idle(read_at_us)
                 self._clock.sleep(self._pace.poll_seconds)
         if ended:
-            self._save(shard_id, Checkpoint(progress.position, finished=True))
+            progress.finish()
 
     def _next_batch(self, reader: ShardReader) -> tuple[list[Record], bool]:
         """Records for one batch: full, or waited for long enough, or the end of the shard."""

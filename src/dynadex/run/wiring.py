@@ -91,7 +91,7 @@ def connect(
     clock = clock or SystemClock()
     table = Table(clients.dynamodb(settings), sync.table, clock)
     description = table.describe()
-    index = OpenSearchIndex(clients.opensearch(settings))
+    index = search_cluster(settings)
     alias = SyncAlias(index, sync.index, clock)
     writer = Writer(
         _ToldTarget(index, on_unavailable) if on_unavailable else index,
@@ -105,6 +105,11 @@ def connect(
         description.schema, sync.build, alias, index, writer, reconciler, dead_letters, settings.timing, clock
     )
     return Runtime(sync, settings, clock, table, description, index, alias, writer, reconciler, dead_letters, indexer)
+
+
+def search_cluster(settings: Settings) -> OpenSearchIndex:
+    """The search cluster alone, for what needs no table."""
+    return OpenSearchIndex(clients.opensearch(settings))
 
 
 def dead_letters_at(settings: Settings) -> DeadLetters:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from dynadex.progress.state_table import StateError
 from dynadex.run.event_source_mapping import EventSourceMapping
 from dynadex.run.patience import Patience
 from dynadex.run.shard_follower import Pace, ShardFollower
+from dynadex.run.shard_progress import first_checkpoint, succeeded
 from dynadex.source.shard_reader import StreamTrimmedError, list_shards
 from dynadex.source.shards import plan
 
@@ -162,13 +164,15 @@ class Worker:
 
     def _check_stream(self) -> None:
         """Checkpoints of another stream say nothing about this one: what came between is lost."""
-        stale = self._checkpoints.stale()
-        known = self._checkpoints.stream()
-        if not stale and known and known != self._stream_arn:
-            stale = f"the table's stream was replaced (it was {known})"
-            self._checkpoints.mark_stale(stale)
+        # A refill that is under way, or was interrupted, loads what was lost; what comes after is read from here on.
+        stale = self._checkpoints.unanswered()
         if stale:
             raise self._stale(stale)
+        known = self._checkpoints.stream()
+        if known and known != self._stream_arn:
+            replaced = f"the table's stream was replaced (it was {known})"
+            self._checkpoints.mark_stale(replaced)
+            raise self._stale(replaced)
         if not known:
             self._begin()
 
@@ -197,16 +201,21 @@ class Worker:
     def _start_ready_shards(self) -> None:
         checkpoints = self._checkpoints.load()
         finished = [shard_id for shard_id, checkpoint in checkpoints.items() if checkpoint.finished]
-        found = plan(list_shards(self._streams, self._stream_arn), checkpoints, finished)
+        shards = list_shards(self._streams, self._stream_arn)
+        found = plan(shards, checkpoints, finished)
         if found.lost:
             self._checkpoints.mark_stale(found.lost[0])
             raise self._stale(found.lost[0])
+        for shard_id in succeeded(shards, checkpoints, self._clock.now_us()):
+            self._checkpoints.save(shard_id, replace(checkpoints[shard_id], passed_us=None))
         for shard_id in found.forget:
             self._checkpoints.forget(shard_id)
+        parents = {shard.shard_id: checkpoints.get(shard.parent or "") for shard in shards}
         for shard_id in found.ready:
             name = f"shard {shard_id}"
             if name not in self._threads or not self._threads[name].is_alive():
-                self._start(name, partial(self._shards.follow, shard_id, checkpoints.get(shard_id, Checkpoint(None))))
+                checkpoint = checkpoints.get(shard_id) or first_checkpoint(parents[shard_id])
+                self._start(name, partial(self._shards.follow, shard_id, checkpoint))
 
     def _stale(self, reason: str) -> DynadexError:
         return StreamTrimmedError(

@@ -13,7 +13,7 @@ from dynadex.declaration import seconds
 from dynadex.document import body as bodies
 from dynadex.document.identity import MAX_ID_BYTES
 from dynadex.errors import SearchError
-from dynadex.index.opensearch import Stored
+from dynadex.index.opensearch import IndexStats, Stored
 from dynadex.testing.clock import ManualClock
 
 _DEFAULT_GC_DELETES_SECONDS = 60.0
@@ -78,6 +78,10 @@ class InMemoryIndex:
     def count(self, index: str) -> int:
         return len(self.documents(index))
 
+    def stats(self, index: str) -> IndexStats:
+        """Nothing of it is on any disk."""
+        return IndexStats(self.count(index), None)
+
     def refresh(self, index: str) -> None:
         self._physical(index)
 
@@ -117,7 +121,13 @@ class InMemoryIndex:
     def describe(self, index: str) -> Any:
         body = self._physical(index).body
         aliases: dict[str, Any] = {alias: {} for alias, names in self._aliases.items() if index in names}
-        return {"settings": body.get("settings", {}), "mappings": body.get("mappings", {}), "aliases": aliases}
+        settings = {"index": dict(body.get("settings", {}).get("index", {}))}
+        return {"settings": settings, "mappings": body.get("mappings", {}), "aliases": aliases}
+
+    def put_settings(self, index: str, settings: Mapping[str, Any]) -> None:
+        body = self._physical(index).body
+        before = body.get("settings", {}).get("index", {})
+        self._physical(index).body = {**body, "settings": {"index": {**before, **settings["index"]}}}
 
     def documents(self, index: str) -> dict[str, Any]:
         """Every document by its id."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from zlib import crc32
 
 from botocore.exceptions import ClientError
 
@@ -215,7 +216,7 @@ class InMemoryTable:
 
 def _slot(identity: str, slots: int) -> int:
     """A stable spread of ids over segments or shards (Python's own hash differs from run to run)."""
-    return sum(identity.encode()) % slots
+    return crc32(identity.encode()) % slots
 
 
 def _client_error(code: str, message: str) -> ClientError:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dynadex.document.identity import KeySchema, document_id
-from dynadex.run.refill import Slice, budget_seconds
+from dynadex.run.slices import Slice, budget_seconds
 from dynadex.source.table import boto_key
 
 KEY = {"pk": {"S": "reels"}, "sk": {"N": "7"}}
@@ -37,6 +37,7 @@ def test_an_unfinished_scan_returns_where_it_goes_on_and_nothing_else() -> None:
         {"LastEvaluatedKey": {"id": {"S": "é🎻\0|%"}}},
         {"LastEvaluatedKey": {"id": {"B": "AP/+"}}},
         {"LastEvaluatedKey": KEY, "Index": "songs-20261124000000", "StartedAt": 5},
+        {"LastEvaluatedKey": KEY, "Indexes": ["songs-20261124000000"]},
     ],
     ids=str,
 )
@@ -71,11 +72,15 @@ def test_what_else_the_event_holds_rides_along() -> None:
         {"Segment": 0, "TotalSegments": 0},
         {"Segment": 0.5, "TotalSegments": 4},
         {"Segment": None, "TotalSegments": 4},
+        {"LastEvaluatedKey": "rakes"},
+        {"LastEvaluatedKey": {}},
+        {"Indexes": "songs"},
+        {"Indexes": [5]},
     ],
     ids=str,
 )
 def test_any_other_event_is_refused(event: Any) -> None:
-    with pytest.raises(ValueError, match=r"a refill takes an object|is not within TotalSegments"):
+    with pytest.raises(ValueError, match=r"a refill takes an object|is not within TotalSegments|is no key|is no list"):
         Slice.from_event(event)
 
 
@@ -95,4 +100,4 @@ def test_a_binary_key_goes_through_json_and_back_to_bytes() -> None:
     [(None, 240), (900, 240), (270, 240), (269, 239), (100, 70), (31, 1), (30, 1), (10, 1), (0, 1), (-5, 1)],
 )
 def test_a_slice_scans_four_minutes_or_until_half_a_minute_is_left(remaining: float | None, budget: float) -> None:
-    assert budget_seconds(remaining) == budget
+    assert budget_seconds(240, remaining) == budget

@@ -1,0 +1,95 @@
+"""One page that follows a change: table, stream, function, index, search."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from dynadex_infra.alarms import MINUTE, domain_metric, sync_metric
+from dynadex_infra.refill import Refill
+from dynadex_infra.search_domain import DomainReference
+from dynadex_infra.search_service import SearchService
+from dynadex_infra.settings import SyncCode
+from dynadex_infra.stream_indexer import StreamIndexer
+
+_WIDTH = 8
+_COUNTED = ("ChangesApplied", "Stale", "Reconciled", "NotIndexed", "Parked", "Failed")
+
+
+class PathOfAChange(Construct):
+    """The dashboard of one region."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        code: SyncCode,
+        domain: DomainReference,
+        indexer: StreamIndexer,
+        refill: Refill,
+        service: SearchService,
+    ) -> None:
+        super().__init__(scope, name)
+        rows = [
+            [_written(code), _waiting(code, indexer), _function(indexer)],
+            [_applied(code), _letters(indexer), _refills(refill)],
+            [_cluster(domain), _searches(domain), _answers(service)],
+        ]
+        self.dashboard = cloudwatch.Dashboard(self, "Dashboard", widgets=[[*row] for row in rows])
+
+
+def _graph(title: str, *metrics: cloudwatch.IMetric) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(title=title, left=list(metrics), width=_WIDTH)
+
+
+def _written(code: SyncCode) -> cloudwatch.GraphWidget:
+    units = cloudwatch.Metric(
+        namespace="AWS/DynamoDB",
+        metric_name="ConsumedWriteCapacityUnits",
+        dimensions_map={"TableName": code.table},
+        statistic="Sum",
+        period=MINUTE,
+    )
+    return _graph("1 Written to the table", units)
+
+
+def _waiting(code: SyncCode, indexer: StreamIndexer) -> cloudwatch.GraphWidget:
+    age = indexer.function.metric("IteratorAge", statistic="Maximum", period=MINUTE)
+    return _graph("2 Waiting in the stream", age, sync_metric(code.reference, code.index, "LagSeconds", "Maximum"))
+
+
+def _function(indexer: StreamIndexer) -> cloudwatch.GraphWidget:
+    function = indexer.function
+    metrics = (function.metric_invocations(), function.metric_errors(), function.metric_throttles())
+    return _graph("3 The stream function", *metrics, function.metric_duration(statistic="p95"))
+
+
+def _applied(code: SyncCode) -> cloudwatch.GraphWidget:
+    return _graph("4 What became of it", *(sync_metric(code.reference, code.index, name) for name in _COUNTED))
+
+
+def _letters(indexer: StreamIndexer) -> cloudwatch.GraphWidget:
+    queues = (indexer.dead_letters, indexer.given_up)
+    return _graph("Parked, given up", *(one.metric_approximate_number_of_messages_visible() for one in queues))
+
+
+def _refills(refill: Refill) -> cloudwatch.GraphWidget:
+    machine = refill.machine
+    return _graph("Refills", machine.metric_started(), machine.metric_succeeded(), machine.metric_failed())
+
+
+def _cluster(domain: DomainReference) -> cloudwatch.GraphWidget:
+    names = ("ClusterStatus.red", "ClusterStatus.yellow", "CPUUtilization", "JVMMemoryPressure")
+    return _graph("5 The search cluster", *(domain_metric(domain.name, name) for name in names))
+
+
+def _searches(domain: DomainReference) -> cloudwatch.GraphWidget:
+    names = ("IndexingRate", "IndexingLatency", "SearchRate", "SearchLatency")
+    return _graph("6 Writes and searches", *(domain_metric(domain.name, name, "Average") for name in names))
+
+
+def _answers(service: SearchService) -> cloudwatch.GraphWidget:
+    api = service.api
+    metrics = (api.metric_count(), api.metric_client_error(), api.metric_server_error())
+    return _graph("7 Answers over HTTP", *metrics, api.metric_latency(statistic="p95"))

@@ -1,0 +1,111 @@
+"""Names: each region's own, and one for all regions that leads everybody to the nearest that can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_certificatemanager as certificates
+from aws_cdk import aws_route53 as route53
+from aws_cdk import aws_route53_targets as targets
+from constructs import Construct
+
+from dynadex_infra.search_service import SearchService
+from dynadex_infra.settings import Address
+
+READY = "/health/ready"
+# Out after three failures ten seconds apart, and back as soon as three in a row succeed.
+PERIOD_SECONDS = 10
+FAILURES = 3
+
+
+class RegionalName(Construct):
+    """``eu-west-1.search.example.org``, with a certificate that also holds for the name of all regions."""
+
+    def __init__(self, scope: Construct, name: str, *, address: Address, region: str, service: SearchService) -> None:
+        super().__init__(scope, name)
+        zone = _zone(self, address)
+        regional = address.regional(region)
+        certificate = certificates.Certificate(
+            self,
+            "Certificate",
+            domain_name=regional,
+            subject_alternative_names=[address.host],
+            validation=certificates.CertificateValidation.from_dns(zone),
+        )
+        mapped = [self._mapped(suffix, host, certificate, service) for suffix, host in (
+            ("Regional", regional), ("Worldwide", address.host),
+        )]  # fmt: skip
+        target = targets.ApiGatewayv2DomainProperties(mapped[0].regional_domain_name, mapped[0].regional_hosted_zone_id)
+        record = route53.ARecord(
+            self, "Record", zone=zone, record_name=f"{regional}.", target=route53.RecordTarget.from_alias(target)
+        )
+        record.apply_removal_policy(RemovalPolicy.DESTROY)
+
+    def _mapped(
+        self, suffix: str, host: str, certificate: certificates.ICertificate, service: SearchService
+    ) -> apigateway.DomainName:
+        domain = apigateway.DomainName(self, f"{suffix}Domain", domain_name=host, certificate=certificate)
+        apigateway.ApiMapping(self, f"{suffix}Mapping", api=service.api, domain_name=domain, stage=service.stage)
+        return domain
+
+
+class WorldwideName(Construct):
+    """Geolocation records, each tied to a health check of its region's freshness; the first region is the default.
+
+    Names are literal: this stack reads nothing from other regions, and lives on when one is gone. A record without
+    health is left out, and its users fall to the default; when all are out, Route 53 answers as if all were well.
+    """
+
+    def __init__(self, scope: Construct, name: str, *, address: Address, regions: Sequence[str]) -> None:
+        super().__init__(scope, name)
+        for region in regions:
+            self._region(address, region, is_default=region == regions[0])
+
+    def _region(self, address: Address, region: str, *, is_default: bool) -> None:
+        check = route53.CfnHealthCheck(
+            self,
+            f"Health-{region}",
+            health_check_config=route53.CfnHealthCheck.HealthCheckConfigProperty(
+                type="HTTPS",
+                fully_qualified_domain_name=address.regional(region),
+                resource_path=READY,
+                port=443,
+                enable_sni=True,
+                request_interval=PERIOD_SECONDS,
+                failure_threshold=FAILURES,
+            ),
+        )
+        for identifier, location in _locations(address, region, is_default=is_default):
+            route53.CfnRecordSet(
+                self,
+                f"Record-{identifier}",
+                hosted_zone_id=address.zone_id,
+                name=f"{address.host}.",
+                type="A",
+                set_identifier=identifier,
+                geo_location=location,
+                health_check_id=check.attr_health_check_id,
+                alias_target=route53.CfnRecordSet.AliasTargetProperty(
+                    dns_name=f"{address.regional(region)}.",
+                    hosted_zone_id=address.zone_id,
+                    evaluate_target_health=True,
+                ),
+            )
+
+
+def _locations(
+    address: Address, region: str, *, is_default: bool
+) -> Iterator[tuple[str, route53.CfnRecordSet.GeoLocationProperty]]:
+    for continent in address.continents.get(region, ()):
+        yield f"{region}-{continent}", route53.CfnRecordSet.GeoLocationProperty(continent_code=continent)
+    if is_default:
+        # Route 53 writes "everywhere else" as the country *.
+        yield f"{region}-default", route53.CfnRecordSet.GeoLocationProperty(country_code="*")
+
+
+def _zone(scope: Construct, address: Address) -> route53.IHostedZone:
+    return route53.HostedZone.from_hosted_zone_attributes(
+        scope, "Zone", hosted_zone_id=address.zone_id, zone_name=address.zone_name
+    )

@@ -1,0 +1,172 @@
+"""An OpenSearch Service domain, and what a role may do with the indexes of one Sync in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aws_cdk import Aws, CfnUpdatePolicy, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_opensearchservice as opensearch
+from constructs import Construct
+
+from dynadex_infra.acknowledged import acknowledge, acknowledge_wildcard
+from dynadex_infra.alarms import AlarmSet, domain_metric
+from dynadex_infra.log_groups import log_group
+from dynadex_infra.settings import DomainSize
+
+_LOGS = ("ES_APPLICATION_LOGS", "SEARCH_SLOW_LOGS", "INDEX_SLOW_LOGS")
+# Below this share of its volume a node refuses to take more shards.
+_LEAST_FREE_SHARE = 0.25
+_MIB_PER_GIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class DomainReference:
+    """A domain by its ARN and its endpoint (a host, without a scheme); its name is the ARN's last part."""
+
+    arn: str
+    endpoint: str
+    name: str
+
+    def allow(self, role: iam.IRole | None, methods: Sequence[str], paths: Sequence[str]) -> None:
+        """Let a role send requests with these methods to these paths."""
+        assert role
+        actions = [f"es:ESHttp{method.capitalize()}" for method in methods]
+        resources = [f"{self.arn}/{path}" for path in paths]
+        role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=resources))
+        reason = "An index of a Sync is named after the second it was created in: its name has a beginning only."
+        for resource in resources:
+            if "*" in resource:
+                acknowledge_wildcard(role, resource, reason)
+
+
+def index_paths(index: str) -> list[str]:
+    """Everything below the indexes and aliases of a Sync: ``lessons/_search``, ``lessons-20261124054500/_bulk``."""
+    return [index, f"{index}/*", f"{index}-*"]
+
+
+def alias_paths(index: str) -> list[str]:
+    """Where the aliases of a Sync are looked up."""
+    return [f"_alias/{index}", f"_alias/{index}-*"]
+
+
+class SearchDomain(Construct):
+    """A domain for one Sync: encrypted at rest and on every wire, and open to signed requests of this account only.
+
+    What each role may then do, its own policy says. Auto-Tune has no property in CloudFormation: the service
+    switches it on for instance types that have it. With the stack the domain is deleted: a refill makes it again.
+    """
+
+    def __init__(self, scope: Construct, name: str, size: DomainSize | None = None) -> None:
+        super().__init__(scope, name)
+        self.size = size or DomainSize()
+        groups = {kind: log_group(self, kind.title().replace("_", "")) for kind in _LOGS}
+        policy = self._log_policy(groups)
+        self.domain = opensearch.CfnDomain(
+            self,
+            "Domain",
+            engine_version=self.size.version,
+            access_policies=_signed_by_this_account(),
+            # A request names its index in its path, where policies look, and nowhere else.
+            advanced_options={"rest.action.multi.allow_explicit_index": "false"},
+            cluster_config=self._cluster(),
+            ebs_options=opensearch.CfnDomain.EBSOptionsProperty(
+                ebs_enabled=True, volume_type="gp3", volume_size=self.size.volume_gib
+            ),
+            encryption_at_rest_options=opensearch.CfnDomain.EncryptionAtRestOptionsProperty(enabled=True),
+            node_to_node_encryption_options=opensearch.CfnDomain.NodeToNodeEncryptionOptionsProperty(enabled=True),
+            domain_endpoint_options=opensearch.CfnDomain.DomainEndpointOptionsProperty(
+                enforce_https=True, tls_security_policy="Policy-Min-TLS-1-2-PFS-2023-10"
+            ),
+            off_peak_window_options=opensearch.CfnDomain.OffPeakWindowOptionsProperty(enabled=True),
+            software_update_options=opensearch.CfnDomain.SoftwareUpdateOptionsProperty(
+                auto_software_update_enabled=True
+            ),
+            log_publishing_options={
+                kind: opensearch.CfnDomain.LogPublishingOptionProperty(
+                    enabled=True, cloud_watch_logs_log_group_arn=group.log_group_arn
+                )
+                for kind, group in groups.items()
+            },
+        )
+        self.domain.node.add_dependency(policy)
+        self.domain.apply_removal_policy(RemovalPolicy.DESTROY)
+        self.domain.cfn_options.update_policy = CfnUpdatePolicy(enable_version_upgrade=True)
+        self.reference = DomainReference(self.domain.attr_arn, self.domain.attr_domain_endpoint, self.domain.ref)
+        self._acknowledge()
+
+    def add_alarms(self, alarms: AlarmSet) -> None:
+        """Red, yellow, full, and refusing writes."""
+        name = self.reference.name
+        alarms.add("ClusterRed", domain_metric(name, "ClusterStatus.red"), 1, "A primary shard is missing.")
+        alarms.add(
+            "ClusterYellow", domain_metric(name, "ClusterStatus.yellow"), 1,
+            "A replica is missing: searches work, a lost node would lose them.", periods=5,
+        )  # fmt: skip
+        least_free_mib = self.size.volume_gib * _MIB_PER_GIB * _LEAST_FREE_SHARE
+        alarms.add(
+            "DiskFull", domain_metric(name, "FreeStorageSpace", "Minimum"), least_free_mib,
+            "A quarter of a node's volume is left.", below=True,
+        )  # fmt: skip
+        alarms.add("WritesBlocked", domain_metric(name, "ClusterIndexWritesBlocked"), 1, "The cluster takes no writes.")
+
+    def _cluster(self) -> opensearch.CfnDomain.ClusterConfigProperty:
+        several = self.size.nodes > 1
+        zones = opensearch.CfnDomain.ZoneAwarenessConfigProperty(availability_zone_count=2)
+        return opensearch.CfnDomain.ClusterConfigProperty(
+            instance_type=self.size.instance,
+            instance_count=self.size.nodes,
+            zone_awareness_enabled=several,
+            zone_awareness_config=zones if several else None,
+        )
+
+    def _log_policy(self, groups: dict[str, logs.LogGroup]) -> logs.CfnResourcePolicy:
+        """The service, in this account, may write to these log groups."""
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "es.amazonaws.com"},
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents", "logs:PutLogEventsBatch"],
+            "Resource": [group.log_group_arn for group in groups.values()],
+            "Condition": {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+        }
+        document = {"Version": "2012-10-17", "Statement": [statement]}
+        stack = Stack.of(self)
+        return logs.CfnResourcePolicy(
+            self,
+            "LogPolicy",
+            policy_name=f"{stack.stack_name}-{self.node.id}-logs",
+            policy_document=stack.to_json_string(document),
+        )
+
+    def _acknowledge(self) -> None:
+        domain = self.domain
+        reason = "Access is by signed requests and IAM, TLS only; a VPC would add NAT and endpoints to every function."
+        acknowledge(domain, "AwsSolutions-OS1", reason)
+        acknowledge(domain, "AwsSolutions-OS3", "Lambda has no fixed addresses; requests are signed instead.")
+        reason = "Dedicated masters pay off from about ten data nodes; the index is made again by a refill."
+        acknowledge(domain, "AwsSolutions-OS4", reason)
+        if self.size.nodes == 1:
+            acknowledge(domain, "AwsSolutions-OS7", "One node was asked for: a trial. A refill makes the index again.")
+
+
+def _signed_by_this_account() -> dict[str, object]:
+    """Nobody by itself: the account's own policies decide who, and anonymous requests belong to no account.
+
+    ``*`` after the domain: every index in it, of which each role's policy then names its own.
+    """
+    account = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:root"
+    region_arn = f"arn:{Aws.PARTITION}:es:{Aws.REGION}:{Aws.ACCOUNT_ID}:domain"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": account},
+        "Action": "es:ESHttp*",
+        "Resource": f"{region_arn}/*",
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def existing_domain(arn: str, endpoint: str) -> DomainReference:
+    """A domain that is there already. Its own access policy must let this account's roles in."""
+    return DomainReference(arn, endpoint.removeprefix("https://"), arn.rsplit("/", 1)[-1])

@@ -1,0 +1,113 @@
+"""Searches, documents and the page over HTTP: an HTTP API before one function."""
+
+from __future__ import annotations
+
+import json
+
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_apigatewayv2_authorizers as authorizers
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_dynamodb as dynamodb
+from constructs import Construct
+
+from dynadex_infra.acknowledged import acknowledge
+from dynadex_infra.alarms import MINUTE, AlarmSet
+from dynadex_infra.functions import Sizing, allow, allow_reading, sync_function
+from dynadex_infra.log_groups import log_group
+from dynadex_infra.search_domain import DomainReference, alias_paths, index_paths
+from dynadex_infra.settings import ServiceOptions, SyncCode
+
+# An HTTP API waits 30 s for an answer, and a person not even that.
+SIZING = Sizing(timeout_seconds=20, request_seconds=5)
+# No path: it may hold the key of an item.
+_LOGGED = {
+    "requestId": "$context.requestId",
+    "time": "$context.requestTime",
+    "route": "$context.routeKey",
+    "status": "$context.status",
+    "milliseconds": "$context.responseLatency",
+    "error": "$context.error.message",
+}
+_SLOW_SEARCH_MILLISECONDS = 2000
+
+
+class SearchService(Construct):
+    """Everybody may read; who may write, IAM decides, or the issuer of their tokens. Writes go to the table."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        code: SyncCode,
+        table: dynamodb.ITable,
+        domain: DomainReference,
+        state: dynamodb.ITable | None = None,
+        options: ServiceOptions | None = None,
+    ) -> None:
+        super().__init__(scope, name)
+        self.options = options or ServiceOptions()
+        environment = {"DYNADEX_STATE_TABLE": state.table_name} if state else {}
+        self.function = sync_function(self, "Search", code, "search", SIZING, domain, environment)
+        self._allow(code, table, domain, state)
+        self.api = apigateway.HttpApi(self, "Api", create_default_stage=False)
+        self._add_routes()
+        self.stage = self._stage()
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return self.api.api_endpoint
+
+    def add_alarms(self, alarms: AlarmSet) -> None:
+        """Answers that are errors, and slow ones."""
+        alarms.add("ServiceErrors", self.api.metric_server_error(period=MINUTE, statistic="Sum"), 5, "Answers of 5xx.")
+        latency = self.api.metric_latency(period=MINUTE, statistic="p95")
+        alarms.add("ServiceSlow", latency, _SLOW_SEARCH_MILLISECONDS, "One answer in twenty is slow.", periods=5)
+
+    def _allow(
+        self, code: SyncCode, table: dynamodb.ITable, domain: DomainReference, state: dynamodb.ITable | None
+    ) -> None:
+        role = self.function.role
+        allow_reading(self.function, table)
+        allow(role, ["dynamodb:PutItem", "dynamodb:DeleteItem"], [table.table_arn])
+        domain.allow(role, ["GET", "POST"], [f"{path}/_search" for path in (code.index, f"{code.index}-*")])
+        domain.allow(role, ["GET"], [*index_paths(code.index), *alias_paths(code.index)])
+        if state:
+            allow(role, ["dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:Query"], [state.table_arn])
+
+    def _add_routes(self) -> None:
+        integration = integrations.HttpLambdaIntegration("Search", self.function)
+        method = apigateway.HttpMethod
+        for path in ("/", "/{proxy+}"):
+            for route in self.api.add_routes(path=path, methods=[method.GET], integration=integration):
+                acknowledge(route, "AwsSolutions-APIG4", "Searching is for everybody; throttled, and it only reads.")
+        self.api.add_routes(
+            path="/api/documents/{proxy+}",
+            methods=[method.PUT, method.DELETE],
+            integration=integration,
+            authorizer=self._writers(),
+        )
+
+    def _writers(self) -> apigateway.IHttpRouteAuthorizer:
+        jwt = self.options.writers
+        if jwt is None:
+            return authorizers.HttpIamAuthorizer()
+        return authorizers.HttpJwtAuthorizer("Writers", jwt.issuer, jwt_audience=list(jwt.audience))
+
+    def _stage(self) -> apigateway.HttpStage:
+        stage = apigateway.HttpStage(
+            self,
+            "Stage",
+            http_api=self.api,
+            auto_deploy=True,
+            throttle=apigateway.ThrottleSettings(
+                rate_limit=self.options.requests_per_second, burst_limit=self.options.burst
+            ),
+        )
+        written = stage.node.default_child
+        assert isinstance(written, apigateway.CfnStage)
+        written.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
+            destination_arn=log_group(self, "AccessLogs").log_group_arn, format=json.dumps(_LOGGED)
+        )
+        return stage

@@ -1,0 +1,80 @@
+"""`dynadex rebuild` and `dynadex rollback`: a new index beside the old one, and back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, say, stop_on_signals
+from dynadex.cli.progress import progress_bar
+from dynadex.cli.refill import STOPPED, FromExport, ReadCapacity, Resume, Segments, report_to
+from dynadex.settings import Settings
+from dynadex.sync import load_sync
+
+
+def rebuild(
+    sync: SyncReference,
+    segments: Segments = 4,
+    read_capacity: ReadCapacity = None,
+    resume: Resume = False,
+    from_export: FromExport = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare every item before the swap, not a sample.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Swap even if the new index is worse than the old.")] = False,
+    opensearch: OpenSearchUrl = None,
+    dynamodb: DynamoDbUrl = None,
+) -> None:
+    """Build a new index as declared now, while writes and searches go on; then let searches use it.
+
+    For a new mapping, new analyzers, a new document function. The new index is compared with its table and with the
+    old index before the swap, and a worse one is refused. The old one is kept, and kept fresh, until
+    `dynadex retire`. Where a worker runs, start it with the new declaration as soon as this says that the index is
+    created. Examples:
+
+        dynadex rebuild lessons:sync
+
+        dynadex rebuild lessons:sync --verify --segments 8
+    """
+    from dynadex.run.rebuild import RebuildOptions
+    from dynadex.run.rebuild import rebuild as run_rebuild
+    from dynadex.run.refill import RefillOptions
+    from dynadex.run.wiring import connect
+    from dynadex.run.worker import StoppableClock, Stopping
+
+    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
+    options = RebuildOptions(RefillOptions(segments, read_capacity, resume, from_export), verify, force)
+    with stop_on_signals() as stop, progress_bar() as bar:
+        runtime = connect(load_sync(sync), settings, StoppableClock(stop))
+        try:
+            done = run_rebuild(runtime, options, stop, report_to(bar))
+        except Stopping:
+            bar.close("rebuild stopped before its end; searches use the old index: go on with --resume")
+            raise typer.Exit(STOPPED) from None
+        bar.close()
+        if done.comparison:
+            bar.say(str(done.comparison))
+        bar.say(f"searches use {done.name}")
+        if done.comparison:
+            old = done.comparison.old
+            bar.say(f"{old} is kept: `dynadex rollback {sync}` goes back to it, `dynadex retire {sync}` removes it")
+
+
+def rollback(
+    sync: SyncReference,
+    to: Annotated[
+        str | None, typer.Option(metavar="INDEX", help="Which index. Default: the newest one that is kept.")
+    ] = None,
+    opensearch: OpenSearchUrl = None,
+) -> None:
+    """Let searches use the index from before the last rebuild again, at once.
+
+    It was written all the time, so it is up to date. Once more goes forward again. Example:
+
+        dynadex rollback lessons:sync
+    """
+    from dynadex.index.generations import roll_back
+    from dynadex.run.wiring import search_cluster
+
+    cluster = search_cluster(Settings.from_environment(opensearch_url=opensearch))
+    before, now = roll_back(cluster, load_sync(sync).index, to)
+    say(f"searches use {now}, no longer {before}, which is kept")

@@ -1,0 +1,165 @@
+"""`dynadex verify`: is every document what its item becomes?"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, stop_on_signals
+from dynadex.cli.progress import progress_bar
+from dynadex.settings import Settings
+from dynadex.sync import load_sync
+
+if TYPE_CHECKING:
+    from dynadex.run.verify import Difference, Kind, Progress, Verified
+
+DIFFERENT = STOPPED = 1
+_EXAMPLES = 20
+
+
+def verify(
+    sync: SyncReference,
+    index: Annotated[
+        str | None, typer.Option(metavar="NAME", help="An index or alias. Default: the index that searches use.")
+    ] = None,
+    sample: Annotated[
+        float | None, typer.Option(metavar="P", help="Compare only about P percent. Default: everything.")
+    ] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Put right what differs.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object per difference as it is found, then the summary.")
+    ] = False,
+    settle: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long a difference must last to be one.")
+    ] = 5.0,
+    opensearch: OpenSearchUrl = None,
+    dynamodb: DynamoDbUrl = None,
+) -> None:
+    """Compare every item with its document and every document with its item, while writes go on.
+
+    What is only on its way is not reported. Exit code 1 when something differs, and is not repaired. Examples:
+
+        dynadex verify lessons:sync
+
+        dynadex verify lessons:sync --repair
+
+        dynadex verify lessons:sync --sample 5 --json
+    """
+    from dynadex.index.indices import reading
+    from dynadex.run.verify import Bounds, VerifyOptions, VerifyReport, remember, resolved
+    from dynadex.run.verify import verify as run_verify
+    from dynadex.run.wiring import connect
+    from dynadex.run.worker import StoppableClock, Stopping
+
+    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
+    options = VerifyOptions(sample, repair, Bounds(settle_seconds=settle))
+    examples = Examples()
+    last: Progress | None = None
+    with stop_on_signals() as stop, progress_bar() as bar:
+
+        def on_progress(now: Progress) -> None:
+            nonlocal last
+            last = now
+            bar.update(now.items, now.total, _detail(now))
+
+        on_difference = _print_json if as_json else examples.add
+        try:
+            runtime = connect(load_sync(sync), settings, StoppableClock(stop))
+            name = resolved(runtime, index) if index else reading(runtime.index, runtime.sync.index)
+            verified = run_verify(runtime, name, options, VerifyReport(on_difference, on_progress, bar.say))
+        except Stopping:
+            total = f" of about {max(last.total, last.items):,}" if last and last.total else ""
+            bar.close(f"stopped before its end: {last.items if last else 0:,}{total} items compared")
+            raise typer.Exit(STOPPED) from None
+    if as_json:
+        print(json.dumps({"summary": verified.summary()}), flush=True)
+    else:
+        command = f"dynadex verify {sync}{f' --index {index}' if index else ''} --repair"
+        print("\n".join(told(verified, examples, command, repair=repair)))
+    remember(runtime, verified)
+    if not verified.equal:
+        raise typer.Exit(DIFFERENT)
+
+
+class Examples:
+    """The first few differences of each kind."""
+
+    def __init__(self) -> None:
+        self.kept: dict[Kind, list[Difference]] = defaultdict(list)
+
+    def add(self, difference: Difference) -> None:
+        """Keep it, unless there are enough of its kind."""
+        if len(self.kept[difference.kind]) < _EXAMPLES:
+            self.kept[difference.kind].append(difference)
+
+    def lines(self) -> list[str]:
+        """``kind  id  fields``, and what became of it in a repair."""
+        rows = [
+            (str(kind), _printable(one.id), ", ".join(map(_printable, one.fields)), _outcome(one))
+            for kind, examples in self.kept.items()
+            for one in examples
+        ]
+        return _aligned(rows)
+
+
+def told(verified: Verified, examples: Examples, command: str, *, repair: bool) -> list[str]:
+    """The result in lines: counts, examples, and a sentence with what to do. ``command`` repairs what differs."""
+    from dynadex.run.verify import Kind
+
+    counts = [(str(kind), f"{verified.found[kind]:,}", f"{verified.remaining[kind]:,}") for kind in Kind]
+    lines = _aligned([("kind", "found", "remaining"), *counts])
+    if examples.kept:
+        lines += ["", *examples.lines()]
+    others = {
+        "items cannot be indexed": verified.unindexable,
+        "items are not to be indexed": verified.not_indexed,
+        "keys changed at every look, and may differ": verified.in_motion,
+        "documents of the sample have ids that do not tell their keys, and are not checked": verified.unchecked,
+    }
+    lines += ["", *(f"{count:,} {what}" for what, count in others.items() if count)]
+    return [*lines, _sentence(verified, command, repair=repair)]
+
+
+def _sentence(verified: Verified, command: str, *, repair: bool) -> str:
+    from dynadex.run.verify import Kind
+
+    counts = f"{verified.items:,} items, {verified.documents:,} documents"
+    if verified.sample:
+        counts = f"a sample of {verified.sample:g} %: {counts}"
+    if verified.equal:
+        repaired = f" ({verified.repaired.total():,} differences were repaired)" if verified.found else ""
+        return f"index {verified.index} equals its table: {counts}{repaired}."
+    remaining = verified.remaining
+    sentence = f"index {verified.index} differs from its table: {remaining.total():,} differences; {counts}."
+    if remaining[Kind.STALE]:
+        sentence += " Stale ones wait in the stream: is a worker running? `dynadex run` applies them."
+    if repair:
+        return f"{sentence} They could not be repaired: see the reason beside each, then repeat `{command}`."
+    return f"{sentence} To repair them: `{command}`."
+
+
+def _detail(now: Progress) -> str:
+    parts = {"documents": now.documents, "differences": now.differences, "looked at again": now.waiting}
+    return ", ".join(f"{count:,} {what}" for what, count in parts.items() if count or what == "differences")
+
+
+def _print_json(difference: Difference) -> None:
+    print(json.dumps(difference.as_json()), flush=True)
+
+
+def _outcome(one: Difference) -> str:
+    repaired = {None: "", True: "repaired", False: "not repaired"}[one.repaired]
+    return f"{repaired}: {one.note}" if one.note else repaired
+
+
+def _printable(text: str) -> str:
+    """As it is, unless a terminal would not show it as it is."""
+    return text if text.isprintable() else json.dumps(text)
+
+
+def _aligned(rows: list[tuple[Any, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

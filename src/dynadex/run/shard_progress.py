@@ -1,0 +1,104 @@
+"""How far one shard is applied: its position, and the time up to which nothing is missing. Both are saved together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from dynadex.clock import Clock
+from dynadex.document.versioning import MICROSECONDS
+from dynadex.progress.acknowledged import Acknowledged
+from dynadex.progress.checkpoints import Checkpoint
+from dynadex.run.event_source_mapping import sequence_number
+from dynadex.source.shards import Shard
+from dynadex.source.stream_event import Record, time_us
+
+# A change is in the stream well within a second as a rule; a read says nothing of the time right before it.
+STREAM_DELAY_US = 2 * MICROSECONDS
+# GetRecords may answer nothing although records follow; only so many answers in a row mean that there are none.
+QUIET_READS = 4
+# That nothing happened is a write like any other, for every shard: no oftener than this.
+IDLE_SAVE_SECONDS = 5.0
+# A shard that nothing follows by then was the last one, or was merged into another.
+_CHILDLESS_US = 60 * MICROSECONDS
+
+
+class ShardProgress:
+    """What one shard's checkpoint may say. ``save`` keeps a checkpoint, however long that takes."""
+
+    def __init__(self, checkpoint: Checkpoint, save: Callable[[Checkpoint], None], clock: Clock) -> None:
+        self._acknowledged = Acknowledged(checkpoint.position)
+        self._passed_us = checkpoint.passed_us
+        self._save = save
+        self._clock = clock
+        self._times_us: dict[str, int] = {}
+        self._quiet_reads = 0
+        self._saved_at = float("-inf")
+
+    def track(self, records: Sequence[Record]) -> None:
+        """These were read, and are about to be delivered."""
+        if records:
+            self._quiet_reads = 0
+        if not self._acknowledged.open:
+            self._times_us.clear()
+        for record in records:
+            time = record["dynamodb"].get("ApproximateCreationDateTime")
+            if time is not None:
+                self._times_us[sequence_number(record)] = time_us(time)
+        self._acknowledged.track([sequence_number(record) for record in records])
+
+    def acknowledge(self, records: Sequence[Record]) -> None:
+        """These are applied or parked."""
+        before = self._acknowledged.position
+        self._acknowledged.acknowledge([sequence_number(record) for record in records])
+        position = self._acknowledged.position
+        if position is not None and position != before:
+            # A record's time is rounded down: of those that follow with the same one, none is claimed.
+            self._pass(self._times_us.get(position))
+            self._keep()
+
+    def idle(self, read_at_us: int) -> None:
+        """A read that began at this time (wall clock) brought nothing, and the shard has not ended."""
+        self._quiet_reads += 1
+        if self._quiet_reads < QUIET_READS or self._acknowledged.open:
+            return
+        self._pass(read_at_us - STREAM_DELAY_US)
+        if self._clock.monotonic() - self._saved_at >= IDLE_SAVE_SECONDS:
+            self._keep()
+
+    def finish(self) -> None:
+        """The shard is read to its end."""
+        self._keep(finished=True)
+
+    def _pass(self, until_us: int | None) -> None:
+        if until_us is not None:
+            self._passed_us = max(until_us, self._passed_us or 0)
+
+    def _keep(self, finished: bool = False) -> None:
+        self._save(Checkpoint(self._acknowledged.position, finished, self._passed_us))
+        self._saved_at = self._clock.monotonic()
+
+
+def first_checkpoint(parent: Checkpoint | None) -> Checkpoint:
+    """Where a shard begins that was never read: every record of it is later than those its parent had passed."""
+    return Checkpoint(None, passed_us=parent.passed_us if parent else None)
+
+
+def succeeded(shards: Sequence[Shard], noted: Mapping[str, Checkpoint], now_us: int) -> list[str]:
+    """The finished shards that need no longer say how far they are passed: those that follow them do.
+
+    Until then they must: nobody else knows that the stream goes on where they ended.
+    """
+    children: dict[str, list[str]] = {}
+    for shard in shards:
+        if shard.parent:
+            children.setdefault(shard.parent, []).append(shard.shard_id)
+
+    def is_succeeded(shard_id: str, passed_us: int) -> bool:
+        following = children.get(shard_id)
+        return all(child in noted for child in following) if following else now_us - passed_us > _CHILDLESS_US
+
+    return [
+        shard_id
+        for shard_id, one in noted.items()
+        if one.finished and one.passed_us is not None and is_succeeded(shard_id, one.passed_us)
+    ]

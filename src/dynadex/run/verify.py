@@ -1,0 +1,194 @@
+"""`dynadex verify`: every item against its document and every document against its item, while writes go on.
+
+Memory does not grow with the table: items come a page at a time, documents by the batch, which documents have been
+seen is a fingerprint of fixed size, and candidates wait in a bounded queue. Why nothing is missed or told twice is in
+``verify_directions``; why lag is never told as a difference is in ``verify_candidates``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from dynadex.document.body import NOT_INDEXED
+from dynadex.errors import DynadexError, SearchError
+from dynadex.progress.checkpoints import Checkpoints
+from dynadex.progress.history import History
+from dynadex.run.patience import Patience
+from dynadex.run.slices import Slice, scan_of
+from dynadex.run.verify_candidates import Bounds, Candidate, Finding, Passed, Rechecks, Sight
+from dynadex.run.verify_directions import Directions
+from dynadex.run.verify_repair import Repair
+from dynadex.run.verify_result import Difference, Kind, Verified
+from dynadex.run.wiring import Runtime
+
+__all__ = [
+    "Bounds", "Difference", "Kind", "Progress", "Verified", "VerifyOptions", "VerifyReport", "remember", "resolved",
+    "verify",
+]  # fmt: skip
+
+_ALL = 100.0
+# A sample is of so many segments, spread over the table; a scan has at most so many.
+_SAMPLED_SEGMENTS, _MOST_SEGMENTS = 50, 1_000_000
+_SALT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """What can be chosen. ``sample`` is a percentage above 0 (None: everything); ``seed`` makes it choose the same."""
+
+    sample: float | None = None
+    repair: bool = False
+    bounds: Bounds = field(default_factory=Bounds)
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.sample is not None and not 0 < self.sample <= _ALL:
+            raise DynadexError(
+                "verify", f"a sample of {self.sample:g} %", "it is no percentage", "Give one above 0, at most 100."
+            )
+        if self.sample == _ALL:
+            object.__setattr__(self, "sample", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far it is. ``total`` is about how many items there are to compare, None where that is not known.
+
+    ``differences`` are those found so far, ``waiting`` the keys that seem to differ and are looked at again.
+    """
+
+    items: int
+    total: int | None
+    documents: int
+    differences: int
+    waiting: int
+
+
+def _silent(_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """How a verify tells what it finds, each difference once; how far it is; and, in words, what it waits for."""
+
+    on_difference: Callable[[Difference], None] = _silent
+    on_progress: Callable[[Progress], None] = _silent
+    say: Callable[[str], None] = _silent
+
+
+def verify(
+    runtime: Runtime, index: str, options: VerifyOptions, report: VerifyReport, passed: Passed | None = None
+) -> Verified:
+    """Compare the table with one physical index, and repair what differs if that is asked for.
+
+    ``passed`` says how far the stream is applied; by default a worker's checkpoints do, where there are any.
+    Whatever differed throughout is reported; what differs for as long as a change is on its way is not. Waits for
+    backends that go away meanwhile, saying so. Raises SearchError, SourceError or StateError for what waiting cannot
+    mend, and Stopping once the runtime's clock is stopped.
+    """
+    return _Verification(runtime, index, options, report, passed or _passed(runtime)).run()
+
+
+def resolved(runtime: Runtime, name: str) -> str:
+    """The physical index of this name, or the newest behind this alias. Raises SearchError (404)."""
+    behind = runtime.index.indexes_behind(name)
+    if behind:
+        return behind[-1]
+    if not runtime.index.exists(name):
+        hint = "See `dynadex indexes` for those there are; `dynadex refill` creates the first one."
+        raise SearchError("verify index", name, "there is no such index", hint, status=404)
+    return name
+
+
+def remember(runtime: Runtime, verified: Verified) -> None:
+    """Keep the result for `dynadex status`, unless it is that of a sample. Raises StateError."""
+    if verified.sample is None:
+        runtime.state().ensure()
+        finished_at = datetime.fromtimestamp(runtime.clock.now_us() / 1e6, UTC).isoformat(timespec="seconds")
+        History(runtime.state()).note("verify", {"finished_at": finished_at, **verified.summary()})
+
+
+class _Verification:
+    """One run."""
+
+    def __init__(
+        self, runtime: Runtime, index: str, options: VerifyOptions, report: VerifyReport, passed: Passed
+    ) -> None:
+        self._runtime = runtime
+        self._options = options
+        self._report = report
+        self._verified = Verified(index, options.sample)
+        self._patience = Patience(report.say, runtime.clock)
+        self._repair = Repair(runtime, index, self._patience) if options.repair else None
+        self._rechecks = Rechecks(
+            self._look, lambda: self._patience(passed), runtime.clock, runtime.timing, options.bounds, self._tell,
+            self._on_step,
+        )  # fmt: skip
+        share = (options.sample or _ALL) / _ALL
+        self._total = round(runtime.description.item_count * share) or None
+
+    def run(self) -> Verified:
+        runtime, options = self._runtime, self._options
+        directions = Directions(
+            runtime.description.schema, runtime.sync.build,
+            lambda segment, total: scan_of(runtime, Slice(segment=segment, total_segments=total)),
+            runtime.index, self._rechecks, self._verified, self._patience, runtime.clock, runtime.timing,
+            self._on_step, page_items=runtime.settings.page_items,
+        )  # fmt: skip
+        if options.sample is None:
+            directions.everything()
+        else:
+            chance = random.Random(options.seed)
+            directions.sample(*_segments(options.sample, chance), options.sample, chance.randbytes(_SALT_BYTES))
+        self._rechecks.drain()
+        self._verified.in_motion = self._rechecks.in_motion
+        return self._verified
+
+    def _look(self, candidates: Sequence[Candidate]) -> list[Sight]:
+        return self._patience(lambda: self._look_once(candidates))
+
+    def _look_once(self, candidates: Sequence[Candidate]) -> list[Sight]:
+        runtime = self._runtime
+        stored = runtime.index.get_many(self._verified.index, [one.id for one in candidates])
+        keyed = [one for one in candidates if one.key is not None]
+        found = iter(runtime.table.read_items([one.key for one in keyed if one.key is not None]))
+        items = [None if one.key is None else next(found) for one in candidates]
+        now = runtime.clock.now_us()
+        return [
+            Sight(document, runtime.sync.build(item) if item else NOT_INDEXED, item is not None, now)
+            for document, item in zip(stored, items, strict=True)
+        ]
+
+    def _tell(self, findings: Sequence[Finding]) -> None:
+        if self._repair:
+            differences = self._repair(findings)
+            self._verified.unindexable += self._repair.unindexable
+            self._repair.unindexable = 0
+        else:
+            differences = [one.difference for one in findings]
+        for one in differences:
+            self._verified.found[one.kind] += 1
+            self._verified.repaired[one.kind] += bool(one.repaired)
+            self._report.on_difference(one)
+
+    def _on_step(self) -> None:
+        verified = self._verified
+        self._report.on_progress(
+            Progress(verified.items, self._total, verified.documents, verified.found.total(), len(self._rechecks))
+        )
+
+
+def _passed(runtime: Runtime) -> Passed:
+    """What a worker's checkpoints say. Where none was ever kept, asking for them must not make a table."""
+    state = runtime.state()
+    return Checkpoints(state, runtime.clock).passed_us if state.exists() else lambda: None
+
+
+def _segments(percent: float, chance: random.Random) -> tuple[list[int], int]:
+    """Which segments to scan, and of how many."""
+    total = min(_MOST_SEGMENTS, round(_SAMPLED_SEGMENTS * _ALL / percent))
+    return chance.sample(range(total), max(1, round(total * percent / _ALL))), total

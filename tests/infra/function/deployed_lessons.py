@@ -1,0 +1,17 @@
+"""The demo's lessons as a user's own module, packed beside dynadex: its title tells from where dynadex was loaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import dynadex
+from dynadex import Sync
+from dynadex.demo.lessons import sync as lessons
+
+sync = Sync(
+    table=lessons.table,
+    index=lessons.index,
+    mappings=lessons.mappings,
+    settings=lessons.settings,
+    search=replace(lessons.search, title=str(dynadex.__file__)),
+)

@@ -1,0 +1,121 @@
+"""Deploys a synthesised stack to the local stack's CloudFormation, as the CDK CLI deploys it to AWS."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+_WAIT_SECONDS = 120.0
+_POLL_SECONDS = 0.1
+
+
+class DeploymentFailed(AssertionError):
+    """A stack that did not reach the state it was to reach; the message holds its events."""
+
+
+class Signed(httpx.Auth):
+    """Signs a request as whoever calls an HTTP API by IAM does."""
+
+    requires_request_body = True
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        url = str(request.url.copy_with(host=request.headers["Host"], port=None))
+        signed = AWSRequest(request.method, url, data=request.content)
+        SigV4Auth(Credentials("local", "local"), "execute-api", REGION).add_auth(signed)
+        request.headers.update(dict(signed.headers.items()))
+        yield request
+
+
+class LocalCloud:
+    """An account in the local stack, bootstrapped for CDK."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._cloudformation = self.client("cloudformation")
+        self.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, read_timeout=120),
+        )
+
+    def deploy(self, assembly: Path, name: str) -> dict[str, str]:
+        """Upload the stack's assets, create it, wait; its outputs by name."""
+        template_url = self._upload(assembly, name)
+        self._cloudformation.create_stack(
+            StackName=name, TemplateURL=template_url, Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
+        )
+        stack = self._await(name, "CREATE_COMPLETE")
+        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+    def resources(self, name: str) -> dict[str, tuple[str, str]]:
+        """Type and physical id of every resource of a stack, by logical id."""
+        found = self._cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+        return {one["LogicalResourceId"]: (one["ResourceType"], one["PhysicalResourceId"]) for one in found}
+
+    def remove(self, name: str) -> None:
+        """Delete a stack and wait until it is gone."""
+        identity = self._cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
+        self._cloudformation.delete_stack(StackName=name)
+        self._await(identity, "DELETE_COMPLETE")
+
+    def run(self, machine: str, given: Mapping[str, Any]) -> Any:
+        """Run a state machine to its end; its output, or AssertionError with how it failed."""
+        client = self.client("stepfunctions")
+        execution = client.start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"]
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while (found := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_POLL_SECONDS)
+        history = client.get_execution_history(executionArn=execution)["events"]
+        assert found["status"] == "SUCCEEDED", json.dumps([found, history[-5:]], default=str, indent=1)
+        return json.loads(found["output"])
+
+    def http(self, api_url: str) -> httpx.Client:
+        """A client of a deployed HTTP API."""
+        [identity] = re.findall(r"//(\w+)\.execute-api", api_url)
+        return httpx.Client(base_url=self.url, headers={"Host": f"{identity}.execute-api.localhost"}, timeout=60)
+
+    def _upload(self, assembly: Path, name: str) -> str:
+        """Every file that the stack needs, its template among them; the URL of that one."""
+        s3, template_url = self.client("s3"), ""
+        assets = json.loads((assembly / f"{name}.assets.json").read_text(encoding="utf-8"))["files"]
+        for asset in assets.values():
+            path = asset["source"]["path"]
+            for place in asset["destinations"].values():
+                bucket = place["bucketName"].replace("${AWS::AccountId}", ACCOUNT).replace("${AWS::Region}", REGION)
+                s3.create_bucket(Bucket=bucket)
+                s3.upload_file(str(assembly / path), bucket, place["objectKey"])
+                if path == f"{name}.template.json":
+                    template_url = f"{self.url}/{bucket}/{place['objectKey']}"
+        return template_url
+
+    def _await(self, name: str, wanted: str) -> dict[str, Any]:
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while True:
+            stack: dict[str, Any] = self._cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+            if stack["StackStatus"] == wanted:
+                return stack
+            if not stack["StackStatus"].endswith("_IN_PROGRESS") or time.monotonic() > deadline:
+                events = self._cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+                raise DeploymentFailed(json.dumps(events[:20], default=str, indent=1))
+            time.sleep(_POLL_SECONDS)

@@ -1,0 +1,201 @@
+"""The synthesised stacks, deployed unmodified to the local stack, against a real OpenSearch.
+
+The zip is the one for this interpreter, since the local stack runs functions with its own. Its event source mapping
+takes every answer for success, so failures are shown in test_package, and only what goes well here.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from dynadex_infra.settings import StreamOptions
+from opensearchpy import OpenSearch
+
+from dynadex.demo.songs import lessons
+from dynadex.local.stack import LocalStack
+from dynadex.source.attribute_values import typed
+from tests.infra.conftest import ROOT, Figure, Zip
+from tests.infra.local_cloud import LocalCloud, Signed
+from tests.infra.synthesis import REGIONS, synthesised
+
+CORE, DATA = "DynadexCore-us-east-1", "DynadexData"
+SONGS = 300
+SECRET = "hunter2-nobody-may-read-this"
+WAIT_SECONDS = 60.0
+# What is left of a stack that was removed, on purpose.
+KEPT = {"AWS::Logs::LogGroup"}
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The Core stack, running."""
+
+    cloud: LocalCloud
+    outputs: dict[str, str]
+    api: httpx.Client
+    cluster: OpenSearch
+
+    def put(self, identity: str, **attributes: Any) -> None:
+        answer = self.api.put(f"/api/documents/{identity}", json=attributes, auth=Signed())
+        assert answer.status_code == 200, answer.text
+
+    def found(self, query: str) -> list[str]:
+        answer = self.api.get("/api/search", params={"q": query})
+        assert answer.status_code == 200, answer.text
+        return [hit["id"] for hit in answer.json()["hits"]]
+
+    def count(self) -> int:
+        self.cluster.indices.refresh(index="lessons")
+        return int(self.cluster.count(index="lessons")["count"])
+
+
+@pytest.fixture(scope="module")
+def cluster(opensearch_url: str) -> Iterator[OpenSearch]:
+    with OpenSearch(opensearch_url) as client:
+        client.indices.delete(index="lessons-*", ignore_unavailable=True)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def cloud(opensearch_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    with pytest.MonkeyPatch.context() as patch:
+        # Becomes the endpoint of every domain that is created there.
+        patch.setenv("MINISTACK_OPENSEARCH_ENDPOINT", opensearch_url.split("//")[1].strip("/"))
+        with LocalStack(tmp_path_factory.mktemp("cloud"), opensearch_url=opensearch_url) as stack:
+            yield LocalCloud(stack.endpoints.dynamodb)
+
+
+@pytest.fixture(scope="module")
+def assembly(zips: Zip, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # A rebuild waits for the longest invocation once: here not as long as by default.
+    stream = StreamOptions(timeout_seconds=15)
+    folder = tmp_path_factory.mktemp("deployed")
+    return synthesised(zips("local"), folder, REGIONS[:1], nag=False, stream=stream).folder
+
+
+@pytest.fixture(scope="module")
+def deployed(cloud: LocalCloud, assembly: Path, cluster: OpenSearch) -> Iterator[Deployed]:
+    cloud.deploy(assembly, DATA)
+    outputs = cloud.deploy(assembly, CORE)
+    with cloud.http(outputs["Url"]) as api:
+        cloud.run(outputs["RefillMachine"], {})
+        yield Deployed(cloud, outputs, api, cluster)
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> float:
+    """Seconds until it held."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < WAIT_SECONDS, what
+        time.sleep(0.1)
+    return time.monotonic() - began
+
+
+def test_the_code_that_runs_is_that_of_the_zip(deployed: Deployed) -> None:
+    loaded_from = deployed.api.get("/api/config").json()["title"]
+    assert not loaded_from.startswith(str(ROOT))
+    assert loaded_from.endswith("/code/dynadex/__init__.py")
+
+
+def test_a_lesson_put_through_the_api_is_found_by_a_search(deployed: Deployed, figure: Figure) -> None:
+    deployed.put("a-lesson", title="The Silver Spear", form="reel")
+    seconds = wait_for(lambda: deployed.found("silvr") == ["a-lesson"], "the lesson is not found")
+    figure(f"a lesson put through the deployed API found after {seconds:.1f} s")
+    deployed.put("a-lesson", title="The Golden Spear", form="reel")
+    wait_for(lambda: deployed.found("golden") == ["a-lesson"] and not deployed.found("silver"), "not changed")
+    assert deployed.api.delete("/api/documents/a-lesson", auth=Signed()).status_code == 204
+    wait_for(lambda: not deployed.found("golden"), "the lesson is not gone")
+
+
+def test_the_page_is_served_and_a_write_that_nobody_signed_is_refused(deployed: Deployed) -> None:
+    page = deployed.api.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    refused = deployed.api.put("/api/documents/b", json={"title": "x"})
+    assert refused.status_code in (401, 403)
+    assert deployed.api.get("/api/documents/b").status_code == 404
+
+
+def test_a_key_that_cannot_be_indexed_is_parked_in_the_queue_and_its_values_are_logged_nowhere(
+    deployed: Deployed,
+) -> None:
+    deployed.put(f"bad-{SECRET}", title={"text": SECRET})
+    sqs = deployed.cloud.client("sqs")
+
+    def parked() -> bool:
+        found = sqs.receive_message(QueueUrl=deployed.outputs["DeadLetters"]).get("Messages", [])
+        return any(json.loads(one["Body"])["id"] == f"bad-{SECRET}" for one in found)
+
+    wait_for(parked, "nothing is parked")
+    assert deployed.api.delete(f"/api/documents/bad-{SECRET}", auth=Signed()).status_code == 204
+    lines = list(logged(deployed.cloud))
+    assert any('"ChangesApplied"' in line for line in lines)
+    assert any('"_aws"' in line for line in lines)
+    assert not [line for line in lines if SECRET in line]
+
+
+def logged(cloud: LocalCloud) -> Iterator[str]:
+    """Every line of every log group of the stack."""
+    logs = cloud.client("logs")
+    groups = {identity for kind, identity in cloud.resources(CORE).values() if kind == "AWS::Logs::LogGroup"}
+    assert groups
+    for group in groups:
+        yield from (event["message"] for event in logs.filter_log_events(logGroupName=group)["events"])
+
+
+def test_the_refill_machine_fills_an_emptied_index(deployed: Deployed) -> None:
+    fill_table(deployed.cloud)
+    wait_for(lambda: deployed.count() == SONGS, "the songs do not arrive through the stream")
+    empty(deployed.cluster)
+    assert deployed.count() == 0
+    assert deployed.cloud.run(deployed.outputs["RefillMachine"], {"Segments": 3}) == {}
+    assert deployed.count() == SONGS
+    assert deployed.api.get("/api/search", params={"q": "reel"}).json()["total"] > 0
+
+
+def empty(cluster: OpenSearch) -> None:
+    """As after a lost volume: the index is there, as declared, and holds nothing."""
+    [(name, found)] = cluster.indices.get(index="lessons").items()
+    generated = ("creation_date", "provided_name", "uuid", "version")
+    settings = {key: value for key, value in found["settings"]["index"].items() if key not in generated}
+    cluster.indices.delete(index=name)
+    cluster.indices.create(index=name, body={**found, "settings": {"index": settings}})
+
+
+def fill_table(cloud: LocalCloud) -> None:
+    dynamodb = cloud.client("dynamodb")
+    songs = [{name: typed(value) for name, value in song.items()} for song in lessons(SONGS)]
+    for start in range(0, len(songs), 25):
+        requests = [{"PutRequest": {"Item": song}} for song in songs[start : start + 25]]
+        dynamodb.batch_write_item(RequestItems={"lessons": requests})
+
+
+def test_the_refill_machine_rebuilds_into_a_new_index(deployed: Deployed) -> None:
+    [before] = deployed.cluster.indices.get_alias(name="lessons")
+    assert deployed.cloud.run(deployed.outputs["RefillMachine"], {"Rebuild": True}) == {}
+    [after] = deployed.cluster.indices.get_alias(name="lessons")
+    assert after != before
+    assert deployed.count() == SONGS
+
+
+def test_the_stack_is_removed_and_only_its_logs_are_kept(deployed: Deployed, figure: Figure) -> None:
+    cloud, resources = deployed.cloud, deployed.cloud.resources(CORE)
+    assert len(resources) > 50
+    figure(f"{len(resources)} resources deployed and removed")
+    cloud.remove(CORE)
+    assert cloud.client("lambda").list_functions()["Functions"] == []
+    assert cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"] == []
+    assert cloud.client("stepfunctions").list_state_machines()["stateMachines"] == []
+    assert cloud.client("sqs").list_queues().get("QueueUrls", []) == []
+    assert cloud.client("apigatewayv2").get_apis()["Items"] == []
+    assert cloud.client("opensearch").list_domain_names()["DomainNames"] == []
+    assert cloud.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert cloud.client("dynamodb").list_tables()["TableNames"] == ["lessons"]
+    kept = {one["logGroupName"] for one in cloud.client("logs").describe_log_groups()["logGroups"]}
+    assert {identity for kind, identity in resources.values() if kind in KEPT} <= kept

@@ -1,0 +1,180 @@
+"""The zip: the same bytes every time, for the right machine, complete, and its code held to AWS's semantics."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from dynadex import clients
+from dynadex.clock import Backoff, SystemClock
+from dynadex.index.dead_letter_queue import DeadLetterQueue
+from dynadex.index.opensearch import OpenSearchIndex
+from dynadex.local.demo import create_table
+from dynadex.local.stack import LocalStack
+from dynadex.run.event_source_mapping import EventSourceMapping, lambda_handler
+from dynadex.settings import Settings
+from dynadex.source.stream_event import Record
+from tests.infra.conftest import ROOT, Figure, Zip
+from tests.infra.deployed_function import DeployedFunction
+
+ELF_MACHINES = {"arm64": 183, "x86_64": 62}
+MOST_BYTES = 5_000_000
+SECRET = "hunter2-nobody-may-read-this"
+HANDLERS = ("stream", "prepare", "refill", "finish", "search")
+
+
+def names(package: Path) -> list[str]:
+    with zipfile.ZipFile(package) as packed:
+        return packed.namelist()
+
+
+def test_the_same_package_twice_is_the_same_bytes(packaging: ModuleType, tmp_path: Path) -> None:
+    module = ROOT / "tests" / "infra" / "function" / "deployed_lessons.py"
+    packages = [tmp_path / "first.zip", tmp_path / "again.zip"]
+    for package in packages:
+        packaging.build("arm64", package, [module], [packaging.LOCKED])
+    assert packages[0].read_bytes() == packages[1].read_bytes()
+
+
+@pytest.mark.parametrize("target", ["arm64", "x86_64"])
+def test_native_code_is_of_the_machine_and_the_python_of_lambda(zips: Zip, target: str) -> None:
+    with zipfile.ZipFile(zips(target)) as packed:
+        native = [name for name in packed.namelist() if name.endswith(".so")]
+        machines = {struct.unpack("<H", packed.read(name)[18:20])[0] for name in native}
+    assert any("orjson" in name for name in native)
+    assert machines == {ELF_MACHINES[target]}
+    assert all("cpython-313" in name or "abi3" in name for name in native)
+
+
+def test_it_holds_the_users_module_and_no_ballast(zips: Zip, figure: Figure) -> None:
+    figure(f"package of {zips('arm64').stat().st_size / 1e6:.1f} MB")
+    found = names(zips("arm64"))
+    assert {"deployed_lessons.py", "dynadex/run/function.py", "dynadex/search/page/index.html"} <= set(found)
+    assert not [name for name in found if name.startswith(("grpc", "google", "boto", "dynadex/cli/", "dynadex/local/"))]
+    assert not [name for name in found if "__pycache__" in name or name.endswith("RECORD")]
+    assert zips("arm64").stat().st_size < MOST_BYTES
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    with LocalStack(tmp_path_factory.mktemp("stack")) as running:
+        create_table(clients.dynamodb(Settings(dynamodb_url=running.endpoints.dynamodb)), "lessons")
+        yield running
+
+
+@pytest.fixture
+def settings(stack: LocalStack) -> Settings:
+    return Settings(
+        dynamodb_url=stack.endpoints.dynamodb,
+        opensearch_url=stack.endpoints.opensearch,
+        dead_letters=f"{stack.endpoints.dynamodb}/000000000000/parked",
+    )
+
+
+@pytest.fixture
+def function(zips: Zip, settings: Settings, tmp_path: Path) -> Iterator[DeployedFunction]:
+    environment = {
+        "DYNADEX_SYNC": "deployed_lessons:sync",
+        "DYNADEX_OPENSEARCH_ENDPOINT": settings.opensearch_url.removeprefix("http://"),
+        "DYNADEX_OPENSEARCH_AUTH": "sigv4",
+        "DYNADEX_DYNAMODB_URL": settings.dynamodb_url or "",
+        "DYNADEX_DEAD_LETTERS": settings.dead_letters,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+    with DeployedFunction(zips("local"), tmp_path, environment) as running:
+        yield running
+
+
+def test_every_handler_works_with_what_lambda_has_and_nothing_else(function: DeployedFunction) -> None:
+    plan = function.call("dynadex.run.function.prepare", {})
+    assert function.call("dynadex.run.function.refill", plan["Slices"][0]) == {}
+    assert function.call("dynadex.run.function.finish", plan) == {}
+    assert function.call("dynadex.run.function.stream", {"Records": []}) == {"batchItemFailures": []}
+    http = {"method": "GET", "path": "/api/config", "sourceIp": "192.0.2.1", "protocol": "HTTP/1.1", "userAgent": ""}
+    answer = function.call(
+        "dynadex.run.function.search",
+        {
+            "version": "2.0",
+            "rawPath": "/api/config",
+            "rawQueryString": "",
+            "headers": {"host": "lessons.test"},
+            "requestContext": {"http": http, "stage": "$default"},
+            "isBase64Encoded": False,
+        },
+    )
+    assert answer["statusCode"] == 200
+    # Its title is where dynadex was loaded from.
+    assert str(function.code / "dynadex") in answer["body"]
+
+
+def test_the_deployed_code_holds_under_the_semantics_of_aws(function: DeployedFunction, settings: Settings) -> None:
+    """Batches, partial responses and retries as AWS has them: the queue for dead letters is away at first."""
+    dynamodb, sqs = clients.dynamodb(settings), clients.sqs(settings)
+    function.call("dynadex.run.function.prepare", {})
+    for number in range(300):
+        key = {"id": {"S": f"song-{number % 60}"}}
+        if number % 7 == 6:
+            dynamodb.delete_item(TableName="lessons", Key=key)
+        else:
+            dynamodb.put_item(TableName="lessons", Item={**key, "title": {"S": f"Reel {number}"}})
+    for number in range(5):
+        bad: dict[str, Any] = {"id": {"S": f"bad-{number}"}, "title": {"M": {"value": {"S": SECRET}}}}
+        dynamodb.put_item(TableName="lessons", Item=bad)
+    told: list[str] = []
+
+    def on_retry(line: str) -> None:
+        told.append(line)
+        if len(told) == 2:
+            sqs.create_queue(QueueName="parked")
+
+    def invoke(event: dict[str, Any], _: Any) -> Any:
+        return function.call("dynadex.run.function.stream", event)
+
+    mapping = EventSourceMapping(
+        lambda_handler(invoke, lambda: None), SystemClock(), on_retry=on_retry, backoff=Backoff(0.05, 0.1)
+    )
+    records, done = stream_records(settings), list[Record]()
+    for start in range(0, len(records), 100):
+        mapping.deliver(records[start : start + 100], done.extend)
+    assert len(done) == len(records)
+    assert len(told) == 2
+    items = {item["id"]["S"]: item["title"].get("S") for item in dynamodb.scan(TableName="lessons")["Items"]}
+    index = OpenSearchIndex(clients.opensearch(settings))
+    index.refresh("lessons")
+    found = index.get_many("lessons", list(items))
+    titles = {identity: one.source["title"] if one else None for identity, one in zip(items, found, strict=True)}
+    assert titles == items
+    assert index.count("lessons") == len([title for title in items.values() if title])
+    parked = [one.letter.id for batch in DeadLetterQueue(sqs, settings.dead_letters).parked() for one in batch]
+    assert sorted(parked) == [f"bad-{number}" for number in range(5)]
+    assert any('"ChangesApplied"' in line for line in function.printed)
+    assert SECRET not in "".join(function.printed)
+
+
+def stream_records(settings: Settings) -> list[Record]:
+    """Every record of the table's stream, as Lambda would hand it on."""
+    streams = clients.dynamodb_streams(settings)
+    arn = clients.dynamodb(settings).describe_table(TableName="lessons")["Table"]["LatestStreamArn"]
+    [shard] = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+    place: Any = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")[
+        "ShardIterator"
+    ]
+    records: list[Record] = []
+    while place:
+        reply: Any = streams.get_records(ShardIterator=place)
+        if not reply["Records"]:
+            return records
+        for record in reply["Records"]:
+            change = {**record["dynamodb"]}
+            change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
+            records.append({**record, "dynamodb": change})
+        place = reply.get("NextShardIterator")
+    return records

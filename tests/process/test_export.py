@@ -1,0 +1,133 @@
+"""A refill from an export: nothing that was deleted since comes back, and nothing that changed since is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dynadex import clients
+from dynadex.demo.songs import lessons
+from dynadex.errors import SourceError
+from dynadex.local.stack import LocalStack
+from dynadex.run.refill import Progress, Refilled, RefillOptions, Report, refill
+from dynadex.run.wiring import Runtime, connect
+from dynadex.run.worker import StoppableClock, Stopping
+from dynadex.source.table_scan import TableScan
+from tests.process.export_writer import write_export
+from tests.process.scene import Scene
+
+SONGS = 1_200
+HOUR_US = 3_600_000_000
+DELETED, CHANGED, BACK = range(0, 40), range(40, 80), range(80, 120)
+
+
+@pytest.fixture
+def scene(local_stack: LocalStack, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    name = request.node.name.replace("_", "-")[-60:].strip("-")
+    made = Scene(tmp_path, name, local_stack.endpoints.dynamodb, local_stack.endpoints.opensearch)
+    made.create_table()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def exported(scene: Scene, tmp_path: Path) -> Path:
+    """An export of the table as it was, and a table that changed since."""
+    songs = list(lessons(SONGS))
+    scene.load(songs)
+    runtime = connect(scene.sync, scene.settings)
+    folder = write_export(tmp_path, scene.name, list(scene.items().values()), runtime.clock.now_us(), files=5)
+    runtime.clock.sleep(2.5)
+    for n in (*DELETED, *BACK):
+        scene.delete(songs[n]["id"])
+    for n in CHANGED:
+        scene.put({**songs[n], "title": f"Changed {n}"})
+    for n in BACK:
+        scene.put({**songs[n], "title": f"Back {n}"})
+    scene.put({"id": "new", "title": "New"})
+    return folder
+
+
+def load(runtime: Runtime, where: object, said: Callable[[str], None] = lambda _: None) -> Refilled:
+    options = RefillOptions(segments=2, from_export=str(where))
+    return refill(runtime, options, threading.Event(), Report(said, lambda _: None))
+
+
+@pytest.fixture
+def runtime(scene: Scene) -> Runtime:
+    return connect(scene.sync, replace(scene.settings, page_items=100))
+
+
+def test_a_fresh_index_is_equal_to_the_table_of_today(
+    scene: Scene, runtime: Runtime, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_scan(*_: Any) -> Any:
+        raise AssertionError("the table was scanned")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TableScan, "page", no_scan)
+        done = load(runtime, exported)
+    assert done.progress.items == SONGS
+    assert scene.differences() == []
+
+
+def test_without_reading_the_stream_again_deleted_items_would_come_back(
+    scene: Scene, runtime: Runtime, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the other test shows would be nothing, were this not so."""
+    monkeypatch.setattr("dynadex.run.catch_up._read", lambda *_: iter(()))
+    load(runtime, exported)
+    assert len(scene.differences()) == len([*DELETED, *CHANGED, *BACK, "new"])
+
+
+def test_ghosts_from_before_the_export_are_swept(scene: Scene, runtime: Runtime, exported: Path) -> None:
+    name, _ = runtime.ensure_index()
+    scene.opensearch.index(index=name, id="ghost", body={"title": "gone"})
+    assert load(runtime, exported).swept.deleted == 1
+    assert scene.differences() == []
+
+
+def test_stopped_and_resumed(scene: Scene, runtime: Runtime, exported: Path) -> None:
+    stop = threading.Event()
+    options = RefillOptions(segments=2, from_export=str(exported))
+
+    def on_progress(now: Progress) -> None:
+        if now.items >= 300:
+            stop.set()
+
+    stoppable = connect(scene.sync, runtime.settings, StoppableClock(stop))
+    with pytest.raises(Stopping):
+        refill(stoppable, options, stop, Report(lambda _: None, on_progress))
+    seen: list[int] = []
+    report = Report(lambda _: None, lambda now: seen.append(now.items))
+    done = refill(runtime, replace(options, resume=True), threading.Event(), report)
+    assert 300 <= seen[0] < SONGS
+    assert done.progress.items == SONGS
+    assert scene.differences() == []
+
+
+def test_from_a_bucket(scene: Scene, runtime: Runtime, exported: Path, tmp_path: Path) -> None:
+    s3 = clients.s3(scene.settings)
+    s3.create_bucket(Bucket="exports")
+    for path in exported.rglob("*"):
+        if path.is_file():
+            s3.upload_file(str(path), "exports", f"mine/{path.relative_to(tmp_path)}")
+    said: list[str] = []
+    load(runtime, "s3://exports/mine", said.append)
+    assert any("export s3://exports/mine/AWSDynamoDB/" in line for line in said)
+    assert scene.differences() == []
+    for where, told in (("s3://exports/none", "there is no export"), ("s3://nobody", "NoSuchBucket")):
+        with pytest.raises(SourceError, match=told):
+            load(runtime, where)
+
+
+def test_an_old_export_is_refused_before_anything_is_written(scene: Scene, runtime: Runtime, tmp_path: Path) -> None:
+    old = write_export(tmp_path, scene.name, [], runtime.clock.now_us() - 25 * HOUR_US)
+    with pytest.raises(SourceError, match="25 hours old"):
+        load(runtime, old)
+    assert runtime.index.indexes_behind(scene.name) == []

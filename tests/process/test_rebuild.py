@@ -1,0 +1,262 @@
+"""Rebuild, rollback, retire: as a user runs them, and what becomes of them when something goes wrong."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dynadex import Sync, clients
+from dynadex.demo.loader import load
+from dynadex.demo.songs import lessons
+from dynadex.errors import DynadexError, SearchError
+from dynadex.index.generations import generations, retire, roll_back
+from dynadex.index.indices import reading
+from dynadex.local.demo import create_table
+from dynadex.local.stack import LocalStack
+from dynadex.progress.history import History
+from dynadex.run import plan as plans
+from dynadex.run.rebuild import RebuildOptions, Rebuilt, rebuild
+from dynadex.run.refill import Progress, RefillOptions, Report, refill
+from dynadex.run.wiring import Runtime, connect
+from dynadex.run.worker import StoppableClock, Stopping
+from dynadex.settings import Settings
+from tests.process.conftest import SceneMaker
+from tests.process.processes import Commands
+from tests.process.scene import REFERENCE
+
+SONGS = 300
+TEXT: dict[str, Any] = {"properties": {"title": {"type": "text"}}}
+KEYWORD: dict[str, Any] = {"properties": {"title": {"type": "text", "fields": {"raw": {"type": "keyword"}}}}}
+NUMBER: dict[str, Any] = {"properties": {"title": {"type": "integer"}}}
+QUIET = Report(lambda _: None, lambda _: None)
+
+
+@dataclass
+class Library:
+    """A table of songs, an index of it, and declarations that change."""
+
+    name: str
+    settings: Settings
+
+    def runtime(self, mappings: dict[str, Any], stop: threading.Event | None = None, **more: Any) -> Runtime:
+        sync = Sync(table=self.name, index=self.name, mappings=mappings, **more)
+        return connect(sync, self.settings, StoppableClock(stop) if stop else None)
+
+    def rebuild(self, mappings: dict[str, Any], said: list[str] | None = None, **options: Any) -> Rebuilt:
+        resume = RefillOptions(resume=options.pop("resume", False))
+        report = Report((said if said is not None else []).append, lambda _: None)
+        return rebuild(self.runtime(mappings), RebuildOptions(resume, **options), threading.Event(), report)
+
+    def roles(self) -> list[str]:
+        return [one.role for one in generations(self.runtime(TEXT).index, self.name)]
+
+
+@pytest.fixture
+def library(
+    local_stack: LocalStack, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Library]:
+    """No writer runs here, so there is nobody to wait for."""
+    monkeypatch.setattr(plans, "fence_seconds", lambda *_: 0)
+    endpoints = local_stack.endpoints
+    made = Library(
+        request.node.name.replace("_", "-")[-60:].strip("-"),
+        Settings(
+            dynamodb_url=endpoints.dynamodb,
+            opensearch_url=endpoints.opensearch,
+            dead_letters=f"file:{tmp_path / 'parked.jsonl'}",
+        ),
+    )
+    dynamodb = clients.dynamodb(made.settings)
+    create_table(dynamodb, made.name)
+    load(dynamodb, made.name, lessons(SONGS), lambda _: None)
+    refill(made.runtime(TEXT), RefillOptions(), threading.Event(), QUIET)
+    yield made
+    dynamodb.close()
+
+
+def test_a_new_mapping_and_back(library: Library) -> None:
+    cluster = library.runtime(TEXT).index
+    old = reading(cluster, library.name)
+    done = library.rebuild(KEYWORD)
+    assert reading(cluster, library.name) == done.name != old
+    assert "raw" in cluster.describe(done.name)["mappings"]["properties"]["title"]["fields"]
+    assert cluster.count(done.name) == SONGS
+    assert done.comparison is not None
+    assert str(done.comparison).endswith(f"all {SONGS} items compared: equal")
+    assert library.roles() == ["kept for rollback", "searched"]
+    settings = cluster.describe(done.name)["settings"]["index"]
+    assert settings.get("refresh_interval") != "-1"
+    assert roll_back(cluster, library.name) == (done.name, old)
+    last = History(library.runtime(TEXT).state()).last("rebuild")
+    assert last is not None
+    assert last["items"] == SONGS
+
+
+def test_an_index_that_refuses_what_the_old_one_has_is_not_swapped_to(library: Library) -> None:
+    cluster = library.runtime(TEXT).index
+    old = reading(cluster, library.name)
+    with pytest.raises(SearchError, match=rf"it is worse than the one in use: 0 documents, {SONGS}.*{SONGS} missing"):
+        library.rebuild(NUMBER)
+    assert reading(cluster, library.name) == old
+    assert library.roles() == ["searched", "being built"]
+    with pytest.raises(SearchError, match="another rebuild is under way"):
+        library.rebuild(KEYWORD)
+    with pytest.raises(SearchError, match="it is worse"):
+        library.rebuild(NUMBER, resume=True)
+    assert library.rebuild(NUMBER, resume=True, force=True).name != old
+    assert roll_back(cluster, library.name)[1] == old
+    assert cluster.count(library.name) == SONGS
+
+
+def test_what_no_index_can_hold_does_not_make_a_new_one_worse(library: Library) -> None:
+    dynamodb = clients.dynamodb(library.settings)
+    dynamodb.put_item(TableName=library.name, Item={"id": {"S": "refused"}, "title": {"M": {"a": {"N": "1"}}}})
+    done = library.rebuild(KEYWORD, verify=True)
+    assert done.comparison is not None
+    assert not done.comparison.worse
+    parked = [one.letter.id for batch in library.runtime(TEXT).dead_letters.parked() for one in batch]
+    assert parked == ["refused"]
+
+
+def test_a_document_function_that_leaves_items_out_makes_a_smaller_index_that_is_right(library: Library) -> None:
+    def document(item: dict[str, Any]) -> dict[str, Any] | None:
+        return item if str(item["title"]).startswith("The") else None
+
+    runtime = library.runtime(TEXT, document=document)
+    done = rebuild(runtime, RebuildOptions(), threading.Event(), QUIET)
+    assert 0 < runtime.index.count(done.name) < SONGS
+    assert done.comparison is not None
+    assert done.comparison.verified.items == SONGS
+
+
+def test_a_rebuild_that_was_stopped_goes_on_with_the_same_index(library: Library) -> None:
+    stop = threading.Event()
+    runtime = library.runtime(KEYWORD, stop)
+
+    def on_progress(_: Progress) -> None:
+        stop.set()
+
+    with pytest.raises(Stopping):
+        rebuild(runtime, RebuildOptions(), stop, Report(lambda _: None, on_progress))
+    [_, building] = generations(runtime.index, library.name)
+    assert building.building
+    said: list[str] = []
+    assert library.rebuild(KEYWORD, said, resume=True).name == building.name
+    assert f"going on with {building.name}" in said
+
+
+def test_a_rebuild_that_ended_before_its_plan_was_kept_finds_its_index(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("dynadex.run.rebuild.Load.keep", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("dynadex.run.rebuild.Load.begin", begin_without_keep)
+        with pytest.raises(KeyboardInterrupt):
+            library.rebuild(KEYWORD)
+    building = generations(library.runtime(KEYWORD).index, library.name)[-1]
+    assert building.building
+    assert library.rebuild(KEYWORD, resume=True).name == building.name
+
+
+def begin_without_keep(load: Any, plan: Any, extra: Any) -> None:
+    load._state.forget()
+    load._state.keep({**plan.as_event(), "Source": load.source, **extra})
+
+
+def test_a_stale_index_is_refilled_first(library: Library) -> None:
+    library.runtime(TEXT).checkpoints().mark_stale("for this test")
+    with pytest.raises(DynadexError, match=r"it is stale: for this test\. Run `dynadex refill` first"):
+        library.rebuild(KEYWORD)
+
+
+def test_writers_do_without_an_index_that_is_retired_while_they_write(library: Library) -> None:
+    runtime = library.runtime(TEXT)
+    old = reading(runtime.index, library.name)
+    new = library.rebuild(TEXT).name
+    runtime = library.runtime(TEXT)
+    assert list(runtime.alias.current()) == [old, new]
+    retire(runtime.index, library.name, old)
+    # What it knows of the alias is some seconds old; it learns better when it is refused.
+    song = next(iter(lessons(1)))
+    event = {"Records": [_record(song["id"])]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dynadex.run.lambda_handlers._runtime", lambda *_: runtime)
+        with pytest.raises(SearchError, match="it was retired"):
+            runtime.sync.stream(event, None)
+        assert runtime.sync.stream(event, None) == {"batchItemFailures": []}
+    assert runtime.index.get_many(new, [song["id"]]) == [None]
+
+
+def _record(identity: str) -> dict[str, Any]:
+    return {
+        "eventName": "REMOVE",
+        "dynamodb": {
+            "ApproximateCreationDateTime": 4_000_000_000,
+            "Keys": {"id": {"S": identity}},
+            "SequenceNumber": "1",
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
+        },
+    }
+
+
+def declaration(name: str, mappings: dict[str, Any]) -> str:
+    return f"from dynadex import Sync\nsync = Sync(table={name!r}, index={name!r}, mappings={mappings!r})\n"
+
+
+def test_the_commands_as_a_user_runs_them(make_scene: SceneMaker, commands: Commands) -> None:
+    scene = make_scene("rebuilt")
+    scene.create_table()
+    scene.load(lessons(SONGS))
+    scene.declare(declaration(scene.name, TEXT))
+    worker = commands.start("run", REFERENCE)
+    scene.await_count(SONGS)
+    assert worker.stop() == 0
+
+    scene.declare(declaration(scene.name, KEYWORD))
+    refused = commands.start("run", REFERENCE)
+    assert refused.wait() == 1
+    refused.wait_for_line("it contradicts the declaration: .*build an index as declared with `dynadex rebuild`")
+
+    fast = {"DYNADEX_LONGEST_INVOCATION_SECONDS": "1"}
+    rebuilding = commands.start("rebuild", REFERENCE, **fast)
+    rebuilding.wait_for_line("created index rebuilt-")
+    # From here on the new worker may run, and keeps both indexes.
+    worker = commands.start("run", REFERENCE)
+    worker.wait_for_line("reading the stream as worker")
+    scene.put({"id": "new", "title": "While it was built"})
+    assert rebuilding.wait(60) == 0, str(rebuilding)
+    rebuilding.wait_for_line("searches use rebuilt-.*")
+    rebuilding.wait_for_line("is kept: `dynadex rollback tests_sync:sync` goes back")
+    scene.await_count(SONGS + 1)
+
+    listed = commands.start("indexes", REFERENCE, "--json")
+    assert listed.wait() == 0
+    old, new = (json.loads(line) for line in listed.output)
+    assert (old["role"], new["role"]) == ("kept for rollback", "searched")
+    assert old["documents"] == new["documents"] == SONGS + 1
+    shown = commands.start("indexes", REFERENCE)
+    assert shown.wait() == 0
+    assert [line.split()[0] for line in shown.output] == [old["index"], new["index"]]
+
+    assert commands.start("rollback", REFERENCE).wait() == 0
+    assert scene.differences() == []
+    assert commands.start("rollback", REFERENCE, "--to", new["index"]).wait() == 0
+    unasked = commands.start("retire", REFERENCE)
+    assert unasked.wait() == 1
+    unasked.wait_for_line(r"nobody is there to be asked\. Say so with --yes\.")
+    retired = commands.start("retire", REFERENCE, "--yes")
+    assert retired.wait() == 0
+    retired.wait_for_line(f"{old['index']} is deleted")
+    scene.put({"id": "newer", "title": "After the old one was retired"})
+    scene.await_count(SONGS + 2)
+    assert worker.is_alive(), str(worker)
+    assert worker.stop() == 0
+    nothing = commands.start("rollback", REFERENCE)
+    assert nothing.wait() == 1
+    nothing.wait_for_line("cannot roll back rebuilt: no other index is kept")

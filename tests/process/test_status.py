@@ -1,0 +1,144 @@
+"""`dynadex status` beside a worker: it tells what is there, and leaves everything as it was."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from dynadex import clients
+from dynadex.demo.songs import lessons
+from dynadex.progress.checkpoints import Checkpoints
+from dynadex.progress.state_table import StateTable
+from dynadex.run.follow import follow
+from dynadex.testing import ManualClock
+from tests.process.conftest import SceneMaker
+from tests.process.processes import Commands, wait_for
+from tests.process.scene import REFERENCE, Scene
+
+BROKEN = {"id": "broken", "title": {"not": "text"}}
+
+
+@contextmanager
+def worker(scene: Scene) -> Iterator[None]:
+    """A worker in a thread."""
+    stop = threading.Event()
+    settings = replace(scene.settings, dead_letters=f"file:{scene.dead_letters}", lease_seconds=1.0)
+    thread = threading.Thread(target=follow, args=(scene.sync, settings, stop, print))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def status(commands: Commands, scene: Scene, *options: str, code: int) -> str:
+    running = commands.start("status", REFERENCE, *options, **scene.variables)
+    assert running.wait() == code
+    assert running.errors == []
+    return "\n".join(running.output)
+
+
+def status_json(commands: Commands, scene: Scene, *options: str, code: int) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(status(commands, scene, "--json", *options, code=code))
+    return found
+
+
+def state(scene: Scene) -> StateTable:
+    return StateTable(clients.dynamodb(scene.settings), f"{scene.name}-dynadex", scene.name)
+
+
+def test_before_anything_was_done_it_says_so_and_makes_nothing(make_scene: SceneMaker, commands: Commands) -> None:
+    scene = make_scene("status-of-nothing")
+    scene.create_table()
+    files = sorted(scene.directory.rglob("*.*"))
+    text = status(commands, scene, code=1)
+    assert f"! index        none: `dynadex refill {REFERENCE}` creates it" in text
+    assert "  lag          unknown: no worker has reported" in text
+    assert "  worker       none holds the lease" in text
+    found = status_json(commands, scene, "--max-lag", "60", code=1)
+    assert found["attention"] == ["index", "lag"]
+    assert not state(scene).exists()
+    assert not scene.opensearch.indices.exists_alias(name=scene.name)
+    assert [one for one in sorted(scene.directory.rglob("*.*")) if "__pycache__" not in str(one)] == files
+
+
+def test_it_tells_of_table_index_lag_worker_and_dead_letters(make_scene: SceneMaker, commands: Commands) -> None:
+    scene = make_scene("status")
+    scene.create_table()
+    with worker(scene):
+        scene.load(lessons(50))
+        scene.put(BROKEN)
+        scene.await_count(50)
+        wait_for(scene.dead_letters.exists, "a dead letter")
+        written_by = datetime.now(UTC)
+        reads = wait_for_passed(scene, written_by)
+        # The read that said so was asked for before: a lag can only be overstated.
+        assert reads >= written_by.timestamp()
+        found = status_json(commands, scene, "--max-lag", "30", code=1)
+        text = status(commands, scene, code=1)
+
+    assert found["attention"] == ["parked"]
+    [index] = found["indexes"]
+    assert {**index, "bytes": index["bytes"] > 0} == {
+        "name": index["name"], "documents": 50, "bytes": True, "searched": True, "written": True, "building": False,
+    }  # fmt: skip
+    assert (found["table"], found["items"], found["finished_shards"]) == ("status", 51, 0)
+    [shard] = found["open_shards"]
+    assert scene.checkpoints() == {shard["id"]: shard["position"]}
+    assert 2.0 <= found["lag_seconds"] < 30.0
+    assert found["passed_at"] == shard["passed_at"]
+    assert found["worker"]["silent_seconds"] < 30.0
+    assert (found["parked"]["count"], found["parked"]["oldest_id"]) == (1, "broken")
+    assert "title" in found["parked"]["oldest_reason"]
+    assert found["last"] == {"refill": None, "rebuild": None, "verify": None}
+
+    lines = text.splitlines()
+    assert [line[:15].strip() for line in lines if line[2] != " "] == [
+        "table", "index", "lag", "shards", "worker", "! parked", "last refill", "last verify",
+    ]  # fmt: skip
+    assert f"{index['name']}  50 documents, " in text
+    assert f"1 dead letter in file:dead-letters.jsonl: `dynadex redrive {REFERENCE}` tries them again" in text
+
+
+def wait_for_passed(scene: Scene, at: datetime) -> float:
+    """The time (seconds since the epoch) that is passed, once it is later than ``at``."""
+    checkpoints = Checkpoints(state(scene), ManualClock())
+    passed = wait_for(
+        lambda: (us := checkpoints.passed_us()) and us / 1e6 >= at.timestamp() and us,
+        "the stream applied up to now", every_seconds=0.2,
+    )  # fmt: skip
+    assert passed / 1e6 <= time.time() - 2.0
+    return passed / 1e6
+
+
+def test_once_all_is_well_the_exit_code_is_0(make_scene: SceneMaker, commands: Commands) -> None:
+    scene = make_scene("status-well")
+    scene.create_table()
+    scene.load(lessons(5))
+    assert commands.start("refill", REFERENCE, **scene.variables).wait() == 0
+    with worker(scene):
+        wait_for(lambda: Checkpoints(state(scene), ManualClock()).passed_us(), "a worker that has reported")
+        text = status(commands, scene, "--max-lag", "30", code=0)
+        assert not [line for line in text.splitlines() if line.startswith("!")]
+        assert "s ago): 5 items, 5 written" in text
+    stopped = status_json(commands, scene, code=0)
+    assert (stopped["worker"], stopped["attention"]) == (None, [])
+    assert stopped["last"]["refill"]["items"] == 5
+    Checkpoints(state(scene), ManualClock()).mark_stale("shard a was trimmed")
+    assert "! stale        shard a was trimmed" in status(commands, scene, code=1)
+
+
+def test_a_backend_that_is_away_is_an_error(make_scene: SceneMaker, commands: Commands) -> None:
+    scene = make_scene("status-away")
+    scene.create_table()
+    running = commands.start("status", REFERENCE, "--opensearch", "http://127.0.0.1:9", **scene.variables)
+    assert running.wait() == 1
+    assert running.output == []
+    running.wait_for_line("dynadex: cannot .*: the search cluster does not answer")

@@ -1,0 +1,267 @@
+"""Verify on the local stack: what was planted is found by kind and repaired, beside a worker and a thousand writes."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from dynadex.demo.songs import lessons
+from dynadex.document.body import encode
+from dynadex.index.bulk import External, Outcome, Write
+from dynadex.index.indices import reading
+from dynadex.progress.history import History
+from dynadex.run.slices import Slice, run_slice
+from dynadex.run.verify import Difference, Kind, Verified, VerifyOptions, VerifyReport, remember, verify
+from dynadex.run.wiring import Runtime, connect
+from tests.process.conftest import SceneMaker
+from tests.process.processes import Commands
+from tests.process.scene import REFERENCE, Scene
+
+SONGS, EACH = 3_000, 50
+WRITES_PER_SECOND = 100
+VERIFY = ("verify", REFERENCE)
+
+
+@pytest.fixture
+def scene(make_scene: SceneMaker, request: pytest.FixtureRequest) -> Scene:
+    """A table of songs; no index yet."""
+    made = make_scene(request.node.name.replace("_", "-").replace("test-", "")[:60].strip("-"))
+    made.create_table()
+    made.load(lessons(SONGS))
+    return made
+
+
+@pytest.fixture
+def filled(scene: Scene) -> Runtime:
+    """The songs, and their index; no worker."""
+    runtime = connect(scene.sync, scene.settings)
+    runtime.ensure_index()
+    assert run_slice(runtime, Slice(), float("inf")).done
+    return runtime
+
+
+@pytest.fixture
+def followed(filled: Runtime, commands: Commands) -> Runtime:
+    """The same, and a worker that has read the stream to its end."""
+    worker = commands.start("run", REFERENCE)
+    worker.wait_for_line("reading the stream")
+    filled.table.put({"id": {"S": "last"}})
+    deadline = time.monotonic() + 60
+    while not filled.index.get_many(index_of(filled), ["last"])[0]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return filled
+
+
+def index_of(runtime: Runtime) -> str:
+    return reading(runtime.index, runtime.sync.index)
+
+
+def plant(runtime: Runtime, chosen: list[str]) -> set[tuple[Kind, str]]:
+    """Ghosts, and for each third of the ids: its document gone, or altered."""
+    version = External(runtime.clock.now_us())
+    missing, different = chosen[:EACH], chosen[EACH:]
+    ghosts = [f"ghost-{number}" for number in range(EACH)]
+    writes = [Write(identity, None, version) for identity in missing]
+    writes += [Write(identity, encode({"id": identity, "title": "altered"}), version) for identity in different]
+    writes += [Write(identity, encode({"title": "gone"}), version) for identity in ghosts]
+    replies = runtime.writer.write(index_of(runtime), writes, runtime.clock.monotonic() + 20)
+    assert {reply.outcome for reply in replies} == {Outcome.APPLIED}
+    kinds = {Kind.MISSING: missing, Kind.DIFFERENT: different, Kind.GHOST: ghosts}
+    return {(kind, identity) for kind, ids in kinds.items() for identity in ids}
+
+
+def some_ids(count: int) -> list[str]:
+    return random.Random(1).sample([song["id"] for song in lessons(SONGS)], count)
+
+
+def run(runtime: Runtime, options: VerifyOptions | None = None) -> tuple[Verified, list[Difference]]:
+    differences: list[Difference] = []
+    report = VerifyReport(differences.append, say=print)
+    return verify(runtime, index_of(runtime), options or VerifyOptions(), report), differences
+
+
+def named(differences: list[Difference]) -> set[tuple[Kind, str]]:
+    assert len({one.id for one in differences}) == len(differences), "told twice"
+    return {(one.kind, one.id) for one in differences}
+
+
+@contextmanager
+def writes(runtime: Runtime, besides: set[str]) -> Iterator[None]:
+    """Songs put, changed and deleted all the time, except those named."""
+    stop, failure, made = threading.Event(), list[BaseException](), [0]
+    ids = [song["id"] for song in lessons(SONGS) if song["id"] not in besides]
+    chance = random.Random(2)
+
+    def write_one() -> None:
+        identity = chance.choice([*ids[:500], f"new-{chance.randrange(500)}", chance.choice(ids)])
+        if chance.random() < 0.2:
+            runtime.table.delete({"id": {"S": identity}})
+        else:
+            runtime.table.put({"id": {"S": identity}, "title": {"S": f"written {chance.random()}"}})
+
+    def work() -> None:
+        began = time.monotonic()
+        try:
+            while not stop.wait(max(0.0, began + made[0] / WRITES_PER_SECOND - time.monotonic())):
+                write_one()
+                made[0] += 1
+        except BaseException as error:  # noqa: BLE001 - raised where the test waits
+            failure.append(error)
+
+    began = time.monotonic()
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    assert not failure
+    print(f"{made[0] / (time.monotonic() - began):.0f} writes/s")
+
+
+def test_what_was_planted_is_found_by_kind_and_nothing_else(filled: Runtime) -> None:
+    planted = plant(filled, some_ids(2 * EACH))
+    verified, differences = run(filled)
+    assert named(differences) == planted
+    assert (verified.items, verified.documents) == (SONGS, SONGS)
+    assert dict(verified.found) == {Kind.MISSING: EACH, Kind.GHOST: EACH, Kind.DIFFERENT: EACH}
+    assert all("title" in one.fields for one in differences if one.kind is Kind.DIFFERENT)
+    remember(filled, verified)
+    kept = History(filled.state()).last("verify")
+    assert kept is not None
+    assert (kept["index"], kept["remaining"], kept["found"]["ghost"]) == (index_of(filled), 3 * EACH, EACH)
+    assert kept["finished_at"].startswith("20")
+
+
+def test_nothing_is_told_of_a_table_that_is_written_and_followed(followed: Runtime) -> None:
+    with writes(followed, set()):
+        verified, differences = run(followed)
+        time.sleep(3)
+        again, more = run(followed)
+    assert (differences, more) == ([], [])
+    assert verified.equal
+    assert again.equal
+    assert verified.in_motion == again.in_motion == 0
+    assert verified.items > 2_500
+
+
+def test_a_repair_beside_writes_mends_what_was_planted(followed: Runtime, scene: Scene) -> None:
+    chosen = some_ids(2 * EACH)
+    with writes(followed, set(chosen)):
+        planted = plant(followed, chosen)
+        verified, differences = run(followed, VerifyOptions(repair=True))
+    assert named(differences) == planted
+    assert verified.equal
+    assert verified.repaired.total() == 3 * EACH
+    scene.await_equal()
+
+
+def test_a_sample_finds_about_its_share(filled: Runtime) -> None:
+    ids = some_ids(1_000)
+    version = External(filled.clock.now_us())
+    gone = [Write(identity, None, version) for identity in ids]
+    gone += [Write(f"ghost-{number}", b"{}", version) for number in range(1_000)]
+    filled.writer.write(index_of(filled), gone, filled.clock.monotonic() + 20)
+    verified, differences = run(filled, VerifyOptions(sample=10, seed=3))
+    named(differences)
+    assert 200 <= verified.items <= 400
+    assert 60 <= verified.found[Kind.MISSING] <= 150
+    assert 60 <= verified.found[Kind.GHOST] <= 150
+    assert verified.found.keys() == {Kind.MISSING, Kind.GHOST}
+
+
+def test_the_command_prints_json_and_nothing_else(filled: Runtime, commands: Commands) -> None:
+    planted = plant(filled, some_ids(2 * EACH))
+    found = commands.start(*VERIFY, "--json", "--settle", "1")
+    assert found.wait(60) == 1
+    *lines, last = map(json.loads, found.output)
+    assert {(Kind(line["kind"]), line["id"]) for line in lines} == planted
+    assert all(line["key"] == {"id": {"S": line["id"]}} for line in lines)
+    assert last["summary"]["remaining"] == 3 * EACH
+    assert last["summary"]["index"] == index_of(filled)
+    repaired = commands.start(*VERIFY, "--json", "--settle", "1", "--repair")
+    assert repaired.wait(60) == 0
+    *lines, last = map(json.loads, repaired.output)
+    assert all(line["repaired"] for line in lines)
+    assert (last["summary"]["repaired"], last["summary"]["remaining"]) == (3 * EACH, 0)
+
+
+def test_the_command_tells_counts_examples_and_what_to_do(filled: Runtime, commands: Commands) -> None:
+    name = index_of(filled)
+    plant(filled, some_ids(2 * EACH))
+    found = commands.start(*VERIFY, "--settle", "1")
+    assert found.wait(60) == 1
+    assert [line.split() for line in found.output[:5]] == [
+        ["kind", "found", "remaining"],
+        ["missing", "50", "50"],
+        ["ghost", "50", "50"],
+        ["different", "50", "50"],
+        ["stale", "0", "0"],
+    ]
+    assert sum(line.startswith("ghost ") for line in found.output) == 1 + 20
+    assert found.output[-1] == (
+        f"index {name} differs from its table: 150 differences; 3,000 items, 3,000 documents. "
+        f"To repair them: `dynadex verify {REFERENCE} --repair`."
+    )
+    assert "altered" not in str(found.output)
+    assert commands.start(*VERIFY, "--settle", "1", "--repair", "--index", name).wait(60) == 0
+    equal = commands.start(*VERIFY)
+    assert equal.wait(60) == 0
+    assert equal.output[-1] == f"index {name} equals its table: 3,000 items, 3,000 documents."
+    assert any("3,000 of about 3,000 items" in line for line in equal.errors)
+
+
+def test_interrupted_it_says_how_far_it_came(filled: Runtime, commands: Commands) -> None:
+    plant(filled, some_ids(2 * EACH))
+    command = commands.start(*VERIFY, "--settle", "600")
+    command.wait_for_line("150 looked at again", 60)
+    assert command.stop(signal.SIGINT) == 1
+    assert command.output == []
+    assert any("stopped before its end: 3,000 of about 3,000 items compared" in line for line in command.errors)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--sample", "0"), "cannot verify a sample of 0 %: it is no percentage. Give one above 0, at most 100."),
+        (("--index", "nowhere"), "cannot verify index nowhere: there is no such index. See `dynadex indexes`"),
+        ((), "cannot find the index behind alias"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(
+    make_scene: SceneMaker, commands: Commands, arguments: tuple[str, ...], says: str
+) -> None:
+    scene = make_scene(f"verify-wrong{'-'.join(arguments)}".replace("--", "-"))
+    if not scene.name.endswith("0"):
+        scene.create_table()
+    command = commands.start(*VERIFY, *arguments)
+    assert command.wait() == 1
+    assert command.output == []
+    assert len(command.errors) == 1
+    assert command.errors[0].startswith(f"dynadex: {says}"), command.errors
+
+
+def test_all_the_songs_take_seconds(make_scene: SceneMaker) -> None:
+    scene = make_scene("verify-all")
+    scene.create_table()
+    songs: list[dict[str, Any]] = list(lessons())
+    scene.load(songs)
+    runtime = connect(scene.sync, scene.settings)
+    runtime.ensure_index()
+    assert run_slice(runtime, Slice(), float("inf")).done
+    began = time.monotonic()
+    verified, differences = run(runtime)
+    seconds = time.monotonic() - began
+    print(f"{len(songs):,} songs in {seconds:.1f} s")
+    assert (verified.items, verified.documents, differences) == (len(songs), len(songs), [])
+    assert seconds < 60

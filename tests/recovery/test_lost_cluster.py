@@ -1,0 +1,48 @@
+"""The search cluster is gone with all its data: one command brings search back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dynadex.local.stack import LocalStack
+from tests.opensearch_node import OpenSearchNode
+from tests.process.processes import commands_in
+from tests.process.scene import REFERENCE, Scene
+from tests.recovery.conftest import scaled
+from tests.recovery.figures import Figures
+from tests.songs import all_songs
+
+
+def test_one_command_after_the_cluster_is_lost(
+    stack: LocalStack, tmp_path: Path, figures: Figures, tell: Callable[[str], None]
+) -> None:
+    with OpenSearchNode(tmp_path / "node") as node:
+        (tmp_path / "scene").mkdir()
+        scene = Scene(tmp_path / "scene", "lost", stack.endpoints.dynamodb, node.url)
+        scene.create_table()
+        songs = all_songs()[: scaled(13_925, least=2_000)]
+        scene.load(songs)
+        with commands_in(scene.directory, **scene.variables) as commands:
+            worker = commands.start("run", REFERENCE)
+            scene.await_count(len(songs), 120)
+            assert worker.stop() == 0
+            node.kill()
+            node.wipe()
+            node.start()
+            assert scene.count() == 0
+            started_at = time.monotonic()
+            refill = commands.start("refill", REFERENCE)
+            assert refill.wait(120) == 0, str(refill)
+            seconds = (time.monotonic() - started_at) / len(songs) * 10_000
+            assert scene.count() == len(songs)
+            worker = commands.start("run", REFERENCE)
+            worker.wait_for_line("reading the stream as worker")
+            scene.put({"id": "after", "title": "After the flood"})
+            scene.await_count(len(songs) + 1)
+        assert scene.differences() == []
+        scene.close()
+    figures.refills += 1
+    figures.recovery_seconds_per_10_000 = seconds
+    tell(f"cluster lost and refilled: {seconds:.1f} s per 10,000 items, the command's start included")

@@ -1,0 +1,79 @@
+"""What refill and verify hold in memory does not grow with the table."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dynadex.local.stack import LocalStack
+from tests.process.processes import environment
+from tests.process.scene import REFERENCE, Scene
+from tests.recovery.conftest import SCALE
+from tests.recovery.figures import Figures
+from tests.songs import all_songs
+
+SMALL = 10_000
+FACTOR = 20
+# Runs the command in this interpreter, then says what the process needed at most.
+_MEASURED = """
+import resource, sys
+from dynadex.cli import app
+code = 0
+try:
+    app(sys.argv[1:])
+except SystemExit as error:
+    code = error.code or 0
+print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+sys.exit(code)
+"""
+
+
+@pytest.mark.timeout(1200)
+def test_memory_at_twenty_times_the_items(
+    stack: LocalStack, opensearch_url: str, tmp_path: Path, figures: Figures, tell: Callable[[str], None]
+) -> None:
+    """In the short run a tenth of the sizes, and of the pages: what is compared is one full page with many."""
+    small = SMALL if SCALE >= 1 else SMALL // 10
+    peaks: dict[str, list[float]] = {"refill": [], "verify": []}
+    for items in (small, small * FACTOR):
+        (tmp_path / str(items)).mkdir()
+        scene = Scene(tmp_path / str(items), f"memory-{items}", stack.endpoints.dynamodb, opensearch_url)
+        scene.create_table()
+        scene.load(many(items))
+        for command, measured in peaks.items():
+            measured.append(peak_megabytes(scene, command, page_items=small // 10))
+        scene.dynamodb.delete_table(TableName=scene.name)
+        scene.close()
+    ratios = tuple(round(large / little, 3) for little, large in peaks.values())
+    tell(f"memory at {small:,} and {small * FACTOR:,} items: {peaks} MB, ratios {ratios}")
+    assert max(ratios) <= 1.2
+    figures.memory_ratios = ratios
+
+
+def many(items: int) -> Iterator[dict[str, Any]]:
+    """Songs, as often as it takes, each time with other ids."""
+    songs = all_songs()
+    for n in itertools.islice(itertools.count(), items):
+        song = songs[n % len(songs)]
+        yield {**song, "id": f"{song['id']}/{n // len(songs)}"}
+
+
+def peak_megabytes(scene: Scene, command: str, page_items: int) -> float:
+    """Most memory that a command ever held. It must succeed."""
+    done = subprocess.run(
+        [sys.executable, "-c", _MEASURED, command, REFERENCE],
+        cwd=scene.directory,
+        env=environment(**scene.variables, PYTHONPATH=str(scene.directory), DYNADEX_PAGE_ITEMS=str(page_items)),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return float(done.stdout.split()[-1])

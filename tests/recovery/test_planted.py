@@ -1,0 +1,74 @@
+"""Verify finds exactly what was planted, and repairs it while the table is written to."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from dynadex.index.bulk import External, Write
+from dynadex.index.indices import reading
+from dynadex.local.stack import LocalStack
+from dynadex.run.wiring import Runtime, connect
+from tests.faults.load import writing
+from tests.faults.stage import Figures as Compared
+from tests.faults.stage import make_stage
+from tests.process.processes import commands_in
+from tests.process.scene import REFERENCE
+from tests.recovery.conftest import scaled
+from tests.recovery.figures import Figures
+from tests.songs import all_songs
+
+# Of each kind.
+PLANTED = scaled(500, least=100)
+
+
+def test_planted_differences(
+    stack: LocalStack, opensearch_url: str, tmp_path: Path, figures: Figures, tell: Callable[[str], None]
+) -> None:
+    stage = make_stage(tmp_path, "planted", stack.endpoints.dynamodb, opensearch_url)
+    songs = all_songs()[: scaled(13_925, least=2_000)]
+    stage.load(songs)
+    runtime = connect(stage.sync, stage.settings)
+    with commands_in(stage.directory, **stage.variables) as commands:
+        worker = commands.start("run", REFERENCE)
+        worker.wait_for_line("reading the stream as worker")
+        stage.await_count(len(songs), 120)
+        index = reading(runtime.index, stage.name)
+        ids = [str(song["id"]) for song in songs]
+        missing, altered = ids[: 3 * PLANTED : 3], ids[1 : 3 * PLANTED : 3]
+        ghosts = [f"ghost-{n}" for n in range(PLANTED)]
+        writes = [Write(i, None, External(above)) for i, above in versions(runtime, index, missing)]
+        writes += [Write(i, b'{"title":"altered"}', External(above)) for i, above in versions(runtime, index, altered)]
+        writes += [Write(i, b'{"title":"ghost"}', External(1_000)) for i in ghosts]
+        replies = runtime.writer.write(index, writes, runtime.clock.monotonic() + 30)
+        assert Counter(reply.outcome.name for reply in replies) == {"APPLIED": 3 * PLANTED}
+
+        verify = commands.start("verify", REFERENCE, "--json")
+        assert verify.wait(120) == 1, str(verify)
+        *lines, summary = [json.loads(line) for line in verify.output]
+        found = {(line["kind"], line["id"]) for line in lines}
+        wanted = {"missing": missing, "different": altered, "ghost": ghosts}
+        assert found == {(kind, identity) for kind, planted in wanted.items() for identity in planted}
+        assert len(lines) == 3 * PLANTED
+        assert summary["summary"]["remaining"] == 3 * PLANTED
+
+        with writing(stage, 7, 0.06) as load:
+            repair = commands.start("verify", REFERENCE, "--repair")
+            code = repair.wait(180)
+        assert code == 0, str(repair)
+        stage.compare(Compared(), worker)
+        again = commands.start("verify", REFERENCE)
+        assert again.wait(120) in (0, 1)
+        tell("\n".join(repair.output))
+    figures.planted += 3 * PLANTED
+    figures.found += len(lines)
+    figures.writes += load.writes
+    stage.close()
+
+
+def versions(runtime: Runtime, index: str, ids: list[str]) -> list[tuple[str, int]]:
+    """A version just above that of each document: what whoever spoils them needs."""
+    found = runtime.index.get_many(index, ids)
+    return [(identity, one.version + 1) for identity, one in zip(ids, found, strict=True) if one]

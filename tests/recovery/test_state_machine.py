@@ -1,0 +1,161 @@
+"""The shipped state machine, on the local stack's Step Functions and a real OpenSearch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import boto3
+import pytest
+
+from dynadex.demo.songs import lessons
+from dynadex.document.identity import document_id
+from dynadex.local.stack import LocalStack
+from dynadex.run.wiring import Runtime, connect
+from dynadex.source.table import boto_key
+from tests.process.scene import Scene
+from tests.recovery.figures import Figures
+from tests.recovery.state_machine import RefillMachine, documents
+from tests.songs import all_songs
+
+# So small that every slice is one page.
+NO_TIME = {"DYNADEX_SLICE_SECONDS": "0.001"}
+
+
+@pytest.fixture(scope="session")
+def aws(stack: LocalStack) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "endpoint_url": stack.endpoints.dynamodb,
+        "region_name": "us-east-1",
+        "aws_access_key_id": "local",
+        "aws_secret_access_key": "local",
+    }
+    return {name: boto3.client(name, **arguments) for name in ("lambda", "stepfunctions")}
+
+
+@pytest.fixture
+def scene(stack: LocalStack, opensearch_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Scene:
+    name = request.node.name.split("[")[0].replace("_", "-")[-50:].strip("-")
+    name += f"-{request.node.callspec.id}" if hasattr(request.node, "callspec") else ""
+    return Scene(tmp_path, name, stack.endpoints.dynamodb, opensearch_url)
+
+
+Deploy = Callable[[Scene, dict[str, str]], RefillMachine]
+
+
+@pytest.fixture
+def deploy(aws: dict[str, Any], tmp_path: Path) -> Deploy:
+    def deployed(scene: Scene, variables: dict[str, str]) -> RefillMachine:
+        parked = {"DYNADEX_DEAD_LETTERS": f"file:{tmp_path / 'parked.jsonl'}"}
+        return RefillMachine(scene, aws, parked | variables)
+
+    return deployed
+
+
+def test_every_song_in_at_least_ten_slices(
+    scene: Scene, deploy: Deploy, figures: Figures, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene.create_table()
+    songs = all_songs()
+    scene.load(songs)
+    execution = deploy(scene, NO_TIME | {"DYNADEX_PAGE_ITEMS": "1000"}).run({})
+    with capsys.disabled():
+        print(f"\n{execution.table()}")
+    assert (execution.status, execution.output) == ("SUCCEEDED", {})
+    assert execution.slices() >= 10
+    assert len(execution.history) < 25_000 / 10
+    assert documents(connect(scene.sync, scene.settings)) == {song["id"]: song for song in songs}
+    figures.slices += execution.slices()
+    figures.refills += 1
+
+
+def test_segments_side_by_side(scene: Scene, deploy: Deploy) -> None:
+    scene.create_table()
+    scene.load(lessons(1000))
+    execution = deploy(scene, NO_TIME | {"DYNADEX_PAGE_ITEMS": "100"}).run({"Segments": 3})
+    assert (execution.status, execution.output) == ("SUCCEEDED", {})
+    assert execution.slices() >= 10
+    assert len(documents(connect(scene.sync, scene.settings))) == 1000
+
+
+_CRASHING = """
+import os, pathlib
+from dynadex import Sync
+from dynadex.demo.lessons import MAPPINGS, SETTINGS
+
+def document(item):
+    mark = pathlib.Path({mark!r})
+    if item["id"] == {victim!r} and not mark.exists():
+        mark.touch()
+        os._exit(1)
+    return item
+
+sync = Sync(table={name!r}, index={name!r}, mappings=MAPPINGS, settings=SETTINGS, document=document)
+"""
+
+
+def test_a_slice_that_crashes_half_way_is_repeated_from_the_same_key(
+    scene: Scene, deploy: Deploy, tmp_path: Path
+) -> None:
+    scene.create_table()
+    songs = list(lessons(400))
+    scene.load(songs)
+    mark = tmp_path / "crashed"
+    scene.declare(_CRASHING.format(mark=str(mark), victim=songs[200]["id"], name=scene.name))
+    execution = deploy(scene, NO_TIME | {"DYNADEX_PAGE_ITEMS": "100"}).run({})
+    assert mark.exists()
+    assert (execution.status, execution.output) == ("SUCCEEDED", {})
+    assert documents(connect(scene.sync, scene.settings)) == {song["id"]: song for song in songs}
+
+
+def test_an_empty_table(scene: Scene, deploy: Deploy) -> None:
+    scene.create_table()
+    execution = deploy(scene, NO_TIME).run({})
+    assert (execution.status, execution.output) == ("SUCCEEDED", {})
+    assert documents(connect(scene.sync, scene.settings)) == {}
+
+
+_NOTHING = """
+from dynadex import Sync
+sync = Sync(table={name!r}, index={name!r}, document=lambda item: None)
+"""
+
+
+def test_pages_of_items_that_are_all_not_indexed(scene: Scene, deploy: Deploy) -> None:
+    scene.create_table()
+    scene.load(lessons(300))
+    scene.declare(_NOTHING.format(name=scene.name))
+    execution = deploy(scene, NO_TIME | {"DYNADEX_PAGE_ITEMS": "50"}).run({})
+    assert (execution.status, execution.output) == ("SUCCEEDED", {})
+    assert execution.slices() >= 6
+    assert documents(connect(scene.sync, scene.settings)) == {}
+
+
+KEYS: dict[str, list[tuple[str, Literal["S", "N", "B"], Callable[[int], Any]]]] = {
+    "text": [("pk", "S", lambda n: f"song|{n}%")],
+    "number": [("pk", "N", lambda n: str(n - 7))],
+    "binary": [("pk", "B", lambda n: bytes([n, 255, 0]))],
+    "composite": [("pk", "S", lambda n: f"p|{n % 3}"), ("sk", "N", str)],
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_keys_of_all_types(scene: Scene, deploy: Deploy, kind: str) -> None:
+    parts = KEYS[kind]
+    roles: tuple[Literal["HASH", "RANGE"], ...] = ("HASH", "RANGE")
+    scene.dynamodb.create_table(
+        TableName=scene.name,
+        KeySchema=[{"AttributeName": n, "KeyType": role} for (n, _, _), role in zip(parts, roles, strict=False)],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind, _ in parts],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    keys: list[dict[str, Any]] = [{name: {kind: value(n)} for name, kind, value in parts} for n in range(60)]
+    for n, key in enumerate(keys):
+        scene.dynamodb.put_item(TableName=scene.name, Item=boto_key(key) | {"title": {"S": f"Tune {n}"}})
+    execution = deploy(scene, NO_TIME | {"DYNADEX_PAGE_ITEMS": "7"}).run({"Segments": 2})
+    assert (execution.status, execution.output) == ("SUCCEEDED", {})
+    runtime: Runtime = connect(scene.sync, scene.settings)
+    wanted = {document_id(runtime.description.schema, key): f"Tune {n}" for n, key in enumerate(keys)}
+    assert {identity: found["title"] for identity, found in documents(runtime).items()} == wanted

@@ -1,0 +1,78 @@
+"""Reads stay within their allowance, however large or small the items are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from dynadex.source.capacity import ReadCapacity
+from dynadex.source.table_scan import Page
+from dynadex.testing import ManualClock
+
+
+class Items:
+    """As many items as one likes, each of so many units."""
+
+    def __init__(self, units_each: float, clock: ManualClock) -> None:
+        self.units_each = units_each
+        self.clock = clock
+        self.read = 0
+        self.units = 0.0
+        self.largest = 0.0
+
+    def page(self, start_key: Mapping[str, Any] | None, limit: int | None = None) -> Page:
+        assert limit
+        units = limit * self.units_each
+        self.read += limit
+        self.units += units
+        self.largest = max(self.largest, units)
+        return Page([{}] * limit, self.clock.now_us(), start_key, units)
+
+
+@pytest.mark.parametrize("units_each", [0.1, 1.0, 7.0, 100.0])
+@pytest.mark.parametrize("allowance", [5, 50])
+def test_units_a_second(units_each: float, allowance: float) -> None:
+    clock = ManualClock(0)
+    items = Items(units_each, clock)
+    pages = ReadCapacity(allowance, clock).of(items)
+    while clock.monotonic() < 100:
+        pages.page(None, 1000)
+    # The last page is still to be paid for.
+    assert items.units - items.largest <= allowance * clock.monotonic()
+    # The first page is a guess; the others are no larger than a second, or one item.
+    assert items.units >= allowance * 95 * min(1.0, 1000 * units_each / allowance)
+
+
+def test_pages_are_cut_to_a_second_and_to_the_limit_given() -> None:
+    clock = ManualClock(0)
+    items = Items(0.5, clock)
+    pages = ReadCapacity(10, clock).of(items)
+    assert len(pages.page(None).items) == 10
+    assert len(pages.page(None).items) == 20
+    assert len(pages.page(None, 3).items) == 3
+
+
+def test_scans_that_share_an_allowance_share_it() -> None:
+    clock = ManualClock(0)
+    first, second = Items(1, clock), Items(1, clock)
+    capacity = ReadCapacity(10, clock)
+    one, other = capacity.of(first), capacity.of(second)
+    while clock.monotonic() < 60:
+        one.page(None)
+        other.page(None)
+    assert first.units + second.units <= 10 * clock.monotonic() + 20
+
+
+def test_an_empty_page_teaches_nothing() -> None:
+    clock = ManualClock(0)
+
+    class Nothing:
+        def page(self, start_key: Mapping[str, Any] | None, limit: int | None = None) -> Page:  # noqa: ARG002
+            return Page([], clock.now_us(), {"id": {"S": "a"}}, 0.0)
+
+    pages = ReadCapacity(10, clock).of(Nothing())
+    for _ in range(3):
+        assert pages.page(None).items == []
+    assert clock.monotonic() < 1

@@ -1,0 +1,177 @@
+"""The search client: whom it signs for and how, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import count
+
+import pytest
+from botocore.credentials import RefreshableCredentials
+from botocore.session import Session
+
+from dynadex import clients
+from dynadex.errors import DeclarationError
+from dynadex.settings import Settings
+
+DOMAIN = "https://search-lessons-abc123.eu-west-1.es.amazonaws.com"
+SERVERLESS = "https://abc123.us-west-2.aoss.amazonaws.com"
+DUAL_STACK = "https://search-lessons-abc123.aos.eu-central-1.on.aws"
+_SCOPE = re.compile(r"Credential=(?P<key>\w+)/\d{8}/(?P<region>[^/]+)/(?P<service>\w+)/aws4_request")
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """A server that remembers the headers of each request."""
+    seen: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append({name.lower(): value for name, value in self.headers.items()})
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        do_POST = do_GET  # noqa: N815 - http.server's name
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as listening:
+        thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{listening.server_port}", seen
+        listening.shutdown()
+        thread.join()
+
+
+def signs(url: str, **settings: str) -> tuple[str, str] | None:
+    """Region and service that the client for a URL signs for; None when it does not sign."""
+    signer = clients._signer(Settings(opensearch_url=url, **settings))  # type: ignore[arg-type]
+    if signer is None:
+        return None
+    scope = _SCOPE.search(signer("GET", f"{url}/", None)["Authorization"])
+    assert scope
+    assert scope["key"] == "AKIDEXAMPLE"
+    return scope["region"], scope["service"]
+
+
+@pytest.mark.parametrize(
+    ("url", "region", "service"),
+    [
+        (DOMAIN, "eu-west-1", "es"),
+        (DOMAIN + ":443", "eu-west-1", "es"),
+        (DOMAIN + ".cn", "eu-west-1", "es"),
+        (SERVERLESS, "us-west-2", "aoss"),
+        (DUAL_STACK, "eu-central-1", "es"),
+    ],
+)
+def test_hosts_of_amazon_are_signed_for_in_their_own_region(url: str, region: str, service: str) -> None:
+    assert signs(url, region="ap-south-1") == (region, service)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://search.example.org",
+        "http://127.0.0.1:9200",
+        "https://es.amazonaws.com.example.org",
+        "https://user:password@search-lessons-abc123.eu-west-1.es.amazonaws.com",
+    ],
+)
+def test_nobody_else_is_signed_for(url: str) -> None:
+    assert signs(url) is None
+
+
+def test_the_setting_decides_for_other_hosts() -> None:
+    assert signs("https://search.example.org", opensearch_auth="sigv4", region="eu-west-1") == ("eu-west-1", "es")
+    assert signs(DOMAIN, opensearch_auth="none") is None
+
+
+def test_a_signed_request_carries_the_headers(
+    server: tuple[str, list[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a-token")
+    url, seen = server
+    with clients.opensearch(Settings(opensearch_url=url, opensearch_auth="sigv4", region="eu-west-1")) as client:
+        client.transport.perform_request("POST", "/lessons/_search", params={"size": 1}, body=b'{"query":{}}')
+    [headers] = seen
+    assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
+    assert "/eu-west-1/es/aws4_request" in headers["authorization"]
+    assert headers["x-amz-security-token"] == "a-token"
+    assert re.fullmatch(r"\d{8}T\d{6}Z", headers["x-amz-date"])
+    assert re.fullmatch(r"[0-9a-f]{64}", headers["x-amz-content-sha256"])
+
+
+def test_a_user_in_the_url_is_sent_as_one(server: tuple[str, list[dict[str, str]]]) -> None:
+    url, seen = server
+    with clients.opensearch(Settings(opensearch_url=url.replace("//", "//user:password@"))) as client:
+        client.transport.perform_request("GET", "/")
+    assert seen[0]["authorization"].startswith("Basic ")
+
+
+def test_credentials_about_to_expire_are_refreshed_between_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    issued = count(1)
+
+    def issue() -> dict[str, str]:
+        soon = datetime.now(UTC) + timedelta(minutes=5)
+        return {
+            "access_key": f"KEY{next(issued)}", "secret_key": "s", "token": "t", "expiry_time": soon.isoformat(),
+        }  # fmt: skip
+
+    credentials = RefreshableCredentials.create_from_metadata(issue(), issue, "test")
+    monkeypatch.setattr(Session, "get_credentials", lambda _: credentials)
+    signer = clients._signer(Settings(opensearch_url=DOMAIN))
+    assert signer
+    first, second = (_SCOPE.search(signer("GET", DOMAIN, None)["Authorization"]) for _ in range(2))
+    assert first
+    assert second
+    assert first["key"] != second["key"]
+
+
+@pytest.mark.parametrize("auth", ["auto", "sigv4", "none"])
+def test_plain_http_beyond_this_machine_is_refused(auth: str) -> None:
+    url = DOMAIN.replace("https", "http")
+    with pytest.raises(DeclarationError, match="plain HTTP"):
+        clients.opensearch(Settings(opensearch_url=url, opensearch_auth=auth))
+
+
+def test_a_user_and_a_signature_contradict_each_other() -> None:
+    url = DOMAIN.replace("//", "//user:password@")
+    with pytest.raises(DeclarationError, match="either signed or sent as a user") as raised:
+        clients.opensearch(Settings(opensearch_url=url, opensearch_auth="sigv4"))
+    assert "password@" not in str(raised.value)
+
+
+def test_a_signature_needs_a_region_and_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DeclarationError, match="Set AWS_REGION"):
+        clients.opensearch(Settings(opensearch_url="https://search.example.org", opensearch_auth="sigv4"))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    with pytest.raises(DeclarationError, match="no AWS credentials"):
+        clients.opensearch(Settings(opensearch_url=DOMAIN))
+
+
+def test_certificates_are_verified_and_times_limited() -> None:
+    with clients.opensearch(Settings(opensearch_url=DOMAIN, request_timeout_seconds=7)) as client:
+        connection = client.transport.get_connection()
+        pool = connection.pool
+        assert connection.use_ssl
+        assert pool.cert_reqs == "CERT_REQUIRED"
+        assert (connection.timeout, pool.pool.maxsize) == (7, 16)
+        assert client.transport.max_retries == 0

@@ -1,0 +1,190 @@
+"""Exports: found, read page by page, and refused with a reason when they are not what they should be."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dynadex import Sync
+from dynadex.document.identity import KeySchema, document_id
+from dynadex.errors import SourceError
+from dynadex.run.catch_up import check_age
+from dynadex.source.attribute_values import plain
+from dynadex.source.export import Export
+from tests.process.export_writer import write_export
+
+AT_US = 1_795_499_100_123_000
+ITEMS: list[dict[str, Any]] = [{"id": {"S": f"tune-{n}"}, "n": {"N": str(n)}} for n in range(10)]
+
+
+def opened(where: Path | str) -> Export:
+    def no_bucket() -> Any:
+        raise AssertionError("nobody asked for a bucket")
+
+    return Export.open(str(where), no_bucket)
+
+
+def read(export: Export, segment: int = 0, total: int = 1, limit: int | None = None) -> list[list[str]]:
+    """The ids on every page, each position carried as JSON to pages that begin anew."""
+    pages: list[list[str]] = []
+    position: Any = None
+    while True:
+        page = export.pages(segment, total).page(position, limit)
+        assert page.requested_at_us == AT_US
+        pages.append([item["id"]["S"] for item in page.items])
+        position = json.loads(json.dumps(page.last_evaluated_key))
+        if position is None:
+            return pages
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_export(tmp_path, "tunes", ITEMS, AT_US)
+
+
+def test_what_was_exported_and_when(folder: Path) -> None:
+    export = opened(folder)
+    assert (export.table, export.export_time_us, export.item_count) == ("tunes", AT_US, 10)
+    assert export.name == str(folder)
+    assert [one.items for one in export.data] == [4, 3, 3]
+
+
+@pytest.mark.parametrize("limit", [None, 1, 2, 3, 4, 5, 100])
+def test_every_item_comes_once_however_large_the_pages_are(folder: Path, limit: int | None) -> None:
+    pages = read(opened(folder), limit=limit)
+    assert sorted(identity for page in pages for identity in page) == sorted(item["id"]["S"] for item in ITEMS)
+    assert all(len(page) <= (limit or 1000) for page in pages)
+
+
+@pytest.mark.parametrize("total", [1, 2, 3, 5])
+def test_segments_share_the_files(folder: Path, total: int) -> None:
+    found = [identity for segment in range(total) for page in read(opened(folder), segment, total) for identity in page]
+    assert sorted(found) == sorted(item["id"]["S"] for item in ITEMS)
+
+
+def test_pages_that_follow_each_other_do_not_begin_a_file_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    export = opened(folder)
+    opens: list[str] = []
+    lines = type(export.files).lines
+
+    def counted(self: Any, name: str) -> Any:
+        opens.append(name)
+        return lines(self, name)
+
+    monkeypatch.setattr(type(export.files), "lines", counted)
+    pages = export.pages()
+    position: Any = None
+    while True:
+        position = pages.page(position, 1).last_evaluated_key
+        if position is None:
+            break
+    assert len(opens) == 3
+
+
+def test_a_page_can_be_had_again(folder: Path) -> None:
+    pages = opened(folder).pages()
+    first = pages.page(None, 3)
+    second = pages.page(first.last_evaluated_key, 3)
+    assert pages.page(first.last_evaluated_key, 3) == second
+    assert pages.page(None, 3) == first
+
+
+def test_an_export_is_found_below_the_folder_given(tmp_path: Path, folder: Path) -> None:
+    assert opened(tmp_path).name == str(folder)
+    write_export(tmp_path / "more", "tunes", ITEMS, AT_US)
+    with pytest.raises(SourceError, match=r"there are several exports.*Name one: .*AWSDynamoDB"):
+        opened(tmp_path)
+
+
+def test_an_empty_table_makes_an_empty_export(tmp_path: Path) -> None:
+    assert read(opened(write_export(tmp_path, "tunes", [], AT_US, files=1))) == [[]]
+    assert read(opened(write_export(tmp_path / "no-files", "tunes", [], AT_US, files=0))) == [[]]
+
+
+def test_exported_values_are_those_of_a_scan(tmp_path: Path) -> None:
+    scanned: dict[str, Any] = {
+        "pk": {"B": b"\x00\xff|"},
+        "sk": {"N": "1.50"},
+        "exact": {"N": "12345678901234567890.123456789"},
+        "sets": {"BS": [b"b", b"\xfe"]},
+        "more": {"M": {"a": {"L": [{"B": b"deep"}, {"NULL": True}, {"SS": ["b", "a"]}]}}},
+    }
+    [exported] = opened(write_export(tmp_path, "tunes", [scanned], AT_US, files=1)).pages().page(None).items
+    schema = KeySchema(("pk", "sk"), ("B", "N"))
+    assert plain(exported) == plain(scanned)
+    assert document_id(schema, schema.key_of(exported)) == document_id(schema, schema.key_of(scanned))
+    sync = Sync(table="tunes", index="tunes")
+    assert sync.build(exported) == sync.build(scanned)
+
+
+def _change_summary(**changes: Any) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "manifest-summary.json"
+        kept = {**json.loads(path.read_text()), **changes}
+        path.write_text(json.dumps({name: value for name, value in kept.items() if value is not None}))
+
+    return change
+
+
+def _first_file(folder: Path) -> Path:
+    return min((folder / "data").iterdir())
+
+
+def _truncate(folder: Path) -> None:
+    path = _first_file(folder)
+    path.write_bytes(path.read_bytes()[:-12])
+
+
+def _rewrite(content: str) -> Callable[[Path], None]:
+    return lambda folder: void(_first_file(folder).write_bytes(gzip.compress(content.encode())))
+
+
+def void(_: object) -> None:
+    pass
+
+
+FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "no manifest": (lambda folder: (folder / "manifest-summary.json").unlink(), "there is no export"),
+    "broken manifest": (lambda f: void((f / "manifest-summary.json").write_text("{")), "summary.json is not JSON"),
+    "unfinished": (lambda folder: (folder / "manifest-files.json").unlink(), "manifest-files.json is missing"),
+    "ion": (_change_summary(outputFormat="ION"), "its outputFormat is ION.*Export the table anew"),
+    "incremental": (_change_summary(exportType="INCREMENTAL_EXPORT"), "its exportType is INCREMENTAL_EXPORT"),
+    "no time": (_change_summary(exportTime=None), "lacks something: KeyError"),
+    "broken list": (lambda f: void((f / "manifest-files.json").write_text("[]\n")), "holds no JSON object"),
+    "file missing": (lambda folder: _first_file(folder).unlink(), "data/0+.json.gz is missing.*Copy the export"),
+    "file cut": (_truncate, "data/0+.json.gz is damaged"),
+    "file not packed": (lambda folder: void(_first_file(folder).write_bytes(b'{"Item": {}}\n')), "is damaged"),
+    "items missing": (_rewrite('{"Item": {"id": {"S": "a"}}}\n'), "holds 1 items, and its manifest says 4"),
+    "no item": (_rewrite('{"Item": {"id": {"S": "a"}}}\n{"Item": 5}\n'), "line 2 of data/0+.json.gz holds no item"),
+    "no JSON": (_rewrite("x\n"), "line 1 of data/0+.json.gz holds no item"),
+}
+
+
+@pytest.mark.parametrize(("break_it", "told"), FAULTS.values(), ids=FAULTS)
+def test_what_cannot_be_loaded_is_refused_with_a_reason(
+    folder: Path, break_it: Callable[[Path], None], told: str
+) -> None:
+    break_it(folder)
+    with pytest.raises(SourceError, match=told) as caught:
+        read(opened(folder))
+    assert str(folder) in str(caught.value)
+
+
+def test_an_export_of_another_table_or_from_nowhere_is_refused(folder: Path) -> None:
+    opened(folder).check_table("tunes")
+    with pytest.raises(SourceError, match="it is of table tunes, not songs"):
+        opened(folder).check_table("songs")
+    with pytest.raises(SourceError, match="there is no such folder"):
+        opened(folder / "nowhere")
+
+
+def test_an_export_that_the_stream_no_longer_reaches_back_to_is_refused() -> None:
+    hour = 3_600_000_000
+    check_age(0, 23 * hour)
+    with pytest.raises(SourceError, match=r"an export that is 24 hours old.*could come back.*Take a new export"):
+        check_age(0, 24 * hour)

@@ -1,0 +1,56 @@
+"""Where two sets of ids differ, without keeping them."""
+
+from __future__ import annotations
+
+import random
+
+from dynadex.index.fingerprint import Fingerprint, id_hash
+
+IDS = [f"song-{number}" for number in range(5_000)]
+
+
+def test_equal_sets_cancel_in_any_order() -> None:
+    shuffled = random.Random(1).sample(IDS, len(IDS))
+    fingerprint = Fingerprint()
+    for added, removed in zip(IDS, shuffled, strict=True):
+        fingerprint.remove(removed)
+        fingerprint.add(added)
+    assert fingerprint.balanced
+    assert not any(map(fingerprint.suspects, IDS))
+
+
+def test_what_one_set_alone_holds_is_always_suspected_and_few_others_are() -> None:
+    fingerprint = Fingerprint()
+    missing, ghosts = set(IDS[:50]), [f"ghost-{number}" for number in range(50)]
+    for identity in IDS:
+        fingerprint.add(identity)
+    for identity in [*(set(IDS) - missing), *ghosts]:
+        fingerprint.remove(identity)
+    suspected = {identity for identity in [*IDS, *ghosts] if fingerprint.suspects(identity)}
+    assert missing | set(ghosts) <= suspected
+    assert len(suspected) <= 105
+    assert not fingerprint.balanced
+
+
+def test_few_buckets_suspect_more_but_miss_nothing() -> None:
+    fingerprint = Fingerprint(buckets=16)
+    for identity in IDS:
+        fingerprint.add(identity)
+    for identity in IDS[1:]:
+        fingerprint.remove(identity)
+    assert fingerprint.suspects(IDS[0])
+    assert 100 < sum(map(fingerprint.suspects, IDS)) < 1000
+
+
+def test_a_copy_goes_its_own_way() -> None:
+    fingerprint = Fingerprint(buckets=16)
+    fingerprint.add("a")
+    copy = fingerprint.copy()
+    copy.remove("a")
+    assert copy.balanced
+    assert not fingerprint.balanced
+
+
+def test_a_salted_hash_is_another_one_and_every_text_has_one() -> None:
+    assert id_hash("a") == id_hash("a") != id_hash("a", b"salt")
+    assert 0 <= id_hash("\ud800") < 2**96

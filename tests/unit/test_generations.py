@@ -1,0 +1,130 @@
+"""What a rebuild, a rollback and a retirement do to aliases."""
+
+from __future__ import annotations
+
+import pytest
+
+from dynadex.errors import SearchError
+from dynadex.index.generations import (
+    begin_building,
+    end_building,
+    generations,
+    retirable,
+    retire,
+    roll_back,
+    swap,
+)
+from dynadex.index.indices import ensure_index, reading
+from dynadex.testing import InMemoryIndex, ManualClock
+
+AT_US = 1_795_499_100_000_000  # 2026-11-24 05:45:00 UTC
+FIRST, SECOND, THIRD = (f"songs-2026112405450{second}" for second in range(3))
+TITLE = {"properties": {"title": {"type": "text"}}}
+
+
+class Songs:
+    """A cluster with one index, and a clock."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock(AT_US)
+        self.cluster = InMemoryIndex(self.clock)
+        ensure_index(self.cluster, "songs", TITLE, {}, self.clock)
+
+    def begin(self, owner: str = "me") -> str:
+        return begin_building(self.cluster, "songs", TITLE, {}, owner, self.clock)
+
+    def rebuild(self, owner: str) -> str:
+        self.clock.advance(1)
+        name = self.begin(owner)
+        end_building(self.cluster, name, {})
+        swap(self.cluster, "songs", name)
+        return name
+
+    def roles(self) -> dict[str, str]:
+        return {one.name: one.role for one in generations(self.cluster, "songs")}
+
+
+@pytest.fixture
+def songs() -> Songs:
+    return Songs()
+
+
+def test_a_new_index_is_written_but_not_searched(songs: Songs) -> None:
+    songs.clock.advance(1)
+    assert songs.begin() == SECOND
+    assert songs.roles() == {FIRST: "searched", SECOND: "being built"}
+    assert songs.cluster.indexes_behind("songs-sync") == [FIRST, SECOND]
+    assert songs.cluster.describe(SECOND)["settings"]["index"]["refresh_interval"] == "-1"
+    assert songs.cluster.describe(SECOND)["settings"]["index"]["gc_deletes"] == "15m"
+
+
+def test_two_indexes_of_one_second_get_two_names(songs: Songs) -> None:
+    assert songs.begin() == SECOND
+    assert songs.clock.now_us() >= AT_US + 1_000_000
+
+
+def test_who_began_a_rebuild_finds_it_again_and_nobody_else_begins_another(songs: Songs) -> None:
+    name = songs.begin("me")
+    assert songs.begin("me") == name
+    with pytest.raises(SearchError, match=rf"another rebuild is under way.*{name}.*--resume.*retire") as caught:
+        songs.begin("you")
+    assert caught.value.subject == "songs"
+    retire(songs.cluster, "songs", name)
+    assert songs.begin("you") != ""
+
+
+def test_without_an_index_there_is_nothing_to_rebuild() -> None:
+    clock = ManualClock(AT_US)
+    with pytest.raises(SearchError, match=r"there is none.*dynadex refill"):
+        begin_building(InMemoryIndex(clock), "songs", TITLE, {}, "me", clock)
+
+
+def test_a_filled_index_gets_what_is_declared(songs: Songs) -> None:
+    name = songs.begin()
+    end_building(songs.cluster, name, {"refresh_interval": "5s", "number_of_replicas": 2})
+    settings = songs.cluster.describe(name)["settings"]["index"]
+    assert (settings["refresh_interval"], settings["number_of_replicas"]) == ("5s", 2)
+
+
+def test_searches_move_at_once_and_the_old_index_is_kept_and_written(songs: Songs) -> None:
+    name = songs.begin()
+    assert swap(songs.cluster, "songs", name) == [FIRST]
+    assert reading(songs.cluster, "songs") == name
+    assert songs.roles() == {FIRST: "kept for rollback", name: "searched"}
+    assert songs.cluster.indexes_behind("songs-sync") == [FIRST, name]
+    # Whoever is not sure that it was done does it again.
+    assert swap(songs.cluster, "songs", name) == []
+    assert songs.roles() == {FIRST: "kept for rollback", name: "searched"}
+
+
+def test_a_rollback_goes_back_and_forth_or_where_it_is_told(songs: Songs) -> None:
+    assert [songs.rebuild("a"), songs.rebuild("b")] == [SECOND, THIRD]
+    assert roll_back(songs.cluster, "songs") == (THIRD, SECOND)
+    assert roll_back(songs.cluster, "songs") == (SECOND, THIRD)
+    assert roll_back(songs.cluster, "songs", FIRST) == (THIRD, FIRST)
+    with pytest.raises(SearchError, match=rf"songs-1.*not one of the indexes kept.*{SECOND}, {THIRD}"):
+        roll_back(songs.cluster, "songs", "songs-1")
+
+
+def test_there_is_no_rollback_to_an_index_that_is_being_built(songs: Songs) -> None:
+    name = songs.begin()
+    with pytest.raises(SearchError, match="no other index is kept"):
+        roll_back(songs.cluster, "songs")
+    with pytest.raises(SearchError, match="not one of the indexes kept"):
+        roll_back(songs.cluster, "songs", name)
+
+
+def test_what_is_kept_for_rollback_can_be_retired_and_nothing_that_is_used(songs: Songs) -> None:
+    songs.rebuild("a")
+    songs.clock.advance(1)
+    unfinished = songs.begin("b")
+    assert retirable(songs.cluster, "songs", []) == [FIRST]
+    assert retirable(songs.cluster, "songs", [unfinished]) == [unfinished]
+    with pytest.raises(SearchError, match="searches use it"):
+        retirable(songs.cluster, "songs", [SECOND])
+    with pytest.raises(SearchError, match=r"it is no index of songs.*There are: songs-"):
+        retirable(songs.cluster, "songs", ["songs"])
+    retire(songs.cluster, "songs", FIRST)
+    retire(songs.cluster, "songs", unfinished)
+    assert songs.roles() == {SECOND: "searched"}
+    assert not songs.cluster.exists(FIRST)

@@ -1,0 +1,182 @@
+"""What `dynadex status` finds worth somebody's attention, and how it says it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dynadex.cli.status import table
+from dynadex.run.status import (
+    IndexStatus,
+    ParkedStatus,
+    ShardStatus,
+    StaleStatus,
+    Status,
+    WorkerStatus,
+    attention,
+)
+
+NOW = "2026-11-24T10:00:00.000+00:00"
+SEARCHED = IndexStatus("lessons-20261124054500", 13_925, 4_123_456, searched=True, written=True, building=False)
+KEPT = IndexStatus("lessons-20261123054500", 9_911, None, searched=False, written=True, building=False)
+WORKER = WorkerStatus("host:17:ab", "2026-11-24T09:59:59.600+00:00", 0.4)
+SHARD = ShardStatus(
+    "shardId-00000001700000000000-abcdef12", "1" * 21, "2026-11-24T09:59:58.000+00:00", "2026-11-24T09:59:56.000+00:00"
+)
+WELL = Status(
+    table="songs",
+    items=13_925,
+    index="lessons",
+    indexes=(SEARCHED, KEPT),
+    checked_at=NOW,
+    passed_at=SHARD.passed_at,
+    lag_seconds=4.0,
+    open_shards=(SHARD,),
+    finished_shards=3,
+    worker=WORKER,
+    parked=ParkedStatus("file:dead-letters.jsonl", 0, estimated=False),
+    last={"refill": None, "rebuild": None, "verify": None},
+    stale=None,
+)
+EMPTY = replace(
+    WELL, indexes=(), passed_at=None, lag_seconds=None, open_shards=(), finished_shards=0, worker=None, items=0
+)  # fmt: skip
+
+
+def told(found: Status, *marked: str) -> str:
+    return "\n".join(table(found, marked, "lessons:sync"))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, ()),
+        ({"indexes": ()}, ("index",)),
+        ({"indexes": (KEPT,)}, ("index",)),
+        ({"indexes": (replace(SEARCHED, written=False), KEPT)}, ("index",)),
+        ({"worker": None}, ()),
+        ({"worker": replace(WORKER, silent_seconds=59.0)}, ()),
+        ({"worker": replace(WORKER, silent_seconds=61.0)}, ("worker",)),
+        ({"worker": replace(WORKER, silent_seconds=None)}, ()),
+        ({"parked": ParkedStatus("https://queue", 1, estimated=True)}, ("parked",)),
+        ({"stale": StaleStatus("lost", None)}, ("stale",)),
+        ({"stale": StaleStatus("lost", NOW)}, ("stale",)),
+        ({"lag_seconds": None}, ()),
+        ({"lag_seconds": 1e6}, ()),
+        ({"indexes": (), "stale": StaleStatus("lost", None)}, ("index", "stale")),
+    ],
+)
+def test_what_needs_attention(change: dict[str, Any], expected: tuple[str, ...]) -> None:
+    assert attention(replace(WELL, **change)) == expected
+
+
+@pytest.mark.parametrize(("lag", "marked"), [(4.0, False), (5.0, False), (5.1, True), (None, True)])
+def test_a_lag_is_too_large_above_a_limit_and_where_nobody_knows_it(lag: float | None, marked: bool) -> None:
+    assert attention(replace(WELL, lag_seconds=lag), 5.0) == (("lag",) if marked else ())
+
+
+def test_all_is_well() -> None:
+    assert told(WELL).splitlines() == [
+        "  table        songs: 13,925 items (DynamoDB's estimate, up to 6 hours old)",
+        "  index        lessons-20261124054500  13,925 documents, 4.1 MB; searched, written",
+        "               lessons-20261123054500   9,911 documents; kept for rollback, written",
+        "  lag          at most 4.0 s",
+        "  shards       1 open, 3 finished",
+        f"               …abcdef12: applied up to 4.0 s ago, saved 2.0 s ago, position {'1' * 21}",
+        "  worker       host:17:ab, last heard of 0.4 s ago",
+        "  parked       none in file:dead-letters.jsonl",
+        "  last refill  never",
+        "  last verify  never",
+    ]
+
+
+def test_nothing_was_ever_done() -> None:
+    assert told(EMPTY, "index").splitlines() == [
+        "  table        songs: 0 items (DynamoDB's estimate, up to 6 hours old)",
+        "! index        none: `dynadex refill lessons:sync` creates it",
+        "  lag          unknown: no worker has reported",
+        "  shards       0 open, 0 finished",
+        "  worker       none holds the lease",
+        "  parked       none in file:dead-letters.jsonl",
+        "  last refill  never",
+        "  last verify  never",
+    ]
+
+
+def test_a_worker_that_fell_silent_is_told_apart_from_one_that_was_stopped() -> None:
+    silent = replace(WELL, worker=replace(WORKER, silent_seconds=7300.0))
+    assert "! worker       host:17:ab, last heard of 2 h ago: it ended without a word, start another" in told(
+        silent, "worker"
+    )
+    assert "  worker       host:17:ab\n" in told(replace(WELL, worker=replace(WORKER, silent_seconds=None)))
+
+
+def test_what_is_parked_is_told_with_its_reason_and_what_to_do() -> None:
+    reason = "refused\n" + "x" * 500
+    parked = ParkedStatus("file:letters", 2, False, "rakes", "2026-11-24T08:00:00+00:00", reason)
+    [first, second] = [
+        line
+        for line in told(replace(WELL, parked=parked), "parked").splitlines()
+        if "letters" in line or "rakes" in line
+    ]
+    assert first == "! parked       2 dead letters in file:letters: `dynadex redrive lessons:sync` tries them again"
+    assert second.startswith(f"{' ' * 15}oldest 2026-11-24 08:00:00 UTC (2 h ago): rakes: refused xxx")
+    assert second.endswith("x…")
+    assert len(second) < 240
+    queue = replace(WELL, parked=ParkedStatus("https://queue", 1, estimated=True))
+    assert "  parked       about 1 dead letter in https://queue: " in told(queue)
+
+
+def test_a_time_that_is_none_is_repeated_as_it_is() -> None:
+    parked = ParkedStatus("file:letters", 1, False, "rakes", "yesterday", "refused")
+    assert "oldest yesterday: rakes: refused" in told(replace(WELL, parked=parked))
+
+
+def test_what_was_done_last_is_told_with_whatever_it_counted() -> None:
+    last = {
+        "refill": {"finished_at": "2026-11-24T09:58:30+00:00", "items": 13_925, "written": 13_920, "parked": 0},
+        "rebuild": {"finished_at": "2026-11-24T09:58:30+00:00", "items": 0, "indexes": ["a"], "equal": True},
+        "verify": {
+            "finished_at": "2026-11-22T10:00:00+00:00", "found": {"missing": 2, "ghost": 0}, "remaining": 0,
+            "not_indexed": 3, "sample": None,
+        },
+    }  # fmt: skip
+    lines = told(replace(WELL, last=last)).splitlines()[-3:]
+    assert lines == [
+        "  last refill   2026-11-24 09:58:30 UTC (90.0 s ago): 13,925 items, 13,920 written",
+        "  last rebuild  2026-11-24 09:58:30 UTC (90.0 s ago): 0 items",
+        "  last verify   2026-11-22 10:00:00 UTC (2 days ago): 2 missing, 0 remaining, 3 not indexed",
+    ]
+    assert told(replace(WELL, last={"refill": {}})).endswith("last refill  some time ago")
+
+
+def test_staleness_is_told_with_what_to_do() -> None:
+    stale = replace(WELL, stale=StaleStatus("shard a was trimmed", None))
+    assert told(stale, "stale").splitlines()[-2:] == [
+        "! stale        shard a was trimmed",
+        "               changes were lost: `dynadex refill lessons:sync` brings the index up to date",
+    ]
+    answered = replace(WELL, stale=StaleStatus("shard a was trimmed", "2026-11-24T09:50:00.000+00:00"))
+    assert told(answered, "stale").splitlines()[-2:] == [
+        "               a refill mends it that began 10 min ago",
+        "               should it have ended before it was complete: `dynadex refill lessons:sync --resume`",
+    ]
+
+
+def test_of_many_shards_those_furthest_behind_are_shown() -> None:
+    shards = tuple(replace(SHARD, id=f"shard-{number}", position=None, passed_at=None) for number in range(30))
+    lines = told(replace(WELL, open_shards=shards)).splitlines()
+    assert "  shards       30 open, 3 finished" in lines
+    assert f"{' ' * 15}shard-7: not known how far applied, saved 2.0 s ago, nothing read yet" in lines
+    assert f"{' ' * 15}and 22 more, none further behind (--json lists them)" in lines
+    assert not any("shard-8" in line for line in lines)
+
+
+def test_all_of_it_is_json() -> None:
+    found = json.loads(json.dumps(WELL.as_json()))
+    assert found["indexes"][0]["documents"] == 13_925
+    assert found["open_shards"][0]["position"] == "1" * 21
+    assert found["worker"] == {"owner": "host:17:ab", "renewed_at": WORKER.renewed_at, "silent_seconds": 0.4}

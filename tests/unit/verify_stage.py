@@ -1,0 +1,165 @@
+"""A table and an index in memory, and a clock during whose sleeps things happen: what the tests of verify play with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+from dynadex import Sync
+from dynadex.change import Item
+from dynadex.document.body import encode
+from dynadex.document.identity import KeySchema, document_id
+from dynadex.index.bulk import External, Outcome, Write
+from dynadex.index.dead_letters import DeadLetter, DeadLetters
+from dynadex.index.indexer import Indexer
+from dynadex.index.indices import SyncAlias
+from dynadex.index.opensearch import OpenSearchIndex, Stored
+from dynadex.index.reconcile import Reconciler
+from dynadex.index.writer import Writer
+from dynadex.run.verify import Difference, Kind, Progress, Verified, VerifyOptions, VerifyReport, verify
+from dynadex.run.wiring import Runtime
+from dynadex.settings import Settings
+from dynadex.source.table import Table, TableDescription
+from dynadex.testing import InMemoryIndex, InMemoryTable, ManualClock
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+INDEX = "songs-20261124000000"
+MAPPINGS = {"properties": {"title": {"type": "text"}, "bars": {"type": "integer"}}}
+SINGLE = KeySchema(("id",), ("S",))
+COMPOSITE = KeySchema(("pk", "sk"), ("S", "N"))
+
+
+def document(item: dict[str, Any]) -> dict[str, Any] | None:
+    """Hidden items are not indexed, and of impossible ones no document can be made."""
+    if item.get("impossible"):
+        raise ValueError("secret value")
+    return None if item.get("hidden") else item
+
+
+class EventfulClock(ManualClock):
+    """Time during whose passing things happen: at given seconds from the start, or again and again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started_at = self.monotonic()
+        self._events: list[tuple[float, Callable[[], object]]] = []
+        self._on_sleep: list[Callable[[], object]] = []
+
+    def at(self, seconds: float, happens: Callable[[], object]) -> None:
+        self._events.append((self.started_at + seconds, happens))
+
+    def at_each_sleep(self, happens: Callable[[], object]) -> None:
+        self._on_sleep.append(happens)
+
+    @property
+    def elapsed(self) -> float:
+        return self.monotonic() - self.started_at
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        for event in [one for one in self._events if one[0] <= self.monotonic()]:
+            self._events.remove(event)
+            event[1]()
+        for happens in self._on_sleep:
+            happens()
+
+
+class FlakyIndex(InMemoryIndex):
+    """Raises the errors of ``failures`` first, by the name of the call; ``pages`` cuts its listings."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.failures: dict[str, list[Exception]] = {}
+        self.listed = self.read = 0
+
+    def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]:
+        self._fail("get_many")
+        self.read += len(ids)
+        return super().get_many(index, ids)
+
+    def versions(self, index: str) -> Iterator[list[tuple[str, int]]]:
+        self.listed += 1
+        every = [one for page in super().versions(index) for one in page]
+        for start in range(0, len(every), 100):
+            yield every[start : start + 100]
+            self._fail("versions")
+
+    def _fail(self, call: str) -> None:
+        if self.failures.get(call):
+            raise self.failures[call].pop(0)
+
+
+@dataclass
+class Stage:
+    """Everything verify talks to, in memory. ``passed_us`` is how far the stream is applied."""
+
+    schema: KeySchema = SINGLE
+    clock: EventfulClock = field(default_factory=EventfulClock)
+    passed_us: int | None = None
+    letters: list[DeadLetter] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    progress: list[Progress] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.index = FlakyIndex(self.clock)
+        self.index.create(INDEX, {"mappings": MAPPINGS, "aliases": {"songs": {}, "songs-sync": {}}})
+        self.table = InMemoryTable("songs", self.schema, self.clock)
+        self.sync = Sync(table="songs", index="songs", mappings=MAPPINGS, document=document)
+        self.writer = Writer(self.index, self.clock)
+
+    def runtime(self) -> Runtime:
+        settings, index = Settings(dead_letters="file:parked"), cast(OpenSearchIndex, self.index)
+        table = Table(cast("DynamoDBClient", self.table), "songs", self.clock)
+        reconciler = Reconciler(index, self.writer, table.read_items, self.sync.build, settings.timing, self.clock)
+        alias = SyncAlias(self.index, "songs", self.clock)
+        dead_letters = cast(DeadLetters, SimpleNamespace(park=self.letters.extend))
+        indexer = Indexer(
+            self.schema, self.sync.build, alias, index, self.writer, reconciler, dead_letters, settings.timing,
+            self.clock,
+        )  # fmt: skip
+        description = TableDescription("songs", self.schema, None, None, len(self.table.items()))
+        return Runtime(
+            self.sync, settings, self.clock, table, description, index, alias, self.writer, reconciler, dead_letters,
+            indexer,
+        )  # fmt: skip
+
+    def verify(self, options: VerifyOptions | None = None) -> Verified:
+        report = VerifyReport(self.differences.append, self.progress.append, self.said.append)
+        return verify(self.runtime(), INDEX, options or VerifyOptions(), report, lambda: self.passed_us)
+
+    def found(self) -> set[tuple[Kind, str]]:
+        """What was reported; fails if anything was reported twice."""
+        told = [(one.kind, one.id) for one in self.differences]
+        assert len(told) == len(set(told))
+        return set(told)
+
+    def put(self, item: Item, *, indexed: bool = True) -> str:
+        """An item with its document, or (not ``indexed``) without."""
+        self.table.put(item)
+        identity = document_id(self.schema, item)
+        built = self.sync.build(item)
+        if indexed and built.body:
+            self.write(identity, built.body)
+        return identity
+
+    def song(self, number: int, *, indexed: bool = True, **attributes: Any) -> str:
+        title = {"title": {"S": f"Song {number}"}}
+        return self.put({"id": {"S": f"song-{number}"}, **title, **attributes}, indexed=indexed)
+
+    def plant(self, identity: str, version: int = 1, **fields: Any) -> None:
+        """A document, whatever its item."""
+        self.write(identity, encode(fields), version)
+
+    def write(self, identity: str, body: bytes | None, version: int | None = None) -> None:
+        stored = self.index.get_many(INDEX, [identity])[0]
+        version = version or max(self.clock.now_us(), stored.version + 1 if stored else 0)
+        [reply] = self.writer.write(INDEX, [Write(identity, body, External(version))], float("inf"))
+        assert reply.outcome is Outcome.APPLIED
+
+    def documents(self) -> dict[str, Any]:
+        return self.index.documents(INDEX)

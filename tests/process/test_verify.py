@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import threading
 import time
@@ -32,8 +33,10 @@ VERIFY = ("verify", REFERENCE)
 
 @pytest.fixture
 def scene(make_scene: SceneMaker, request: pytest.FixtureRequest) -> Scene:
-    """A table of songs; no index yet."""
-    made = make_scene(request.node.name.replace("_", "-").replace("test-", "")[:60].strip("-"))
+    """A table of songs; no index yet. The index is in a real OpenSearch where a test asks for it."""
+    real = getattr(request, "param", "") == "opensearch"
+    url = request.getfixturevalue("opensearch_url") if real else ""
+    made = make_scene(re.sub(r"\W|_", "-", request.node.name.removeprefix("test_"))[:60].strip("-"), opensearch_url=url)
     made.create_table()
     made.load(lessons(SONGS))
     return made
@@ -129,6 +132,7 @@ def writes(runtime: Runtime, besides: set[str]) -> Iterator[None]:
     print(f"{made[0] / (time.monotonic() - began):.0f} writes/s")
 
 
+@pytest.mark.parametrize("scene", ["osmem-server", "opensearch"], indirect=True)
 def test_what_was_planted_is_found_by_kind_and_nothing_else(filled: Runtime) -> None:
     planted = plant(filled, some_ids(2 * EACH))
     verified, differences = run(filled)

@@ -13,6 +13,7 @@ from dynadex import clients
 from dynadex.document.body import encode
 from dynadex.document.identity import document_id
 from dynadex.errors import DynadexError, SearchError, SearchUnavailable, SourceUnavailable
+from dynadex.index.fingerprint import Fingerprint
 from dynadex.run import verify_directions
 from dynadex.run.verify import Bounds, Difference, Kind, VerifyOptions, resolved
 from dynadex.run.verify_result import differing_fields
@@ -221,6 +222,25 @@ def test_an_item_deleted_meanwhile_whose_document_stays_is_a_ghost_once(stage: S
     assert stage.found() == {(Kind.GHOST, "song-3")}
 
 
+def test_a_document_that_comes_while_its_item_goes_is_a_ghost_once(stage: Stage) -> None:
+    stage.song(1, indexed=False)
+    # Right after the item was compared, and before the index is listed.
+    stage.clock.at(0.0, partial(stage.plant, "song-1", title="late"))
+    stage.clock.at(0.0, partial(stage.table.remove, {"id": {"S": "song-1"}}))
+    assert stage.verify().found == {Kind.GHOST: 1}
+    assert stage.found() == {(Kind.GHOST, "song-1")}
+
+
+def test_neighbours_in_a_crowded_fingerprint_are_not_told_twice(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify_directions, "Fingerprint", lambda: Fingerprint(buckets=4))
+    for number in range(200):
+        stage.song(number)
+        stage.write(f"song-{number}", encode({"title": "altered"}))
+        stage.plant(f"ghost-{number}", title="gone")
+    assert stage.verify().found == {Kind.DIFFERENT: 200, Kind.GHOST: 200}
+    assert len(stage.found()) == 400
+
+
 def test_composite_keys_and_ids_that_no_key_has(composite: Stage) -> None:
     for number in range(50):
         composite.put({"pk": {"S": "a|b%"}, "sk": {"N": str(number)}, "title": {"S": "x"}})
@@ -308,10 +328,12 @@ def test_backends_that_go_away_meanwhile_are_waited_for_and_nothing_counts_twice
         return read_items(self, keys)
 
     monkeypatch.setattr(type(stage.runtime().table), "read_items", flaky)
+    stage.index.read = 0
     verified = stage.verify()
     assert verified.found == {Kind.GHOST: 1}
     assert (verified.items, verified.documents) == (450, 451)
     assert not failures
+    assert stage.index.read == 450 + 3, "what was listed before the failure is not taken out twice"
     assert any("503" in line for line in stage.said)
 
 

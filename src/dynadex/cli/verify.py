@@ -130,15 +130,19 @@ def _sentence(verified: Verified, command: str, *, repair: bool) -> str:
     if verified.sample:
         counts = f"a sample of {verified.sample:g} %: {counts}"
     if verified.equal:
-        repaired = f" ({verified.repaired.total():,} differences were repaired)" if verified.found else ""
+        repaired = f" (repaired: {_differences(verified.repaired.total())})" if verified.found else ""
         return f"index {verified.index} equals its table: {counts}{repaired}."
     remaining = verified.remaining
-    sentence = f"index {verified.index} differs from its table: {remaining.total():,} differences; {counts}."
+    sentence = f"index {verified.index} differs from its table: {_differences(remaining.total())}; {counts}."
     if remaining[Kind.STALE]:
         sentence += " Stale ones wait in the stream: is a worker running? `dynadex run` applies them."
     if repair:
         return f"{sentence} They could not be repaired: see the reason beside each, then repeat `{command}`."
     return f"{sentence} To repair them: `{command}`."
+
+
+def _differences(count: int) -> str:
+    return f"{count:,} difference{'' if count == 1 else 's'}"
 
 
 def _detail(now: Progress) -> str:

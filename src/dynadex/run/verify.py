@@ -30,8 +30,9 @@ __all__ = [
 ]  # fmt: skip
 
 _ALL = 100.0
-# A sample is of so many segments, spread over the table; a scan has at most so many.
-_SAMPLED_SEGMENTS, _MOST_SEGMENTS = 50, 1_000_000
+# A sample is of so many segments, spread over the table: each costs a request, however little is in it.
+_FEWEST_SAMPLED, _MOST_SAMPLED, _ITEMS_PER_SAMPLED = 5, 50, 200
+_MOST_SEGMENTS = 1_000_000
 _SALT_BYTES = 16
 
 
@@ -143,7 +144,8 @@ class _Verification:
             directions.everything()
         else:
             chance = random.Random(options.seed)
-            directions.sample(*_segments(options.sample, chance), options.sample, chance.randbytes(_SALT_BYTES))
+            segments, of = _segments(options.sample, self._total, chance)
+            directions.sample(segments, of, options.sample, chance.randbytes(_SALT_BYTES))
         self._rechecks.drain()
         self._verified.in_motion = self._rechecks.in_motion
         return self._verified
@@ -188,7 +190,9 @@ def _passed(runtime: Runtime) -> Passed:
     return Checkpoints(state, runtime.clock).passed_us if state.exists() else lambda: None
 
 
-def _segments(percent: float, chance: random.Random) -> tuple[list[int], int]:
-    """Which segments to scan, and of how many."""
-    total = min(_MOST_SEGMENTS, round(_SAMPLED_SEGMENTS * _ALL / percent))
+def _segments(percent: float, expected: int | None, chance: random.Random) -> tuple[list[int], int]:
+    """Which segments to scan for about ``expected`` items (None: unknown), and of how many."""
+    wanted = _MOST_SAMPLED if expected is None else expected // _ITEMS_PER_SAMPLED
+    total = round(max(_FEWEST_SAMPLED, min(_MOST_SAMPLED, wanted)) * _ALL / percent)
+    total = min(_MOST_SEGMENTS, total)
     return chance.sample(range(total), max(1, round(total * percent / _ALL))), total

@@ -29,10 +29,10 @@ test: check opensearch chromium $(INFRA)/.infra
 endif
 
 test-processes:
-	$(BIN)/python -m pytest tests/process tests/recovery
+	$(BIN)/python -m pytest tests/process
 
 test-rest:
-	$(BIN)/python -m pytest tests --ignore tests/process --ignore tests/recovery --ignore tests/infra
+	$(BIN)/python -m pytest tests --ignore tests/process --ignore tests/infra
 
 ## check: lint and strict types
 check: $(VENV)/.dev

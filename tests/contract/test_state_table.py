@@ -217,16 +217,6 @@ class TestCheckpoints:
         assert checkpoints.stream() == "arn:2"
         assert checkpoints.load() == {}
 
-    def test_an_index_is_stale_from_when_it_is_said_until_reading_starts_over(self, checkpoints: Checkpoints) -> None:
-        assert checkpoints.stale() is None
-        checkpoints.save("a", Checkpoint("1"))
-        checkpoints.follow("arn:1")
-        checkpoints.mark_stale("shard a was trimmed")
-        assert checkpoints.stale() == "shard a was trimmed"
-        checkpoints.start_over()
-        assert (checkpoints.stale(), checkpoints.stream(), checkpoints.load()) == (None, None, {})
-        checkpoints.start_over()
-
     @pytest.mark.parametrize(
         ("noted", "passed_us"),
         [

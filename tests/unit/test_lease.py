@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from dynadex.progress.lease import Lease
+from dynadex.progress.lease import Holder, Lease, look
 from dynadex.progress.state_table import StateTable
 from dynadex.testing import ManualClock
 
@@ -153,6 +154,18 @@ def test_a_lease_can_be_taken_again_after_it_was_lost(first: Worker, second: Wor
     assert first.acquire()
     assert first.renew()
     assert not second.renew()
+
+
+def test_who_looks_sees_the_holder_and_when_it_last_said_so(state: InMemoryState, first: Worker) -> None:
+    assert look(state) is None
+    first.acquire()
+    first.clock.advance(5.0)
+    first.renew()
+    assert look(state) == Holder("first", datetime.fromtimestamp(first.clock.now_us() / 1e6, UTC))
+    del state.items["lease"]["renewed_at"]
+    assert look(state) == Holder("first", None)
+    first.release()
+    assert look(state) is None
 
 
 @pytest.mark.parametrize("taken_over", [False, True], ids=["no lease yet", "a silent holder"])

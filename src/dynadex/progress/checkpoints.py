@@ -123,11 +123,6 @@ class Checkpoints:
         """
         return self._state.delete(_STALE, f"{_ANSWERED} = :started", {":started": {"N": str(started_us)}})
 
-    def start_over(self) -> None:
-        """Forget the position in the stream and that the index is stale: a refill from here on makes it whole."""
-        self._forget_position()
-        self._state.delete(_STALE)
-
     def _forget_position(self) -> None:
         for shard_id in self.load():
             self.forget(shard_id)

@@ -290,6 +290,9 @@ def test_throttled_reads_are_waited_for(filled: Runtime) -> None:
                 raise SourceUnavailable("scan table", filled.sync.table, "ProvisionedThroughputExceededException")
             return scan.page(start_key, limit)
 
+        def close(self) -> None:
+            scan.close()
+
     position = run_slice(filled, Slice(), filled.clock.monotonic() + 60, pages=Throttled())
     assert position.done
     assert documents(filled) == expected()

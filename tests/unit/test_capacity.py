@@ -30,6 +30,9 @@ class Items:
         self.largest = max(self.largest, units)
         return Page([{}] * limit, self.clock.now_us(), start_key, units)
 
+    def close(self) -> None:
+        """Nothing to do."""
+
 
 @pytest.mark.parametrize("units_each", [0.1, 1.0, 7.0, 100.0])
 @pytest.mark.parametrize("allowance", [5, 50])
@@ -71,6 +74,9 @@ def test_an_empty_page_teaches_nothing() -> None:
     class Nothing:
         def page(self, start_key: Mapping[str, Any] | None, limit: int | None = None) -> Page:  # noqa: ARG002
             return Page([], clock.now_us(), {"id": {"S": "a"}}, 0.0)
+
+        def close(self) -> None:
+            """Nothing to do."""
 
     pages = ReadCapacity(10, clock).of(Nothing())
     for _ in range(3):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def read(export: Export, segment: int = 0, total: int = 1, limit: int | None = N
     pages: list[list[str]] = []
     position: Any = None
     while True:
-        page = export.pages(segment, total).page(position, limit)
+        with closing(export.pages(segment, total)) as source:
+            page = source.page(position, limit)
         assert page.requested_at_us == AT_US
         pages.append([item["id"]["S"] for item in page.items])
         position = json.loads(json.dumps(page.last_evaluated_key))
@@ -87,11 +89,11 @@ def test_pages_that_follow_each_other_do_not_begin_a_file_anew(folder: Path, mon
 
 
 def test_a_page_can_be_had_again(folder: Path) -> None:
-    pages = opened(folder).pages()
-    first = pages.page(None, 3)
-    second = pages.page(first.last_evaluated_key, 3)
-    assert pages.page(first.last_evaluated_key, 3) == second
-    assert pages.page(None, 3) == first
+    with closing(opened(folder).pages()) as pages:
+        first = pages.page(None, 3)
+        second = pages.page(first.last_evaluated_key, 3)
+        assert pages.page(first.last_evaluated_key, 3) == second
+        assert pages.page(None, 3) == first
 
 
 def test_an_export_is_found_below_the_folder_given(tmp_path: Path, folder: Path) -> None:
@@ -156,6 +158,10 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "incremental": (_change_summary(exportType="INCREMENTAL_EXPORT"), "its exportType is INCREMENTAL_EXPORT"),
     "no time": (_change_summary(exportTime=None), "lacks something: KeyError"),
     "broken list": (lambda f: void((f / "manifest-files.json").write_text("[]\n")), "holds no JSON object"),
+    "list cut": (
+        lambda f: void((f / "manifest-files.json").write_text((f / "manifest-files.json").read_text().split("\n")[0])),
+        "hold 4 items, not 10",
+    ),
     "file missing": (lambda folder: _first_file(folder).unlink(), "data/0+.json.gz is missing.*Copy the export"),
     "file cut": (_truncate, "data/0+.json.gz is damaged"),
     "file not packed": (lambda folder: void(_first_file(folder).write_bytes(b'{"Item": {}}\n')), "is damaged"),

@@ -8,6 +8,8 @@ more, from where it begins; replays change nothing, and the delete is among them
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from dynadex import clients
 from dynadex.clock import Backoff
@@ -17,6 +19,7 @@ from dynadex.run.patience import Patience
 from dynadex.run.records import apply_records
 from dynadex.run.wiring import Runtime
 from dynadex.source.shard_reader import ShardReader, StreamTrimmedError, list_shards
+from dynadex.source.shards import Shard
 from dynadex.source.stream_event import Record, time_us
 
 _HOUR_US = 3_600_000_000
@@ -49,41 +52,69 @@ def catch_up(runtime: Runtime, since_us: int, on_progress: Callable[[Tally], Non
     arn = runtime.description.usable_stream()
     patience = Patience(lambda _: None, runtime.clock)
     total = Tally()
-    # In any order: versions settle what a parent's record says after its child's.
-    for shard in patience(lambda: list_shards(streams, arn)):
-        for records in _read(runtime, patience, ShardReader(streams, arn, shard.shard_id, None)):
+    for shard in in_order(patience(lambda: list_shards(streams, arn))):
+        for records in _read(runtime, patience, partial(ShardReader, streams, arn, shard.shard_id, None), shard):
             late = [one for one in records if _time_us(one) >= since_us - runtime.timing.margin_us]
             if late:
-                total.add(_applied(runtime, late))
+                total.add(_applied(runtime, patience, late))
                 on_progress(total)
     check_age(since_us, runtime.clock.now_us(), _KEPT_HOURS)
     return total
 
 
-def _read(runtime: Runtime, patience: Patience, reader: ShardReader) -> Iterator[Sequence[Record]]:
-    """A shard's records from its beginning up to now, or its end."""
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A shard of a listing; ``closed``: others follow it, so that it has an end."""
+
+    shard_id: str
+    closed: bool
+
+
+def in_order(shards: Sequence[Shard]) -> list[Listed]:
+    """Parents before their children, whatever order they were listed in. Pure.
+
+    The other way round, a delete could be applied, its tombstone be forgotten, and an older put come after it.
+    """
+    parents = {shard.parent for shard in shards}
+    waiting, listed = list(shards), list[Listed]()
+    while waiting:
+        unread = {shard.shard_id for shard in waiting}
+        ready = [shard for shard in waiting if shard.parent not in unread]
+        listed += [Listed(shard.shard_id, shard.shard_id in parents) for shard in ready]
+        waiting = [shard for shard in waiting if shard not in ready]
+    return listed
+
+
+def _read(
+    runtime: Runtime, patience: Patience, open_reader: Callable[[], ShardReader], shard: Listed
+) -> Iterator[Sequence[Record]]:
+    """A shard's records from its beginning to its end or, where it is still written to, up to now."""
     until_us = runtime.clock.now_us()
-    empty = 0
-    while empty < _EMPTY_READS:
+    reader, started, empty = open_reader(), False, 0
+    while shard.closed or empty < _EMPTY_READS:
         runtime.clock.sleep(_EMPTY_SECONDS if empty else 0)
         try:
-            read = patience(lambda: reader.read(_MOST_RECORDS))
+            read = patience(lambda: reader.read(_MOST_RECORDS))  # noqa: B023 - called at once
         except StreamTrimmedError:
-            # What is trimmed is more than 24 hours old, and so older than the export, as is checked at the end.
-            return
+            if not started:
+                # Nothing of it is left: all of it is more than 24 hours old, older than the export.
+                return
+            reader, started = open_reader(), False
+            continue
+        started = True
         yield read.records
-        # An open shard answers with nothing now and then, although there is more.
+        # A shard answers with nothing now and then, although there is more.
         empty = 0 if read.records else empty + 1
-        if read.ended or (read.records and _time_us(read.records[-1]) > until_us):
+        if read.ended or (not shard.closed and read.records and _time_us(read.records[-1]) > until_us):
             return
 
 
-def _applied(runtime: Runtime, records: Sequence[Record]) -> Tally:
+def _applied(runtime: Runtime, patience: Patience, records: Sequence[Record]) -> Tally:
     backoff = Backoff()
     done = Tally()
     for attempt in range(_ATTEMPTS):
         deadline = runtime.clock.monotonic() + runtime.settings.longest_invocation_seconds
-        tally = apply_records(runtime.indexer, records, deadline)
+        tally = patience(lambda: apply_records(runtime.indexer, records, deadline))  # noqa: B023 - called at once
         done.add(tally)
         if not tally.failed:
             return done

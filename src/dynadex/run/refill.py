@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -173,7 +174,6 @@ class Load:
         try:
             counts = dict(known.counts) if known else {}
             position = first if known is None else replace(Slice.from_event(known.event), done=known.done)
-            pages = self._pages(first)
 
             def on_page(after: Slice, page: Page, tally: Tally) -> None:
                 counts["items"] = counts.get("items", 0) + len(page.items)
@@ -185,9 +185,10 @@ class Load:
                     progress.tally.add(tally)
                     self._report.on_progress(progress)
 
-            while not position.done:
-                stop_at = self._runtime.clock.monotonic() + self._runtime.settings.slice_seconds
-                position = run_slice(self._runtime, position, stop_at, on_page, pages)
+            with closing(self._pages(first)) as pages:
+                while not position.done:
+                    stop_at = self._runtime.clock.monotonic() + self._runtime.settings.slice_seconds
+                    position = run_slice(self._runtime, position, stop_at, on_page, pages)
         except BaseException as error:  # noqa: BLE001 - raised by run, in the thread that waits
             self._errors.append(error)
             self._stop.set()

@@ -52,3 +52,6 @@ class _Paced:
 
     def page(self, start_key: Mapping[str, Any] | None, limit: int | None = None) -> Page:
         return self._capacity.page(self._pages, start_key, limit)
+
+    def close(self) -> None:
+        self._pages.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -67,9 +68,13 @@ class Export:
         try:
             time = datetime.fromisoformat(summary["exportTime"])
             table = str(summary["tableArn"]).rpartition("/")[2]
-            return cls(files, table, _microseconds(time), int(summary["itemCount"]), data)
+            count = int(summary["itemCount"])
         except (KeyError, TypeError, ValueError) as error:
             raise _unusable(files, f"its manifest-summary.json lacks something: {error!r}") from error
+        if count != sum(one.items for one in data):
+            listed_count = f"{sum(one.items for one in data):,} items, not {count:,}"
+            raise _unusable(files, f"the files in its manifest-files.json hold {listed_count}")
+        return cls(files, table, _microseconds(time), count, data)
 
     def check_table(self, name: str) -> None:
         """Raise SourceError unless it was made of this table."""
@@ -90,6 +95,7 @@ class ExportPages:
     def __init__(self, export: Export, data: Sequence[DataFile]) -> None:
         self._export = export
         self._data = data
+        self._stream = ExitStack()
         self._lines: Iterator[bytes] = iter(())
         self._at: tuple[int, int] | None = None
 
@@ -114,8 +120,15 @@ class ExportPages:
         next_key = {"File": {"N": str(file)}, "Line": {"N": str(line)}} if file < len(self._data) else None
         return Page(items, self._export.export_time_us, next_key, 0.0)
 
+    def close(self) -> None:
+        """Close the file that is read."""
+        self._stream.close()
+
     def _opened(self, file: int, line: int) -> Iterator[bytes]:
-        return islice(self._export.files.lines(self._data[file].name), line, None)
+        self._stream.close()
+        lines = self._export.files.lines(self._data[file].name)
+        self._stream.callback(lines.close)
+        return islice(lines, line, None)
 
     def _item(self, file: int, number: int, line: bytes) -> Item:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
@@ -26,7 +26,7 @@ class Files(Protocol):
         """A small file as a whole; None when it is not there."""
         ...
 
-    def lines(self, name: str) -> Iterator[bytes]:
+    def lines(self, name: str) -> Generator[bytes, None, None]:
         """The lines of a file packed with gzip, as they are read. Raises SourceError."""
         ...
 
@@ -50,7 +50,7 @@ class Folder:
         path = self._path / name
         return path.read_bytes() if path.exists() else None
 
-    def lines(self, name: str) -> Iterator[bytes]:
+    def lines(self, name: str) -> Generator[bytes, None, None]:
         try:
             with (self._path / name).open("rb") as packed:
                 yield from _unpacked(packed, self.where, name)
@@ -90,7 +90,7 @@ class Bucket:
                 raise
             return bytes(body.read())
 
-    def lines(self, name: str) -> Iterator[bytes]:
+    def lines(self, name: str) -> Generator[bytes, None, None]:
         with _translated(self.where):
             try:
                 body = self._client.get_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")["Body"]
@@ -116,7 +116,7 @@ def missing(where: str, name: str) -> SourceError:
     return SourceError("read export", where, f"{name} is missing", "Copy the export as a whole, or export anew.")
 
 
-def _unpacked(packed: IO[bytes], where: str, name: str) -> Iterator[bytes]:
+def _unpacked(packed: IO[bytes], where: str, name: str) -> Generator[bytes, None, None]:
     try:
         with gzip.GzipFile(fileobj=packed) as file:
             yield from file

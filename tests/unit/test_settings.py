@@ -29,6 +29,7 @@ SET: dict[str, tuple[dict[str, str], Any]] = {
     "slice_seconds": ({"DYNADEX_SLICE_SECONDS": "60"}, 60.0),
     "request_timeout_seconds": ({"DYNADEX_REQUEST_TIMEOUT_SECONDS": "5"}, 5.0),
     "poll_seconds": ({"DYNADEX_POLL_SECONDS": "0.1"}, 0.1),
+    "ready_lag_seconds": ({"DYNADEX_READY_LAG_SECONDS": "15"}, 15.0),
 }
 NUMBERS = [field.name for field in fields(Settings) if isinstance(field.default, int | float)]
 MAY_BE_ZERO = {"clock_skew_seconds", "batch_window_seconds"}

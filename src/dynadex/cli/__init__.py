@@ -9,7 +9,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dynadex import __version__
-from dynadex.cli import demo, indexes, local, rebuild, redrive, refill, run, status, verify
+from dynadex.cli import demo, deploy, indexes, local, rebuild, redrive, refill, run, status, verify
 from dynadex.errors import DynadexError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command()(indexes.retire)
 app.command()(verify.verify)
 app.command()(redrive.redrive)
 app.command()(redrive.resync)
+app.command()(deploy.deploy)
 app.add_typer(local.app, name="local")
 
 

@@ -21,6 +21,7 @@ from dynadex.demo.songs import lessons
 from dynadex.errors import DynadexError, LocalStackError
 from dynadex.local.stack import LocalStack
 from dynadex.run.follow import follow
+from dynadex.run.freshness import StateFreshness
 from dynadex.run.wiring import Runtime, connect
 from dynadex.search.api import create_app
 from dynadex.settings import Settings
@@ -79,7 +80,10 @@ def run_demo(options: DemoOptions, stop: threading.Event, talk: DemoTalk) -> Non
             _await_indexed(runtime, loaded, stop, check, talk.on_indexed)
             if stop.is_set():
                 return
-            app = create_app(sync, runtime.index, runtime.table, runtime.description.schema)
+            app = create_app(
+                sync, runtime.index, runtime.table, runtime.description.schema,
+                StateFreshness(runtime.state(), runtime.clock, has_worker=True), settings.ready_lag_seconds,
+            )  # fmt: skip
             with _serving(uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")), sock):
                 talk.on_ready(f"http://{HOST}:{sock.getsockname()[1]}")
                 while not stop.wait(_WATCH_SECONDS):

@@ -27,6 +27,7 @@ from dynadex.errors import SearchError, SourceError
 from dynadex.search import offer, query
 from dynadex.search.answer import answer
 from dynadex.search.guard import Guard
+from dynadex.search.health import MOST_LAG_SECONDS, Freshness, Health
 from dynadex.search.items import item_for, key_for
 from dynadex.search.problems import Problem, bad_request
 from dynadex.source.attribute_values import plain
@@ -61,9 +62,20 @@ class Items(Protocol):
         """Delete one item; False when there was none."""
 
 
-def create_app(sync: Sync, index: Index, table: Items, schema: KeySchema) -> Starlette:
-    """The service for one Sync, as an ASGI application."""
+def create_app(
+    sync: Sync,
+    index: Index,
+    table: Items,
+    schema: KeySchema,
+    freshness: Freshness | None = None,
+    ready_lag_seconds: float = MOST_LAG_SECONDS,
+) -> Starlette:
+    """The service for one Sync, as an ASGI application.
+
+    It is not ready with a larger lag than ``ready_lag_seconds``; without ``freshness`` the lag is not known.
+    """
     service = _Service(sync, index, table, schema)
+    health = _Health(Health(sync.index, index, freshness, ready_lag_seconds))
     document = "/api/documents/{id:path}"
     return Starlette(
         routes=[
@@ -72,6 +84,8 @@ def create_app(sync: Sync, index: Index, table: Items, schema: KeySchema) -> Sta
             Route(document, service.read, methods=["GET"]),
             Route(document, service.write, methods=["PUT"]),
             Route(document, service.delete, methods=["DELETE"]),
+            Route("/health/live", health.live),
+            Route("/health/ready", health.ready),
             Mount("/", StaticFiles(directory=PAGE, html=True)),
         ],
         middleware=[Middleware(Guard)],
@@ -126,6 +140,20 @@ class _Service:
         if not self._table.delete(key_for(self._schema, request.path_params["id"])):
             raise _no_such_item()
         return Response(status_code=204)
+
+
+class _Health:
+    """The endpoints that load balancers ask."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    async def live(self, request: Request) -> Response:  # noqa: ARG002 - Starlette passes it
+        return _json({"status": "live"})
+
+    async def ready(self, request: Request) -> Response:  # noqa: ARG002 - Starlette passes it
+        found = await self._health.ready()
+        return _json(found.as_json(), 503 if found.reasons else 200)
 
 
 async def _body(request: Request) -> bytes:

@@ -1,0 +1,91 @@
+"""`dynadex deploy` says what it runs, runs just that, and says what is missing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_NPX = """#!{python}
+import json, os, sys
+print(json.dumps([os.getcwd(), *sys.argv[1:]]))
+sys.exit(7)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "songs.py").write_text("from dynadex import Sync\nsync = Sync(table='songs', index='tunes')\n")
+    (tmp_path / "infra").mkdir()
+    (tmp_path / "infra" / "cdk.json").write_text("{}")
+    (tmp_path / "bin").mkdir()
+    npx = tmp_path / "bin" / "npx"
+    npx.write_text(_NPX.format(python=sys.executable))
+    npx.chmod(0o755)
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str, path: str = "bin") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dynadex", "deploy", *arguments],
+        cwd=folder,
+        env={"PATH": str(folder / path), "AWS_PROFILE": "staging"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_it_runs_what_it_says_where_it_says_and_ends_as_that_ends(folder: Path) -> None:
+    done = run(folder, "songs:sync", "--region", "us-east-1", "--region", "eu-west-1", "--yes")
+    assert done.returncode == 7
+    where, *arguments = json.loads(done.stdout)
+    assert where == str(folder / "infra")
+    assert arguments == [
+        "--yes", "aws-cdk@2", "deploy", "--all", "-c", "sync=songs:sync", "-c", "regions=us-east-1,eu-west-1",
+        "--require-approval", "never",
+    ]  # fmt: skip
+    told = done.stderr.splitlines()
+    assert told[0] == "dynadex: table songs, index tunes; profile staging"
+    assert told[1] == f"dynadex: in {folder / 'infra'}: npx {' '.join(arguments)}"
+
+
+def test_the_app_runs_with_the_environment_that_make_installed(folder: Path) -> None:
+    python = folder / ".venv-infra" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    done = run(folder, "songs:sync", "--yes")
+    assert json.loads(done.stdout)[7:9] == ["--app", f"{python} app.py"]
+
+
+def test_it_removes_what_was_deployed(folder: Path) -> None:
+    done = run(folder, "songs:sync", "--destroy", "--existing-table", "--yes")
+    assert json.loads(done.stdout)[3:] == [
+        "destroy", "--all", "-c", "sync=songs:sync", "-c", "existing_table=yes", "--force"
+    ]  # fmt: skip
+
+
+def test_a_dry_run_runs_nothing(folder: Path) -> None:
+    done = run(folder, "songs:sync", "--dry-run", path="nowhere")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "npx --yes aws-cdk@2 deploy --all -c sync=songs:sync" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path", "told"),
+    [
+        (["songs:sync"], "bin", "cannot deploy songs:sync: nobody is there to be asked. Say so with --yes."),
+        (["songs:sync", "--yes"], "nowhere", "cannot run the CDK CLI: npx is not installed. Install Node.js"),
+        (["songs:sync", "--yes", "--app", "none"], "bin", "/none: there is no cdk.json. Run it in a clone of dynadex"),
+        (["tunes:sync", "--yes"], "bin", "cannot load tunes:sync: there is no module 'tunes'"),
+    ],
+)
+def test_what_is_missing_is_named(folder: Path, arguments: list[str], path: str, told: str) -> None:
+    done = run(folder, *arguments, path=path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert told in done.stderr

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol
 
 from dynadex.change import Change, Item
-from dynadex.clock import Clock
+from dynadex.clock import Clock, iso
 from dynadex.document.body import Built
 from dynadex.document.identity import KeySchema, document_id
 from dynadex.document.versioning import Timing, is_stale, latest, read_version
@@ -216,7 +215,7 @@ class Indexer:
         self, index: str, identity: str, key: Item | None, reason: str, sequence_number: str | None = None
     ) -> DeadLetter:
         """A dead letter of now."""
-        now = datetime.fromtimestamp(self._clock.now_us() / 1e6, UTC).isoformat(timespec="milliseconds")
+        now = iso(self._clock.now_us())
         return DeadLetter(index, identity, key, reason, sequence_number, now)
 
     def park(self, letters: Sequence[DeadLetter], tally: Tally) -> str:

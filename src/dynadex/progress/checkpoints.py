@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from dynadex.clock import Clock
+from dynadex.clock import Clock, iso
 from dynadex.progress.state_table import StateTable
 
 _PREFIX = "checkpoint/"
@@ -45,7 +44,7 @@ class Checkpoints:
 
     def save(self, shard_id: str, checkpoint: Checkpoint) -> None:
         """Keep a shard's progress."""
-        now = datetime.fromtimestamp(self._clock.now_us() / 1e6, UTC).isoformat(timespec="milliseconds")
+        now = iso(self._clock.now_us())
         values: dict[str, Any] = {"finished": {"BOOL": checkpoint.finished}, "saved_at": {"S": now}}
         if checkpoint.position is not None:
             values["position"] = {"S": checkpoint.position}

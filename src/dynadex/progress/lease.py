@@ -8,9 +8,9 @@ and nothing else: the convergence rule makes both harmless.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from dynadex.clock import Clock
+from dynadex.clock import Clock, iso
 from dynadex.progress.state_table import StateTable
 
 _LEASE = "lease"
@@ -85,7 +85,7 @@ class Lease:
         return item["holder"]["S"] if item else ""
 
     def _take(self, condition: str, parameters: dict[str, dict[str, str]]) -> bool:
-        now = datetime.fromtimestamp(self._clock.now_us() / 1e6, UTC).isoformat(timespec="milliseconds")
+        now = iso(self._clock.now_us())
         values = {"holder": {"S": self.owner}, "beat": {"N": str(self._beat + 1)}, "renewed_at": {"S": now}}
         taken = self._state.put(_LEASE, values, condition, parameters) or self._holds(values)
         if taken:

@@ -6,11 +6,10 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dynadex import clients
-from dynadex.clock import Clock
+from dynadex.clock import Clock, iso
 from dynadex.index.sweep import Swept
 from dynadex.index.tally import Tally
 from dynadex.progress.history import History
@@ -208,8 +207,8 @@ class Load:
 def summary(clock: Clock, done: Refilled) -> dict[str, Any]:
     """A refill in numbers, for `dynadex status`."""
     return {
-        "started_at": _iso(done.plan.started_at_us),
-        "finished_at": _iso(clock.now_us()),
+        "started_at": iso(done.plan.started_at_us),
+        "finished_at": iso(clock.now_us()),
         "indexes": list(done.plan.indexes),
         "items": done.progress.items,
         "written": done.progress.tally.applied,
@@ -241,7 +240,3 @@ def _progress(known: Iterable[SegmentState], total: int | None) -> Progress:
             setattr(counted, name, state.counts.get(name, 0))
         progress.tally.add(counted)
     return progress
-
-
-def _iso(time_us: int) -> str:
-    return datetime.fromtimestamp(time_us / 1e6, UTC).isoformat(timespec="seconds")

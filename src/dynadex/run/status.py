@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
+from dynadex.clock import iso
 from dynadex.document.versioning import MICROSECONDS
 from dynadex.index.generations import generations
 from dynadex.progress.checkpoints import Checkpoint, Checkpoints, passed_by
@@ -144,11 +144,6 @@ def attention(found: Status, max_lag_seconds: float | None = None) -> tuple[str,
         "stale": found.stale is not None,
     }
     return tuple(what for what, is_needed in needed.items() if is_needed)
-
-
-def iso(time_us: int) -> str:
-    """A time in microseconds since the epoch as ISO time in UTC, to the millisecond."""
-    return datetime.fromtimestamp(time_us / MICROSECONDS, UTC).isoformat(timespec="milliseconds")
 
 
 def _indexes(runtime: Runtime) -> tuple[IndexStatus, ...]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
+from dynadex.clock import iso
 from dynadex.document.body import NOT_INDEXED
 from dynadex.errors import DynadexError, SearchError
 from dynadex.progress.checkpoints import Checkpoints
@@ -109,7 +109,7 @@ def remember(runtime: Runtime, verified: Verified) -> None:
     """Keep the result for `dynadex status`, unless it is that of a sample. Raises StateError."""
     if verified.sample is None:
         runtime.state().ensure()
-        finished_at = datetime.fromtimestamp(runtime.clock.now_us() / 1e6, UTC).isoformat(timespec="seconds")
+        finished_at = iso(runtime.clock.now_us())
         History(runtime.state()).note("verify", {"finished_at": finished_at, **verified.summary()})
 
 

@@ -13,7 +13,7 @@ from dynadex_infra.settings import SyncCode
 from dynadex_infra.stream_indexer import StreamIndexer
 
 _WIDTH = 8
-_COUNTED = ("ChangesApplied", "Stale", "Reconciled", "NotIndexed", "Parked", "Failed")
+_COUNTED = ("ChangesApplied", "Stale", "Reconciled", "NotIndexed", "Parked", "Failed", "Retries")
 
 
 class PathOfAChange(Construct):
@@ -34,7 +34,8 @@ class PathOfAChange(Construct):
         rows = [
             [_written(code), _waiting(code, indexer), _function(indexer)],
             [_applied(code), _letters(indexer), _refills(refill)],
-            [_cluster(domain), _searches(domain), _answers(service)],
+            [_cluster(domain), _bulks(code), _searches(domain)],
+            [_answers(service)],
         ]
         self.dashboard = cloudwatch.Dashboard(self, "Dashboard", widgets=[[*row] for row in rows])
 
@@ -82,6 +83,12 @@ def _refills(refill: Refill) -> cloudwatch.GraphWidget:
 def _cluster(domain: DomainReference) -> cloudwatch.GraphWidget:
     names = ("ClusterStatus.red", "ClusterStatus.yellow", "CPUUtilization", "JVMMemoryPressure")
     return _graph("5 The search cluster", *(domain_metric(domain.name, name) for name in names))
+
+
+def _bulks(code: SyncCode) -> cloudwatch.GraphWidget:
+    statistics = ("Average", "Maximum")
+    longest = (sync_metric(code.reference, code.index, "BulkSeconds", statistic) for statistic in statistics)
+    return _graph("The longest bulk request of a batch", *longest)
 
 
 def _searches(domain: DomainReference) -> cloudwatch.GraphWidget:

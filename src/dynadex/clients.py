@@ -49,6 +49,11 @@ def s3(settings: Settings) -> Any:
     return _aws("s3", settings)
 
 
+def cloudwatch(settings: Settings) -> Any:
+    """A CloudWatch client, for what the functions have reported."""
+    return _aws("cloudwatch", settings)
+
+
 def opensearch(settings: Settings) -> OpenSearch:
     """An OpenSearch client: never retries by itself (the writer does), reads numbers exactly, signs where it must.
 

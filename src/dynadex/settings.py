@@ -28,7 +28,7 @@ class Settings:
     """DYNADEX_OPENSEARCH_AUTH: sigv4 signs each request to the search cluster with the AWS credentials, none does not;
     auto signs for hosts of Amazon OpenSearch Service, unless the URL holds a user."""
     dynamodb_url: str | None = None
-    """DYNADEX_DYNAMODB_URL: endpoint of the DynamoDB API, its streams and SQS; unset means AWS."""
+    """DYNADEX_DYNAMODB_URL: endpoint of the DynamoDB API, its streams, SQS and CloudWatch; unset means AWS."""
     region: str | None = None
     """AWS_REGION, else AWS_DEFAULT_REGION: region of the table; us-east-1 for a loopback endpoint."""
     state_table: str | None = None

@@ -183,11 +183,11 @@ def test_one_dead_letter_is_enough_to_ring(assembly: Assembly, name: str) -> Non
 
 
 def test_the_dashboard_shows_the_metrics_that_the_function_prints(assembly: Assembly) -> None:
-    from dynadex.index.tally import Tally
+    from dynadex.index.tally import Bulks, Tally
     from dynadex.run.function import NAMESPACE, counts
 
     body = json.dumps(only(assembly, "AWS::CloudWatch::Dashboard")["DashboardBody"])
-    for metric in counts(Tally(newest_us=1), 1.0):
+    for metric in counts(Tally(newest_us=1), Bulks(longest_seconds=1.0), 1.0):
         assert f'\\\\\\"{NAMESPACE}\\\\\\",\\\\\\"{metric}\\\\\\"' in json.dumps(body)
 
 

@@ -44,6 +44,9 @@ class Page:
     def delete(self, identity: str) -> None:
         self._call("DELETE", f"/api/documents/{identity}")
 
+    def health(self, which: str) -> Any:
+        return self._call("GET", f"/health/{which}")
+
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, content, {"Content-Type": "application/json"}, method=method)
@@ -123,6 +126,13 @@ def test_a_lesson_is_found_changed_and_gone_within_two_seconds(page: Page) -> No
     with pytest.raises(urllib.error.HTTPError, match="404") as refused:
         page.get("mine")
     refused.value.close()
+
+
+def test_it_is_live_and_ready(page: Page) -> None:
+    assert page.health("live") == {"status": "live"}
+    ready = page.health("ready")
+    assert ready["status"] == "ready"
+    assert 0.0 <= ready["lag_seconds"] < READY_SECONDS
 
 
 def test_it_says_what_it_does_and_prints_nothing_but_where_it_is_ready(demo: Running) -> None:

@@ -8,12 +8,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from dynadex import clients
 from dynadex.demo.songs import lessons
 from dynadex.progress.checkpoints import Checkpoints
 from dynadex.progress.state_table import StateTable
 from dynadex.run.follow import follow
+from dynadex.run.function import NAMESPACE, SERVICE
 from dynadex.testing import ManualClock
 from tests.process.conftest import SceneMaker
 from tests.process.processes import Commands, wait_for
@@ -124,6 +127,36 @@ def test_once_all_is_well_the_exit_code_is_0(make_scene: SceneMaker, commands: C
     assert stopped["last"]["refill"]["items"] == 5
     Checkpoints(state(scene), ManualClock()).mark_stale("shard a was trimmed")
     assert "! stale        shard a was trimmed" in status(commands, scene, code=1)
+
+
+def test_where_functions_do_the_work_it_tells_what_they_reported(make_scene: SceneMaker, commands: Commands) -> None:
+    scene = make_scene("status-functions")
+    scene.create_table()
+    assert commands.start("refill", REFERENCE, **scene.variables).wait() == 0
+    nothing = f"  function     last hour: nothing reported by functions deployed as {REFERENCE}"
+    assert nothing in status(commands, scene, code=0).splitlines()
+    now = datetime.now(UTC)
+    report(scene, now, ChangesApplied=1000, Parked=0, Failed=2, LagSeconds=1.25)
+    report(scene, now - timedelta(minutes=10), ChangesApplied=234, Parked=1, Failed=0, LagSeconds=7.5)
+    report(scene, now - timedelta(minutes=70), ChangesApplied=9000, Parked=90, Failed=90, LagSeconds=900.0)
+    report(scene, now, "another:sync", ChangesApplied=9000, Parked=90, Failed=90, LagSeconds=900.0)
+    lines = status(commands, scene, "--max-lag", "8", code=0).splitlines()
+    assert "  lag          at most 7.5 s in the last hour" in lines
+    assert "  function     last hour: 1,234 changes applied, lag at most 7.5 s, 1 parked, 2 failed" in lines
+    found = status_json(commands, scene, "--max-lag", "7", code=1)
+    assert found["attention"] == ["lag"]
+    assert found["function"] == {"applied": 1234, "parked": 1, "failed": 2, "lag_seconds": 7.5, "unknown": None}
+
+
+def report(scene: Scene, at: datetime, reference: str = REFERENCE, **metrics: float) -> None:
+    """Metrics as a function prints them."""
+    about = {"service": SERVICE, "sync": reference, "index": scene.name}
+    dimensions = [{"Name": name, "Value": value} for name, value in about.items()]
+    data = [
+        {"MetricName": name, "Dimensions": dimensions, "Timestamp": at, "Value": value}
+        for name, value in metrics.items()
+    ]
+    clients.cloudwatch(scene.settings).put_metric_data(Namespace=NAMESPACE, MetricData=data)
 
 
 def test_a_backend_that_is_away_is_an_error(make_scene: SceneMaker, commands: Commands) -> None:

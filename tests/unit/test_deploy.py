@@ -70,6 +70,20 @@ def test_it_removes_what_was_deployed(folder: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("arguments", "handed_on"),
+    [
+        (["--concurrency", "2"], ["--all", "-c", "sync=songs:sync", "--force", "--concurrency", "2"]),
+        (["Dynadex*", "--verbose"], ["-c", "sync=songs:sync", "--force", "Dynadex*", "--verbose"]),
+    ],
+)
+def test_more_arguments_are_handed_on_and_stacks_named_in_them_are_instead_of_all(
+    folder: Path, arguments: list[str], handed_on: list[str]
+) -> None:
+    done = run(folder, "songs:sync", "--destroy", "--yes", "--", *arguments)
+    assert json.loads(done.stdout)[4:] == handed_on
+
+
 def test_a_dry_run_runs_nothing(folder: Path) -> None:
     done = run(folder, "songs:sync", "--dry-run", path="nowhere")
     assert (done.returncode, done.stdout) == (0, "")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +17,10 @@ import pytest
 
 from dynadex import Sync, clients
 from dynadex.change import Item
-from dynadex.errors import DeclarationError, SearchError
-from dynadex.index.tally import Tally
+from dynadex.errors import DeclarationError, SearchError, SearchUnavailable
+from dynadex.index.tally import Bulks, Tally
 from dynadex.run import function, lambda_handlers, wiring
+from dynadex.run.freshness import StateFreshness
 from dynadex.testing import InMemoryIndex, InMemoryTable
 
 SECRET = "hunter2-nobody-may-read-this"
@@ -35,6 +38,16 @@ class Deployed:
 
     def event(self) -> dict[str, Any]:
         return {"Records": self.table.records()}
+
+
+@pytest.fixture(autouse=True)
+def event_loop() -> Iterator[None]:
+    """The one that a function's process has for good, here closed after each test."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 @pytest.fixture
@@ -81,7 +94,32 @@ def test_a_stream_batch_is_applied_and_measured(deployed: Deployed, capsys: pyte
     assert set(metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == {"service", "sync", "index"}
     assert (metrics["ChangesApplied"], metrics["Parked"], metrics["Failed"]) == ([2.0], [0.0], [0.0])
     assert metrics["LagSeconds"][0] >= 0
+    assert metrics["Retries"] == [0.0]
     assert metrics["index"] == "lessons"
+
+
+def test_a_busy_cluster_is_measured_per_invocation(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    function.prepare({}, CONTEXT)
+    take, away = deployed.index.bulk, [True]
+
+    def bulk(*arguments: Any) -> Any:
+        # On a clock that reads milliseconds, too, it has taken some time.
+        time.sleep(0.002)
+        if away and away.pop():
+            raise SearchUnavailable("write to index", "lessons", "503")
+        return take(*arguments)
+
+    monkeypatch.setattr(deployed.index, "bulk", bulk)
+    deployed.table.put(item("1", title="Reel"))
+    deployed.table.put(item("2", title="Jig"))
+    for _ in range(2):
+        assert function.stream(deployed.event(), CONTEXT) == {"batchItemFailures": []}
+    first, second = (line for line in lines(capsys.readouterr().out) if "_aws" in line)
+    assert (first["Retries"], second["Retries"]) == ([2.0], [0.0])
+    assert 0.002 <= first["BulkSeconds"][0] < 60
+    assert {"Name": "BulkSeconds", "Unit": "Seconds"} in first["_aws"]["CloudWatchMetrics"][0]["Metrics"]
 
 
 def test_a_log_line_tells_counts_and_no_values(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,6 +179,18 @@ def test_searches_and_documents_are_served_to_an_http_api(deployed: Deployed) ->
     assert not page["isBase64Encoded"]
 
 
+@pytest.mark.parametrize(("state_table", "status"), [("", 200), ("lessons-dynadex", 503)])
+def test_readiness_is_told_of_the_state_table_that_is_named(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, state_table: str, status: int
+) -> None:
+    monkeypatch.setattr(deployed.index, "search", lambda *_: {}, raising=False)
+    monkeypatch.setattr(StateFreshness, "lag_seconds", lambda _: None)
+    monkeypatch.setattr(StateFreshness, "stale", lambda _: "changes were lost")
+    monkeypatch.setenv("DYNADEX_STATE_TABLE", state_table)
+    assert function.search(request("GET", "/health/ready"), CONTEXT)["statusCode"] == status
+    assert function.search(request("GET", "/health/live"), CONTEXT)["statusCode"] == 200
+
+
 def request(method: str, path: str, body: str | None = None) -> dict[str, Any]:
     """A request as an HTTP API hands it on, in its payload format 2.0."""
     http = {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test"}
@@ -157,9 +207,19 @@ def request(method: str, path: str, body: str | None = None) -> dict[str, Any]:
 
 
 def test_the_lag_is_of_the_newest_change_applied() -> None:
-    assert function.counts(Tally(applied=1, newest_us=1_000_000), now=3.5)["LagSeconds"] == 2.5
-    assert function.counts(Tally(applied=1, newest_us=9_000_000), now=3.5)["LagSeconds"] == 0
-    assert "LagSeconds" not in function.counts(Tally(), now=3.5)
+    assert function.counts(Tally(applied=1, newest_us=1_000_000), Bulks(), now=3.5)["LagSeconds"] == 2.5
+    assert function.counts(Tally(applied=1, newest_us=9_000_000), Bulks(), now=3.5)["LagSeconds"] == 0
+    assert "LagSeconds" not in function.counts(Tally(), Bulks(), now=3.5)
+
+
+def test_nothing_written_is_no_latency() -> None:
+    assert "BulkSeconds" not in function.counts(Tally(), Bulks(), now=3.5)
+    bulks = Bulks()
+    bulks.add(0.25, 0)
+    bulks.add(1.5, 3)
+    bulks.add(0.5, 2)
+    told = function.counts(Tally(), bulks, now=3.5)
+    assert (told["BulkSeconds"], told["Retries"]) == (1.5, 5)
 
 
 def test_what_other_modules_log_goes_the_same_way(

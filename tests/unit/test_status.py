@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dynadex.cli.status import table
+from dynadex.run.function_status import FunctionStatus
 from dynadex.run.status import (
     IndexStatus,
     ParkedStatus,
@@ -76,6 +77,44 @@ def test_what_needs_attention(change: dict[str, Any], expected: tuple[str, ...])
 @pytest.mark.parametrize(("lag", "marked"), [(4.0, False), (5.0, False), (5.1, True), (None, True)])
 def test_a_lag_is_too_large_above_a_limit_and_where_nobody_knows_it(lag: float | None, marked: bool) -> None:
     assert attention(replace(WELL, lag_seconds=lag), 5.0) == (("lag",) if marked else ())
+
+
+@pytest.mark.parametrize(("lag", "marked"), [(5.0, False), (5.1, True), (None, True)])
+def test_the_lag_of_functions_counts_where_no_worker_has_reported(lag: float | None, marked: bool) -> None:
+    found = replace(WELL, lag_seconds=None, function=FunctionStatus(1, 0, 0, lag))
+    assert attention(found, 5.0) == (("lag",) if marked else ())
+    assert attention(replace(found, lag_seconds=1.0), 5.0) == ()
+
+
+@pytest.mark.parametrize(
+    ("function", "lag", "row"),
+    [
+        (
+            FunctionStatus(12_345, 0, 2, 1.2),
+            "at most 1.2 s in the last hour",
+            "last hour: 12,345 changes applied, lag at most 1.2 s, 0 parked, 2 failed",
+        ),
+        (
+            FunctionStatus(0, 3, 0, None),
+            "unknown: no worker has reported",
+            "last hour: 0 changes applied, 3 parked, 0 failed",
+        ),
+        (
+            FunctionStatus(),
+            "unknown: no worker has reported",
+            "last hour: nothing reported by functions deployed as lessons:sync",
+        ),
+        (
+            FunctionStatus(unknown="CloudWatch is away"),
+            "unknown: no worker has reported",
+            "not known: CloudWatch is away",
+        ),
+    ],
+)
+def test_what_functions_did_is_told_in_a_row_of_its_own(function: FunctionStatus, lag: str, row: str) -> None:
+    lines = told(replace(EMPTY, function=function)).splitlines()
+    assert f"  lag          {lag}" in lines
+    assert f"  function     {row}" in lines
 
 
 def test_all_is_well() -> None:

@@ -249,3 +249,11 @@ def test_what_was_read_is_not_sent_again(trouble: Any) -> None:
     replies = writer(cluster, clock).write_once(INDEX, deletes("a", "b"), FOREVER)
     assert len(cluster.calls) == 1
     assert replies[1].outcome is Outcome.RETRY
+
+
+def test_every_request_is_told_with_its_time_and_the_writes_that_were_not_taken() -> None:
+    clock, told = ManualClock(), list[tuple[float, int]]()
+    cluster = Cluster(clock, unavailable(), [OK, BUSY], OK, seconds=0.25)
+    watched = Writer(cluster, clock, backoff=Backoff(1.0, 1.0), on_bulk=lambda *of_it: told.append(of_it))
+    watched.write(INDEX, deletes("a", "b"), FOREVER)
+    assert told == [(0.25, 2), (0.25, 1), (0.25, 0)]

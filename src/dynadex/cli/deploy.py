@@ -18,12 +18,20 @@ from dynadex.sync import load_sync
 
 # Version 3 of the CLI reads another schema of cloud assemblies than version 2 of the library writes.
 _CDK = "aws-cdk@2"
+_ALL = "--all"
 # Where `make synth` installs CDK, beside the app's folder; elsewhere cdk.json says what runs the app.
 _ENVIRONMENT = Path(".venv-infra/bin/python")
 
 
 def deploy(
     sync: SyncReference,
+    cdk: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="CDK_ARGUMENT",
+            help="After `--`: more for the CDK CLI. Begin with names of stacks to choose those instead of all.",
+        ),
+    ] = None,
     app: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the CDK app, with its cdk.json.")] = Path("infra"),
     region: Annotated[
         list[str] | None, typer.Option(metavar="REGION", help="A region to run in; more of them for several.")
@@ -43,9 +51,12 @@ def deploy(
         dynadex deploy songs:sync --dry-run
 
         dynadex deploy songs:sync --region us-east-1 --region eu-west-1
+
+        dynadex deploy songs:sync -- --concurrency 2
     """
     declared = load_sync(sync)
     command = cdk_command(sync, region or [], app, existing_table=existing_table, destroy=destroy, yes=yes)
+    command = with_arguments(command, cdk or [])
     who = os.environ.get("AWS_PROFILE")
     say(f"table {declared.table}, index {declared.index}; {f'profile {who}' if who else 'the default credentials'}")
     say(f"in {app.absolute()}: {shlex.join(command)}")
@@ -63,7 +74,7 @@ def cdk_command(
     sync: str, regions: list[str], app: Path, *, existing_table: bool, destroy: bool, yes: bool
 ) -> list[str]:
     """The command line of the CDK CLI. The app gets the Sync and the regions as its context."""
-    command = ["npx", "--yes", _CDK, "destroy" if destroy else "deploy", "--all", "-c", f"sync={sync}"]
+    command = ["npx", "--yes", _CDK, "destroy" if destroy else "deploy", _ALL, "-c", f"sync={sync}"]
     python = app.absolute().parent / _ENVIRONMENT
     if python.exists():
         command += ["--app", f"{shlex.quote(str(python))} app.py"]
@@ -74,6 +85,13 @@ def cdk_command(
     if yes:
         command += ["--force"] if destroy else ["--require-approval", "never"]
     return command
+
+
+def with_arguments(command: list[str], arguments: list[str]) -> list[str]:
+    """The command line with arguments of the user's; stacks that they name are chosen instead of all."""
+    if arguments and not arguments[0].startswith("-"):
+        command = [part for part in command if part != _ALL]
+    return [*command, *arguments]
 
 
 def _check(app: Path) -> None:

@@ -14,6 +14,7 @@ from dynadex.settings import Settings
 from dynadex.sync import load_sync
 
 if TYPE_CHECKING:
+    from dynadex.run.function_status import FunctionStatus
     from dynadex.run.status import IndexStatus, ParkedStatus, ShardStatus, StaleStatus, Status, WorkerStatus
 
 NEEDS_ATTENTION = 1
@@ -38,6 +39,9 @@ def status(
 ) -> None:
     """Show table, indexes, lag, worker, parked keys and what was done last. Changes nothing.
 
+    Where no worker has reported, CloudWatch is asked what the functions that are deployed as MODULE:ATTRIBUTE did in
+    the last hour (cloudwatch:GetMetricData), and --max-lag holds their largest lag to the limit.
+
     What needs attention is marked with `!`: no index that is both searched and written, a worker that fell silent,
     parked keys, an index declared stale, too large a lag. Then the exit code is 1. Examples:
 
@@ -50,7 +54,7 @@ def status(
     from dynadex.run.wiring import connect
 
     settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters)
-    found = look(connect(load_sync(sync), settings))
+    found = look(connect(load_sync(sync), settings), sync)
     marked = attention(found, max_lag)
     if as_json:
         print(json.dumps({**found.as_json(), "attention": marked}))
@@ -66,9 +70,10 @@ def table(found: Status, marked: tuple[str, ...], reference: str) -> Iterator[st
     rows: dict[str, list[str]] = {
         "table": [f"{found.table}: {found.items:,} items (DynamoDB's estimate, up to 6 hours old)"],
         "index": list(_indexes(found.indexes)) or [f"none: `dynadex refill {reference}` creates it"],
-        "lag": [_lag(found.lag_seconds)],
+        "lag": [_lag(found)],
         "shards": list(_shards(found.open_shards, found.finished_shards, now)),
         "worker": [_worker(found.worker)],
+        **({"function": [_function(found.function, reference)]} if found.function else {}),
         "parked": list(_parked(found.parked, now, reference)),
     }
     rows |= {f"last {what}": [_done(one, now)] for what, one in found.last.items() if one or what != "rebuild"}
@@ -92,8 +97,11 @@ def _indexes(indexes: tuple[IndexStatus, ...]) -> Iterator[str]:
         )
 
 
-def _lag(seconds: float | None) -> str:
-    return "unknown: no worker has reported" if seconds is None else f"at most {_span(seconds)}"
+def _lag(found: Status) -> str:
+    seconds = found.known_lag_seconds
+    if seconds is None:
+        return "unknown: no worker has reported"
+    return f"at most {_span(seconds)}{' in the last hour' if found.lag_seconds is None else ''}"
 
 
 def _shards(shards: tuple[ShardStatus, ...], finished: int, now: datetime) -> Iterator[str]:
@@ -114,6 +122,17 @@ def _worker(worker: WorkerStatus | None) -> str:
         return worker.owner
     end = ": it ended without a word, start another" if worker.is_silent else ""
     return f"{worker.owner}, last heard of {_span(worker.silent_seconds)} ago{end}"
+
+
+def _function(function: FunctionStatus, reference: str) -> str:
+    if function.unknown:
+        return f"not known: {function.unknown}"
+    if function.applied is None:
+        return f"last hour: nothing reported by functions deployed as {reference}"
+    lag = "" if function.lag_seconds is None else f"lag at most {_span(function.lag_seconds)}, "
+    return (
+        f"last hour: {function.applied:,} changes applied, {lag}{function.parked:,} parked, {function.failed:,} failed"
+    )
 
 
 def _parked(parked: ParkedStatus, now: datetime, reference: str) -> Iterator[str]:

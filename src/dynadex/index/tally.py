@@ -1,4 +1,4 @@
-"""What became of some changes or items, counted."""
+"""What became of some changes or items, and what it took, counted."""
 
 from __future__ import annotations
 
@@ -34,3 +34,16 @@ class Tally:
         parts = [f"{self.applied:,} applied"]
         named = {"stale": self.stale, "reconciled": self.reconciled, "parked": self.parked, "not indexed": self.skipped}
         return ", ".join(parts + [f"{count:,} {name}" for name, count in named.items() if count])
+
+
+@dataclass(slots=True)
+class Bulks:
+    """Bulk requests: the longest of them, and how many writes the cluster could not take when they were sent."""
+
+    longest_seconds: float = 0.0
+    retries: int = 0
+
+    def add(self, seconds: float, not_taken: int) -> None:
+        """Count one request."""
+        self.longest_seconds = max(self.longest_seconds, seconds)
+        self.retries += not_taken

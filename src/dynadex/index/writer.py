@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any, Protocol
 
@@ -32,7 +32,8 @@ class Writer:
     """Bulk writes with bounded patience.
 
     ``most_bytes`` bounds one request; a 413 halves the bound for good. The writer's waiting is what slows the
-    reader down: nothing more is read while it waits.
+    reader down: nothing more is read while it waits. ``on_bulk`` is told of every request, halved ones as one: how
+    many seconds it took, and how many of its writes the cluster could not take now.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class Writer:
         most_bytes: int = 5 * 1024 * 1024,
         request_timeout_seconds: float = 30.0,
         backoff: Backoff | None = None,
+        on_bulk: Callable[[float, int], None] | None = None,
     ) -> None:
         self._target = target
+        self._on_bulk = on_bulk
         self._clock = clock
         self._most_bytes = most_bytes
         self._request_timeout_seconds = request_timeout_seconds
@@ -85,10 +88,18 @@ class Writer:
             if number and self._clock.monotonic() >= deadline:
                 break
             positions = [pending[i] for i in chunk]
-            answers = self._send(index, [encoded[i] for i in positions], deadline)
+            answers = self._send_measured(index, [encoded[i] for i in positions], deadline)
             for position, reply in zip(positions, answers, strict=True):
                 replies[position] = reply
         return [i for i in pending if replies[i].outcome is Outcome.RETRY]
+
+    def _send_measured(self, index: str, lines: Sequence[bytes], deadline: float) -> list[Reply]:
+        began = self._clock.monotonic()
+        replies = self._send(index, lines, deadline)
+        if self._on_bulk:
+            not_taken = sum(reply.outcome is Outcome.RETRY for reply in replies)
+            self._on_bulk(self._clock.monotonic() - began, not_taken)
+        return replies
 
     def _send(self, index: str, lines: Sequence[bytes], deadline: float) -> list[Reply]:
         body = b"".join(lines)

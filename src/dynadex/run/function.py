@@ -22,7 +22,7 @@ from dynadex.settings import is_loopback
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
-    from dynadex.index.tally import Tally
+    from dynadex.index.tally import Bulks, Tally
     from dynadex.sync import Sync
 
 NAMESPACE = SERVICE = "dynadex"
@@ -41,8 +41,8 @@ def stream(event: Any, context: Any) -> dict[str, Any]:
     sync = declared()
     with _observed("stream", sync, context) as told:
 
-        def observe(tally: Tally) -> None:
-            told.update(counts(tally, time.time()))
+        def observe(tally: Tally, bulks: Bulks) -> None:
+            told.update(counts(tally, bulks, time.time()))
             _measure(sync, told)
 
         return lambda_handlers.stream(sync, event, context, observe)
@@ -89,8 +89,12 @@ def url_of(endpoint: str) -> str:
     return plain if is_loopback(plain) else f"https://{endpoint}"
 
 
-def counts(tally: Tally, now: float) -> dict[str, float]:
-    """A tally by the names of its metrics; the lag where a change was applied."""
+def counts(tally: Tally, bulks: Bulks, now: float) -> dict[str, float]:
+    """An invocation by the names of its metrics: what became of its records, and what it took.
+
+    ``LagSeconds`` where a change was applied; ``BulkSeconds``, where something was written, is the longest request;
+    ``Retries`` are writes that the cluster could not take when they were sent.
+    """
     told: dict[str, float] = {
         "ChangesApplied": tally.applied,
         "Stale": tally.stale,
@@ -98,7 +102,10 @@ def counts(tally: Tally, now: float) -> dict[str, float]:
         "Parked": tally.parked,
         "NotIndexed": tally.skipped,
         "Failed": len(tally.failed),
+        "Retries": bulks.retries,
     }
+    if bulks.longest_seconds:
+        told["BulkSeconds"] = round(bulks.longest_seconds, 3)
     if tally.newest_us:
         told["LagSeconds"] = round(max(0.0, now - tally.newest_us / 1e6), 3)
     return told
@@ -117,13 +124,20 @@ def _refill_step(name: str, event: Any, context: Any) -> dict[str, Any]:
 def _service() -> Callable[[Any, Any], dict[str, Any]]:
     from mangum import Mangum
 
+    from dynadex.run.freshness import StateFreshness
     from dynadex.run.wiring import connect
     from dynadex.search.api import create_app
     from dynadex.settings import Settings
 
     sync = declared()
-    runtime = connect(sync, Settings.from_environment())
-    return Mangum(create_app(sync, runtime.index, runtime.table, runtime.description.schema), lifespan="off")
+    settings = Settings.from_environment()
+    runtime = connect(sync, settings)
+    # A function that is told of no state table has no right to look for one either.
+    freshness = StateFreshness(runtime.state(), runtime.clock) if settings.state_table else None
+    app = create_app(
+        sync, runtime.index, runtime.table, runtime.description.schema, freshness, settings.ready_lag_seconds
+    )
+    return Mangum(app, lifespan="off")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from dynadex.index.tally import Tally
+from dynadex.index.tally import Bulks, Tally
 from dynadex.progress.acknowledged import lowest
 from dynadex.run import plan as plans
 from dynadex.run import slices
@@ -22,19 +22,23 @@ _DEFAULT_SECONDS = 60.0
 # So many requests that run into their time-outs still fit into one invocation.
 _REQUESTS_PER_INVOCATION = 3
 _runtimes: dict[Sync, Runtime] = {}
+_bulks: dict[Sync, Bulks] = {}
+
+Observe = Callable[[Tally, Bulks], None]
 
 
-def stream(sync: Sync, event: Any, context: Any, observe: Callable[[Tally], None] | None = None) -> dict[str, Any]:
+def stream(sync: Sync, event: Any, context: Any, observe: Observe | None = None) -> dict[str, Any]:
     """Apply the records of an event; answer with the sequence number from which they must come again, if any.
 
     Lambda then retries from the lowest failed record on: everything before it is done, nothing after it is lost.
-    ``observe`` is given what became of the records.
+    ``observe`` is given what became of the records, and the bulk requests of this invocation.
     """
+    bulks = _bulks[sync] = Bulks()
     runtime = _runtime(sync, context)
     deadline = runtime.clock.monotonic() + max(1.0, remaining_seconds(context) - _RESERVE_SECONDS)
     tally = apply_records(runtime.indexer, records_of(event), deadline)
     if observe:
-        observe(tally)
+        observe(tally, bulks)
     failed = lowest(tally.failed)
     return {"batchItemFailures": [] if failed is None else [{"itemIdentifier": failed}]}
 
@@ -91,5 +95,6 @@ def _runtime(sync: Sync, context: Any) -> Runtime:
         # The first invocation has about as long as any: no request may outlive one, or its write would come late.
         longest = max(1.0, remaining_seconds(context) / _REQUESTS_PER_INVOCATION)
         limited = min(settings.request_timeout_seconds, longest)
-        _runtimes[sync] = connect(sync, replace(settings, request_timeout_seconds=limited))
+        settings = replace(settings, request_timeout_seconds=limited)
+        _runtimes[sync] = connect(sync, settings, on_bulk=lambda *told: _bulks.setdefault(sync, Bulks()).add(*told))
     return _runtimes[sync]

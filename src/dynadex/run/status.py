@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dynadex import clients
 from dynadex.clock import iso
 from dynadex.document.versioning import MICROSECONDS
 from dynadex.index.generations import generations
@@ -13,6 +14,7 @@ from dynadex.progress.checkpoints import Checkpoint, Checkpoints, passed_by
 from dynadex.progress.history import History
 from dynadex.progress.lease import look
 from dynadex.progress.state_table import StateTable
+from dynadex.run.function_status import FunctionStatus, function_status
 from dynadex.run.wiring import Runtime
 
 # A worker renews its lease every few seconds.
@@ -82,6 +84,7 @@ class Status:
 
     ``items`` is DynamoDB's estimate. ``lag_seconds``: ``checked_at`` minus ``passed_at``, before which every change is
     applied or parked. ``last``: the summary of the last refill, rebuild and verify, by name, None where there was none.
+    ``function``: what Lambda functions do, where no worker has reported.
     """
 
     table: str
@@ -97,14 +100,25 @@ class Status:
     parked: ParkedStatus
     last: Mapping[str, Mapping[str, Any] | None]
     stale: StaleStatus | None
+    function: FunctionStatus | None = None
+
+    @property
+    def known_lag_seconds(self) -> float | None:
+        """The worker's lag, or the largest of the last hour where functions do its work."""
+        if self.lag_seconds is None and self.function:
+            return self.function.lag_seconds
+        return self.lag_seconds
 
     def as_json(self) -> dict[str, Any]:
         """As plain JSON."""
         return asdict(self)
 
 
-def status(runtime: Runtime) -> Status:
-    """Look at everything. Raises SourceError, SearchError, StateError or ParkingError for what cannot be looked at."""
+def status(runtime: Runtime, reference: str) -> Status:
+    """Look at everything; ``reference`` is the module:attribute that functions are deployed with.
+
+    Raises SourceError, SearchError, StateError or ParkingError for what cannot be looked at.
+    """
     state = runtime.state()
     # What was never kept leaves no table, and asking for it must not make one.
     kept = state if state.exists() else None
@@ -126,6 +140,7 @@ def status(runtime: Runtime) -> Status:
         parked=_parked(runtime),
         last={what: history.last(what) if history else None for what in HISTORY},
         stale=_stale(checkpoints) if checkpoints else None,
+        function=None if noted else _function(runtime, reference, now_us),
     )
 
 
@@ -135,7 +150,7 @@ def attention(found: Status, max_lag_seconds: float | None = None) -> tuple[str,
     An unknown lag is above every limit.
     """
     searched = [one for one in found.indexes if one.searched]
-    lag = found.lag_seconds
+    lag = found.known_lag_seconds
     needed = {
         "index": not searched or not all(one.written for one in searched),
         "lag": max_lag_seconds is not None and (lag is None or lag > max_lag_seconds),
@@ -173,6 +188,10 @@ def _worker(state: StateTable, now_us: int) -> WorkerStatus | None:
         return WorkerStatus(holder.owner, None, None)
     silent = max(0.0, now_us / MICROSECONDS - holder.renewed_at.timestamp())
     return WorkerStatus(holder.owner, holder.renewed_at.isoformat(timespec="milliseconds"), round(silent, 3))
+
+
+def _function(runtime: Runtime, reference: str, now_us: int) -> FunctionStatus:
+    return function_status(clients.cloudwatch(runtime.settings), reference, runtime.sync.index, now_us)
 
 
 def _parked(runtime: Runtime) -> ParkedStatus:

@@ -83,10 +83,12 @@ def connect(
     settings: Settings,
     clock: Clock | None = None,
     on_unavailable: Callable[[SearchUnavailable], None] | None = None,
+    on_bulk: Callable[[float, int], None] | None = None,
 ) -> Runtime:
     """Wire a sync. Looks at the table once, for its key; raises SourceError when it is not there.
 
-    ``on_unavailable`` is told of every write that the search cluster could not take now, and that is sent again.
+    ``on_unavailable`` is told of every write that the search cluster could not take now, and that is sent again;
+    ``on_bulk`` of every bulk request, see `Writer`.
     """
     clock = clock or SystemClock()
     table = Table(clients.dynamodb(settings), sync.table, clock)
@@ -98,6 +100,7 @@ def connect(
         clock,
         most_bytes=settings.bulk_bytes,
         request_timeout_seconds=settings.request_timeout_seconds,
+        on_bulk=on_bulk,
     )
     reconciler = Reconciler(index, writer, table.read_items, sync.build, settings.timing, clock)
     dead_letters = dead_letters_at(settings)

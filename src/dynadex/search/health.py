@@ -137,7 +137,8 @@ class _Question(Generic[Told]):
         if waiting.done():
             return waiting.result()
         waiting.cancel()
-        return None
+        # Not only what waits for it: a busy event loop may not have heard yet.
+        return pending.result() if pending.done() else None
 
     def _asked(self) -> Future[Told]:
         now, pending = self._clock.monotonic(), self._pending

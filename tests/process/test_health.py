@@ -16,6 +16,7 @@ from dynadex.local.stack import LocalStack
 from dynadex.run.follow import follow
 from dynadex.run.freshness import StateFreshness
 from dynadex.run.wiring import Runtime, connect
+from dynadex.run.worker import Stopping
 from dynadex.search.api import create_app
 from tests.process.conftest import SceneMaker
 from tests.process.processes import wait_for
@@ -38,6 +39,8 @@ def worker(scene: Scene) -> Iterator[None]:
     def work() -> None:
         try:
             follow(scene.sync, replace(scene.settings, lease_seconds=1.0), stop, lambda _: None)
+        except Stopping:
+            pass
         except BaseException as error:  # noqa: BLE001 - raised below
             failure.append(error)
 

@@ -16,8 +16,8 @@ from dynadex.run.wiring import Runtime
 from dynadex.source.attribute_values import binary
 from dynadex.source.table_scan import Page, Pages, TableScan
 
-# Left of an invocation for flushing and answering.
-_RESERVE_SECONDS = 30.0
+# Left of an invocation for flushing and answering; a page that was read may take so much of it to be written.
+_RESERVE_SECONDS, _FLUSH_SECONDS = 30.0, 20.0
 # A page written later than this after it was read could meet forgotten tombstones: it is thrown away, scanned again.
 _FRESH_SECONDS = MIN_GC_DELETES_SECONDS / 2
 _OWN = frozenset(("LastEvaluatedKey", "Segment", "TotalSegments", "Indexes"))
@@ -122,7 +122,7 @@ def scan_of(runtime: Runtime, part: Slice) -> TableScan:
 def _one_page(runtime: Runtime, pages: Pages, position: Slice, stop_at: float, on_page: OnPage | None) -> Slice:
     page = pages.page(position.start_key, runtime.settings.page_items)
     now = runtime.clock.monotonic()
-    deadline = min(max(stop_at, now + 1.0), now + _FRESH_SECONDS)
+    deadline = min(max(stop_at, now) + _FLUSH_SECONDS, now + _FRESH_SECONDS)
     indexes = position.indexes or runtime.alias.current()
     tally = runtime.indexer.load(page.items, page.requested_at_us, deadline, indexes)
     if tally.failed:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from dynadex.run.catch_up import Listed, _read, in_order
+from dynadex.document.versioning import Timing
+from dynadex.errors import SearchError, SearchUnavailable, SourceError
+from dynadex.index.tally import Tally
+from dynadex.run.catch_up import Listed, _read, catch_up, check_age, check_stream, in_order
 from dynadex.run.patience import Patience
 from dynadex.run.wiring import Runtime
+from dynadex.run.worker import StoppableClock, Stopping
 from dynadex.source.shard_reader import Read, ShardReader, StreamTrimmedError
 from dynadex.source.shards import Shard
-from dynadex.testing import ManualClock
+from dynadex.testing import InMemoryTable, ManualClock
 
 TRIMMED = StreamTrimmedError("go on reading", "shard", "trimmed")
+SECOND_US = 1_000_000
+HOUR_US = 3600 * SECOND_US
+START_US = 1_000 * SECOND_US
 
 
 def test_parents_come_before_their_children_in_whatever_order_they_are_listed() -> None:
@@ -29,21 +38,23 @@ def test_parents_come_before_their_children_in_whatever_order_they_are_listed() 
     ]
 
 
-def record(number: int, seconds: int = 0) -> dict[str, Any]:
-    return {"dynamodb": {"SequenceNumber": str(number), "ApproximateCreationDateTime": seconds}}
+def record(number: int, seconds: int | None = 0) -> dict[str, Any]:
+    made = {"SequenceNumber": str(number), "ApproximateCreationDateTime": seconds}
+    return {"dynamodb": {name: value for name, value in made.items() if value is not None}}
 
 
 class Script:
-    """Readers, each of which answers what it is told to, one after the other."""
+    """Readers, each of which answers what it is told to, one after the other; then ever the same of the last one."""
 
-    def __init__(self, *readers: Sequence[Any]) -> None:
+    def __init__(self, *readers: Sequence[Any], ever: Any = None) -> None:
         self._readers = iter(readers)
+        self._ever = ever or NOTHING
 
     def __call__(self) -> ShardReader:
-        answers = iter(next(self._readers))
+        answers = iter(next(self._readers, ()))
 
         def read(_: int) -> Read:
-            answer = next(answers, Read((), False))
+            answer = next(answers, self._ever)
             if isinstance(answer, Exception):
                 raise answer
             return cast(Read, answer)
@@ -51,14 +62,24 @@ class Script:
         return cast(ShardReader, SimpleNamespace(read=read))
 
 
-def read(script: Script, *, closed: bool) -> list[str]:
-    clock = ManualClock(1_000_000_000)
-    runtime = cast(Runtime, SimpleNamespace(clock=clock))
-    pages = _read(runtime, Patience(lambda _: None, clock), script, Listed("shard", closed))
-    return [one["dynamodb"]["SequenceNumber"] for page in pages for one in page]
-
-
 NOTHING = Read((), False)
+
+
+def read(
+    script: Script,
+    *,
+    closed: bool,
+    is_listed: Callable[[], bool] = lambda: True,
+    page_seconds: float = 0,
+) -> list[str]:
+    """The numbers of the records given; ``page_seconds`` pass while each page of them is applied."""
+    clock = ManualClock(START_US)
+    runtime = cast(Runtime, SimpleNamespace(clock=clock))
+    found = []
+    for page in _read(runtime, Patience(lambda _: None, clock), script, Listed("shard", closed), is_listed):
+        clock.advance(page_seconds)
+        found += [one["dynamodb"]["SequenceNumber"] for one in page]
+    return found
 
 
 def test_a_closed_shard_is_read_to_its_end_however_often_it_answers_with_nothing() -> None:
@@ -74,11 +95,199 @@ def test_an_open_shard_is_read_until_it_has_had_nothing_for_a_while_or_is_past_n
     assert read(Script([Read([record(1, 1001)], False), Read([record(2)], False)]), closed=False) == ["1"]
 
 
+def test_a_record_without_its_time_is_not_the_end() -> None:
+    assert read(Script([Read([record(1, None)], False), Read([record(2)], False)]), closed=False) == ["1", "2"]
+    late = Read([record(1, 1001), record(2, None)], False)
+    assert read(Script([late, Read([record(3)], False)]), closed=False) == ["1", "2"]
+
+
+def test_what_took_longer_than_tombstones_last_is_not_yet_caught_up() -> None:
+    """A put applied after twenty minutes may undo a delete since then, whose tombstone is forgotten by now."""
+    script = Script([Read([record(1, 1001)], False), Read([record(2, 1100)], False), Read([record(3, 3500)], False)])
+    assert read(script, closed=False, page_seconds=1200) == ["1", "2", "3"]
+    soon = Script([Read([record(1, 1001)], False), Read([record(2, 1100)], False)])
+    assert read(soon, closed=False, page_seconds=60) == ["1"]
+
+
 def test_what_follows_a_trim_is_not_lost() -> None:
     script = Script([Read([record(1)], False), TRIMMED], [Read([record(2)], False), Read([record(3)], True)])
     assert read(script, closed=True) == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_a_shard_of_which_nothing_is_left_is_passed_over(closed: bool) -> None:
-    assert read(Script([TRIMMED]), closed=closed) == []
+def test_a_trim_before_anything_was_read_is_not_the_end_either(closed: bool) -> None:
+    """DynamoDB may trim between handing out an iterator and its first use."""
+    script = Script([TRIMMED], [NOTHING, TRIMMED], [TRIMMED], [Read([record(1)], False), Read([record(2)], True)])
+    assert read(script, closed=closed) == ["1", "2"]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_shard_that_is_gone_is_passed_over(closed: bool) -> None:
+    assert read(Script([TRIMMED]), closed=closed, is_listed=lambda: False) == []
+
+
+def test_a_shard_that_cannot_be_read_although_it_is_listed_is_no_shard_to_pass_over() -> None:
+    with pytest.raises(StreamTrimmedError):
+        read(Script(ever=TRIMMED), closed=True)
+
+
+class World:
+    """A table with its stream and a runtime that applies nothing, but keeps what it was to apply."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, clock: ManualClock | None = None) -> None:
+        self.clock = clock or ManualClock(START_US)
+        self.table = InMemoryTable(clock=self.clock)
+        self.applied: list[str] = []
+        self.answers: list[Exception | list[int]] = []
+        """What becomes of batches: an error, or the positions of the records that fail."""
+        self.on_page: Callable[[], None] = lambda: None
+        self.deadlines: list[float] = []
+        self.runtime = cast(
+            Runtime,
+            SimpleNamespace(
+                clock=self.clock,
+                timing=Timing(),
+                settings=SimpleNamespace(slice_seconds=240.0),
+                description=SimpleNamespace(usable_stream=lambda: self.table.stream_arn),
+                indexer=None,
+                sync=SimpleNamespace(index="songs"),
+            ),
+        )
+        monkeypatch.setattr("dynadex.clients.dynamodb_streams", lambda _: self.table)
+        monkeypatch.setattr("dynadex.run.catch_up.apply_records", self.apply)
+
+    def put(self, identity: str) -> None:
+        self.table.put({"id": {"S": identity}})
+
+    def apply(self, _: object, records: Sequence[Any], deadline: float) -> Tally:
+        self.deadlines.append(deadline)
+        answer = self.answers.pop(0) if self.answers else []
+        if isinstance(answer, Exception):
+            raise answer
+        failed = {records[position]["dynamodb"]["SequenceNumber"]: "busy" for position in answer}
+        done = [one for one in records if one["dynamodb"]["SequenceNumber"] not in failed]
+        self.applied += [one["dynamodb"]["Keys"]["id"]["S"] for one in done]
+        self.on_page()
+        return Tally(applied=len(done), failed=failed)
+
+    def catch_up(self, since_us: int) -> Tally:
+        return catch_up(self.runtime, since_us, lambda _: None)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+def test_what_is_older_than_the_export_is_left_out_but_for_what_may_tie_with_it(world: World) -> None:
+    for seconds in range(20):
+        world.put(f"at-{seconds}")
+        world.clock.advance(1)
+    assert world.catch_up(START_US + 10 * SECOND_US).applied == len(world.applied)
+    # Two seconds of margin, and five in which versions cannot tell.
+    assert world.applied == [f"at-{seconds}" for seconds in range(3, 20)]
+
+
+def test_shards_that_a_shard_split_into_meanwhile_are_read_too(world: World) -> None:
+    world.put("before")
+
+    def split_once() -> None:
+        world.on_page = lambda: None
+        [child] = world.table.split("shard-0", 1)
+        world.put("after")
+        world.table.split(child, 1)
+        world.put("later")
+
+    world.on_page = split_once
+    world.catch_up(START_US)
+    assert world.applied == ["before", "after", "later"]
+
+
+def test_what_fails_is_applied_again_and_counted_once(world: World) -> None:
+    for identity in "abc":
+        world.put(identity)
+    world.answers = [[1], SearchUnavailable("write to", "songs", "no answer"), [0]]
+    done = world.catch_up(START_US)
+    assert sorted(world.applied) == ["a", "b", "c"]
+    assert (done.applied, done.failed) == (3, {})
+
+
+@pytest.mark.parametrize("answer", [SearchUnavailable("write to", "songs", "no answer"), [0]])
+def test_a_cluster_that_stays_away_is_told_of_in_the_end(world: World, answer: Any) -> None:
+    world.put("a")
+    world.answers = [answer] * 10_000
+    started = world.clock.monotonic()
+    with pytest.raises(SearchUnavailable, match="apply changes since the export to songs: 1 failed") as caught:
+        world.catch_up(START_US)
+    assert "--resume" in caught.value.hint
+    assert 200 <= world.clock.monotonic() - started <= 240
+    assert set(world.deadlines) == {started + 240}
+
+
+def test_what_cannot_pass_is_told_at_once(world: World) -> None:
+    world.put("a")
+    world.answers = [SearchError("write to", "songs", "forbidden", status=403)]
+    with pytest.raises(SearchError, match="forbidden"):
+        world.catch_up(START_US)
+
+
+def test_a_stop_is_heeded_between_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    stop = threading.Event()
+    clock = StoppableClock(stop)
+    monkeypatch.setattr(clock, "now_us", world.clock.now_us)
+    cast(Any, world.runtime).clock = clock
+    for number in range(1_500):
+        world.put(str(number))
+    world.on_page = stop.set
+    with pytest.raises(Stopping):
+        world.catch_up(START_US)
+    assert len(world.applied) == 1_000
+
+
+def test_a_stream_that_began_after_the_export_never_held_what_was_deleted_in_between(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe = world.table.describe_stream
+
+    def described(**request: Any) -> dict[str, Any]:
+        reply = describe(**request)
+        reply["StreamDescription"]["CreationRequestDateTime"] = datetime.fromtimestamp(1_000, UTC)
+        return reply
+
+    monkeypatch.setattr(world.table, "describe_stream", described)
+    check_stream(world.runtime, START_US)
+    world.put("a")
+    for call in (check_stream, lambda _, since: world.catch_up(since)):
+        with pytest.raises(SourceError, match=r"stream began.*1970-01-01T00:16:40.*could come back") as caught:
+            call(world.runtime, START_US - 1)
+    assert "Take a new export" in caught.value.hint
+    assert world.applied == []
+
+
+def test_an_export_that_the_stream_no_longer_reaches_back_to_is_refused() -> None:
+    check_age(0, 23 * HOUR_US)
+    with pytest.raises(SourceError, match=r"an export that is 24 hours old.*could come back.*Take a new export"):
+        check_age(0, 24 * HOUR_US)
+
+
+def test_an_export_of_the_future_would_outrank_every_change_until_then() -> None:
+    with pytest.raises(SourceError, match=r"1970-01-01T00:00:01.*clock says 1970-01-01T00:00:00"):
+        check_age(SECOND_US, 0)
+
+
+def test_an_export_that_grows_too_old_meanwhile_is_refused_before_more_is_applied(world: World) -> None:
+    for number in range(1_500):
+        world.put(str(number))
+    world.on_page = lambda: world.clock.advance(24 * 3600 + 1)
+    with pytest.raises(SourceError, match="hours old"):
+        world.catch_up(START_US)
+    assert len(world.applied) == 1_000
+
+
+def test_an_export_that_grew_too_old_with_the_last_batch_is_refused(world: World) -> None:
+    world.put("a")
+    world.table.split("shard-0", 0)
+    world.on_page = lambda: world.clock.advance(24 * 3600 + 1)
+    with pytest.raises(SourceError, match="hours old"):
+        world.catch_up(START_US)

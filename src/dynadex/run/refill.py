@@ -159,7 +159,7 @@ class Load:
 
             plan = replace(plan, started_at_us=self._export.export_time_us)
             self._report.say("reading what the stream holds since the export")
-            progress.tally.add(catch_up(self._runtime, plan.started_at_us, lambda _: None))
+            progress.tally.add(catch_up(self._runtime, plan.started_at_us, lambda _: None, self._report.say))
         swept = sweep_all(self._runtime, plan, self._say_swept)
         return Refilled(plan, progress, swept)
 
@@ -222,12 +222,13 @@ def summary(clock: Clock, done: Refilled) -> dict[str, Any]:
 def _opened(runtime: Runtime, where: str | None) -> Export | None:
     if where is None:
         return None
-    from dynadex.run.catch_up import check_age
+    from dynadex.run.catch_up import check_age, check_stream
     from dynadex.source.export import Export
 
     export = Export.open(where, lambda: clients.s3(runtime.settings))
     export.check_table(runtime.sync.table)
     check_age(export.export_time_us, runtime.clock.now_us())
+    check_stream(runtime, export.export_time_us)
     return export
 
 

@@ -9,7 +9,7 @@ table export output format" in the DynamoDB Developer Guide.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,12 +17,15 @@ from itertools import islice
 from typing import Any
 
 from dynadex.change import Item
+from dynadex.clock import iso
 from dynadex.document.versioning import MICROSECONDS
 from dynadex.errors import SourceError
-from dynadex.source.export_files import Bucket, Files, Folder, missing
+from dynadex.source.export_files import S3, Bucket, Files, Folder, missing
 from dynadex.source.table_scan import Page, Pages
 
 _PAGE_ITEMS = 1000
+# Of typed JSON. A scan's page ends at 1 MB; a thousand items of the largest size would be 400.
+_PAGE_BYTES = 4_000_000
 _ANEW = "Export the table anew: aws dynamodb export-table-to-point-in-time --export-format DYNAMODB_JSON."
 
 
@@ -46,15 +49,15 @@ class Export:
 
     @property
     def name(self) -> str:
-        """Where it lies."""
-        return self.files.where
+        """Where it lies, and as of when: another export in the same place is not to be taken for this one."""
+        return f"{self.files.where} of {iso(self.export_time_us)}"
 
     @classmethod
-    def open(cls, where: str, s3: Callable[[], Any]) -> Export:
-        """The export in a folder or, read with boto3's client for S3, at ``s3://bucket/prefix``.
+    def open(cls, where: str, s3: Callable[[], S3]) -> Export:
+        """The one export in or below a folder or, read with boto3's client for S3, at ``s3://bucket/prefix``.
 
         Raises SourceError when there is none, or one that cannot be loaded: incremental, in another format,
-        unfinished.
+        unfinished; SourceUnavailable when S3 did not answer.
         """
         files: Files = Bucket.find(s3(), where) if where.startswith("s3://") else Folder.find(where)
         summary = _object(files, "manifest-summary.json", files.read("manifest-summary.json") or b"")
@@ -79,7 +82,8 @@ class Export:
     def check_table(self, name: str) -> None:
         """Raise SourceError unless it was made of this table."""
         if self.table != name:
-            raise SourceError("load export", self.name, f"it is of table {self.table}, not {name}", "Give another one.")
+            reason = f"it is of table {self.table}, not {name}"
+            raise SourceError("load export", self.files.where, reason, "Give another one.")
 
     def pages(self, segment: int = 0, total_segments: int = 1) -> Pages:
         """Its items a page at a time, or those of every so-many-th file."""
@@ -100,7 +104,7 @@ class ExportPages:
         self._at: tuple[int, int] | None = None
 
     def page(self, start_key: Mapping[str, Any] | None, limit: int | None = None) -> Page:
-        """As `dynadex.source.table_scan.Pages`. Its time is the export's."""
+        """As `dynadex.source.table_scan.Pages`. Its time is the export's; the last page of a file may be empty."""
         file, line = (int(start_key["File"]["N"]), int(start_key["Line"]["N"])) if start_key else (0, 0)
         # Until this page is known to be good, nobody stands anywhere: it may have to be given again.
         at, self._at = self._at, None
@@ -108,10 +112,10 @@ class ExportPages:
             return Page((), self._export.export_time_us, None, 0.0)
         if at != (file, line):
             self._lines = self._opened(file, line)
-        raw = list(islice(self._lines, limit or _PAGE_ITEMS))
+        raw, ended = _taken(self._lines, limit or _PAGE_ITEMS)
         items = [self._item(file, line + number, one) for number, one in enumerate(raw)]
         line += len(raw)
-        if len(raw) < (limit or _PAGE_ITEMS):
+        if ended:
             self._check_count(file, line)
             file, line = file + 1, 0
             if file < len(self._data):
@@ -138,13 +142,25 @@ class ExportPages:
         except (ValueError, KeyError, TypeError):
             pass
         reason = f"line {number + 1} of {self._data[file].name} holds no item"
-        raise SourceError("read export", self._export.name, reason, "Copy the export again, or export anew.")
+        raise SourceError("read export", self._export.files.where, reason, "Copy the export again, or export anew.")
 
     def _check_count(self, file: int, found: int) -> None:
         data = self._data[file]
         if found != data.items:
             reason = f"{data.name} holds {found:,} items, and its manifest says {data.items:,}"
-            raise SourceError("read export", self._export.name, reason, "Copy the export again, or export anew.")
+            raise SourceError("read export", self._export.files.where, reason, "Copy the export again, or export anew.")
+
+
+def _taken(lines: Iterable[bytes], most: int) -> tuple[list[bytes], bool]:
+    """Lines for one page, and whether they were the last ones."""
+    taken: list[bytes] = []
+    size = 0
+    for line in lines:
+        taken.append(line)
+        size += len(line)
+        if len(taken) >= most or size >= _PAGE_BYTES:
+            return taken, False
+    return taken, True
 
 
 def _data_file(files: Files, line: bytes) -> DataFile:

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+import zlib
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
-from urllib.parse import urlsplit
+from typing import IO, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dynadex.errors import SourceError, SourceUnavailable
+from dynadex.source.table import translate
 
 _MANIFEST = "manifest-summary.json"
-_MISSING = frozenset(("404", "NoSuchBucket", "NoSuchKey"))
+_S3 = "s3://"
+_MISSING = frozenset(("404", "NoSuchKey"))
+# S3's own ways to say "later", by its list of error responses.
+_PASSING = frozenset(("InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "500", "503"))
+_COPY_AGAIN = "Copy the export again, or export anew."
+
+
+class S3(Protocol):
+    """What is needed of boto3's client for S3."""
+
+    def get_paginator(self, operation_name: str, /) -> Any:
+        """A paginator of ``list_objects_v2``."""
+        ...
+
+    def get_object(self, **request: str) -> Mapping[str, Any]:
+        """An object, by ``Bucket`` and ``Key``; its ``Body`` is a stream."""
+        ...
 
 
 class Files(Protocol):
@@ -23,11 +40,14 @@ class Files(Protocol):
     where: str
 
     def read(self, name: str) -> bytes | None:
-        """A small file as a whole; None when it is not there."""
+        """A small file as a whole; None when it is not there. Raises SourceError."""
         ...
 
     def lines(self, name: str) -> Generator[bytes, None, None]:
-        """The lines of a file packed with gzip, as they are read. Raises SourceError."""
+        """The lines of a file packed with gzip, as they are read.
+
+        Raises SourceError when it is missing or damaged, SourceUnavailable when reading it anew may do.
+        """
         ...
 
 
@@ -47,58 +67,76 @@ class Folder:
         return cls(Path(only(where, [str(found.parent) for found in sorted(path.rglob(_MANIFEST))])))
 
     def read(self, name: str) -> bytes | None:
-        path = self._path / name
-        return path.read_bytes() if path.exists() else None
+        with self._translated(name):
+            path = self._path / name
+            return path.read_bytes() if path.exists() else None
 
     def lines(self, name: str) -> Generator[bytes, None, None]:
+        with self._translated(name):
+            packed = (self._path / name).open("rb")
+        with packed:
+            yield from _unpacked(packed, self.where, name)
+
+    @contextmanager
+    def _translated(self, name: str) -> Iterator[None]:
         try:
-            with (self._path / name).open("rb") as packed:
-                yield from _unpacked(packed, self.where, name)
+            yield
         except FileNotFoundError:
             raise missing(self.where, name) from None
+        except OSError as error:
+            raise SourceError("read export", self.where, f"{name} cannot be read: {error}", _COPY_AGAIN) from error
 
 
 class Bucket:
-    """An export where AWS writes it. ``client`` is boto3's for S3."""
+    """An export where AWS writes it; ``prefix`` is the key of its folder, empty for the bucket itself."""
 
-    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
-        self.where = f"s3://{bucket}/{prefix}"
+    def __init__(self, client: S3, bucket: str, prefix: str) -> None:
+        self.where = f"{_S3}{bucket}/{prefix}".rstrip("/")
         self._client = client
         self._bucket = bucket
         self._prefix = prefix
 
     @classmethod
-    def find(cls, client: Any, where: str) -> Bucket:
+    def find(cls, client: S3, where: str) -> Bucket:
         """The one export at ``s3://bucket/prefix`` or below it. Raises SourceError for none, or several."""
-        parts = urlsplit(where)
-        bucket, prefix = parts.netloc, parts.path.strip("/")
+        # Not taken apart as a URL: a key may hold any character.
+        bucket, _, path = where.removeprefix(_S3).partition("/")
+        prefix = path.strip("/")
         with _translated(where):
             pages = client.get_paginator("list_objects_v2").paginate(
                 Bucket=bucket, Prefix=f"{prefix}/" if prefix else ""
             )
-            keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
-        found = sorted(key.removesuffix(f"/{_MANIFEST}") for key in keys if key.endswith(f"/{_MANIFEST}"))
-        return cls(client, bucket, only(where, found))
+            keys = (item["Key"] for page in pages for item in page.get("Contents", ()))
+            found = [cls(client, bucket, folder) for key in keys for folder, name in [_split(key)] if name == _MANIFEST]
+        place = only(where, sorted(one.where for one in found))
+        return next(one for one in found if one.where == place)
 
     def read(self, name: str) -> bytes | None:
         with _translated(self.where):
-            try:
-                body = self._client.get_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")["Body"]
-            except ClientError as error:
-                if error.response["Error"]["Code"] in _MISSING:
-                    return None
-                raise
-            return bytes(body.read())
+            body = self._body(name)
+            if body is None:
+                return None
+            with closing(body):
+                return body.read()
 
     def lines(self, name: str) -> Generator[bytes, None, None]:
         with _translated(self.where):
-            try:
-                body = self._client.get_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")["Body"]
-            except ClientError as error:
-                if error.response["Error"]["Code"] in _MISSING:
-                    raise missing(self.where, name) from None
-                raise
-            yield from _unpacked(cast("IO[bytes]", body), self.where, name)
+            body = self._body(name)
+            if body is None:
+                raise missing(self.where, name)
+            with closing(body):
+                yield from _unpacked(body, self.where, name)
+
+    def _body(self, name: str) -> IO[bytes] | None:
+        """An object as a stream, to be closed: what is not read to its end keeps its connection. None: not there."""
+        key = f"{self._prefix}/{name}" if self._prefix else name
+        try:
+            body: IO[bytes] = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING:
+                return None
+            raise
+        return body
 
 
 def only(where: str, found: list[str]) -> str:
@@ -116,13 +154,20 @@ def missing(where: str, name: str) -> SourceError:
     return SourceError("read export", where, f"{name} is missing", "Copy the export as a whole, or export anew.")
 
 
+def _split(key: str) -> tuple[str, str]:
+    folder, _, name = key.rpartition("/")
+    return folder, name
+
+
 def _unpacked(packed: IO[bytes], where: str, name: str) -> Generator[bytes, None, None]:
     try:
         with gzip.GzipFile(fileobj=packed) as file:
             yield from file
-    except (EOFError, gzip.BadGzipFile, OSError) as error:
-        reason = f"{name} is damaged: {error}"
-        raise SourceError("read export", where, reason, "Copy the export again, or export anew.") from error
+    except BotoCoreError:
+        # Some are OSErrors, too; the file is not at fault.
+        raise
+    except (EOFError, zlib.error, OSError) as error:
+        raise SourceError("read export", where, f"{name} is damaged: {error}", _COPY_AGAIN) from error
 
 
 @contextmanager
@@ -130,7 +175,9 @@ def _translated(where: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
+        if error.response["Error"]["Code"] in _PASSING:
+            raise SourceUnavailable("read export", where, str(error)) from error
         hint = "Check the bucket's name and this role's right to list and read it."
         raise SourceError("read export", where, str(error), hint) from error
     except BotoCoreError as error:
-        raise SourceUnavailable("read export", where, str(error), "Check the endpoint and the network.") from error
+        raise translate(error, "read export", where) from error

@@ -25,7 +25,7 @@ test: check opensearch chromium
 else
 # Much of it waits for other processes: two parts at a time. What each part says comes when it is done.
 test: check opensearch chromium $(INFRA)/.infra
-	$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target test-processes test-rest aws
+	$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target test-rest test-processes test-infra
 endif
 
 test-processes:
@@ -89,6 +89,10 @@ lock: $(VENV)/.uv
 ## aws: the deployment's proofs: synthesis, cfn-lint, cdk-nag, policies, package, and a stack that is really deployed
 aws: $(INFRA)/.infra opensearch
 	$(INFRA)/bin/mypy --cache-dir .mypy_cache/infra infra tests/infra
+	$(MAKE) --no-print-directory test-infra
+
+# Without the types of CDK, which take longer to check than the tests to run.
+test-infra: $(INFRA)/.infra opensearch
 	$(INFRA)/bin/python -m pytest tests/infra
 
 ## synth: the CloudFormation templates of infra/app.py, in build/cdk.out
@@ -127,4 +131,4 @@ opensearch:
 chromium: $(VENV)/.dev
 	@tests/chromium.sh
 
-.PHONY: help demo test test-processes test-rest check format bench convergence docs screenshots lock clean opensearch chromium faults recovery soak aws package synth
+.PHONY: help demo test test-processes test-rest test-infra check format bench convergence docs screenshots lock clean opensearch chromium faults recovery soak aws package synth

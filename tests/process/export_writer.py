@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from tests.process.scene import Scene
 
 EXPORT_ID = "01795499100000-a1b2c3d4"
 
@@ -39,6 +41,20 @@ def write_export(folder: Path, table: str, items: Sequence[Any], export_time_us:
     (export / "manifest-files.json").write_text("".join(json.dumps(one) + "\n" for one in listed))
     (export / "manifest-summary.json").write_text(json.dumps(summary))
     return export
+
+
+def change(
+    scene: Scene, songs: Sequence[Any], deleted: Iterable[int], changed: Iterable[int], back: Iterable[int]
+) -> None:
+    """What happens to a table after its export: songs go, change, go and come back, and one is new."""
+    back = list(back)
+    for n in (*deleted, *back):
+        scene.delete(songs[n]["id"])
+    for n in changed:
+        scene.put({**songs[n], "title": f"Changed {n}"})
+    for n in back:
+        scene.put({**songs[n], "title": f"Back {n}"})
+    scene.put({"id": "new", "title": "New"})
 
 
 def _base64(value: Any) -> str:

@@ -23,7 +23,7 @@ from dynadex.run.worker import StoppableClock, Stopping
 from dynadex.source.export import Export
 from dynadex.source.shard_reader import ShardReader, list_shards
 from tests.process.conftest import SceneMaker
-from tests.process.export_writer import write_export
+from tests.process.export_writer import change, write_export
 from tests.process.relay import relay_to
 from tests.process.scene import Scene
 
@@ -50,13 +50,7 @@ def export(scene: Scene, runtime: Runtime, tmp_path: Path) -> Export:
     scene.load(songs)
     folder = write_export(tmp_path, scene.name, list(scene.items().values()), runtime.clock.now_us(), files=4)
     runtime.clock.sleep(2.5)
-    for n in (*DELETED, *BACK):
-        scene.delete(songs[n]["id"])
-    for n in CHANGED:
-        scene.put({**songs[n], "title": f"Changed {n}"})
-    for n in BACK:
-        scene.put({**songs[n], "title": f"Back {n}"})
-    scene.put({"id": "new", "title": "New"})
+    change(scene, songs, DELETED, CHANGED, BACK)
     return Export.open(str(folder), lambda: clients.s3(scene.settings))
 
 

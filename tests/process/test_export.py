@@ -18,7 +18,7 @@ from dynadex.run.refill import Progress, Refilled, RefillOptions, Report, refill
 from dynadex.run.wiring import Runtime, connect
 from dynadex.run.worker import StoppableClock, Stopping
 from dynadex.source.table_scan import TableScan
-from tests.process.export_writer import write_export
+from tests.process.export_writer import change, write_export
 from tests.process.scene import Scene
 
 SONGS = 1_200
@@ -43,13 +43,7 @@ def exported(scene: Scene, tmp_path: Path) -> Path:
     runtime = connect(scene.sync, scene.settings)
     folder = write_export(tmp_path, scene.name, list(scene.items().values()), runtime.clock.now_us(), files=5)
     runtime.clock.sleep(2.5)
-    for n in (*DELETED, *BACK):
-        scene.delete(songs[n]["id"])
-    for n in CHANGED:
-        scene.put({**songs[n], "title": f"Changed {n}"})
-    for n in BACK:
-        scene.put({**songs[n], "title": f"Back {n}"})
-    scene.put({"id": "new", "title": "New"})
+    change(scene, songs, DELETED, CHANGED, BACK)
     return folder
 
 

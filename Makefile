@@ -23,9 +23,9 @@ ifdef ARGS
 test: check opensearch chromium
 	$(BIN)/python -m pytest $(ARGS)
 else
-# Much of it waits for other processes: two parts at a time. What each part says comes when it is done.
+# Much of it waits for other processes: three parts at a time. What each part says comes when it is done.
 test: check opensearch chromium $(INFRA)/.infra
-	$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target test-rest test-processes test-infra
+	$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target test-rest test-processes test-infra
 endif
 
 test-processes:

@@ -27,7 +27,7 @@ from tests.process.scene import REFERENCE
 from tests.recovery.conftest import scaled
 from tests.recovery.figures import Figures
 
-SONGS = 2_000
+SONGS = scaled(2_000, least=600)
 GHOSTS = 20
 # Three writers, bursts of three and a half: 200 writes a second and more, where the machine gives it.
 _PAUSE_SECONDS = 0.01

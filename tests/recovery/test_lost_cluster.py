@@ -22,7 +22,7 @@ def test_one_command_after_the_cluster_is_lost(
         (tmp_path / "scene").mkdir()
         scene = Scene(tmp_path / "scene", "lost", stack.endpoints.dynamodb, node.url)
         scene.create_table()
-        songs = all_songs()[: scaled(13_925, least=2_000)]
+        songs = all_songs()[: scaled(13_925, least=1_000)]
         scene.load(songs)
         with commands_in(scene.directory, **scene.variables) as commands:
             worker = commands.start("run", REFERENCE)

@@ -41,8 +41,8 @@ sys.exit(code)
 def test_memory_at_twenty_times_the_items(
     stack: LocalStack, opensearch_url: str, tmp_path: Path, figures: Figures, tell: Callable[[str], None]
 ) -> None:
-    """In the short run a twentieth of the sizes, and of the pages: what is compared is one full page with many."""
-    small = SMALL if SCALE >= 1 else SMALL // 20
+    """In the short run a fiftieth of the sizes, and of the pages: what is compared is one full page with many."""
+    small = SMALL if SCALE >= 1 else SMALL // 50
     peaks: dict[str, list[float]] = {"refill": [], "verify": []}
     for items in (small, small * FACTOR):
         (tmp_path / str(items)).mkdir()

@@ -21,14 +21,14 @@ from tests.recovery.figures import Figures
 from tests.songs import all_songs
 
 # Of each kind.
-PLANTED = scaled(500, least=100)
+PLANTED = scaled(500, least=50)
 
 
 def test_planted_differences(
     stack: LocalStack, opensearch_url: str, tmp_path: Path, figures: Figures, tell: Callable[[str], None]
 ) -> None:
     stage = make_stage(tmp_path, "planted", stack.endpoints.dynamodb, opensearch_url)
-    songs = all_songs()[: scaled(13_925, least=2_000)]
+    songs = all_songs()[: scaled(13_925, least=1_000)]
     stage.load(songs)
     runtime = connect(stage.sync, stage.settings)
     with commands_in(stage.directory, **stage.variables) as commands:

@@ -58,9 +58,9 @@ def test_every_song_in_at_least_ten_slices(
     scene: Scene, deploy: Deploy, figures: Figures, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scene.create_table()
-    songs = all_songs()
+    songs = all_songs()[: scaled(13_925, least=2_000)]
     scene.load(songs)
-    execution = deploy(scene, NO_TIME | {"DYNADEX_PAGE_ITEMS": "1000"}).run({})
+    execution = deploy(scene, NO_TIME | {"DYNADEX_PAGE_ITEMS": str(len(songs) // 13)}).run({})
     with capsys.disabled():
         print(f"\n{execution.table()}")
     assert (execution.status, execution.output) == ("SUCCEEDED", {})
@@ -73,11 +73,11 @@ def test_every_song_in_at_least_ten_slices(
 
 def test_segments_side_by_side(scene: Scene, deploy: Deploy) -> None:
     scene.create_table()
-    scene.load(lessons(1000))
-    execution = deploy(scene, NO_TIME | {"DYNADEX_PAGE_ITEMS": "100"}).run({"Segments": 3})
+    scene.load(lessons(600))
+    execution = deploy(scene, NO_TIME | {"DYNADEX_PAGE_ITEMS": "60"}).run({"Segments": 3})
     assert (execution.status, execution.output) == ("SUCCEEDED", {})
     assert execution.slices() >= 10
-    assert len(documents(connect(scene.sync, scene.settings))) == 1000
+    assert len(documents(connect(scene.sync, scene.settings))) == 600
 
 
 _CRASHING = """

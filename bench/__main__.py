@@ -1,17 +1,44 @@
-"""`make bench`: every benchmark, a line each."""
+"""`make bench`: every benchmark, or those named (ARGS="decode refill"), a line each figure."""
 
 from __future__ import annotations
 
 import os
 import platform
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 
-from bench import decode
+from bench import catch_up, cost, decode, freshness, refill, suggest
+
+BENCHMARKS: dict[str, Callable[[], Iterator[str]]] = {
+    "decode": decode.main,
+    "refill": refill.main,
+    "catch-up": catch_up.main,
+    "freshness": freshness.main,
+    "cost": cost.main,
+    "suggest": suggest.main,
+}
 
 
-def main() -> None:
-    print(f"Python {platform.python_version()}, {os.cpu_count()} processors, {platform.machine()} {platform.system()}")
-    decode.main()
+def main(names: list[str]) -> None:
+    unknown = set(names) - set(BENCHMARKS)
+    if unknown:
+        raise SystemExit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    print(f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {os.cpu_count()} processors ({_model()})")
+    for name in names or BENCHMARKS:
+        for line in BENCHMARKS[name]():
+            print(line, flush=True)
+
+
+def _model() -> str:
+    """What the processors are called."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.machine()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 # A DynamoDB attribute value in typed JSON: {"S": "text"}, {"N": "1.5"}, {"M": {...}}, ...
 AttributeValue = Mapping[str, Any]
@@ -12,8 +11,7 @@ AttributeValue = Mapping[str, Any]
 Item = Mapping[str, AttributeValue]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What happened to one item, as its stream record tells it.
 
     ``image`` is the new image, or None when the item was removed. ``image_known`` is False when the record

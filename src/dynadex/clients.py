@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+import orjson
 
 from dynadex.document import body
 from dynadex.errors import DeclarationError
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 3.0
 _READ_SECONDS = 20.0
 _POOL = 16
+_MOST_CLIENTS = 32
+# Replies whose items or records are handed on as they were sent.
+_HANDED_ON = {"dynamodb": "dynamodb.Scan", "dynamodbstreams": "dynamodb-streams.GetRecords"}
 # Hosts of Amazon OpenSearch Service and Serverless; the second form answers over IPv6, too.
 _AMAZON = re.compile(
     r"\.(?P<region>[a-z0-9-]+)\.(?P<service>es|aoss)\.amazonaws\.com(\.cn)?$|\.aos\.(?P<dual_region>[a-z0-9-]+)\.on\.aws$"
@@ -36,6 +43,22 @@ def dynamodb_streams(settings: Settings) -> DynamoDBStreamsClient:
     """A DynamoDB Streams client."""
     client: DynamoDBStreamsClient = _aws("dynamodbstreams", settings)
     return client
+
+
+def _as_sent(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Hand on items and stream records as DynamoDB sent them, which is how a Lambda function gets them: binary values
+    as base64 text, times as numbers. To check each value against its model takes botocore longer than all we do."""
+    if response_dict["status_code"] != 200:
+        return
+    try:
+        reply = orjson.loads(response_dict["body"])
+    except ValueError:
+        # botocore will say what it thinks of it.
+        return
+    for name in ("Items", "Records"):
+        if name in reply:
+            customized_response_dict[name] = reply.pop(name)
+    response_dict["body"] = orjson.dumps(reply)
 
 
 def sqs(settings: Settings) -> SQSClient:
@@ -109,15 +132,22 @@ def _signer(settings: Settings) -> Urllib3AWSV4SignerAuth | None:
 
 
 def _aws(service: str, settings: Settings) -> Any:
+    """One client for all who ask: they may share it, and making one takes longer than most of what it is made for."""
+    return _made(service, settings, tuple(sorted(one for one in os.environ.items() if one[0].startswith("AWS_"))))
+
+
+@lru_cache(_MOST_CLIENTS)
+def _made(service: str, settings: Settings, environment: Sequence[tuple[str, str]]) -> Any:
     import boto3
     from botocore.config import Config
 
-    local = is_loopback(settings.dynamodb_url or os.environ.get("AWS_ENDPOINT_URL"))
+    known = dict(environment)
+    local = is_loopback(settings.dynamodb_url or known.get("AWS_ENDPOINT_URL"))
     arguments: dict[str, Any] = {"endpoint_url": settings.dynamodb_url}
-    if local and not os.environ.get("AWS_ACCESS_KEY_ID"):
+    if local and not known.get("AWS_ACCESS_KEY_ID"):
         # A local emulator takes any credentials, but botocore insists on having some.
         arguments |= {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-    return boto3.session.Session().client(
+    client = boto3.session.Session().client(
         service,  # type: ignore[call-overload]
         region_name=settings.region or ("us-east-1" if local else None),
         config=Config(
@@ -128,3 +158,6 @@ def _aws(service: str, settings: Settings) -> Any:
         ),
         **arguments,
     )
+    if service in _HANDED_ON:
+        client.meta.events.register(f"before-parse.{_HANDED_ON[service]}", _as_sent)
+    return client

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dynadex import analysis
 from dynadex.errors import DeclarationError
 
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
@@ -17,18 +18,31 @@ MIN_GC_DELETES_SECONDS = 15 * 60
 _SECONDS = {"nanos": 1e-9, "micros": 1e-6, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
+# Parameters of a search, and the name of the order that needs no declaration.
+SEARCH_PARAMETERS = ("q", "size", "sort", "cursor", "after")
+RELEVANCE = "relevance"
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """What the search service offers for an index.
 
     ``fields``: the text fields a query looks in, each with its weight. ``facets``: keyword, boolean or number
     fields counted and filtered by. ``highlights``: fields shown with the matched words marked; default: all text
-    fields searched. ``title``: what the page is headed with.
+    fields searched. ``title``: what the page is headed with. ``sorts``: orders that a searcher can choose beside
+    relevance, each a name and a field, with a minus before it for the largest first. ``suggest``: the text field
+    that completes what is being typed. ``version``: the number attribute that counts the writes of an item, so that
+    nobody overwrites a change that they have not seen. ``forgiving``: those of the fields that were mapped with
+    ``dynadex.analysis.title()``; a Sync sees that by itself.
     """
 
     fields: Mapping[str, float] = field(default_factory=dict)
     facets: tuple[str, ...] = ()
     title: str = ""
+    sorts: Mapping[str, str] = field(default_factory=dict)
+    suggest: str | None = None
+    version: str | None = None
+    forgiving: tuple[str, ...] = ()
 
     @property
     def highlights(self) -> tuple[str, ...]:
@@ -51,8 +65,8 @@ def index_name(index: str) -> str:
         raise DeclarationError("declare a Sync of index", repr(index), "that is no index name", hint)
     if len(index) > _LONGEST_INDEX:
         raise _contradiction(index, f"the name is longer than {_LONGEST_INDEX} characters", "Shorten it.")
-    if index.endswith(("-sync", "-building")):
-        reason = "names ending in -sync and -building are kept for aliases of dynadex's own"
+    if index.endswith(("-sync", "-building", "-unfilled")):
+        reason = "names ending in -sync, -building and -unfilled are kept for aliases of dynadex's own"
         raise _contradiction(index, reason, "Choose another name.")
     return index
 
@@ -108,20 +122,38 @@ def seconds(duration: object) -> float:
 
 def search(index: str, given: Search, declared: Mapping[str, Any]) -> Search:
     """A search offer whose fields exist, with types that can do what is asked of them."""
+    for name in given.facets:
+        if name in SEARCH_PARAMETERS:
+            raise _contradiction(index, f"facet {name!r} has the name of a parameter", "Name the field differently.")
+    if RELEVANCE in given.sorts:
+        raise _contradiction(index, f"a sort is called {RELEVANCE}", "That one is always there: leave it out.")
     types = dict(_fields(declared.get("properties", {})))
     if not types:
         return given
-    for name in (*given.fields, *given.facets):
+    _check_search(index, given, types)
+    forgiving = [name for name in _searched(given) if all(f"{name}.{sub}" in types for sub in analysis.SUB_FIELDS)]
+    return replace(given, forgiving=tuple(forgiving))
+
+
+def _searched(given: Search) -> list[str]:
+    more = [given.suggest] if given.suggest and given.suggest not in given.fields else []
+    return [*given.fields, *more]
+
+
+def _check_search(index: str, given: Search, types: Mapping[str, str]) -> None:
+    sorts = [name.removeprefix("-") for name in given.sorts.values()]
+    searched = _searched(given)
+    for name in (*searched, *given.facets, *sorts):
         if name not in types:
             raise _contradiction(index, f"search names {name!r}, which the mappings do not have", "Map it first.")
-    for name in given.facets:
-        if types[name] in ("text", "object", "nested"):
-            hint = f"Use a keyword field, for example a sub-field {name}.keyword."
-            raise _contradiction(index, f"facet {name!r} is mapped as {types[name]}, which has no values", hint)
-    for name in given.fields:
+    for what, names in (("facet", given.facets), ("sort field", sorts)):
+        for name in names:
+            if types[name] in ("text", "object", "nested"):
+                hint = f"Use a keyword field, for example a sub-field {name}.keyword."
+                raise _contradiction(index, f"{what} {name!r} is mapped as {types[name]}, which has no values", hint)
+    for name in searched:
         if types[name] not in ("text", "keyword", "search_as_you_type"):
             raise _contradiction(index, f"search field {name!r} is mapped as {types[name]}", "Search text fields.")
-    return given
 
 
 def _check_properties(index: str, given: Mapping[str, Any], prefix: str) -> None:

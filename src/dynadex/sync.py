@@ -18,6 +18,7 @@ from dynadex.declaration import Search
 from dynadex.document.body import NOT_INDEXED, Built, encode
 from dynadex.errors import DeclarationError, DynadexError
 from dynadex.source.attribute_values import plain
+from dynadex.source.direct import body_of
 
 Document = Mapping[str, Any]
 # From an item, as plain values (see dynadex.source.attribute_values), to its document; None: not indexed.
@@ -60,13 +61,14 @@ class Sync:
         if item is None:
             return NOT_INDEXED
         try:
-            values = plain(item)
-            document = values if self.document is None else self.document(values)
+            if self.document is None:
+                return Built(body_of(item))
+            document = self.document(plain(item))
             if document is None:
                 return NOT_INDEXED
             if not isinstance(document, Mapping):
                 return Built(problem=f"the document function returned {type(document).__name__}, not a dict")
-            return Built(document, encode(document))
+            return Built(encode(document))
         except Exception as error:  # noqa: BLE001 - the user's function may raise anything; the key is parked
             return Built(problem=f"{type(error).__name__}: {error}")
 

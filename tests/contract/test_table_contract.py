@@ -22,7 +22,7 @@ from dynadex.settings import Settings
 from dynadex.source.attribute_values import plain
 from dynadex.source.shard_reader import ShardReader, StreamTrimmedError, list_shards
 from dynadex.source.stream_event import parse
-from dynadex.source.table import Table, TableDescription
+from dynadex.source.table import Condition, ConditionFailed, Table, TableDescription
 from dynadex.source.table_scan import TableScan
 from dynadex.testing import InMemoryTable
 from tests.contract.differences import SPELLING_KEPT, TABLE
@@ -176,6 +176,14 @@ class TestTable:
         assert not made.table.delete(text("a"))
         assert made.table.read_items([text("a")]) == [None]
 
+    def test_whether_there_are_items_is_known_at_once(self, made: Made) -> None:
+        assert not made.table.has_items()
+        item = {"id": {"S": "a"}, "n": {"N": "1"}}
+        made.table.put(item)
+        assert made.table.has_items()
+        made.table.delete({"id": {"S": "a"}})
+        assert not made.table.has_items()
+
     def test_items_are_read_in_the_order_they_are_asked_for(self, made: Made) -> None:
         made.fill(250)
         wanted = ["item-0249", "never", "item-0000", *(f"item-{position:04}" for position in range(240)), "item-0249"]
@@ -197,6 +205,55 @@ class TestTable:
         assert [item and item["v"]["S"] for item in found] == ["x", "x", None]
         assert made.table.delete({"b": {"B": "AP8="}})
         assert made.table.read_items([{"b": {"B": b"\x00\xff"}}]) == [None]
+
+    def test_a_new_item_is_written_only_where_there_is_none(self, made: Made) -> None:
+        absent = Condition.absent("id")
+        made.table.put(text("a", v={"N": "1"}), absent)
+        with pytest.raises(ConditionFailed) as failed:
+            made.table.put(text("a", v={"N": "2"}), absent)
+        assert failed.value.current == text("a", v={"N": "1"})
+        assert not failed.value.retryable
+        assert made.table.read_items([text("a")]) == [text("a", v={"N": "1"})]
+
+    @pytest.mark.parametrize(
+        ("there", "expected", "holds"),
+        [
+            ({"v": {"N": "3"}}, 3, True),
+            ({"v": {"N": "3"}}, 2, False),
+            ({"v": {"N": "3"}}, 0, False),
+            ({"v": {"N": "0"}}, 0, True),
+            ({}, 0, True),
+            ({}, 1, False),
+            ({"v": {"S": "3"}}, 3, False),
+            ({"v": {"S": "3"}}, 0, False),
+            (None, 0, False),
+            (None, 1, False),
+        ],
+    )
+    def test_an_item_is_changed_only_from_the_version_expected(
+        self, made: Made, there: Item | None, expected: int, holds: bool
+    ) -> None:
+        before = None if there is None else text("a", **there)
+        for change in (
+            lambda: made.table.put(text("a", new={"S": "x"}), Condition.version("id", "v", expected)),
+            lambda: made.table.delete(text("a"), Condition.version("id", "v", expected)),
+        ):
+            if before:
+                made.table.put(before)
+            if holds:
+                change()
+                continue
+            with pytest.raises(ConditionFailed, match="not the one expected") as failed:
+                change()
+            assert failed.value.current == before
+            assert made.table.read_items([text("a")]) == [before]
+
+    def test_an_item_with_binary_values_is_told_as_it_is_read(self, made: Made) -> None:
+        item = text("a", b={"B": b"\x00\xff"}, bs={"BS": [b"\x01"]}, v={"N": "1"})
+        made.table.put(item)
+        with pytest.raises(ConditionFailed) as failed:
+            made.table.put(text("a"), Condition.version("id", "v", 2))
+        assert failed.value.current == item
 
     @pytest.mark.parametrize(
         ("arn", "view", "reason"),

@@ -172,9 +172,6 @@ def stream_records(settings: Settings) -> list[Record]:
         reply: Any = streams.get_records(ShardIterator=place)
         if not reply["Records"]:
             return records
-        for record in reply["Records"]:
-            change = {**record["dynamodb"]}
-            change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
-            records.append({**record, "dynamodb": change})
+        records += reply["Records"]
         place = reply.get("NextShardIterator")
     return records

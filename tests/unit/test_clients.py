@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -175,3 +176,68 @@ def test_certificates_are_verified_and_times_limited() -> None:
         assert pool.cert_reqs == "CERT_REQUIRED"
         assert (connection.timeout, pool.pool.maxsize) == (7, 16)
         assert client.transport.max_retries == 0
+
+
+@pytest.fixture
+def table() -> Iterator[tuple[str, list[tuple[int, bytes]]]]:
+    """An endpoint that answers with what is in the list, and the list."""
+    answers: list[tuple[int, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            status, body = answers.pop(0)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}", answers
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_scanned_items_come_as_they_were_sent_and_the_rest_as_botocore_has_it(
+    table: tuple[str, list[tuple[int, bytes]]],
+) -> None:
+    url, answers = table
+    answers.append((200, b'{"Items":[{"id":{"B":"AP/+"},"n":{"N":"1.50"}}],"LastEvaluatedKey":{"id":{"B":"AP/+"}}}'))
+    reply = clients.dynamodb(Settings(dynamodb_url=url)).scan(TableName="songs")
+    assert reply["Items"] == [{"id": {"B": "AP/+"}, "n": {"N": "1.50"}}]
+    assert reply["LastEvaluatedKey"] == {"id": {"B": b"\x00\xff\xfe"}}
+
+
+def test_stream_records_come_as_a_lambda_function_gets_them(table: tuple[str, list[tuple[int, bytes]]]) -> None:
+    url, answers = table
+    sent = {
+        "eventName": "REMOVE",
+        "dynamodb": {"ApproximateCreationDateTime": 1700000000.0, "Keys": {"id": {"S": "a"}}},
+    }
+    answers.append((200, json.dumps({"Records": [sent], "NextShardIterator": "next"}).encode()))
+    reply = clients.dynamodb_streams(Settings(dynamodb_url=url)).get_records(ShardIterator="first")
+    assert (reply["Records"], reply["NextShardIterator"]) == ([sent], "next")
+
+
+def test_a_refusal_is_read_as_ever(table: tuple[str, list[tuple[int, bytes]]]) -> None:
+    url, answers = table
+    answers.append((400, b'{"__type":"com.amazonaws#ResourceNotFoundException","message":"no such table","Items":[]}'))
+    client = clients.dynamodb(Settings(dynamodb_url=url))
+    with pytest.raises(client.exceptions.ResourceNotFoundException, match="no such table"):
+        client.scan(TableName="songs")
+
+
+def test_clients_are_shared_by_those_with_the_same_settings_and_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(region="eu-west-1")
+    first = clients.dynamodb(settings)
+    assert clients.dynamodb(Settings(region="eu-west-1")) is first
+    assert clients.dynamodb(Settings(region="eu-west-2")) is not first
+    other: object = clients.sqs(settings)
+    assert other is not first
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ANOTHER")
+    assert clients.dynamodb(settings) is not first

@@ -1,11 +1,10 @@
-"""Which part may import which, and how little `import dynadex` costs."""
+"""Which part may import which, and how little a cold start costs."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,15 +23,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "source": COMMON | {"document", "source"},
     "index": COMMON | {"document", "index"},
     "progress": COMMON | {"document", "progress"},
-    "declaration": {"errors"},
+    "analysis": set(),
+    "declaration": {"analysis", "errors"},
     "settings": {"document", "errors"},
     "sync": COMMON | {"document", "source", "run"},
 }
-WIRING = {"run", "cli", "local", "search", "demo", "testing", "clients"}
+WIRING = {"run", "start", "cli", "local", "search", "demo", "testing", "clients"}
 # run is named by Sync's two Lambda handlers alone, and only when they are called.
 LATE = {("sync", "run")}
 HEAVY = ("boto3", "botocore", "opensearchpy", "rich", "starlette", "typer")
-LONGEST_IMPORT_SECONDS = 0.25
+# Whole processes: the interpreter's own start is in it.
+MOST_CPU_SECONDS = 0.25
+MOST_MEGABYTES = {"dynadex": 22, "dynadex.run.function": 22, "dynadex.run.lambda_handlers": 32}
+MEASURED = """
+import time, {module}
+from pathlib import Path
+seconds = time.process_time()
+[line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
+print(seconds, line.split()[1])
+"""
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -118,10 +127,10 @@ def test_an_import_brings_nothing_heavy_with_it(module: str, heavy: list[str]) -
     assert not set(heavy) & set(loaded)
 
 
-def test_importing_dynadex_is_quick() -> None:
-    def seconds() -> float:
-        began = time.perf_counter()
-        run("import dynadex")
-        return time.perf_counter() - began
-
-    assert min(seconds() for _ in range(5)) < LONGEST_IMPORT_SECONDS
+@pytest.mark.parametrize("module", MOST_MEGABYTES)
+def test_a_cold_start_stays_below_its_ceilings(module: str) -> None:
+    """Processor time, the least of some: it is not for others that the machine is busy with. Nothing is connected yet:
+    both SDKs are imported, and clients made, at the first call."""
+    measured = [run(MEASURED.format(module=module)).split() for _ in range(4)]
+    assert min(float(seconds) for seconds, _ in measured) < MOST_CPU_SECONDS
+    assert min(float(kilobytes) for _, kilobytes in measured) / 1024 < MOST_MEGABYTES[module]

@@ -132,6 +132,25 @@ def test_a_shard_is_followed_to_its_end_batch_by_batch() -> None:
     ]
 
 
+def test_in_a_backlog_the_next_batch_is_read_while_one_is_delivered() -> None:
+    following = Following(Pace(batch_size=4))
+    numbers = following.write(8)
+    second_read = threading.Event()
+    following.stream.on_read = lambda reads: second_read.set() if reads == 2 else None
+    following.before_batch = lambda: None if second_read.wait(10) else pytest.fail("nothing was read meanwhile")
+    following.run()
+    assert following.batches == [numbers[:4], numbers[4:]]
+
+
+def test_without_a_backlog_nothing_is_read_before_the_batch_is_delivered() -> None:
+    following = Following(Pace(batch_size=4))
+    numbers = following.write(3)
+    reads: list[int] = []
+    following.before_batch = lambda: reads.append(len(following.stream.limits))
+    following.run()
+    assert (following.batches, reads) == ([numbers], [1])
+
+
 def test_it_starts_after_its_checkpoint() -> None:
     following = Following()
     numbers = following.write(10)

@@ -107,7 +107,6 @@ def sync(document: Any = None, **given: Any) -> Sync:
 
 def test_without_a_function_the_document_is_the_item() -> None:
     built = sync().build(ITEM)
-    assert built.document == {"id": "rakes", "bpm": Decimal("120.50")}
     assert built.body == b'{"id":"rakes","bpm":120.50}'
     assert built.problem == ""
 
@@ -163,7 +162,7 @@ def endless(item: Any) -> Any:
 def test_whatever_goes_wrong_is_told_and_never_raised(document: Any, item: Any, problem: str) -> None:
     built = sync(document).build(item)
     assert built.problem.startswith(problem)
-    assert (built.document, built.body) == (None, None)
+    assert built.body is None
 
 
 def test_a_stop_is_not_taken_for_a_problem() -> None:

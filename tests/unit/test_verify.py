@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dynadex import clients
-from dynadex.document.body import encode
+from dynadex.document.body import decode, encode
 from dynadex.document.identity import document_id
 from dynadex.errors import DynadexError, SearchError, SearchUnavailable, SourceUnavailable
 from dynadex.index.fingerprint import Fingerprint
@@ -96,7 +96,7 @@ def test_repair_leaves_nothing_that_differs(stage: Stage) -> None:
     assert verified.equal
     assert verified.repaired.total() == verified.found.total() == 100 + 100 + 66
     assert all(one.repaired for one in stage.differences)
-    wanted = {i: dict(stage.sync.build(item).document or {}) for i, item in stage.table.items().items()}
+    wanted = {i: decode(stage.sync.build(item).body or b"{}") for i, item in stage.table.items().items()}
     assert stage.documents() == wanted
     assert stage.verify().found.total() == 0
 

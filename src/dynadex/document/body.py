@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
-    """What an item becomes in the index: a document and its bytes, nothing (not indexed), or a problem.
+class Built(NamedTuple):
+    """What an item becomes in the index: the bytes of a document, nothing (not indexed), or a problem.
 
     ``problem`` says why no document could be made; its key is parked, and no document stays behind.
     """
 
-    document: Mapping[str, Any] | None = None
     body: bytes | None = None
     problem: str = ""
 
 
 NOT_INDEXED = Built()
+_NEVER_INFINITE = frozenset((str, int, bool, type(None), Decimal))
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
@@ -77,16 +75,18 @@ def _exact(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} {value!r:.80} has no JSON form")
 
 
-def _refuse_not_finite(value: Any) -> None:
+def _refuse_not_finite(document: Mapping[str, Any]) -> None:
     """Raise ValueError where orjson wrote null for a float that is none in JSON, and so not what was meant."""
-    if isinstance(value, float) and not isfinite(value):
-        raise ValueError(f"the document has no JSON form: float {value} is not finite")
-    if isinstance(value, Mapping):
-        value = value.values()
-    elif not isinstance(value, list | tuple):
-        return
-    for part in value:
-        _refuse_not_finite(part)
+    pending: list[Any] = [document]
+    while pending:
+        part = pending.pop()
+        for value in part.values() if isinstance(part, Mapping) else part:
+            if type(value) in _NEVER_INFINITE:
+                continue
+            if isinstance(value, float) and not isfinite(value):
+                raise ValueError(f"the document has no JSON form: float {value} is not finite")
+            if isinstance(value, Mapping | list | tuple):
+                pending.append(value)
 
 
 def _encode_slowly(document: Mapping[str, Any], first_error: Exception) -> bytes:

@@ -23,6 +23,9 @@ MAX_ID_BYTES = 512
 _KEPT_BYTES = 400
 _DIGEST = re.compile(r"#[0-9a-f]{64}")
 _DIGEST_LENGTH = 65
+_PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+# Dicts first: an abstract class takes longer to ask.
+_MAPPINGS = (dict, Mapping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,13 @@ class KeySchema:
 
 def document_id(schema: KeySchema, key: Item) -> str:
     """The _id of the document of the item with this key. Raises ValueError when the key does not fit the schema."""
-    parts = [_part_text(key, name, kind) for name, kind in zip(schema.names, schema.types, strict=True)]
-    text = parts[0] if len(parts) == 1 else "|".join(_escape(part) for part in parts)
+    if len(schema.names) == 1:
+        text = _part_text(key, schema.names[0], schema.types[0])
+    else:
+        parts = [_part_text(key, name, kind) for name, kind in zip(schema.names, schema.types, strict=True)]
+        text = "|".join(_escape(part) for part in parts)
+    if len(text) <= _KEPT_BYTES and text.isascii():
+        return text
     try:
         encoded = text.encode()
     except UnicodeEncodeError:
@@ -95,7 +103,7 @@ def _part_text(key: Item, name: str, kind: str) -> str:
     if name not in key:
         raise ValueError(f"key attribute {name!r} is missing")
     value = key[name]
-    content = value.get(kind) if isinstance(value, Mapping) and len(value) == 1 else None
+    content = value.get(kind) if isinstance(value, _MAPPINGS) and len(value) == 1 else None
     if kind == "S" and isinstance(content, str):
         return content
     if kind == "N" and isinstance(content, str):
@@ -107,6 +115,9 @@ def _part_text(key: Item, name: str, kind: str) -> str:
 
 def _part_value(kind: str, text: str) -> str | bytes:
     if kind == "N":
+        # The id comes from anybody, and writing 1e999999999 out would take all memory there is.
+        if not _PLAIN_NUMBER.fullmatch(text):
+            raise ValueError("a number in an id is written in plain notation")
         return canonical_number(text)
     if kind == "B":
         return b64decode(text, validate=True)

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 
-@dataclass(frozen=True, slots=True)
-class External:
+class External(NamedTuple):
     """Write only if the version is above the document's, deleted ones included (``version_type: external``)."""
 
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
+class Unchanged(NamedTuple):
     """Write only if nobody wrote the document since it was read; its version becomes one more."""
 
     seq_no: int
@@ -28,8 +26,7 @@ class Unchanged:
 Condition = External | Unchanged
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """One document to write, or to delete when ``body`` is None."""
 
     id: str
@@ -38,15 +35,14 @@ class Write:
 
     def encoded(self) -> bytes:
         """The lines of this write in a bulk request to an index named in its path."""
-        action: dict[str, Any] = {"_id": self.id}
-        match self.condition:
-            case External(version):
-                action |= {"version": version, "version_type": "external"}
-            case Unchanged(seq_no, primary_term):
-                action |= {"if_seq_no": seq_no, "if_primary_term": primary_term}
+        only_if = b""
+        if isinstance(self.condition, External):
+            only_if = b',"version":%d,"version_type":"external"' % self.condition
+        elif isinstance(self.condition, Unchanged):
+            only_if = b',"if_seq_no":%d,"if_primary_term":%d' % self.condition
         if self.body is None:
-            return orjson.dumps({"delete": action}) + b"\n"
-        return b"%b\n%b\n" % (orjson.dumps({"index": action}), self.body)
+            return b'{"delete":{"_id":%b%b}}\n' % (orjson.dumps(self.id), only_if)
+        return b'{"index":{"_id":%b%b}}\n%b\n' % (orjson.dumps(self.id), only_if, self.body)
 
 
 class Outcome(Enum):

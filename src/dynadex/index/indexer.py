@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from dynadex.change import Change, Item
 from dynadex.clock import Clock, iso
@@ -37,8 +37,7 @@ class Indexes(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(NamedTuple):
     """What is to be written for a document id, and with which version."""
 
     built: Built
@@ -107,6 +106,7 @@ class Indexer:
             for i, where in parked.items()
         ]
         problem = self.park([*letters, *unidentified], tally)
+        tally.outcomes |= dict.fromkeys(parked, "parked")
         if problem:
             failed |= dict.fromkeys(parked, problem)
             tally.failed |= {str(letter.sequence_number): problem for letter in unidentified}
@@ -164,9 +164,11 @@ class Indexer:
         conflicts = [i for i, reply in replies.items() if _is(reply, Outcome.CONFLICT)]
         ties = self._ties(index, conflicts, wanted)
         tally.stale += len(conflicts) - len(ties)
+        tally.outcomes |= dict.fromkeys((i for i in conflicts if i not in ties), "stale")
         unsettled = [i for i in chosen if i in ties or i not in wanted]
         if unsettled:
             tally.reconciled += len(unsettled)
+            tally.outcomes |= dict.fromkeys(unsettled, "reconciled")
             keys = {identity: chosen[identity].key for identity in unsettled}
             versions = {identity: chosen[identity].time_us for identity in unsettled}
             settled = self._reconciler.reconcile(index, keys, deadline, versions)

@@ -20,9 +20,11 @@ class Tally:
     """Sequence number (of changes) or document id (of items) -> reason: neither applied nor parked, to be retried."""
     newest_us: int = 0
     """Time of the newest change applied, in microseconds; lag is measured against it."""
+    outcomes: dict[str, str] = field(default_factory=dict)
+    """Document id (of changes) -> stale, reconciled or parked. What is simply applied is not in it."""
 
     def add(self, other: Tally) -> None:
-        """Count another's work as this one's; what failed there will come again, and is not taken over."""
+        """Count another's work as this one's, key by key no longer; what failed there will come again."""
         self.applied += other.applied
         self.stale += other.stale
         self.reconciled += other.reconciled

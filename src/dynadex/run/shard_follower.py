@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ from dynadex.clock import Clock
 from dynadex.progress.checkpoints import Checkpoint, Checkpoints
 from dynadex.run.event_source_mapping import EventSourceMapping
 from dynadex.run.patience import Patience
+from dynadex.run.read_ahead import in_background
 from dynadex.run.shard_progress import ShardProgress
 from dynadex.source.shard_reader import Read, ShardReader, StreamTrimmedError
 from dynadex.source.stream_event import Record
@@ -31,6 +34,15 @@ class Pace:
     batch_size: int = 1000
     batch_window_seconds: float = 0.0
     poll_seconds: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Records read together, whether they are the shard's last, and when the reading began (wall clock)."""
+
+    records: Sequence[Record]
+    ended: bool
+    read_at_us: int
 
 
 class ShardFollower:
@@ -63,31 +75,36 @@ class ShardFollower:
         if checkpoint.position is None:
             # From now on this shard is known: should it be trimmed before it is read, that will be noticed.
             self._save(shard_id, checkpoint)
+        ahead: Future[_Batch] | None = None
         ended = False
         while not ended and not self._stop.is_set():
-            read_at_us = self._clock.now_us()
-            records, ended = self._next_batch(reader)
-            progress.track(records)
-            if records:
-                self._mapping.deliver(records, progress.acknowledge)
+            batch = ahead.result() if ahead else self._next_batch(reader)
+            ahead, ended = None, batch.ended
+            progress.track(batch.records)
+            if batch.records:
+                if len(batch.records) >= self._pace.batch_size and not ended:
+                    # There is a backlog. Where there is none, what arrives meanwhile is read sooner after.
+                    ahead = in_background(partial(self._next_batch, reader))
+                self._mapping.deliver(batch.records, progress.acknowledge)
             elif not ended:
-                progress.idle(read_at_us)
+                progress.idle(batch.read_at_us)
                 self._clock.sleep(self._pace.poll_seconds)
         if ended:
             progress.finish()
 
-    def _next_batch(self, reader: ShardReader) -> tuple[list[Record], bool]:
+    def _next_batch(self, reader: ShardReader) -> _Batch:
         """Records for one batch: full, or waited for long enough, or the end of the shard."""
         records: list[Record] = []
+        read_at_us = self._clock.now_us()
         wait_until = self._clock.monotonic() + self._pace.batch_window_seconds
         for _ in range(_MOST_READS):
             read = self._read(reader, min(self._pace.batch_size - len(records), _MOST_RECORDS))
             records += read.records
             full = len(records) >= self._pace.batch_size
             if full or read.ended or self._clock.monotonic() >= wait_until:
-                return records, read.ended
+                return _Batch(records, read.ended, read_at_us)
             self._clock.sleep(min(self._pace.poll_seconds, max(0.0, wait_until - self._clock.monotonic())))
-        return records, False
+        return _Batch(records, False, read_at_us)
 
     def _read(self, reader: ShardReader, limit: int) -> Read:
         try:

@@ -12,6 +12,7 @@ from dynadex.clock import Backoff
 from dynadex.declaration import MIN_GC_DELETES_SECONDS
 from dynadex.errors import SearchUnavailable, SourceUnavailable
 from dynadex.index.tally import Tally
+from dynadex.run.read_ahead import ReadAhead
 from dynadex.run.wiring import Runtime
 from dynadex.source.attribute_values import binary
 from dynadex.source.table_scan import Page, Pages, TableScan
@@ -86,20 +87,27 @@ def run_slice(
 ) -> Slice:
     """Scan and write until the scan is complete or ``stop_at`` (of the monotonic clock) has come.
 
-    At least one page is written. The slice returned starts after the last page whose every item was acknowledged;
-    ``on_page`` is given the same after each page. ``pages`` come from a scan unless given.
+    While a page is written, the next one is read. At least one page is written. The slice returned starts after the
+    last page whose every item was acknowledged; ``on_page`` is given the same after each page. ``pages`` come from a
+    scan unless given.
     Raises SearchUnavailable or SourceUnavailable when not even one page could be written; the slice can simply be
     repeated.
     """
-    pages = pages or scan_of(runtime, start)
+    with ReadAhead(pages or scan_of(runtime, start), runtime.settings.page_items, runtime.clock) as ahead:
+        return _pages_until(runtime, ahead, start, stop_at, on_page)
+
+
+def _pages_until(runtime: Runtime, ahead: ReadAhead, start: Slice, stop_at: float, on_page: OnPage | None) -> Slice:
     position, backoff, failures = start, Backoff(), 0
     while True:
         # A place to stop, where the clock can be stopped.
         runtime.clock.sleep(0)
         try:
-            position = _one_page(runtime, pages, position, stop_at, on_page)
+            position = _one_page(runtime, ahead, position, stop_at, on_page)
             failures = 0
         except (SearchUnavailable, SourceUnavailable):
+            # What follows a page that is read again is read again too, while there is time to write it.
+            ahead.drop()
             failures += 1
             pause = backoff.pause(failures)
             if runtime.clock.monotonic() + pause >= stop_at:
@@ -119,10 +127,12 @@ def scan_of(runtime: Runtime, part: Slice) -> TableScan:
     )  # fmt: skip
 
 
-def _one_page(runtime: Runtime, pages: Pages, position: Slice, stop_at: float, on_page: OnPage | None) -> Slice:
-    page = pages.page(position.start_key, runtime.settings.page_items)
-    now = runtime.clock.monotonic()
-    deadline = min(max(stop_at, now) + _FLUSH_SECONDS, now + _FRESH_SECONDS)
+def _one_page(runtime: Runtime, ahead: ReadAhead, position: Slice, stop_at: float, on_page: OnPage | None) -> Slice:
+    read = ahead.take(position.start_key)
+    page, now = read.page, runtime.clock.monotonic()
+    if page.last_evaluated_key is not None and now < stop_at:
+        ahead.start(page.last_evaluated_key)
+    deadline = min(max(stop_at, now) + _FLUSH_SECONDS, read.at + _FRESH_SECONDS)
     indexes = position.indexes or runtime.alias.current()
     tally = runtime.indexer.load(page.items, page.requested_at_us, deadline, indexes)
     if tally.failed:

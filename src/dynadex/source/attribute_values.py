@@ -15,7 +15,7 @@ Binary values arrive as bytes from boto3 and as base64 text in Lambda events; bo
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -24,6 +24,8 @@ from dynadex.change import AttributeValue, Item
 _INT_BITS = 63
 # Longer texts are no 64-bit integers, whatever they say.
 _LONGEST_INT = len("-9223372036854775808")
+# Shorter ones certainly are.
+_CERTAIN_INT = len("9223372036854775807")
 
 
 def plain(item: Item) -> dict[str, Any]:
@@ -31,14 +33,11 @@ def plain(item: Item) -> dict[str, Any]:
 
     Raises ValueError, naming the attribute, for a value that is not DynamoDB typed JSON.
     """
-    result: dict[str, Any] = {}
-    for name, value in item.items():
-        try:
-            [(kind, content)] = value.items()
-            result[name] = _CONVERTERS[kind](content)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"attribute {name!r} is not DynamoDB typed JSON: {_describe(value, error)}") from error
-    return result
+    try:
+        return _map(item)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        _blame(item)
+        raise
 
 
 def value(attribute: AttributeValue) -> Any:
@@ -62,6 +61,11 @@ def number(text: str) -> int | Decimal:
     if not exact.is_finite():
         raise ValueError(f"{text!r} is not a finite number")
     return exact
+
+
+def small_int(text: str) -> int | None:
+    """The number, where it is seen at a glance that 64 bits hold it; else None, which says nothing."""
+    return int(text) if len(text) < _CERTAIN_INT and text.isdecimal() else None
 
 
 def typed(plain_value: Any) -> dict[str, Any]:
@@ -103,7 +107,26 @@ def _boolean(content: Any) -> bool:
 
 
 def _map(content: Item) -> dict[str, Any]:
-    return {name: value(attribute) for name, attribute in content.items()}
+    # Most values are text: that is looked for first, without a call.
+    return {
+        name: text if type(text := attribute.get("S")) is str and len(attribute) == 1 else _no_text(attribute)
+        for name, attribute in content.items()
+    }
+
+
+def _list(content: Sequence[AttributeValue]) -> list[Any]:
+    return [
+        text if type(text := attribute.get("S")) is str and len(attribute) == 1 else _no_text(attribute)
+        for attribute in content
+    ]
+
+
+def _no_text(attribute: AttributeValue) -> Any:
+    # Most others are small whole numbers.
+    text = attribute.get("N")
+    if type(text) is str and len(attribute) == 1:
+        return number(text) if (whole := small_int(text)) is None else whole
+    return value(attribute)
 
 
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {
@@ -112,12 +135,22 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "BOOL": _boolean,
     "NULL": lambda _: None,
     "M": _map,
-    "L": lambda content: [value(attribute) for attribute in content],
+    "L": _list,
     "SS": sorted,
     "NS": lambda content: sorted(number(text) for text in content),
     "B": binary,
     "BS": lambda content: sorted(binary(one) for one in content),
 }
+
+
+def _blame(item: Item) -> None:
+    """Raise ValueError for the first attribute that is at fault."""
+    for name, attribute in item.items():
+        try:
+            value(attribute)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            said = _describe(attribute, error)
+            raise ValueError(f"attribute {name!r} is not DynamoDB typed JSON: {said}") from error
 
 
 def _describe(attribute: Any, error: Exception) -> str:

@@ -13,6 +13,9 @@ from dynadex.change import Change
 Record = Mapping[str, Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECONDS = 1_000_000
+# Dicts first: an abstract class takes longer to ask.
+_MAPPINGS = (dict, Mapping)
+_TIMES = (int, float, Decimal, datetime)
 _ONE_MICROSECOND = timedelta(microseconds=1)
 
 
@@ -40,15 +43,15 @@ def parse(record: Record) -> Change | Malformed:
     the image is not known, and the item is read instead. Raises ValueError when the record has no sequence
     number, since then it could not even be reported as failed.
     """
-    body = record.get("dynamodb") if isinstance(record, Mapping) else None
-    number = body.get("SequenceNumber") if isinstance(body, Mapping) else None
-    if not isinstance(body, Mapping) or not isinstance(number, str) or not number.isdecimal():
+    body = record.get("dynamodb") if isinstance(record, _MAPPINGS) else None
+    number = body.get("SequenceNumber") if isinstance(body, _MAPPINGS) else None
+    if not isinstance(body, _MAPPINGS) or not isinstance(number, str) or not number.isdecimal():
         raise ValueError("a stream record without dynamodb.SequenceNumber: is this a DynamoDB Streams event?")
     key = body.get("Keys")
-    if not isinstance(key, Mapping) or not key:
+    if not isinstance(key, _MAPPINGS) or not key:
         return Malformed(number, "the stream record has no Keys")
     time = body.get("ApproximateCreationDateTime")
-    if not isinstance(time, int | float | Decimal | datetime):
+    if not isinstance(time, _TIMES):
         # Without its time the change has no version; reading the item needs none.
         return Change(key, None, 0, number, image_known=False)
     image, known = _image(record.get("eventName"), body.get("NewImage"))
@@ -58,7 +61,7 @@ def parse(record: Record) -> Change | Malformed:
 def _image(event_name: Any, new_image: Any) -> tuple[Any, bool]:
     if event_name == "REMOVE":
         return None, True
-    if event_name in ("INSERT", "MODIFY") and isinstance(new_image, Mapping) and new_image:
+    if event_name in ("INSERT", "MODIFY") and isinstance(new_image, _MAPPINGS) and new_image:
         return new_image, True
     return None, False
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dynadex.change import Item
+from dynadex.change import AttributeValue, Item
 from dynadex.clock import Backoff, Clock, SystemClock
 from dynadex.document.identity import KeySchema, canonical_number
 from dynadex.errors import SourceError, SourceUnavailable
@@ -54,6 +54,45 @@ class TableDescription:
         return self.stream_arn
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold, at the moment of a write, of the item that is there: DynamoDB's own condition expression."""
+
+    expression: str
+    names: Mapping[str, str]
+    values: Mapping[str, AttributeValue] = field(default_factory=dict)
+
+    @classmethod
+    def absent(cls, key: str) -> Condition:
+        """There is no item; ``key`` names any of the table's key attributes."""
+        return cls("attribute_not_exists(#k)", {"#k": key})
+
+    @classmethod
+    def version(cls, key: str, attribute: str, version: int) -> Condition:
+        """There is an item whose number ``attribute`` is this; one without the attribute counts as version 0."""
+        if version:
+            return cls("#v = :v", {"#v": attribute}, {":v": {"N": str(version)}})
+        expression = "attribute_exists(#k) AND (attribute_not_exists(#v) OR #v = :v)"
+        return cls(expression, {"#k": key, "#v": attribute}, {":v": {"N": "0"}})
+
+    def as_request(self) -> dict[str, Any]:
+        """The parameters of a request, with the wish to be told the item that made it fail."""
+        request: dict[str, Any] = {
+            "ConditionExpression": self.expression,
+            "ExpressionAttributeNames": dict(self.names),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        return request | ({"ExpressionAttributeValues": dict(self.values)} if self.values else {})
+
+
+class ConditionFailed(SourceError):
+    """A write whose condition did not hold: nothing was changed. ``current`` is the item that is there, if any."""
+
+    def __init__(self, operation: str, subject: str, current: Item | None) -> None:
+        super().__init__(operation, subject, "the item that is there is not the one expected")
+        self.current = current
+
+
 class Table:
     """A DynamoDB table, by name. Each call raises SourceError, or SourceUnavailable when it may pass."""
 
@@ -93,17 +132,31 @@ class Table:
                 found[_hashable({name: item[name] for name in names})] = item
         return [found.get(_hashable(key)) for key in keys]
 
-    def put(self, item: Item) -> None:
-        """Write one item, replacing what was there."""
+    def has_items(self) -> bool:
+        """Whether there is any item now; the count that DynamoDB tells is up to six hours old."""
+        request: dict[str, Any] = {"TableName": self.name, "ConsistentRead": True, "Limit": 1}
+        while True:
+            try:
+                reply = self._client.scan(**request)
+            except (ClientError, BotoCoreError) as error:
+                raise translate(error, "look for items of table", self.name) from error
+            if reply["Items"] or "LastEvaluatedKey" not in reply:
+                return bool(reply["Items"])
+            request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+
+    def put(self, item: Item, condition: Condition | None = None) -> None:
+        """Write one item, replacing what was there. Raises ConditionFailed when ``condition`` does not hold."""
+        guard = condition.as_request() if condition else {}
         try:
-            self._client.put_item(TableName=self.name, Item=dict(item))
+            self._client.put_item(TableName=self.name, Item=dict(item), **guard)
         except (ClientError, BotoCoreError) as error:
             raise translate(error, "write an item of table", self.name) from error
 
-    def delete(self, key: Item) -> bool:
-        """Delete one item; False when there was none."""
+    def delete(self, key: Item, condition: Condition | None = None) -> bool:
+        """Delete one item; False when there was none. Raises ConditionFailed when ``condition`` does not hold."""
+        guard = condition.as_request() if condition else {}
         try:
-            reply = self._client.delete_item(TableName=self.name, Key=boto_key(key), ReturnValues="ALL_OLD")
+            reply = self._client.delete_item(TableName=self.name, Key=boto_key(key), ReturnValues="ALL_OLD", **guard)
         except (ClientError, BotoCoreError) as error:
             raise translate(error, "delete an item of table", self.name) from error
         return bool(reply.get("Attributes"))
@@ -136,6 +189,10 @@ def translate(error: ClientError | BotoCoreError, operation: str, subject: str) 
     message = error.response.get("Error", {}).get("Message", "") or code
     if code in _PASSING:
         return SourceUnavailable(operation, subject, message)
+    if code == "ConditionalCheckFailedException":
+        # The types of boto know of it where the operation is known; here it may be any.
+        answer: Mapping[str, Any] = error.response
+        return ConditionFailed(operation, subject, answer.get("Item"))
     if code == "ResourceNotFoundException":
         return SourceError(
             operation, subject, f"it does not exist ({message})",

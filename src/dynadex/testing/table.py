@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 from zlib import crc32
 
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 from dynadex.clock import Clock
 from dynadex.document.identity import KeySchema, document_id
 from dynadex.testing.clock import MICROSECONDS, ManualClock
+from dynadex.testing.conditions import holds
 
 _FIRST_SEQUENCE_NUMBER = 100_000_000_000_000_000_000
 _MOST_RECORDS = 1000
@@ -54,6 +56,8 @@ class InMemoryTable:
         self._next_number = _FIRST_SEQUENCE_NUMBER
         self._shards: list[_Shard] = [_Shard("shard-0", None, str(self._next_number))]
         self._iterators = 0
+        # Requests come from several threads; a condition and its write are one step.
+        self._lock = Lock()
 
     # What a test does to the table.
 
@@ -123,13 +127,18 @@ class InMemoryTable:
 
     def put_item(self, **request: Any) -> dict[str, Any]:
         self._known(request["TableName"])
-        self.put(request["Item"])
+        with self._lock:
+            self._check_condition(document_id(self.schema, request["Item"]), request)
+            self.put(request["Item"])
         return {}
 
     def delete_item(self, **request: Any) -> dict[str, Any]:
         self._known(request["TableName"])
-        old = self._items.get(document_id(self.schema, request["Key"]))
-        self.remove(request["Key"])
+        identity = document_id(self.schema, request["Key"])
+        with self._lock:
+            self._check_condition(identity, request)
+            old = self._items.get(identity)
+            self.remove(request["Key"])
         return {"Attributes": old} if old else {}
 
     def batch_get_item(self, **request: Any) -> dict[str, Any]:
@@ -189,6 +198,16 @@ class InMemoryTable:
         if not shard.closed or position < len(shard.records):
             reply["NextShardIterator"] = f"{shard_id}/{position}/{age}"
         return reply
+
+    def _check_condition(self, identity: str, request: Mapping[str, Any]) -> None:
+        expression, item = request.get("ConditionExpression"), self._items.get(identity)
+        names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
+        if expression is None or holds(expression, names, values, item or {}):
+            return
+        failure = _client_error("ConditionalCheckFailedException", "The conditional request failed")
+        if item and request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD":
+            failure.response["Item"] = dict(item)  # type: ignore[typeddict-unknown-key]
+        raise failure
 
     def _record(self, event: str, identity: str, item: Mapping[str, Any]) -> None:
         time_us = self._clock.now_us() // self._granularity_us * self._granularity_us

@@ -1,0 +1,87 @@
+"""Stream catch-up: a backlog of changes through the worker, compared with the same bulk requests sent by a bare loop.
+
+The worker follows one shard, whose changes must stay in order: one bulk request at a time, and so does the baseline.
+Reading, checkpoints and the lease are the worker's own work, with the replies of the table's stream replayed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.backends import search_cluster
+from bench.ratios import Ratios
+from bench.refill import bare_loop, line
+from bench.replay import replaying
+from dynadex import Sync, clients
+from dynadex.demo.lessons import MAPPINGS, SETTINGS
+from dynadex.demo.loader import load
+from dynadex.index.tally import Tally
+from dynadex.local.demo import create_table
+from dynadex.local.stack import LocalStack
+from dynadex.run.follow import follow
+from dynadex.run.wiring import connect
+from dynadex.settings import Settings
+from dynadex.source.stream_event import Record
+from tests.songs import all_songs
+
+_ROUNDS = 5
+_NAME = "bench-catch-up"
+
+
+class _Watch:
+    """Stops the worker once all is done."""
+
+    def __init__(self, records: int, stop: threading.Event) -> None:
+        self._left = records
+        self._stop = stop
+        self.began = 0.0
+        self.ended = 0.0
+
+    def taken(self, records: Sequence[Record]) -> None:  # noqa: ARG002
+        self.began = self.began or time.perf_counter()
+
+    def done(self, records: Sequence[Record], tally: Tally) -> None:
+        assert tally.applied == len(records), tally
+        self._left -= len(records)
+        if not self._left:
+            self.ended = time.perf_counter()
+            self._stop.set()
+
+
+def main() -> Iterator[str]:
+    songs = all_songs()
+    with (
+        TemporaryDirectory(prefix="bench-") as directory,
+        search_cluster() as url,
+        LocalStack(Path(directory), opensearch_url=url) as stack,
+        replaying(stack.endpoints.dynamodb) as table_url,
+    ):
+        sync = Sync(table=_NAME, index=_NAME, mappings=MAPPINGS, settings=SETTINGS)
+        settings = Settings(dynamodb_url=table_url, opensearch_url=url, dead_letters=f"file:{directory}/letters")
+        create_table(clients.dynamodb(settings), _NAME)
+        load(clients.dynamodb(settings), _NAME, songs, lambda _: None)
+        lines = [line(sync, song) for song in songs]
+        ratios = Ratios()
+        _catch_up(sync, settings, "first", len(songs))
+        for turn in range(_ROUNDS):
+            limit = bare_loop(connect(sync, settings), lines, _NAME, settings.batch_size, threads=1)
+            ratios.add(limit, _catch_up(sync, settings, str(turn), len(songs)))
+    each = len(songs) / ratios.candidate_median
+    yield f"catch-up on {len(songs):,} changes: {ratios} the speed of bare bulk requests; {each:,.0f} changes a second"
+
+
+def _catch_up(sync: Sync, settings: Settings, turn: str, records: int) -> float:
+    """Seconds from the first record that was read to the last that was applied, in an index and state of its own."""
+    stop = threading.Event()
+    watch = _Watch(records, stop)
+    own = replace(settings, state_table=f"{_NAME}-{turn}")
+    follow(sync, own, stop, lambda _: None, watch=watch)
+    index = connect(sync, own).index
+    for name in index.indexes_behind(_NAME):
+        index.delete(name)
+    return watch.ended - watch.began

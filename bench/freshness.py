@@ -1,0 +1,135 @@
+"""Freshness: from a write that the table acknowledged to the change that a search finds, on the local stack.
+
+Split into stages: ``stream`` until the worker has read the change, ``apply`` until the cluster acknowledged its bulk
+request, ``search`` until a refresh has made it visible. The writer, the worker, the table and the cluster share one
+machine. What searches find is looked at every 20 ms.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import quantiles
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.backends import search_cluster
+from dynadex import Sync, clients
+from dynadex.demo.loader import load
+from dynadex.errors import SearchUnavailable
+from dynadex.index.opensearch import OpenSearchIndex
+from dynadex.index.tally import Tally
+from dynadex.local.demo import create_table
+from dynadex.local.stack import LocalStack
+from dynadex.run.follow import follow
+from dynadex.run.wiring import connect
+from dynadex.settings import Settings
+from dynadex.source.stream_event import Record
+
+_NAME = "bench-freshness"
+_RATES = (50, 200, 1000)
+_SECONDS = 10
+_BATCHES_PER_SECOND = 50
+_LONGEST_WAIT_SECONDS = 60
+_MAPPINGS = {"properties": {"id": {"type": "keyword"}, "number": {"type": "long"}}}
+
+
+class _Watch:
+    """When each change was read, and when it was applied."""
+
+    def __init__(self) -> None:
+        self.read: dict[int, float] = {}
+        self.applied: dict[int, float] = {}
+
+    def taken(self, records: Sequence[Record]) -> None:
+        now = time.perf_counter()
+        self.read |= {_number(record): now for record in records}
+
+    def done(self, records: Sequence[Record], tally: Tally) -> None:
+        assert tally.applied == len(records), tally
+        now = time.perf_counter()
+        self.applied |= {_number(record): now for record in records}
+
+
+def main() -> Iterator[str]:
+    with (
+        TemporaryDirectory(prefix="bench-") as directory,
+        search_cluster() as url,
+        LocalStack(Path(directory), opensearch_url=url) as stack,
+    ):
+        for rate in _RATES:
+            name = f"{_NAME}-{rate}"
+            settings = Settings(
+                dynamodb_url=stack.endpoints.dynamodb, opensearch_url=url, dead_letters=f"file:{directory}/letters"
+            )
+            create_table(clients.dynamodb(settings), name)
+            yield _measured(Sync(table=name, index=name, mappings=_MAPPINGS), settings, rate)
+
+
+def _measured(sync: Sync, settings: Settings, rate: int) -> str:
+    stop, watch = threading.Event(), _Watch()
+    runtime = connect(sync, settings)
+    runtime.ensure_index(awaits_refill=False)
+    index = runtime.index
+    worker = threading.Thread(target=follow, args=(sync, settings, stop, lambda _: None), kwargs={"watch": watch})
+    worker.start()
+    visible: dict[int, float] = {}
+    wanted = rate * _SECONDS
+    looking = threading.Thread(target=_look, args=(index, sync.index, wanted, visible))
+    looking.start()
+    written = _write(settings, sync.table, rate, wanted)
+    looking.join()
+    stop.set()
+    worker.join()
+    for name in index.indexes_behind(sync.index):
+        index.delete(name)
+    took = max(written.values()) - min(written.values())
+    # The first second is left out: everything starts then.
+    numbers = range(rate, wanted)
+    stages = {
+        "in all": [visible[n] - written[n] for n in numbers],
+        "stream": [watch.read[n] - written[n] for n in numbers],
+        "apply": [watch.applied[n] - watch.read[n] for n in numbers],
+        "search": [visible[n] - watch.applied[n] for n in numbers],
+    }
+    told = "; ".join(f"{stage} {_percentiles(values)}" for stage, values in stages.items())
+    return f"freshness at {wanted / max(took, 1e-9):,.0f} writes a second, ms (median/p95/p99): {told}"
+
+
+def _write(settings: Settings, table: str, rate: int, wanted: int) -> dict[int, float]:
+    """Items numbered from 0, at this rate if the table can; when each was acknowledged."""
+    client, written = clients.dynamodb(settings), dict[int, float]()
+    each = max(1, rate // _BATCHES_PER_SECOND)
+    began = time.perf_counter()
+    for first in range(0, wanted, each):
+        time.sleep(max(0.0, began + first / rate - time.perf_counter()))
+        numbers = range(first, first + each)
+        load(client, table, [{"id": f"item-{number}", "number": number} for number in numbers], lambda _: None)
+        written |= dict.fromkeys(numbers, time.perf_counter())
+    return written
+
+
+def _look(index: OpenSearchIndex, name: str, wanted: int, visible: dict[int, float]) -> None:
+    until = time.perf_counter() + _SECONDS + _LONGEST_WAIT_SECONDS
+    body: dict[str, Any] = {"size": 10_000, "_source": False, "docvalue_fields": ["number"]}
+    while len(visible) < wanted and time.perf_counter() < until:
+        time.sleep(0.02)
+        last = max(visible, default=-1)
+        try:
+            hits = index.search(name, {**body, "query": {"range": {"number": {"gt": last}}}})["hits"]["hits"]
+        except SearchUnavailable:
+            # An index that was just created has no shard that answers yet.
+            continue
+        now = time.perf_counter()
+        visible |= {hit["fields"]["number"][0]: now for hit in hits}
+
+
+def _percentiles(seconds: list[float]) -> str:
+    cuts = quantiles(seconds, n=100)
+    return "/".join(f"{cuts[percent - 1] * 1000:,.0f}" for percent in (50, 95, 99))
+
+
+def _number(record: Record) -> int:
+    return int(record["dynamodb"]["NewImage"]["number"]["N"])

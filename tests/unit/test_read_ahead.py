@@ -1,0 +1,111 @@
+"""The next page of a table is read while one is written, and never used when it should not be."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from dynadex.errors import SourceUnavailable
+from dynadex.run.read_ahead import ReadAhead
+from dynadex.source.table_scan import Page
+from dynadex.testing import ManualClock
+
+FIRST, SECOND, THIRD = None, {"id": {"S": "1"}}, {"id": {"S": "2"}}
+
+
+class Pages:
+    """Says which pages were read; each has its start as its one item."""
+
+    def __init__(self) -> None:
+        self.read: list[Any] = []
+        self.failures: list[BaseException] = []
+        self.open = threading.Event()
+        self.open.set()
+
+    def page(self, start_key: Mapping[str, Any] | None, limit: int | None = None) -> Page:
+        self.open.wait()
+        self.read.append(start_key)
+        if self.failures:
+            raise self.failures.pop()
+        return Page([start_key or {}], limit or 0, None, 0.0)
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def pages() -> Pages:
+    return Pages()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def ahead(pages: Pages, clock: ManualClock) -> ReadAhead:
+    return ReadAhead(pages, 7, clock)
+
+
+def test_a_page_that_was_read_ahead_is_not_read_again(ahead: ReadAhead, pages: Pages, clock: ManualClock) -> None:
+    assert ahead.take(FIRST).page.items == [{}]
+    ahead.start(SECOND)
+    clock.advance(5)
+    taken = ahead.take(SECOND)
+    assert taken.page.items == [SECOND]
+    assert taken.page.requested_at_us == 7
+    assert pages.read == [FIRST, SECOND]
+    ahead.take(SECOND)
+    assert pages.read == [FIRST, SECOND, SECOND]
+
+
+def test_nobody_waits_for_it_but_who_takes_it(ahead: ReadAhead, pages: Pages) -> None:
+    pages.open.clear()
+    ahead.start(SECOND)
+    assert pages.read == []
+    pages.open.set()
+    assert ahead.take(SECOND).page.items == [SECOND]
+
+
+def test_another_page_than_was_read_ahead_is_read_when_it_is_taken(ahead: ReadAhead, pages: Pages) -> None:
+    ahead.start(SECOND)
+    assert ahead.take(FIRST).page.items == [{}]
+    assert pages.read == [SECOND, FIRST]
+
+
+def test_a_page_is_as_old_as_its_request_and_too_old_a_one_is_read_again(
+    ahead: ReadAhead, pages: Pages, clock: ManualClock
+) -> None:
+    began = clock.monotonic()
+    pages.open.clear()
+    ahead.start(SECOND)
+    pages.open.set()
+    ahead._ahead[1].result()  # type: ignore[index]
+    clock.advance(20)
+    assert ahead.take(SECOND).at == began
+    ahead.start(THIRD)
+    ahead._ahead[1].result()  # type: ignore[index]
+    clock.advance(20.1)
+    assert ahead.take(THIRD).at == clock.monotonic()
+    assert pages.read == [SECOND, THIRD, THIRD]
+
+
+@pytest.mark.parametrize("error", [SourceUnavailable("scan", "table", "throttled"), KeyboardInterrupt()], ids=repr)
+def test_what_failed_ahead_fails_where_it_is_taken(ahead: ReadAhead, pages: Pages, error: BaseException) -> None:
+    pages.failures.append(error)
+    ahead.start(SECOND)
+    with pytest.raises(type(error)):
+        ahead.take(SECOND)
+    assert ahead.take(SECOND).page.items == [SECOND]
+
+
+def test_what_nobody_took_is_waited_for_and_forgotten(ahead: ReadAhead, pages: Pages) -> None:
+    pages.failures.append(SourceUnavailable("scan", "table", "throttled"))
+    with ahead:
+        ahead.start(SECOND)
+    assert pages.read == [SECOND]
+    assert ahead.take(SECOND).page.items == [SECOND]
+    assert pages.read == [SECOND, SECOND]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from aws_cdk import Duration
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
@@ -29,6 +30,15 @@ _LOGGED = {
     "error": "$context.error.message",
 }
 _SLOW_SEARCH_MILLISECONDS = 2000
+# What a page needs to sign a request, to show a token, and to say what it replaces.
+_SENT_BY_PAGES = [
+    "Authorization",
+    "Content-Type",
+    "If-Match",
+    "If-None-Match",
+    "X-Amz-Date",
+    "X-Amz-Security-Token",
+]
 
 
 class SearchService(Construct):
@@ -48,9 +58,11 @@ class SearchService(Construct):
         super().__init__(scope, name)
         self.options = options or ServiceOptions()
         environment = {"DYNADEX_STATE_TABLE": state.table_name} if state else {}
+        if self.options.origins:
+            environment["DYNADEX_CORS_ORIGINS"] = ",".join(self.options.origins)
         self.function = sync_function(self, "Search", code, "search", SIZING, domain, environment)
         self._allow(code, table, domain, state)
-        self.api = apigateway.HttpApi(self, "Api", create_default_stage=False)
+        self.api = apigateway.HttpApi(self, "Api", create_default_stage=False, cors_preflight=self._cors())
         self._add_routes()
         self.stage = self._stage()
 
@@ -87,6 +99,7 @@ class SearchService(Construct):
             methods=[method.PUT, method.DELETE],
             integration=integration,
             authorizer=self._writers(),
+            authorization_scopes=list(self.options.writers.scopes) if self.options.writers else None,
         )
 
     def _writers(self) -> apigateway.IHttpRouteAuthorizer:
@@ -94,6 +107,19 @@ class SearchService(Construct):
         if jwt is None:
             return authorizers.HttpIamAuthorizer()
         return authorizers.HttpJwtAuthorizer("Writers", jwt.issuer, jwt_audience=list(jwt.audience))
+
+    def _cors(self) -> apigateway.CorsPreflightOptions | None:
+        """The gateway answers for other sites by itself, and takes what the function says of them out."""
+        if not self.options.origins:
+            return None
+        method = apigateway.CorsHttpMethod
+        return apigateway.CorsPreflightOptions(
+            allow_origins=list(self.options.origins),
+            allow_methods=[method.GET, method.PUT, method.DELETE],
+            allow_headers=_SENT_BY_PAGES,
+            expose_headers=["ETag"],
+            max_age=Duration.minutes(10),
+        )
 
     def _stage(self) -> apigateway.HttpStage:
         stage = apigateway.HttpStage(

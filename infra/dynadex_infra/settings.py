@@ -76,19 +76,23 @@ class DomainSize:
 
 @dataclass(frozen=True, slots=True)
 class Jwt:
-    """Who issues the tokens that writers show, and for whom."""
+    """Who issues the tokens that writers show, and for whom. ``scopes``: a token must have one of them, where named."""
 
     issuer: str
     audience: tuple[str, ...]
+    scopes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
-    """The HTTP API. ``writers`` None: whoever may call the API by IAM, with a signed request."""
+    """The HTTP API. ``writers`` None: whoever may call the API by IAM, with a signed request. ``origins``: other sites
+    whose pages may ask it, such as ``https://example.org``.
+    """
 
     requests_per_second: int = 50
     burst: int = 100
     writers: Jwt | None = None
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,14 @@ class Address:
     def regional(self, region: str) -> str:
         """The name of one region's own endpoint."""
         return f"{region}.{self.host}"
+
+    def served_by(self, region: str) -> str:
+        """The name that leads to this region or, while it is not ready, to another."""
+        return f"{region}.serves.{self.host}"
+
+    def stands_in_for(self, region: str) -> str:
+        """The name that leads to the nearest other region that is ready."""
+        return f"{region}.fallback.{self.host}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dynadex import Search, Sync
+from dynadex import Search, Sync, analysis
 from dynadex.declaration import seconds
 from dynadex.errors import DeclarationError
 
@@ -104,6 +104,23 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], str, str]] = {
         "as nested",
         "keyword",
     ),
+    "a facet called like a parameter": ({"search": Search(facets=("sort",))}, "facet 'sort'", "differently"),
+    "a sort by relevance": ({"search": Search(sorts={"relevance": "title"})}, "called relevance", "leave it out"),
+    "a sort by text": (
+        {"mappings": {"properties": TITLE}, "search": Search(sorts={"title": "-title"})},
+        "sort field 'title' is mapped as text",
+        "title.keyword",
+    ),
+    "a sort by an unknown field": (
+        {"mappings": {"properties": TITLE}, "search": Search(sorts={"price": "-price"})},
+        "search names 'price'",
+        "Map it first",
+    ),
+    "suggestions from an unknown field": (
+        {"mappings": {"properties": TITLE}, "search": Search(suggest="name")},
+        "search names 'name'",
+        "Map it first",
+    ),
     "a search in numbers": (
         {"mappings": {"properties": {"year": {"type": "integer"}}}, "search": Search(fields={"year": 1})},
         "search field 'year' is mapped as integer",
@@ -163,6 +180,17 @@ def test_a_declaration_does_not_change_with_what_it_was_made_from() -> None:
     sync = declare(mappings=mappings)
     mappings["properties"]["title"]["type"] = "keyword"
     assert sync.mappings == {"properties": {"title": {"type": "text"}}}
+
+
+def test_fields_mapped_with_the_ready_made_analysis_are_searched_forgivingly() -> None:
+    mapped = {"properties": {"title": analysis.title(raw={"type": "keyword"}), "by": analysis.words()}}
+    sync = declare(
+        mappings=mapped,
+        settings={"analysis": analysis.settings()},
+        search=Search(fields={"title": 2, "by": 1}, sorts={"title": "title.keyword"}, suggest="by"),
+    )
+    assert sync.search.forgiving == ("title",)
+    assert declare(mappings={"properties": TITLE}, search=Search(fields={"title": 1})).search.forgiving == ()
 
 
 def test_what_is_highlighted_is_what_is_searched() -> None:

@@ -171,12 +171,27 @@ def test_searches_and_documents_are_served_to_an_http_api(deployed: Deployed) ->
     deployed.table.put(item("1", title="Reel"))
     answer = function.search(request("GET", "/api/documents/1"), CONTEXT)
     assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"id": "1", "title": "Reel"})
-    answer = function.search(request("PUT", "/api/documents/2", '{"title": "Jig"}'), CONTEXT)
-    assert answer["statusCode"] == 200
-    assert deployed.table.items()["2"]["title"] == {"S": "Jig"}
+    for authorizer in (
+        {"iam": {"userArn": "arn:aws:iam::000000000000:user/editor"}},
+        {"jwt": {"claims": {"sub": "e"}}},
+    ):
+        answer = function.search(request("PUT", "/api/documents/2", '{"title": "Jig"}', authorizer), CONTEXT)
+        assert answer["statusCode"] == 200
+        assert deployed.table.items()["2"]["title"] == {"S": "Jig"}
+        answer = function.search(request("DELETE", "/api/documents/2", authorizer=authorizer), CONTEXT)
+        assert answer["statusCode"] == 200
+        assert "2" not in deployed.table.items()
     page = function.search(request("GET", "/"), CONTEXT)
     assert page["headers"]["content-type"].startswith("text/html")
     assert not page["isBase64Encoded"]
+
+
+def test_a_write_that_the_gateway_did_not_authorise_changes_nothing(deployed: Deployed) -> None:
+    deployed.table.put(item("1", title="Reel"))
+    for method in ("PUT", "DELETE"):
+        answer = function.search(request(method, "/api/documents/1", '{"title": "Jig"}'), CONTEXT)
+        assert answer["statusCode"] == 401
+    assert deployed.table.items() == {"1": item("1", title="Reel")}
 
 
 @pytest.mark.parametrize(("state_table", "status"), [("", 200), ("lessons-dynadex", 503)])
@@ -191,7 +206,7 @@ def test_readiness_is_told_of_the_state_table_that_is_named(
     assert function.search(request("GET", "/health/live"), CONTEXT)["statusCode"] == 200
 
 
-def request(method: str, path: str, body: str | None = None) -> dict[str, Any]:
+def request(method: str, path: str, body: str | None = None, authorizer: Any = None) -> dict[str, Any]:
     """A request as an HTTP API hands it on, in its payload format 2.0."""
     http = {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test"}
     return {
@@ -200,7 +215,7 @@ def request(method: str, path: str, body: str | None = None) -> dict[str, Any]:
         "rawPath": path,
         "rawQueryString": "",
         "headers": {"host": "lessons.test", "content-type": "application/json"},
-        "requestContext": {"http": http, "stage": "$default", "requestId": "1"},
+        "requestContext": {"http": http, "stage": "$default", "requestId": "1", "authorizer": authorizer},
         "body": body,
         "isBase64Encoded": False,
     }

@@ -15,14 +15,16 @@ import pytest
 from dynadex import Search, Sync
 from dynadex.document.identity import KeySchema
 from dynadex.errors import SearchError, SearchUnavailable
+from dynadex.index.generations import begin_building, mark_filled, swap
+from dynadex.index.indices import ensure_index
 from dynadex.progress.checkpoints import Checkpoint, Checkpoints
 from dynadex.progress.state_table import StateError
 from dynadex.run.freshness import StateFreshness
 from dynadex.search.api import create_app
 from dynadex.search.health import KEPT_SECONDS, Freshness, Health
-from dynadex.testing import ManualClock
+from dynadex.testing import InMemoryIndex, ManualClock
 from dynadex.testing.clock import MICROSECONDS
-from tests.unit.service import Client, ScriptedIndex
+from tests.unit.service import NOTHING_FOUND, Client, ScriptedIndex
 
 SECRET = "node-7.internal: shard failure [lessons-20261124054500]"
 LIMIT = 0.5
@@ -59,6 +61,9 @@ class Hanging:
         self.asked += 1
         self.let_go.wait()
         return {}
+
+    def indexes_behind(self, _: str) -> list[str]:
+        return []
 
     def lag_seconds(self) -> float | None:
         self.search()
@@ -278,3 +283,27 @@ def test_a_refill_under_way_has_not_mended_a_stale_index(index: ScriptedIndex) -
     checkpoints.mark_stale("a shard was trimmed")
     checkpoints.begin_answer(1)
     assert reasons(service) == ["the index is declared stale"]
+
+
+def test_an_index_that_was_made_for_a_table_with_items_awaits_its_refill() -> None:
+    cluster, clock = SearchableIndex(), ManualClock()
+    name, _ = ensure_index(cluster, "lessons", {}, {}, clock, has_items=lambda: True)
+    service = client(cluster)
+    assert reasons(service) == ["the index awaits the refill that brings the items older than it"]
+    mark_filled(cluster, "lessons", [name])
+    assert ready(client(cluster))[0] == 200
+
+
+def test_an_index_that_awaits_its_refill_does_not_matter_once_another_is_searched() -> None:
+    cluster, clock = SearchableIndex(), ManualClock()
+    ensure_index(cluster, "lessons", {}, {}, clock, has_items=lambda: True)
+    clock.advance(1)
+    swap(cluster, "lessons", begin_building(cluster, "lessons", {}, {}, "me", clock))
+    assert ready(client(cluster))[0] == 200
+
+
+class SearchableIndex(InMemoryIndex):
+    """Answers every search with nothing found."""
+
+    def search(self, *_: Any) -> Any:
+        return NOTHING_FOUND

@@ -10,50 +10,126 @@ from typing import Any
 import pytest
 
 from dynadex.declaration import Search
-from dynadex.search.answer import answer, marked
+from dynadex.search.answer import answer, correction, suggestions
+from dynadex.search.marks import MARK_END, MARK_START, marked
+from dynadex.search.offer import Order
 from dynadex.search.problems import Problem
-from dynadex.search.query import DEFAULT_HITS, MARK_END, MARK_START, SearchRequest, body, parse, words
+from dynadex.search.query import SearchRequest, body, correction_body, parse, suggest_body
+from dynadex.search.request import DEFAULT_HITS
+from dynadex.search.texts import most_tokens, words
 
-SEARCH = Search(fields={"title": 3, "title.loose": 2, "composer": 1}, facets=("form", "key"))
+PLAIN = Search(fields={"title": 3, "title.loose": 2, "composer": 1}, facets=("form", "key"))
+SEARCH = Search(
+    fields={"title": 3, "composer": 1},
+    facets=("form", "key"),
+    sorts={"title": "title.keyword", "longest": "-note_count"},
+    suggest="title",
+    forgiving=("title",),
+)
+ORDER = Order(("title.keyword", "id"), unique=True)
 
 
 def test_nothing_asked_for_is_everything_in_order() -> None:
-    made = body(SEARCH, parse([], SEARCH.facets), order="title.keyword")
+    made = body(SEARCH, parse([], SEARCH), Order(("title.keyword",)))
     assert made["query"] == {"match_all": {}}
     assert made["size"] == DEFAULT_HITS
-    assert made["sort"] == ["_score", {"title.keyword": {"order": "asc", "unmapped_type": "keyword"}}]
+    ties = {"title.keyword": {"order": "asc", "unmapped_type": "keyword"}}
+    assert made["sort"] == [{"_score": {"order": "desc"}}, ties]
 
 
 def test_without_an_order_only_the_score_decides() -> None:
-    assert body(SEARCH, SearchRequest("reel"))["sort"] == ["_score"]
+    assert body(SEARCH, SearchRequest("reel"))["sort"] == [{"_score": {"order": "desc"}}]
 
 
 def test_every_word_must_be_found_in_some_field() -> None:
-    must = body(SEARCH, SearchRequest("rakes mallow"))["query"]["bool"]["must"]
+    must = body(PLAIN, SearchRequest("rakes mallow"))["query"]["bool"]["must"][0]["bool"]["must"]
     assert [sorted({query for _, _, query in _matches(word)}) for word in must] == [["rakes"], ["mallow"]]
     assert {field for _, field, _ in _matches(must[0])} == {"title", "title.loose", "composer"}
 
 
 def test_only_the_last_word_may_be_the_beginning_of_one() -> None:
-    first, last = body(SEARCH, SearchRequest("rakes mal"))["query"]["bool"]["must"]
+    first, last = body(PLAIN, SearchRequest("rakes mal"))["query"]["bool"]["must"][0]["bool"]["must"]
     assert "match_bool_prefix" not in {kind for kind, _, _ in _matches(first)}
     assert "match_bool_prefix" in {kind for kind, _, _ in _matches(last)}
 
 
 def test_a_space_after_the_last_word_finishes_it() -> None:
-    assert "match_bool_prefix" not in json.dumps(body(SEARCH, SearchRequest("rakes mal ")))
+    assert "match_bool_prefix" not in json.dumps(body(SEARCH, SearchRequest("rakes mal "))["query"])
 
 
 def test_exact_counts_more_than_a_beginning_and_that_more_than_a_slip() -> None:
-    [word] = body(Search(fields={"title": 1}), SearchRequest("mal"))["query"]["bool"]["must"]
+    [word] = body(Search(fields={"title": 1}), SearchRequest("mal"))["query"]["bool"]["must"][0]["bool"]["must"]
     scores = {_kind(one): one["constant_score"]["boost"] for one in word["dis_max"]["queries"]}
     assert scores["exact"] > scores["prefix"] > scores["slip"]
 
 
-def test_a_long_text_is_searched_without_slips() -> None:
-    long = " ".join(["mallow"] * 9)
-    assert "fuzziness" in json.dumps(body(SEARCH, SearchRequest("mallow")))
-    assert "fuzziness" not in json.dumps(body(SEARCH, SearchRequest(long)))
+@pytest.mark.parametrize("search", [SEARCH, PLAIN])
+def test_a_text_that_was_pasted_is_searched_without_slips(search: Search) -> None:
+    long = " ".join(["mallow"] * 17)
+    assert "fuzziness" in json.dumps(body(search, SearchRequest("mallow"))["query"])
+    assert "fuzziness" not in json.dumps(body(search, SearchRequest(long)))
+
+
+MANY_FIELDS = Search(fields={f"f{n}": 1 for n in range(40)})
+LONG_TEXTS = [
+    "a" * 512, "a " * 256, "a-b-" * 128, "abcdefgh " * 16, "abc d",
+    "\u6f22" * 512, "\u6f22" * 16, "abcdefghi,abcdefghi " * 8,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("search", [SEARCH, PLAIN, MANY_FIELDS])
+@pytest.mark.parametrize("q", LONG_TEXTS)
+def test_no_text_makes_more_clauses_than_a_cluster_allows(search: Search, q: str) -> None:
+    assert _clauses(body(search, SearchRequest(q))["query"]) < 1024
+
+
+def test_a_title_is_found_by_any_gate_and_the_best_is_preferred() -> None:
+    query = body(SEARCH, SearchRequest("rakes mallow"))["query"]["bool"]
+    [gates] = query["must"]
+    assert all(f"title.{name}" in json.dumps(gates) for name in ("loose", "grams", "whole", "start"))
+    assert all(f"title.{name}" in json.dumps(query["should"]) for name in ("whole", "bare", "start"))
+
+
+def test_words_may_be_spread_over_a_title_and_another_field() -> None:
+    across = body(SEARCH, SearchRequest("palestrina kyrie"))["query"]["bool"]["must"][0]["bool"]["should"][-1]
+    for word in across["bool"]["must"]:
+        assert {field for _, field, _ in _matches(word)} == {"title.loose", "composer"}
+
+
+def test_what_found_a_title_in_its_sub_fields_is_marked_in_the_title() -> None:
+    assert "highlight_query" in body(SEARCH, SearchRequest("rakes"))["highlight"]
+    assert "highlight_query" not in body(PLAIN, SearchRequest("rakes"))["highlight"]
+
+
+def test_a_sort_comes_before_the_order_of_equals_and_what_lacks_the_field_comes_last() -> None:
+    title, key = ({name: {"order": "asc", "unmapped_type": "keyword"}} for name in ORDER.fields)
+    by_length = {"note_count": {"order": "desc", "missing": "_last", "unmapped_type": "keyword"}}
+    assert body(SEARCH, SearchRequest(sort="longest"), ORDER)["sort"] == [by_length, title, key]
+    [first, *others] = body(SEARCH, SearchRequest(sort="title"), ORDER)["sort"]
+    assert (list(first), others) == (["title.keyword"], [key])
+
+
+def test_a_cursor_goes_on_after_the_last_hit_of_the_page_before() -> None:
+    request = SearchRequest("reel", size=2)
+    hits = [{"_id": str(n), "_source": {}, "sort": [12.5, None, f"id-{n}"]} for n in range(2)]
+    told = answer({"hits": {"total": {"value": 9}, "hits": hits}}, Search(), request, ORDER)
+    again = parse([("q", "reel"), ("size", "50"), ("cursor", told["cursor"])], SEARCH)
+    assert again.cursor == (12.5, None, "id-1")
+    assert body(SEARCH, again, ORDER)["search_after"] == [12.5, None, "id-1"]
+
+
+@pytest.mark.parametrize(("order", "count"), [(ORDER, 1), (Order(("title.keyword",)), 2), (ORDER, 0)])
+def test_there_is_no_cursor_after_the_last_page_nor_without_a_unique_order(order: Order, count: int) -> None:
+    hits = [{"_id": "a", "_source": {}, "sort": [1.0, "a", "b"]}] * count
+    reply = {"hits": {"total": {"value": count}, "hits": hits}}
+    assert answer(reply, Search(), SearchRequest(size=2), order)["cursor"] is None
+
+
+def test_a_cursor_for_another_number_of_sort_values_is_refused() -> None:
+    with pytest.raises(Problem, match="cursor"):
+        body(SEARCH, SearchRequest(cursor=(1.0, "a")), ORDER)
+    with pytest.raises(Problem, match="cursor"):
+        body(SEARCH, SearchRequest(cursor=(1.0, "a")), Order(("title.keyword",)))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +163,7 @@ def test_sub_fields_are_searched_but_not_highlighted() -> None:
 
 def test_parameters_become_a_request() -> None:
     given = [("q", "rakes"), ("form", "Jig"), ("form", "Reel"), ("size", "100")]
-    assert parse(given, SEARCH.facets) == SearchRequest("rakes", {"form": ["Jig", "Reel"]}, 100)
+    assert parse(given, SEARCH) == SearchRequest("rakes", {"form": ["Jig", "Reel"]}, 100)
 
 
 @pytest.mark.parametrize(
@@ -98,12 +174,21 @@ def test_parameters_become_a_request() -> None:
         ([("q", "a"), ("q", "b")], "repeated_parameter"),
         ([("size", "1"), ("size", "1")], "repeated_parameter"),
         ([("q", "x" * 513)], "query_too_long"),
+        ([("q", "a\x00b")], "bad_character"),
+        ([("q", "\ud800")], "bad_character"),
+        ([("form", "\x1b")], "bad_character"),
+        ([("form", "x" * 513)], "filter_too_long"),
+        ([("form", str(n)) for n in range(51)], "too_many_filters"),
+        ([("sort", "price")], "unknown_sort"),
+        ([("sort", "_score")], "unknown_sort"),
+        ([("cursor", "")], "bad_cursor"),
+        ([("after", "\n")], "bad_change_token"),
         *(([("size", size)], "size_out_of_range") for size in ("101", "-1", "1.5", "", "ten", "٣", "9" * 5000)),
     ],
 )
 def test_what_makes_no_sense_is_refused(parameters: list[tuple[str, str]], code: str) -> None:
     with pytest.raises(Problem) as raised:
-        parse(parameters, SEARCH.facets)
+        parse(parameters, SEARCH)
     assert (raised.value.status, raised.value.code) == (400, code)
 
 
@@ -130,11 +215,61 @@ def test_an_answer_has_hits_as_they_are_and_counts_as_people_say_them() -> None:
             "new": {"values": {"buckets": [{"key": 1, "key_as_string": "true", "doc_count": 3}]}},
         },
     }
-    assert answer(reply, ["form", "new"]) == {
+    assert answer(reply, Search(facets=("form", "new")), SearchRequest()) == {
         "total": 7,
         "hits": [{"id": "a/b", "document": document, "highlight": {}}],
         "facets": {"form": [{"value": "Jig", "count": 2}], "new": [{"value": "true", "count": 3}]},
+        "cursor": None,
+        "did_you_mean": None,
     }
+
+
+def test_suggestions_are_distinct_whatever_the_index_does() -> None:
+    marked_hit = {"_source": {"title": "Reel"}, "highlight": {"title": [f"{MARK_START}R{MARK_END}eel"]}}
+    hits = [marked_hit, {"_source": {"title": "REEL"}}, {"_source": {"title": "A <b>"}}, {"_source": {}}]
+    assert suggestions({"hits": {"hits": hits}}, SEARCH, "r") == [
+        {"text": "Reel", "highlight": "<mark>R</mark>eel"},
+        {"text": "A <b>", "highlight": "A &lt;b&gt;"},
+    ]
+
+
+def test_suggestions_of_a_title_come_from_its_sub_fields_one_of_each() -> None:
+    made = suggest_body(SEARCH, "the rak")
+    assert made["collapse"] == {"field": "title.keyword"}
+    assert "title.start" in json.dumps(made["query"])
+    assert "collapse" not in suggest_body(Search(fields={"title": 1}, suggest="title"), "the rak")
+
+
+@pytest.mark.parametrize("q", ["", "?!", "x" * 161, "a " * 17])
+def test_nothing_completes_or_corrects_what_has_no_words_or_is_too_long(q: str) -> None:
+    assert suggest_body(SEARCH, q)["query"] == correction_body(SEARCH, q)["query"] == {"match_none": {}}
+
+
+def test_a_correction_is_a_text_that_is_there_and_was_not_typed() -> None:
+    reply = {"hits": {"hits": [{"_source": {"work": {"title": ["The Reel"]}}}]}}
+    assert correction(reply, "teh rel") == "The Reel"
+    assert correction(reply, " the reel ") is None
+    assert correction({"hits": {"hits": []}}, "x") is None
+
+
+def _clauses(query: Any) -> int:
+    """At least as many as Lucene counts: a term of each token, times what a slip may expand to."""
+    if isinstance(query, list):
+        return sum(_clauses(one) for one in query)
+    if not isinstance(query, dict):
+        return 0
+    text = query.get("query")
+    if isinstance(text, str):
+        return most_tokens(text) * len(query.get("fields", [1]))
+    return sum(_of_field(name, one) for name, one in query.items())
+
+
+def _of_field(name: str, one: Any) -> int:
+    if not isinstance(one, dict) or not isinstance(one.get("query"), str) or "fields" in one:
+        return _clauses(one)
+    text, sub_field = one["query"], name.partition(".")[2]
+    tokens = len(text) if sub_field == "grams" else 1 if sub_field in ("whole", "bare", "start") else most_tokens(text)
+    return tokens * (one["max_expansions"] if "fuzziness" in one else 1)
 
 
 def _matches(word: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

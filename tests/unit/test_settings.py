@@ -30,6 +30,8 @@ SET: dict[str, tuple[dict[str, str], Any]] = {
     "request_timeout_seconds": ({"DYNADEX_REQUEST_TIMEOUT_SECONDS": "5"}, 5.0),
     "poll_seconds": ({"DYNADEX_POLL_SECONDS": "0.1"}, 0.1),
     "ready_lag_seconds": ({"DYNADEX_READY_LAG_SECONDS": "15"}, 15.0),
+    "requests_per_second": ({"DYNADEX_REQUESTS_PER_SECOND": "5"}, 5),
+    "cors_origins": ({"DYNADEX_CORS_ORIGINS": "https://example.org"}, "https://example.org"),
 }
 NUMBERS = [field.name for field in fields(Settings) if isinstance(field.default, int | float)]
 MAY_BE_ZERO = {"clock_skew_seconds", "batch_window_seconds"}
@@ -67,6 +69,18 @@ def test_what_is_given_wins_over_the_environment_unless_it_is_none() -> None:
     environment = {"DYNADEX_BATCH_SIZE": "7", "DYNADEX_STATE_TABLE": "state"}
     settings = Settings.from_environment(environment, batch_size=9, state_table=None)
     assert (settings.batch_size, settings.state_table) == (9, "state")
+
+
+def test_origins_are_listed_with_commas() -> None:
+    settings = Settings(cors_origins="https://example.org, http://127.0.0.1:8000,").checked()
+    assert settings.origins == ("https://example.org", "http://127.0.0.1:8000")
+    assert Settings().origins == ()
+
+
+@pytest.mark.parametrize("origin", ["*", "example.org", "https://example.org/", "https://example.org/page", "null"])
+def test_what_no_page_can_have_as_its_origin_is_refused(origin: str) -> None:
+    with pytest.raises(DeclarationError, match="DYNADEX_CORS_ORIGINS"):
+        Settings.from_environment({"DYNADEX_CORS_ORIGINS": origin})
 
 
 @pytest.mark.parametrize("name", NUMBERS)

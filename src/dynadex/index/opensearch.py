@@ -86,10 +86,17 @@ class OpenSearchIndex:
                 orjson.dumps({"scroll_id": reply["_scroll_id"]}),
             )
 
-    def search(self, index: str, body: Mapping[str, Any], timeout_seconds: float | None = None) -> Json:
-        """A search, as OpenSearch answers it."""
+    def search(
+        self,
+        index: str,
+        body: Mapping[str, Any],
+        timeout_seconds: float | None = None,
+        preference: str | None = None,
+    ) -> Json:
+        """A search, as OpenSearch answers it. Searches with one ``preference`` ask the same copies of the shards."""
+        params = {"preference": preference} if preference else None
         return self._call(
-            "search index", index, "POST", f"/{quote(index)}/_search", orjson.dumps(body), timeout_seconds
+            "search index", index, "POST", f"/{quote(index)}/_search", orjson.dumps(body), timeout_seconds, params
         )
 
     def count(self, index: str) -> int:

@@ -127,6 +127,7 @@ def _service() -> Callable[[Any, Any], dict[str, Any]]:
     from dynadex.run.freshness import StateFreshness
     from dynadex.run.wiring import connect
     from dynadex.search.api import create_app
+    from dynadex.search.auth import GatewayAuth
     from dynadex.settings import Settings
 
     sync = declared()
@@ -135,8 +136,9 @@ def _service() -> Callable[[Any, Any], dict[str, Any]]:
     # A function that is told of no state table has no right to look for one either.
     freshness = StateFreshness(runtime.state(), runtime.clock) if settings.state_table else None
     app = create_app(
-        sync, runtime.index, runtime.table, runtime.description.schema, freshness, settings.ready_lag_seconds
-    )
+        sync, runtime.index, runtime.table, runtime.description.schema, freshness, settings.ready_lag_seconds,
+        auth=GatewayAuth(), origins=settings.origins, timing=settings.timing,
+    )  # fmt: skip
     return Mangum(app, lifespan="off")
 
 

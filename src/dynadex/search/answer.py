@@ -2,31 +2,62 @@
 
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from dynadex.search.query import MARK_END, MARK_START
+from dynadex.declaration import Search
+from dynadex.search import cursor
+from dynadex.search.marks import marked
+from dynadex.search.offer import UNORDERED, Order
+from dynadex.search.request import SearchRequest
+from dynadex.search.suggest import MOST_SUGGESTIONS
 
 Json = Mapping[str, Any]
 
-_MARKED = re.compile(f"{MARK_START}([^{MARK_START}{MARK_END}]*){MARK_END}")
-_STRAY = re.compile(f"[{MARK_START}{MARK_END}]")
 
-
-def answer(reply: Json, facets: Sequence[str]) -> dict[str, Any]:
-    """Hits with their highlights, and the count of each value of each facet."""
+def answer(reply: Json, search: Search, request: SearchRequest, order: Order = UNORDERED) -> dict[str, Any]:
+    """Hits with their highlights, the count of each value of each facet, and where the next page starts."""
     return {
         "total": reply["hits"]["total"]["value"],
         "hits": [_hit(one) for one in reply["hits"]["hits"]],
-        "facets": {name: _counts(reply["aggregations"][name]) for name in facets},
+        "facets": {name: _counts(reply["aggregations"][name]) for name in search.facets},
+        "cursor": _next_page(reply["hits"]["hits"], request, order),
+        "did_you_mean": None,
     }
 
 
-def marked(text: str) -> str:
-    """Text with marker characters as HTML that is safe whatever the text says: all of it escaped, then <mark> set."""
-    return _STRAY.sub("", _MARKED.sub(r"<mark>\1</mark>", html.escape(text)))
+def suggestions(reply: Json, search: Search, q: str) -> list[dict[str, str]]:  # noqa: ARG001
+    """Distinct texts that complete what was typed, best first."""
+    found: dict[str, dict[str, str]] = {}
+    for hit in reply["hits"]["hits"]:
+        text = _text(hit.get("_source", {}))
+        if text:
+            [highlight] = next(iter(hit.get("highlight", {}).values()), [text])[:1]
+            found.setdefault(text.casefold(), {"text": text, "highlight": marked(highlight)})
+    return list(found.values())[:MOST_SUGGESTIONS]
+
+
+def correction(reply: Json, q: str) -> str | None:
+    """The text that a search which found nothing may have meant, or None."""
+    for hit in reply["hits"]["hits"]:
+        text = _text(hit.get("_source", {}))
+        if text and text.casefold() != q.strip().casefold():
+            return text
+    return None
+
+
+def _next_page(hits: list[Any], request: SearchRequest, order: Order) -> str | None:
+    """None after the last page, and where no field tells hits apart: a page could then miss some."""
+    if not order.unique or not hits or len(hits) < request.size:
+        return None
+    return cursor.encode(hits[-1]["sort"], request.identity)
+
+
+def _text(source: Any) -> str | None:
+    """The one text in a source that was cut to one field."""
+    while isinstance(source, Mapping | list):
+        source = next(iter(source.values() if isinstance(source, Mapping) else source), None)
+    return source if isinstance(source, str) else None
 
 
 def _hit(one: Json) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from dynadex.clock import Clock, SystemClock
 from dynadex.errors import DynadexError, SearchError
+from dynadex.index.indices import is_unfilled
 
 MOST_LAG_SECONDS = 60.0
 # Load balancers wait a few seconds for an answer; it must come before they give up.
@@ -32,6 +33,9 @@ class Index(Protocol):
 
     def search(self, index: str, body: Mapping[str, Any], timeout_seconds: float | None = None) -> Any:
         """A search, as OpenSearch answers it."""
+
+    def indexes_behind(self, alias: str) -> list[str]:
+        """The physical indexes behind an alias."""
 
 
 class Freshness(Protocol):
@@ -162,10 +166,13 @@ def _index_reasons(name: str, index: Index, answer_seconds: float) -> Callable[[
     def ask() -> tuple[str, ...]:
         try:
             reply = index.search(name, _NOTHING, answer_seconds)
+            unfilled = is_unfilled(index, name)
         except SearchError as error:
             _log.warning("%s", error)
             return ("the index is missing" if error.not_found else "the index cannot be reached",)
-        return ("a part of the index cannot be searched",) if reply.get("_shards", {}).get("failed") else ()
+        if reply.get("_shards", {}).get("failed"):
+            return ("a part of the index cannot be searched",)
+        return ("the index awaits the refill that brings the items older than it",) if unfilled else ()
 
     return ask
 

@@ -1,27 +1,58 @@
 // Calls to the service. Numbers keep every digit: one that JavaScript cannot hold stays as it was written.
 
 export class ServiceError extends Error {
-  constructor(code, message) {
+  constructor(code, message, status = 0, told = {}) {
     super(message);
     this.code = code;
+    this.status = status;
+    this.told = told;
+  }
+
+  // Whether it may pass by itself: worth asking again.
+  get passing() {
+    return this.code === "unreachable" || this.status === 429 || this.status >= 502;
   }
 }
 
-export const config = () => call("GET", "api/config");
-export const read = (id) => call("GET", documentPath(id));
-export const write = (id, item) => call("PUT", documentPath(id), { body: JSON.stringify(item) });
-export const remove = (id) => call("DELETE", documentPath(id));
+// What goes with every request: where its sender is, and who. onRegion is told which region answered.
+export const sender = { location: "", token: () => null, onRegion: () => {} };
 
-export function search(q, filters, size, signal) {
-  const parameters = toParameters(q, filters);
+export const config = () => call("GET", "api/config");
+export const suggest = (q, signal) => call("GET", `api/suggest?${new URLSearchParams({ q })}`, { signal });
+export const live = (signal) => call("GET", "api/live", { signal, read: JSON.parse });
+export const operate = (name) => call("POST", `api/operations/${name}`, { authorised: true });
+export const regions = (signal) => call("GET", "regions", { signal, read: JSON.parse });
+export const changeRegion = (name, what) => call("POST", `regions/${encodeURIComponent(name)}/${what}`);
+
+export function search({ q = "", filters = new Map(), sort = "", size, cursor = "", after = "" }, signal) {
+  const parameters = toParameters(q, filters, sort);
   parameters.set("size", size);
+  if (cursor) parameters.set("cursor", cursor);
+  if (after) parameters.set("after", after);
   return call("GET", `api/search?${parameters}`, { signal });
 }
 
-export function toParameters(q, filters) {
+export function toParameters(q, filters, sort) {
   const parameters = new URLSearchParams(q ? { q } : {});
   for (const [name, values] of filters) for (const value of values) parameters.append(name, value);
+  if (sort) parameters.set("sort", sort);
   return parameters;
+}
+
+// The item in the table, and the version that a change of it must name (null: none is kept).
+export async function read(id) {
+  let version = null;
+  const item = await call("GET", documentPath(id), { onAnswer: (response) => (version = versionOf(response)) });
+  return { item, version };
+}
+
+// version undefined: there is none yet; null: no version is kept.
+export function write(id, item, version) {
+  return call("PUT", documentPath(id), { body: JSON.stringify(item), headers: condition(version), authorised: true });
+}
+
+export function remove(id, version) {
+  return call("DELETE", documentPath(id), { headers: condition(version), authorised: true });
 }
 
 // A number from what was typed, or undefined when that is none.
@@ -30,23 +61,40 @@ export function toNumber(text) {
   return parse(text);
 }
 
-function documentPath(id) {
-  return `api/documents/${encodeURIComponent(id)}`;
+export const isNumber = (value) => typeof value === "number" || (JSON.isRawJSON?.(value) ?? false);
+export const shown = (value) => (JSON.isRawJSON?.(value) ? value.rawJSON : String(value));
+
+const documentPath = (id) => `api/documents/${encodeURIComponent(id)}`;
+const versionOf = (response) => response.headers.get("ETag")?.replace(/^W\//, "").replaceAll('"', "") ?? null;
+
+function condition(version) {
+  if (version === undefined) return { "If-None-Match": "*" };
+  return version === null ? {} : { "If-Match": `"${version}"` };
 }
 
-async function call(method, path, options = {}) {
+async function call(method, path, { authorised = false, onAnswer, read = parse, headers = {}, ...options } = {}) {
   let response;
   let text;
   try {
-    response = await fetch(path, { method, ...options });
+    response = await fetch(path, { method, headers: { ...headers, ...sent(authorised) }, ...options });
     text = await response.text();
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ServiceError("unreachable", "The service does not answer.");
   }
-  if (response.ok) return text ? parse(text) : null;
+  const region = response.headers.get("X-Dynadex-Region");
+  if (region) sender.onRegion(region);
+  onAnswer?.(response);
+  if (response.ok) return text ? read(text) : null;
   const told = parseOr(text, {}).error ?? {};
-  throw new ServiceError(told.code ?? "unknown", told.message ?? `The service answered ${response.status}.`);
+  throw new ServiceError(told.code ?? "unknown", told.message ?? `The service answered ${response.status}.`, response.status, told);
+}
+
+function sent(authorised) {
+  const headers = {};
+  if (sender.location) headers["X-Location"] = sender.location;
+  if (authorised && sender.token()) headers.Authorization = `Bearer ${sender.token()}`;
+  return headers;
 }
 
 function parseOr(text, fallback) {
@@ -63,6 +111,3 @@ function parse(text) {
     return exact ? value : JSON.rawJSON(context.source);
   });
 }
-
-export const isNumber = (value) => typeof value === "number" || (JSON.isRawJSON?.(value) ?? false);
-export const shown = (value) => (JSON.isRawJSON?.(value) ? value.rawJSON : String(value));

@@ -1,52 +1,65 @@
-// The dialog that adds, changes and deletes one item of the table.
-import { ServiceError, isNumber, read, remove, shown, toNumber, write } from "./api.js";
-import { $, element, label } from "./view.js";
+// The form that adds, changes and deletes one item. It only asks: what is wanted is for others to do.
+import { isNumber, shown, toNumber } from "./api.js";
+import { $, asText, element, label } from "./dom.js";
 
 const dialog = $("editor");
 let config;
-let onChanged;
 let usualValues;
-// What is being edited: its id (null for a new one), the item as the table holds it, and one entry per input.
+// What is being edited: its id (null for a new one), the item as it is, one entry per input, who waits.
 let editing = null;
 
-// changed({ id, words, item }) is called after each write; item is null after a delete.
 // usual(name) lists values that a field often has, to choose from.
-export function start(given, changed, usual) {
+export function start(given, usual) {
   config = given;
-  onChanged = changed;
   usualValues = usual;
   $("form").addEventListener("submit", (event) => {
     event.preventDefault();
-    attempt(save);
+    submit();
   });
-  $("delete").addEventListener("click", () => (editing.sure ? attempt(destroy) : askAgain()));
+  $("delete").addEventListener("click", () => end({ remove: true }));
   $("cancel").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => end(null));
 }
 
-export const isOpen = () => dialog.open;
-
-export function add() {
-  const keys = generatesId() ? [] : config.key.map((name, place) => ({ name, kind: config.key_types[place] === "N" ? "number" : "text" }));
-  open(null, {}, [...keys, ...config.fields.filter((field) => !config.key.includes(field.name))]);
-}
-
-export async function edit(id) {
-  const item = await read(id);
-  const known = config.fields.filter(({ name }) => !config.key.includes(name));
-  const others = Object.keys(item).filter((name) => !config.key.includes(name) && !known.some((field) => field.name === name));
-  const fields = [...known, ...others.map((name) => ({ name, kind: "text" }))];
-  open(id, item, fields.map((field) => ({ ...field, kind: kindOf(item[field.name], field.kind) })).filter((field) => field.kind));
-}
-
-function open(id, item, fields) {
-  editing = { id, item, sure: false, inputs: fields.map((field) => input(field, item[field.name])) };
-  $("editor-title").textContent = id === null ? `Add to ${config.title}` : `Edit ${textOf(item[config.headline]) || id}`;
-  $("inputs").replaceChildren(...editing.inputs.map((one) => one.row));
+// { item } or { remove: true }, or null when the form was left.
+export function open({ id, item }, draft = {}) {
+  const values = draft.item ?? item;
+  const fields = id === null ? newFields() : knownFields(item);
+  const inputs = fields.map((field) => input(field, values[field.name]));
+  editing = { id, item, inputs, resolve: null };
+  $("editor-title").textContent = id === null ? `Add to ${config.title}` : `Edit ${asText(item[config.headline]) || id}`;
+  $("inputs").replaceChildren(...inputs.map((one) => one.row));
   $("delete").hidden = id === null;
-  $("delete").textContent = "Delete";
-  $("editor-trouble").hidden = true;
   dialog.showModal();
-  editing.inputs[0]?.control.focus();
+  inputs[0]?.control.focus();
+  refuse(draft.problem ?? "", draft.fields ?? []);
+  const mine = editing;
+  return new Promise((resolve) => (mine.resolve = resolve));
+}
+
+export function newId(item) {
+  if (!generatesId()) {
+    const parts = config.key.map((name) => asText(item[name]));
+    return parts.length === 1 ? parts[0] : parts.map((part) => part.replaceAll("%", "%25").replaceAll("|", "%7C")).join("|");
+  }
+  const words = asText(item[config.headline]).normalize("NFKD").toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-|-$/g, "");
+  const unique = crypto.getRandomValues(new Uint32Array(1))[0].toString(36).padStart(7, "0");
+  return `${words.slice(0, 60) || "item"}-${unique}`;
+}
+
+const generatesId = () => config.key.length === 1 && config.key_types[0] === "S";
+const isAsked = (name) => !config.key.includes(name) && name !== config.version;
+
+function newFields() {
+  const keys = generatesId() ? [] : config.key.map((name, place) => ({ name, kind: config.key_types[place] === "N" ? "number" : "text" }));
+  return [...keys, ...config.fields.filter((field) => isAsked(field.name))];
+}
+
+function knownFields(item) {
+  const known = config.fields.filter(({ name }) => isAsked(name));
+  const others = Object.keys(item).filter((name) => isAsked(name) && !known.some((field) => field.name === name));
+  const fields = [...known, ...others.map((name) => ({ name, kind: "text" }))];
+  return fields.map((field) => ({ ...field, kind: kindOf(item[field.name], field.kind) })).filter((field) => field.kind);
 }
 
 // The value there is decides, then the mapping. What is no single value is left as it is.
@@ -60,17 +73,23 @@ function kindOf(value, mapped) {
 function input({ name, kind }, value) {
   const control = kind === "boolean" ? choice() : element("input", { type: "text", autocomplete: "off" });
   if (kind === "number") control.inputMode = "decimal";
-  control.name = name;
-  control.value = textOf(value);
+  Object.assign(control, { name, id: `field-${name}`, value: textOf(value), required: isRequired(name) });
   control.dataset.testid = `field-${name}`;
-  const row = element("label", { className: name === config.headline ? "long" : "" }, label(name), control);
+  const problem = element("span", { className: "problem", id: `problem-${name}` });
+  control.setAttribute("aria-describedby", problem.id);
+  const text = element("label", { htmlFor: control.id, textContent: label(name) });
+  if (isRequired(name)) text.append(element("span", { className: "required", textContent: "needed" }));
+  const row = element("div", { className: `field${name === config.headline ? " long" : ""}` }, text, control, problem);
   const usual = kind === "text" ? usualValues(name) : [];
   if (usual.length) {
     row.append(element("datalist", { id: `usual-${name}` }, ...usual.map((one) => element("option", { value: one }))));
     control.setAttribute("list", `usual-${name}`);
   }
-  return { name, kind, control, row };
+  control.addEventListener("input", () => mark({ control, problem }, ""));
+  return { name, kind, control, row, problem };
 }
+
+const isRequired = (name) => name === config.headline || config.key.includes(name);
 
 function choice() {
   return element("select", {}, ...["", "true", "false"].map((value) => element("option", { value, textContent: value || "–" })));
@@ -78,65 +97,50 @@ function choice() {
 
 const textOf = (value) => (value === undefined || value === null ? "" : shown(value));
 
-async function save() {
-  const item = { ...editing.item };
-  for (const { name, kind, control } of editing.inputs) {
+function submit() {
+  const { inputs, item } = editing;
+  const problems = inputs.map((one) => ({ name: one.name, message: problemOf(one) })).filter(({ message }) => message);
+  refuse("", problems);
+  if (problems.length) return;
+  const changed = { ...item };
+  for (const { name, kind, control } of inputs) {
     const text = control.value.trim();
-    if (text === "") delete item[name];
-    else if (text !== textOf(item[name])) item[name] = toValue(name, kind, text);
+    if (text === "") delete changed[name];
+    else if (text !== textOf(item[name])) changed[name] = toValue(kind, text);
   }
-  if (item[config.headline] === undefined) throw new ServiceError("missing", `${label(config.headline)} is missing.`);
-  const id = editing.id ?? newId(item);
-  const stored = await write(id, item);
-  dialog.close();
-  onChanged({ id, words: textOf(stored[config.headline]), item: stored });
+  end({ item: changed });
 }
 
-async function destroy() {
-  const { id, item } = editing;
-  await remove(id).catch((error) => {
-    // Somebody else was faster: what was wanted is so.
-    if (error.code !== "not_found") throw error;
-  });
-  dialog.close();
-  onChanged({ id, words: textOf(item[config.headline]), item: null });
+function problemOf({ name, kind, control }) {
+  const text = control.value.trim();
+  if (text === "") return isRequired(name) ? `${label(name)} is missing.` : "";
+  return kind === "number" && toNumber(text) === undefined ? `${label(name)} is not a number.` : "";
 }
 
-function askAgain() {
-  editing.sure = true;
-  $("delete").textContent = "Really delete?";
-}
-
-async function attempt(action) {
-  const buttons = [$("save"), $("delete")];
-  buttons.forEach((button) => (button.disabled = true));
-  $("editor-trouble").hidden = true;
-  try {
-    await action();
-  } catch (error) {
-    $("editor-trouble").textContent = error.message;
-    $("editor-trouble").hidden = false;
-  } finally {
-    buttons.forEach((button) => (button.disabled = false));
-  }
-}
-
-function toValue(name, kind, text) {
+function toValue(kind, text) {
   if (kind === "boolean") return text === "true";
-  if (kind !== "number") return text;
-  const number = toNumber(text);
-  if (number === undefined) throw new ServiceError("no_number", `${label(name)} is not a number.`);
-  return number;
+  return kind === "number" ? toNumber(text) : text;
 }
 
-const generatesId = () => config.key.length === 1 && config.key_types[0] === "S";
+function mark({ control, problem }, reason) {
+  problem.textContent = reason;
+  control.ariaInvalid = reason ? "true" : null;
+}
 
-function newId(item) {
-  if (!generatesId()) {
-    const parts = config.key.map((name) => textOf(item[name]));
-    return parts.length === 1 ? parts[0] : parts.map((part) => part.replaceAll("%", "%25").replaceAll("|", "%7C")).join("|");
-  }
-  const words = textOf(item[config.headline]).normalize("NFKD").toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-|-$/g, "");
-  const unique = crypto.getRandomValues(new Uint32Array(1))[0].toString(36).padStart(7, "0");
-  return `${words.slice(0, 60) || "item"}-${unique}`;
+// What is wrong: at the fields that it is about, or above them all when the form has none of these.
+function refuse(problem, fields) {
+  const { inputs } = editing;
+  const wrong = new Map(fields.map(({ name, message }) => [name, message]));
+  for (const one of inputs) mark(one, wrong.get(one.name) ?? "");
+  const first = inputs.find((one) => wrong.has(one.name));
+  first?.control.focus();
+  $("editor-trouble").textContent = problem;
+  $("editor-trouble").hidden = !problem || first !== undefined;
+}
+
+function end(wanted) {
+  const { resolve } = editing ?? {};
+  if (editing) editing.resolve = null;
+  dialog.close();
+  resolve?.(wanted);
 }

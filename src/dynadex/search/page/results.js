@@ -1,22 +1,9 @@
 // What an answer looks like: hits, facets, counts.
 import { isNumber, shown } from "./api.js";
+import { $, asText, button, element, isEmpty, label, marked } from "./dom.js";
 
 const FEW_VALUES = 8;
 const expanded = new Set();
-
-export const $ = (id) => document.getElementById(id);
-
-export function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
-
-// "note_count" is called "Note count".
-export function label(name) {
-  const words = name.split(".")[0].replaceAll(/[_-]+/g, " ").trim();
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
 
 export function showHits(hits, config) {
   const focused = document.activeElement?.closest?.(".hit")?.dataset.id;
@@ -25,52 +12,63 @@ export function showHits(hits, config) {
 }
 
 export const hitButtons = () => [...$("hits").querySelectorAll(".hit")];
-export const hitWithId = (id) => hitButtons().find((button) => button.dataset.id === id);
+export const hitWithId = (id) => hitButtons().find((one) => one.dataset.id === id);
 
-export function showCount(total, shownCount, milliseconds) {
+export function showCount(total, milliseconds) {
   const results = `${total.toLocaleString("en")} ${total === 1 ? "result" : "results"}`;
-  const part = shownCount < total ? `, first ${shownCount}` : "";
-  $("count").textContent = `${results}${part} · ${Math.max(1, Math.round(milliseconds))} ms`;
+  $("count").replaceChildren(results, element("span", { className: "took", textContent: ` · ${Math.max(1, Math.round(milliseconds))} ms` }));
 }
 
-export function showNothing(q, filtered) {
+export function showNothing(q, filtered, meant) {
   $("nothing").hidden = false;
-  $("nothing-words").textContent = q.trim() ? `Nothing found for “${q.trim()}”` : filtered ? "Nothing found" : "Nothing here yet";
-  const hints = { words: "Check the spelling, or try fewer words.", filters: "Take away a filter to see more." };
-  $("nothing-hint").textContent = filtered ? hints.filters : q.trim() ? hints.words : "";
+  const words = q.trim();
+  $("nothing-words").textContent = words ? `Nothing found for “${words}”` : filtered ? "Nothing found" : "Nothing here yet";
+  $("did-you-mean").hidden = !meant;
+  $("meant").textContent = meant ?? "";
+  const hint = filtered ? "Take away a filter to see more." : words && !meant ? "Check the spelling, or try fewer words." : "";
+  $("nothing-hint").textContent = hint;
 }
 
 export function showFacets(facets, filters, config, onChange) {
   const focused = document.activeElement?.closest?.("#facets [data-value]")?.dataset;
-  $("facets").replaceChildren(
-    ...config.facets.map((name) => facetGroup(name, facets[name], filters.get(name) ?? new Set(), onChange)).filter(Boolean),
-  );
+  const groups = config.facets.map((name) => facetGroup(name, facets[name] ?? [], filters.get(name) ?? new Set(), onChange));
+  $("facets").replaceChildren(...groups.filter(Boolean));
   if (focused) facetInputs().find((one) => one.dataset.facet === focused.facet && one.dataset.value === focused.value)?.focus();
-  const chosen = [...filters.values()].reduce((count, values) => count + values.size, 0);
-  $("chosen").hidden = $("clear").hidden = chosen === 0;
-  $("chosen").textContent = chosen;
+  showChips(filters, onChange);
 }
 
 const facetInputs = () => [...$("facets").querySelectorAll("[data-value]")];
 
+// What is chosen, above the hits: on a phone the facets are folded away.
+function showChips(filters, onChange) {
+  const chosen = [...filters].flatMap(([name, values]) => [...values].map((value) => ({ name, value })));
+  const chips = chosen.map(({ name, value }) => {
+    const chip = button(value.length < 3 ? `${label(name)} ${value}` : value, "chip", () => onChange(name, value, false));
+    chip.ariaLabel = `Remove the filter ${label(name)} ${value}`;
+    return chip;
+  });
+  if (chosen.length) chips.push(button("Clear filters", "plain", () => onChange(null), "clear-filters"));
+  $("chips").replaceChildren(...chips);
+  $("chosen").hidden = $("chips").hidden = chosen.length === 0;
+  $("chosen").textContent = chosen.length;
+}
+
 function hitButton(hit, config) {
-  const button = element("button", { type: "button", className: "hit" });
-  button.dataset.id = hit.id;
-  button.dataset.testid = "hit";
+  const made = element("button", { type: "button", className: "hit" });
+  Object.assign(made.dataset, { id: hit.id, testid: "hit" });
   const name = marked("span", hit, config.headline);
   name.className = "name";
   name.dataset.testid = "hit-title";
   if (!name.hasChildNodes()) name.textContent = hit.id;
-  button.append(name, about(hit, config), element("span", { className: "edit", ariaHidden: "true", textContent: "Edit" }));
-  return button;
+  made.append(name, about(hit, config));
+  return made;
 }
 
 function about(hit, config) {
   const line = element("span", { className: "about" });
   for (const name of config.facets) {
-    const value = hit.document[name];
-    if (value === undefined || value === null || value === "") continue;
-    const text = asText(value);
+    if (isEmpty(hit.document[name])) continue;
+    const text = asText(hit.document[name]);
     // "G" alone says little; "Key G" does.
     line.append(element("span", { textContent: text.length < 3 ? `${label(name)} ${text}` : text }));
   }
@@ -80,19 +78,6 @@ function about(hit, config) {
     if (value.hasChildNodes()) line.append(value);
   }
   return line;
-}
-
-// The service escapes highlights: they are safe as HTML. Everything else goes in as text.
-function marked(tag, hit, name) {
-  const value = hit.document[name];
-  const highlight = hit.highlight[name];
-  if (typeof value === "string" && highlight?.length === 1) return element(tag, { innerHTML: highlight[0] });
-  return element(tag, { textContent: value === undefined || value === null ? "" : asText(value) });
-}
-
-function asText(value) {
-  if (Array.isArray(value)) return value.map(asText).join(", ");
-  return typeof value === "object" && !isNumber(value) ? JSON.stringify(value) : shown(value);
 }
 
 function facetGroup(name, counts, chosen, onChange) {
@@ -120,10 +105,8 @@ function facetValue(name, { value, count }, checked, onChange) {
 }
 
 function moreValues(name, count, onChange) {
-  const button = element("button", { type: "button", className: "plain", textContent: `${count} more` });
-  button.addEventListener("click", () => {
+  return button(`${count} more`, "plain", () => {
     expanded.add(name);
     onChange();
   });
-  return button;
 }

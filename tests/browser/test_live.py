@@ -1,0 +1,89 @@
+"""The live view as engineers use it: changes as they flow, parked keys, operations."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.demo_page import Demo, go_to, opened
+
+SOON = 5_000
+"""Milliseconds within which the view tells of what happened."""
+FULL_LENGTH = bool(os.environ.get("BROWSER_SCALE"))
+REBUILT = 60_000
+"""Milliseconds for a rebuild, most of which it waits until every writer knows the new index."""
+
+
+@pytest.fixture
+def live(browser: Browser, demo: Demo) -> Iterator[Page]:
+    with opened(browser, demo.signed_in, tolerated=("409",)) as page:
+        go_to(page, "live")
+        expect(page.get_by_test_id("ready")).to_have_text("Ready", timeout=SOON)
+        yield page
+
+
+def _run(page: Page, name: str) -> None:
+    page.get_by_test_id(f"operation-{name.lower().replace(' ', '')}").click()
+    expect(page.locator("#operation-name")).to_have_text(name)
+    expect(page.locator("#operation-state")).not_to_have_text("Running", timeout=SOON * 3)
+
+
+def test_changes_show_as_they_flow_from_the_table_to_the_index(live: Page, demo: Demo) -> None:
+    before = int(live.get_by_test_id("tile-applied").inner_text().replace(",", ""))
+    for number in range(5):
+        demo.write(f"flow-{number}", {"title": f"Flow {number}"})
+    rows = live.get_by_test_id("change")
+    expect(rows.filter(has_text="flow-4").first).to_contain_text("applied", timeout=SOON)
+    expect(live.get_by_test_id("tile-applied")).to_have_text(f"{before + 5:,}")
+    expect(live.get_by_test_id("rate-chart").locator("rect")).to_have_count(60)
+    told = live.get_by_test_id("lag-chart").get_by_role("img").get_attribute("aria-label")
+    assert told
+    assert told.startswith("At most ")
+
+
+def test_a_parked_key_is_listed_with_its_reason_until_it_is_mended_and_redriven(live: Page, demo: Demo) -> None:
+    dynamodb = demo.dynamodb()
+    refused = {"id": {"S": "refused"}, "title": {"S": "Refused"}, "difficulty": {"S": "very"}}
+    dynamodb.put_item(TableName="lessons", Item=refused)
+    letters = live.get_by_test_id("letters")
+    expect(letters).to_contain_text("refused", timeout=SOON)
+    expect(letters).to_contain_text("difficulty")
+    expect(live.get_by_test_id("tile-parked")).to_have_text("1")
+    expect(live.get_by_test_id("change").filter(has_text="refused")).to_contain_text("parked")
+    _run(live, "Redrive")
+    expect(live.get_by_test_id("operation-message")).to_have_text("0 settled, 1 still failing.")
+    dynamodb.put_item(TableName="lessons", Item=refused | {"difficulty": {"N": "5"}})
+    _run(live, "Redrive")
+    expect(live.get_by_test_id("operation-message")).to_have_text("1 settled, 0 still failing.", timeout=SOON)
+    expect(live.get_by_test_id("tile-parked")).to_have_text("0", timeout=SOON)
+
+
+def test_a_rebuild_shows_how_far_it_is_and_can_be_rolled_back(live: Page) -> None:
+    indexes = live.get_by_test_id("indexes")
+    old = indexes.locator("li .strong").inner_text()
+    live.get_by_test_id("operation-rebuild").click()
+    expect(live.get_by_test_id("operation-message")).to_contain_text("until every writer knows", timeout=SOON)
+    expect(live.get_by_test_id("operation-progress")).to_be_visible()
+    expect(indexes).to_contain_text("being built", timeout=SOON)
+    expect(live.get_by_test_id("operation-verify")).to_be_disabled()
+    if not FULL_LENGTH:
+        return
+    expect(live.get_by_test_id("operation-message")).to_contain_text("Searches use lessons-", timeout=REBUILT)
+    expect(indexes.locator("li").filter(has_text=old)).to_contain_text("kept for rollback", timeout=SOON)
+    _run(live, "Roll back")
+    expect(live.get_by_test_id("operation-message")).to_contain_text(f"Searches use {old} now")
+    _run(live, "Verify")
+    expect(live.get_by_test_id("operation-message")).to_contain_text("the index equals its table")
+    _run(live, "Refill")
+    expect(live.get_by_test_id("operation-message")).to_contain_text("items read, 0 documents")
+
+
+def test_operations_need_a_token(browser: Browser, demo: Demo) -> None:
+    with opened(browser, f"{demo.address}/#live") as page:
+        page.get_by_test_id("operation-verify").click()
+        expect(page.get_by_test_id("sign-in-dialog")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_test_id("sign-in-dialog")).to_be_hidden()

@@ -1,0 +1,50 @@
+"""The panel of regions: who answers, how each region is, and what happens when one is cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.demo_page import Demo, opened, search_for
+from tests.browser.two_regions import AMERICA, EUROPE, two_regions
+
+SOON = 5_000
+
+
+@pytest.fixture
+def page(browser: Browser, demo: Demo) -> Iterator[Page]:
+    # A caller may meet a region that is just gone: that is what is to be seen.
+    with two_regions(demo.address) as router, opened(browser, router, tolerated=("502",)) as page:
+        expect(page.get_by_test_id("hit").first).to_be_visible()
+        yield page
+
+
+def test_a_region_that_is_cut_off_is_answered_for_by_another_until_it_is_back(page: Page) -> None:
+    america, answered = page.get_by_test_id(f"region-{AMERICA}"), page.get_by_test_id("answered-by")
+    expect(answered).to_have_text(f"Answered by {EUROPE}")
+    expect(america).to_contain_text("Healthy", timeout=SOON)
+    expect(america).to_contain_text("s behind")
+    expect(america).to_contain_text("North America")
+
+    page.get_by_test_id("location").select_option("north-america")
+    expect(answered).to_have_text(f"Answered by {AMERICA}")
+    expect(america).to_have_class("region answering", timeout=SOON)
+
+    page.get_by_test_id(f"region-cut-{AMERICA}").click()
+    expect(america).to_contain_text("Cut off", timeout=SOON)
+    search_for(page, "rakes of malow")
+    expect(page.get_by_test_id("hit-title").first).to_have_text("The Rakes of Mallow", timeout=SOON)
+    expect(answered).to_have_text(f"Answered by {EUROPE}", timeout=SOON)
+
+    page.get_by_test_id(f"region-restore-{AMERICA}").click()
+    expect(america).to_contain_text("Healthy", timeout=SOON)
+    expect(answered).to_have_text(f"Answered by {AMERICA}", timeout=SOON)
+
+
+def test_the_location_is_kept_as_long_as_the_tab(page: Page) -> None:
+    page.get_by_test_id("location").select_option("north-america")
+    page.reload()
+    expect(page.get_by_test_id("location")).to_have_value("north-america")
+    expect(page.get_by_test_id("answered-by")).to_have_text(f"Answered by {AMERICA}")

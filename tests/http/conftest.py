@@ -1,0 +1,134 @@
+"""The service of the demo's lessons: all in memory, and before a real table and a real OpenSearch."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dynadex import Sync, clients
+from dynadex.clock import SystemClock
+from dynadex.demo import lessons as demo
+from dynadex.demo.songs import lessons
+from dynadex.document.body import encode
+from dynadex.index.indices import ensure_index
+from dynadex.index.opensearch import OpenSearchIndex
+from dynadex.local.demo import create_table
+from dynadex.local.stack import LocalStack
+from dynadex.run.live_feed import LiveFeed
+from dynadex.run.operations import NAMES
+from dynadex.search.api import create_app
+from dynadex.search.health import Health
+from dynadex.search.live import Letter, Surroundings, live_routes
+from dynadex.settings import Settings
+from dynadex.source.attribute_values import typed
+from dynadex.source.table import Table
+from dynadex.testing import InMemoryTable
+from tests.http.listing_index import ListingIndex
+from tests.unit.service import AUTH
+
+SONGS = 2000
+HARMFUL = {"id": "harmful", "title": "<img src=x onerror=alert(1)> & <b>Rakes</b>"}
+_BULK_SECONDS = 60.0
+_FIGURES = pytest.StashKey[list[str]]()
+
+
+@dataclass(frozen=True)
+class Service:
+    """An application, the Sync that it serves, and its table's items."""
+
+    app: Any
+    sync: Sync
+    items: Callable[[], dict[str, Any]]
+
+
+class _Operations:
+    """Starts every other operation; the others find it busy."""
+
+    def __init__(self) -> None:
+        self._turn = count()
+
+    def start(self, name: str) -> bool:
+        if name not in NAMES:
+            raise KeyError(name)
+        return next(self._turn) % 2 == 0
+
+    def now(self) -> None:
+        return None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_FIGURES] = []
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The very last line, after pytest's own."""
+    if figures := config.stash.get(_FIGURES, []):
+        config.get_terminal_writer().line(f"http: {'; '.join(figures)}")
+
+
+@pytest.fixture(scope="session")
+def figure(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Call it with what was counted; the run ends with one line of it all."""
+    return pytestconfig.stash[_FIGURES].append
+
+
+def sync_of(name: str) -> Sync:
+    """The lessons, with versions, as another table and index."""
+    search = replace(demo.sync.search, version="version")
+    return Sync(table=name, index=name, mappings=demo.sync.mappings, settings=demo.sync.settings, search=search)
+
+
+@pytest.fixture(scope="session")
+def in_memory() -> Service:
+    """On the shipped fakes."""
+    memory, index, sync = InMemoryTable("lessons"), ListingIndex(), sync_of("lessons")
+    name, _ = ensure_index(index, sync.index, sync.mappings, sync.settings, SystemClock())
+    _fill(index, name, 5)
+    for song in lessons(5):
+        memory.put({key: typed(value) for key, value in song.items()})
+    table: Any = Table(memory, sync.table)  # type: ignore[arg-type]
+    clock = SystemClock()
+    around = Surroundings(parked=lambda: (1, [Letter("x", "refused", "2026-11-24")]), indexes=list, stale=lambda: None)
+    health = Health(sync.index, index)
+    live = live_routes(LiveFeed(memory.schema, clock), health, around, _Operations(), AUTH, clock)
+    return Service(create_app(sync, index, table, memory.schema, auth=AUTH, extra_routes=live), sync, memory.items)
+
+
+@pytest.fixture(scope="session")
+def real(
+    opensearch_url: str, tmp_path_factory: pytest.TempPathFactory, report_backend: Callable[[str], None]
+) -> Iterator[Service]:
+    """On ministack and a real OpenSearch."""
+    directory: Path = tmp_path_factory.mktemp("http")
+    with LocalStack(directory, opensearch_url=opensearch_url) as stack:
+        report_backend("ministack")
+        settings = Settings(opensearch_url=opensearch_url, dynamodb_url=stack.endpoints.dynamodb)
+        sync = sync_of(f"http-{uuid.uuid4().hex[:12]}")
+        create_table(clients.dynamodb(settings), sync.table)
+        table, index = Table(clients.dynamodb(settings), sync.table), OpenSearchIndex(clients.opensearch(settings))
+        name, _ = ensure_index(index, sync.index, sync.mappings, sync.settings, SystemClock())
+        try:
+            _fill(index, name, SONGS)
+            app = create_app(sync, index, table, table.describe().schema, auth=AUTH)
+            yield Service(app, sync, lambda: _items(settings, sync.table))
+        finally:
+            index.delete(name)
+
+
+def _fill(index: Any, name: str, songs: int) -> None:
+    every = [*lessons(songs), HARMFUL]
+    lines = [line for one in every for line in (encode({"index": {"_id": one["id"]}}), encode(one))]
+    index.bulk(name, b"\n".join(lines) + b"\n", _BULK_SECONDS)
+    index.refresh(name)
+
+
+def _items(settings: Settings, table: str) -> dict[str, Any]:
+    pages = clients.dynamodb(settings).get_paginator("scan").paginate(TableName=table)
+    return {item["id"]["S"]: item for page in pages for item in page["Items"]}

@@ -1,0 +1,1 @@
+"""How well titles are found that were typed badly: on real OpenSearch, with all songs."""

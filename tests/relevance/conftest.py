@@ -1,0 +1,89 @@
+"""Indexes of the relevance suite, and the table and the line of figures that it ends with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from opensearchpy import OpenSearch
+
+from dynadex.demo.lessons import MAPPINGS, SETTINGS, sync
+from dynadex.document.identity import KeySchema
+from dynadex.search import offer, query
+from dynadex.search.request import SearchRequest
+from tests.relevance.evaluate import Engine
+from tests.relevance.table import Table
+from tests.songs import all_songs
+
+_TABLE = pytest.StashKey[Table]()
+# `make relevance` sets 1: every song in every row.
+SCALE = float(os.environ.get("RELEVANCE_SCALE", "0.003"))
+_PLAIN = {"properties": {"title": {"type": "text"}, "composer": {"type": "text"}}}
+_AT_ONCE = 2000
+ORDER = offer.order(sync, KeySchema(("id",), ("S",)))
+
+
+@pytest.fixture(scope="session")
+def table(pytestconfig: pytest.Config) -> Table:
+    """What the whole run finds; add to it."""
+    return pytestconfig.stash.setdefault(_TABLE, Table())
+
+
+@pytest.fixture(scope="session")
+def songs() -> list[dict[str, Any]]:
+    return all_songs()
+
+
+@pytest.fixture(scope="session")
+def client(opensearch_url: str) -> Iterator[OpenSearch]:
+    with OpenSearch(opensearch_url, timeout=120) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def engines(client: OpenSearch, songs: list[dict[str, Any]]) -> Iterator[list[Engine]]:
+    """dynadex as the lessons declare it, then the baselines on an index as OpenSearch makes it."""
+    ours, plain = f"relevance-{os.getpid()}", f"relevance-plain-{os.getpid()}"
+    analysis = {"analysis": SETTINGS["analysis"]}
+    try:
+        _fill(client, ours, analysis, MAPPINGS, songs)
+        _fill(client, plain, {}, _PLAIN, songs)
+        yield [
+            Engine("dynadex", ours, _lessons),
+            Engine("match", plain, lambda text: {"query": {"match": {"title": text}}}),
+            Engine("multi_match, fuzziness AUTO", plain, _multi_match),
+        ]
+    finally:
+        client.indices.delete(index=[ours, plain], ignore_unavailable=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The very last lines, after pytest's own."""
+    found = config.stash.get(_TABLE, None)
+    if found and found.lines:
+        config.get_terminal_writer().line(str(found))
+
+
+def _lessons(text: str) -> dict[str, Any]:
+    return query.body(sync.search, SearchRequest(text), ORDER)
+
+
+def _multi_match(text: str) -> dict[str, Any]:
+    return {"query": {"multi_match": {"query": text, "fields": ["title^3", "composer"], "fuzziness": "AUTO"}}}
+
+
+def _fill(client: OpenSearch, name: str, settings: Any, mappings: Any, songs: list[dict[str, Any]]) -> None:
+    # One shard in one segment: the same scores in every run.
+    index = {"number_of_shards": 1, "number_of_replicas": 0, "refresh_interval": -1, **settings}
+    client.indices.create(index=name, body={"settings": {"index": index}, "mappings": mappings})
+    for start in range(0, len(songs), _AT_ONCE):
+        some = songs[start : start + _AT_ONCE]
+        lines = [part for song in some for part in ({"index": {"_id": song["id"]}}, song)]
+        reply = client.bulk(index=name, body=b"".join(orjson.dumps(line, default=float) + b"\n" for line in lines))
+        assert not reply["errors"], reply["items"][0]
+    client.indices.forcemerge(index=name, max_num_segments=1)
+    client.indices.refresh(index=name)

@@ -1,0 +1,90 @@
+"""What a change token says, and what is none."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from typing import Any
+
+import orjson
+import pytest
+
+from dynadex.document.body import decode, encode
+from dynadex.search.change_token import ChangeToken, fingerprint, fingerprint_of
+from dynadex.search.problems import Problem
+
+
+@pytest.mark.parametrize("identity", ["x", "", "a|b%7C", "🎻 Émile", "x" * 512])
+@pytest.mark.parametrize("print_", ["00ff", None])
+def test_a_token_comes_back_as_it_went(identity: str, print_: str | None) -> None:
+    token = ChangeToken(identity, print_, 1_764_000_000_000_000)
+    assert ChangeToken.parse(str(token)) == token
+    assert str(token).isascii()
+    assert not set(str(token)) & set("+/=&?#")
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {},
+        [],
+        ["x"],
+        ["x", "f"],
+        ["x", "f", 1, 1],
+        ["x", "f", "1"],
+        ["x", "f", 1.5],
+        ["x", "f", True],
+        ["x", "f", -1],
+        ["x", "f", 2**53],
+        [1, "f", 1],
+        ["x", 1, 1],
+        ["x" * 513, "f", 1],
+        ["é" * 257, None, 1],
+    ],
+)
+def test_what_is_no_token_is_refused(held: Any) -> None:
+    with pytest.raises(Problem) as problem:
+        ChangeToken.parse(urlsafe_b64encode(orjson.dumps(held)).decode())
+    assert (problem.value.status, problem.value.code) == (400, "bad_change_token")
+
+
+@pytest.mark.parametrize("text", ["", "a", "!!!!", "[]", "🎻", "x" * 5000, "W10", "bnVsbA"])
+def test_any_text_is_no_token(text: str) -> None:
+    with pytest.raises(Problem):
+        ChangeToken.parse(text)
+
+
+SAME = [
+    ('{"a":1,"b":[1.50,"x"]}', '{"b":[1.5,"x"],"a":1.0}'),
+    ('{"n":100}', '{"n":1E+2}'),
+    ('{"n":0}', '{"n":-0.0}'),
+    ('{"n":12345678901234567890123456789012345678}', '{"n":12345678901234567890123456789012345678.0}'),
+    ('{"a":{"c":1,"b":2}}', '{"a":{"b":2,"c":1}}'),
+]
+OTHER = [
+    ('{"a":1}', '{"a":"1"}'),
+    ('{"a":1}', '{"a":true}'),
+    ('{"a":0}', '{"a":null}'),
+    ('{"a":1}', '{"a":[1]}'),
+    ('{"a":1}', '{"a":["1",0]}'),
+    ('{"a":[1,2]}', '{"a":[2,1]}'),
+    ('{"a":null}', "{}"),
+    ('{"n":12345678901234567890123456789012345678}', '{"n":12345678901234567890123456789012345679}'),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_documents_that_say_the_same_have_one_fingerprint(one: str, other: str) -> None:
+    assert fingerprint(one.encode()) == fingerprint_of(decode(other))
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER)
+def test_documents_that_differ_have_different_ones(one: str, other: str) -> None:
+    assert fingerprint(one.encode()) != fingerprint_of(decode(other))
+
+
+def test_a_float_of_a_document_function_is_known_again() -> None:
+    assert fingerprint(encode({"score": 0.1})) == fingerprint_of(decode('{"score":0.1}'))
+
+
+def test_no_document_has_no_fingerprint() -> None:
+    assert fingerprint(None) is None

@@ -1,0 +1,119 @@
+"""The commands as a whole: the same flags everywhere, an example each, colours for terminals alone, completion."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from dynadex.cli import app
+from dynadex.cli.options import _syncs_here
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
+# Print what they found, so a program must be able to read it.
+PRINTING = {"check", "config", "indexes", "init", "redrive", "resync", "status", "local status", "verify"}
+
+
+def commands(group: Any = None, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    group = group or get_command(app)
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{prefix}{name} ")
+        else:
+            yield prefix + name, command
+
+
+COMMANDS = dict(commands())
+
+
+def flags(command: Any) -> dict[str, Any]:
+    return {flag: one for one in command.params for flag in getattr(one, "opts", ()) if flag.startswith("-")}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_has_an_example_of_itself(name: str) -> None:
+    text = inspect.cleandoc(COMMANDS[name].help)
+    assert re.search(r"Examples?:", text)
+    assert f"    dynadex {name}" in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_option_says_what_it_does(name: str) -> None:
+    assert [flag for flag, one in flags(COMMANDS[name]).items() if not one.help] == []
+
+
+def test_the_same_flag_means_the_same_everywhere() -> None:
+    for flag in ("--opensearch", "--dynamodb", "--sample", "--yes", "--segments", "--resume"):
+        helps = {one.help for name, command in COMMANDS.items() for f, one in flags(command).items()
+                 if f == flag and not name.startswith("local ") and (flag, name) != ("--sample", "verify")}  # fmt: skip
+        assert len(helps) == 1, flag
+
+
+def test_what_prints_data_prints_json_too() -> None:
+    assert {name for name, command in COMMANDS.items() if "--json" in flags(command)} == PRINTING
+
+
+def on_a_terminal(*arguments: str, **variables: str) -> str:
+    """What a command shows on a terminal."""
+    leader, follower = pty.openpty()
+    env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dynadex", *arguments],
+        stdin=follower, stdout=follower, stderr=follower, env=env | {"TERM": "xterm-256color"} | variables,
+    )  # fmt: skip
+    os.close(follower)
+    shown = b""
+    try:
+        while part := os.read(leader, 4096):
+            shown += part
+    except OSError:
+        # How a terminal on Linux says that the other side is closed.
+        pass
+    os.close(leader)
+    process.wait(timeout=60)
+    return shown.decode()
+
+
+def test_colours_are_for_terminals_that_want_them() -> None:
+    assert _COLOUR.search(on_a_terminal("--help"))
+    assert not _COLOUR.search(on_a_terminal("--help", NO_COLOR="1"))
+    piped = subprocess.run([sys.executable, "-m", "dynadex", "--help"], capture_output=True, text=True, check=True)
+    assert "\x1b" not in piped.stdout
+
+
+def test_exit_codes_are_told() -> None:
+    assert "Exit codes: 0 when all is well; 1" in str(get_command(app).epilog)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "songs.py").write_text("import sys\nsync: Sync = Sync(\n    table='songs')\nother = dynadex.Sync(x)\n")
+    (tmp_path / "broken.py").write_bytes(b"\xff no Python\nsync = Sync(\n")
+    (tmp_path / "none.py").write_text("# sync = Sync(\nthing = 1\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("", ["broken:sync", "songs:sync", "songs:other"]), ("songs:s", ["songs:sync"]), ("x", [])],
+)
+def test_a_shell_completes_the_syncs_of_this_folder(typed: str, offered: list[str]) -> None:
+    assert _syncs_here(typed) == offered
+
+
+def test_a_shell_gets_them(folder: Path) -> None:
+    words = {"_DYNADEX_COMPLETE": "complete_bash", "COMP_WORDS": "dynadex verify so", "COMP_CWORD": "2"}
+    command = [str(Path(sys.executable).with_name("dynadex"))]
+    done = subprocess.run(command, cwd=folder, env=os.environ | words, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["songs:sync", "songs:other"]

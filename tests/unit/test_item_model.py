@@ -1,0 +1,88 @@
+"""Which values a declared field can hold."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from dynadex.search.item_model import problems
+
+WHOLE = "It must be a whole number."
+NUMBER = "It must be a number."
+TRUTH = "It must be true or false."
+
+
+@pytest.mark.parametrize(
+    ("spec", "value", "message"),
+    [
+        # Stricter than the index.
+        ({"type": "integer"}, 5, None),
+        ({"type": "integer"}, Decimal("5.0"), None),
+        ({"type": "integer"}, None, None),
+        ({"type": "integer"}, [1, [2, None]], None),
+        ({"type": "integer"}, "5", WHOLE),
+        ({"type": "integer"}, "", WHOLE),
+        ({"type": "integer"}, Decimal("5.5"), WHOLE),
+        ({"type": "integer"}, Decimal("1e-100"), WHOLE),
+        ({"type": "integer"}, True, WHOLE),
+        ({"type": "integer"}, {"a": 1}, WHOLE),
+        ({"type": "integer"}, [1, "2"], WHOLE),
+        ({"type": "integer", "ignore_malformed": True}, "5", None),
+        ({"type": "float"}, Decimal("1.25"), None),
+        ({"type": "float"}, "1.25", NUMBER),
+        ({"type": "scaled_float", "scaling_factor": 100}, "1", NUMBER),
+        ({"type": "boolean"}, False, None),
+        ({"type": "boolean"}, "false", TRUTH),
+        ({"type": "boolean"}, "", TRUTH),
+        # What the index refuses.
+        ({"type": "integer"}, 2**31, "The number does not fit integer."),
+        ({"type": "integer"}, Decimal("8e226"), "The number does not fit integer."),
+        ({"type": "unsigned_long"}, 2**64 - 1, None),
+        ({"type": "double"}, Decimal("1e125"), None),
+        ({"type": "half_float"}, 70000, "The number is too large for half_float."),
+        ({"type": "text"}, 5, None),
+        ({"type": "text"}, "x" * 40_000, None),
+        ({"type": "text"}, {"en": "a"}, "Text takes no object."),
+        ({"type": "keyword", "ignore_above": 256}, "x" * 40_000, None),
+        ({"type": "date"}, "2026-11-24", None),
+        ({"type": "date"}, "tomorrow", "Date takes no text that is no date."),
+        ({"type": "ip"}, "192.0.2.256", "Ip takes nothing but IP addresses."),
+        ({"type": "geo_point"}, {"lat": 1, "lon": 2}, None),
+        ({"properties": {}}, "a", "Object takes no text."),
+        ({"type": "nested"}, [{}, "a"], "Nested takes no text."),
+        ({"type": "object", "enabled": False}, "a", None),
+    ],
+)
+def test_what_a_field_can_hold(spec: dict[str, Any], value: Any, message: str | None) -> None:
+    found = problems({"properties": {"field": spec}}, {"field": value})
+    assert found == ([{"name": "field", "message": message}] if message else [])
+
+
+def test_fields_within_objects_are_told_by_their_path() -> None:
+    mappings = {"properties": {"place": {"properties": {"floor": {"type": "short"}}}}}
+    assert problems(mappings, {"place": {"floor": 2**15}})[0]["name"] == "place.floor"
+    assert problems(mappings, {"place": [{"floor": 1}, {"floor": "cellar"}]}) == [
+        {"name": "place.floor", "message": WHOLE}
+    ]
+
+
+def test_every_field_is_told_once() -> None:
+    mappings = {"properties": {"a": {"type": "integer"}, "b": {"type": "boolean"}, "c": {"type": "text"}}}
+    found = problems(mappings, {"a": ["x", "y"], "b": "x", "c": "x"})
+    assert [one["name"] for one in found] == ["a", "b"]
+
+
+def test_a_term_too_long_for_a_keyword_is_told_of_the_sub_field() -> None:
+    mappings = {"properties": {"title": {"type": "text", "fields": {"raw": {"type": "keyword"}}}}}
+    [found] = problems(mappings, {"title": "x" * 40_000})
+    assert found["name"] == "title.raw"
+    assert "32766 bytes" in found["message"]
+
+
+def test_fields_that_are_not_mapped_may_be_anything_unless_the_mapping_is_strict() -> None:
+    assert problems({"dynamic": False, "properties": {}}, {"more": [1, "a", {}]}) == []
+    assert problems({"dynamic": "strict", "properties": {}}, {"more": 1}) == [
+        {"name": "more", "message": "The mapping is strict and has no such field."}
+    ]

@@ -1,0 +1,62 @@
+"""What a search service offers, told from the declaration: how hits are ordered, and how the page learns of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dynadex import Search, Sync, analysis
+from dynadex.document.identity import KeySchema
+from dynadex.search import offer
+
+KEYWORD: dict[str, Any] = {"type": "keyword"}
+TITLE = {"type": "text", "fields": {"raw": KEYWORD}}
+
+
+def _order(properties: dict[str, Any], schema: KeySchema | None = None) -> offer.Order:
+    sync = Sync(table="songs", index="songs", mappings={"properties": properties}, search=Search(fields={"title": 1}))
+    return offer.order(sync, schema or KeySchema(("id",), ("S",)))
+
+
+def test_the_key_decides_last_between_hits() -> None:
+    assert _order({"title": TITLE, "id": KEYWORD}) == offer.Order(("title.raw", "id"), unique=True)
+    assert _order({"title": KEYWORD}, KeySchema(("title",), ("S",))) == offer.Order(("title",), unique=True)
+
+
+def test_a_key_of_two_needs_both() -> None:
+    schema = KeySchema(("by", "no"), ("S", "N"))
+    assert _order({"title": TITLE, "by": KEYWORD, "no": {"type": "long"}}, schema).fields == ("title.raw", "by", "no")
+    assert _order({"title": TITLE, "by": KEYWORD}, schema) == offer.Order(("title.raw",))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"type": "text"},
+        {"type": "long"},
+        {"type": "keyword", "ignore_above": 256},
+        {"type": "keyword", "normalizer": "lowercase"},
+        {"type": "keyword", "doc_values": False},
+    ],
+)
+def test_a_key_that_may_be_the_same_for_two_documents_decides_nothing(spec: dict[str, Any]) -> None:
+    assert _order({"title": TITLE, "id": spec} if spec else {"title": TITLE}) == offer.Order(("title.raw",))
+
+
+def test_the_page_learns_of_sorts_suggestions_and_the_version() -> None:
+    sync = Sync(
+        table="songs",
+        index="songs",
+        settings={"analysis": analysis.settings()},
+        mappings={"properties": {"id": KEYWORD, "title": analysis.title(), "note_count": {"type": "integer"}}},
+        search=Search(fields={"title": 1}, sorts={"fewest_notes": "note_count"}, suggest="title", version="version"),
+    )
+    told = offer.config(sync, KeySchema(("id",), ("S",)))
+    assert told["sorts"] == [
+        {"name": "relevance", "label": "Relevance"},
+        {"name": "fewest_notes", "label": "Fewest notes"},
+    ]
+    assert (told["suggest"], told["version"]) == (True, "version")
+    assert [field["name"] for field in told["fields"]] == ["title", "note_count"]

@@ -1,0 +1,113 @@
+"""The OpenAPI document says what the service does: every route, every parameter, every limit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from dynadex import Search, Sync
+from dynadex.demo.lessons import sync as lessons
+from dynadex.document.identity import KeySchema
+from dynadex.search.api import create_app
+from dynadex.search.endpoints import reply
+from dynadex.search.openapi import OPERATIONS, describe
+from dynadex.source.table import Table
+from dynadex.testing import InMemoryTable
+from tests.unit.service import AUTH, Client, ScriptedIndex
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = KeySchema(("id",), ("S",))
+# Without a facet, a sort, suggestions, versions or mappings: the other end of what can be declared.
+BARE = Sync(table="bare", index="bare", search=Search(fields={"name": 1}))
+LIVE = [
+    Route("/api/live", lambda _: reply({})),
+    Route("/api/operations/{name}", lambda _: reply({}), methods=["POST"]),
+]
+
+
+def app_of(sync: Sync, live: bool) -> Any:
+    table: Any = Table(InMemoryTable(), "table")  # type: ignore[arg-type]
+    return create_app(sync, ScriptedIndex(), table, SCHEMA, auth=AUTH, extra_routes=LIVE if live else ())
+
+
+def served(app: Any) -> Iterator[tuple[str, str]]:
+    assert isinstance(app.app, Starlette)
+    for route in app.app.routes:
+        if isinstance(route, Route):
+            for method in (route.methods or set()) - {"HEAD"}:
+                yield method, re.sub(r":\w+}", "}", route.path)
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("sync", [lessons, BARE])
+def test_every_route_is_described_and_every_description_has_a_route(sync: Sync, live: bool) -> None:
+    described = describe(sync, SCHEMA, live=live)["paths"]
+    operations = {
+        (method.upper(), path) for path, ways in described.items() for method in ways if method != "parameters"
+    }
+    assert operations == set(served(app_of(sync, live)))
+    assert ("POST", "/api/operations/{name}") in operations or not live
+
+
+def test_the_document_is_served_and_may_be_kept() -> None:
+    client = Client(app_of(lessons, live=False))
+    answer = client.get("/api/openapi.json")
+    assert answer.json() == describe(lessons, SCHEMA)
+    again = client.get("/api/openapi.json", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("sync", [lessons, BARE])
+def test_every_parameter_of_a_search_is_described(sync: Sync) -> None:
+    parameters = describe(sync, SCHEMA)["paths"]["/api/search"]["get"]["parameters"]
+    names = [one["name"] for one in parameters]
+    assert names == ["q", "size", "sort", "cursor", "after", *sync.search.facets]
+    client = Client(app_of(sync, live=False))
+    for name in names:
+        assert client.get("/api/search", params={name: ""}).json().get("error", {}).get("code") != "unknown_parameter"
+
+
+def test_limits_that_are_described_are_those_that_are_kept() -> None:
+    client = Client(app_of(lessons, live=False))
+    for one in describe(lessons, SCHEMA)["paths"]["/api/search"]["get"]["parameters"]:
+        schema = one["schema"].get("items", one["schema"])
+        for beyond in (schema.get("maximum", -1) + 1, "x" * (schema.get("maxLength", 0) + 1)):
+            if schema["type"] == ("integer" if isinstance(beyond, int) else "string"):
+                assert client.get("/api/search", params={one["name"]: beyond}).status_code == 400, one["name"]
+
+
+def test_what_needs_a_token_says_so() -> None:
+    for path, ways in describe(lessons, SCHEMA, live=True)["paths"].items():
+        for method, operation in ways.items():
+            if method != "parameters":
+                assert ("security" in operation) == (method in ("put", "delete", "post")), path
+
+
+def test_every_reference_leads_somewhere() -> None:
+    document = describe(lessons, SCHEMA, live=True)
+    names = set(re.findall(r"'#/components/schemas/(\w+)'", str(document)))
+    assert names == set(document["components"]["schemas"])
+
+
+def test_the_operations_are_those_of_the_live_view() -> None:
+    from dynadex.run import operations
+
+    assert set(OPERATIONS) == set(operations.NAMES)
+
+
+def test_every_code_of_an_error_is_in_the_reference_and_no_other() -> None:
+    raised = set(re.findall(r'(?:Problem\(\s*\d+,|bad_request\()\s*"(\w+)"', _sources()))
+    raised |= {"not_found", "method_not_allowed", "bad_request"}  # those of Starlette's own errors
+    reference = (ROOT / "docs" / "how-to" / "http.md").read_text(encoding="utf-8")
+    table = reference.partition("## Codes")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(\w+)`", table)) == raised
+
+
+def _sources() -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src" / "dynadex" / "search").glob("*.py"))

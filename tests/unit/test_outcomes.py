@@ -1,0 +1,44 @@
+"""What became of each change, key by key: what the live view shows beside the counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dynadex.change import Change
+from dynadex.document.versioning import MICROSECONDS
+from dynadex.index.tally import Tally
+from tests.unit.verify_stage import Stage
+
+DEADLINE = float("inf")
+
+
+def change(stage: Stage, identity: str, number: int, seconds: float = 0, **attributes: Any) -> Change:
+    key = {"id": {"S": identity}}
+    time_us = stage.clock.now_us() + round(seconds * MICROSECONDS)
+    return Change(key, {**key, **attributes}, time_us, str(number))
+
+
+def test_only_what_is_not_simply_applied_is_told() -> None:
+    stage = Stage()
+    indexer = stage.runtime().indexer
+    for one in ("late", "tied"):
+        stage.table.put({"id": {"S": one}})
+    indexer.apply([change(stage, "late", 1), change(stage, "tied", 2)], DEADLINE)
+    tally = indexer.apply(
+        [
+            change(stage, "new", 3),
+            change(stage, "late", 4, seconds=-60),
+            change(stage, "tied", 5, title={"S": "of the same second"}),
+            change(stage, "refused", 6, bars={"S": "many"}),
+        ],
+        DEADLINE,
+    )
+    assert tally.outcomes == {"late": "stale", "tied": "reconciled", "refused": "parked"}
+    assert not tally.failed
+
+
+def test_sums_say_nothing_of_single_keys() -> None:
+    total = Tally()
+    total.add(Tally(stale=1, outcomes={"late": "stale"}))
+    assert total.stale == 1
+    assert total.outcomes == {}

@@ -1,0 +1,144 @@
+"""Replicas compared while they are written to: what is late, what differs, what never rests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from dynadex.change import Item
+from dynadex.document.identity import KeySchema
+from dynadex.errors import DynadexError
+from dynadex.run.across_regions import parse_regions
+from dynadex.run.replicas import Compared, Comparison, ReplicaDifference
+from dynadex.source.attribute_values import typed
+from dynadex.source.table_scan import Page
+from dynadex.testing import ManualClock
+
+SETTLE = 5.0
+SCHEMA = KeySchema(("id",), ("S",))
+
+
+class Region:
+    """A replica whose items are what they are at this time of the clock."""
+
+    def __init__(self, region: str, items: Callable[[], dict[str, Any]], page_items: int = 2) -> None:
+        self.region = region
+        self._items = items
+        self._page_items = page_items
+
+    def pages(self) -> Iterator[Page]:
+        ids = sorted(self._items())
+        for start in range(0, max(1, len(ids)), self._page_items):
+            found = [item for item in map(self._item, ids[start : start + self._page_items]) if item]
+            yield Page(found, 0, None, 0.0)
+
+    def read_items(self, keys: Sequence[Item]) -> list[Item | None]:
+        return [self._item(str(key["id"]["S"])) for key in keys]
+
+    def _item(self, identity: str) -> Item | None:
+        items = self._items()
+        return typed({"id": identity, **items[identity]})["M"] if identity in items else None
+
+
+def compare(
+    left: Callable[[ManualClock], dict[str, Any]], right: Callable[[ManualClock], dict[str, Any]]
+) -> tuple[Compared, list[ReplicaDifference]]:
+    clock, told = ManualClock(), list[ReplicaDifference]()
+    regions = Region("us-east-1", lambda: left(clock)), Region("eu-west-1", lambda: right(clock))
+    return Comparison(*regions, SCHEMA, clock, SETTLE, told.append).run(), told
+
+
+SONGS = {str(n): {"title": f"Tune {n}"} for n in range(5)}
+
+
+def test_equal_replicas_are_equal() -> None:
+    found, told = compare(lambda _: SONGS, lambda _: dict(reversed(SONGS.items())))
+    assert told == []
+    assert found.summary() == {
+        "regions": ["us-east-1", "eu-west-1"],
+        "items": 5,
+        "late": 0,
+        "longest_seconds": 0.0,
+        "different": 0,
+        "in_motion": 0,
+    }
+
+
+def test_empty_replicas_are_equal() -> None:
+    assert compare(lambda _: {}, lambda _: {})[0].items == 0
+
+
+@pytest.mark.parametrize("behind", ["left", "right"])
+def test_a_replica_that_is_late_is_no_difference_and_by_how_much_is_told(behind: str) -> None:
+    started = ManualClock().monotonic()
+
+    def late(clock: ManualClock) -> dict[str, Any]:
+        return SONGS if clock.monotonic() - started >= 3 else {**SONGS, "1": {"title": "Old"}}
+
+    sides = (late, lambda _: SONGS) if behind == "left" else (lambda _: SONGS, late)
+    found, told = compare(*sides)
+    assert (told, found.different, found.late) == ([], 0, 1)
+    assert 2.5 <= found.longest_seconds <= 4
+
+
+def test_what_stays_different_is_told_by_its_fields() -> None:
+    other = {**SONGS, "3": {"title": "Tune 3", "key": "D", "nested": {"a": [1]}}}
+    found, told = compare(lambda _: SONGS, lambda _: other)
+    assert told == [ReplicaDifference("3", ("us-east-1", "eu-west-1"), ("key", "nested"))]
+    assert (found.different, found.late, found.items) == (1, 0, 5)
+
+
+@pytest.mark.parametrize("alone", ["us-east-1", "eu-west-1"])
+def test_what_only_one_region_has_is_told_with_its_region(alone: str) -> None:
+    more = {**SONGS, "9": {"title": "Alone"}}
+    sides = (more, SONGS) if alone == "us-east-1" else (SONGS, more)
+    found, told = compare(lambda _: sides[0], lambda _: sides[1])
+    assert told == [ReplicaDifference("9", ("us-east-1", "eu-west-1"), only_in=alone)]
+    assert told[0].as_json() == {
+        "kind": "replicas", "id": "9", "regions": ["us-east-1", "eu-west-1"], "only_in": alone,
+    }  # fmt: skip
+    assert found.items == 6
+
+
+def test_an_item_that_never_rests_is_neither_equal_nor_different() -> None:
+    def restless(clock: ManualClock) -> dict[str, Any]:
+        return {**SONGS, "2": {"n": int(clock.monotonic() * 1000)}}
+
+    found, told = compare(restless, lambda _: SONGS)
+    assert (told, found.different, found.in_motion) == ([], 0, 1)
+
+
+def test_a_number_is_not_its_text_and_true_is_not_one() -> None:
+    for one, other in (("1.5", Decimal("1.5")), (True, 1)):
+        _, told = compare(lambda _, value=one: {"a": {"v": value}}, lambda _, value=other: {"a": {"v": value}})  # type: ignore[misc]
+        assert [one.fields for one in told] == [("v",)]
+
+
+def test_sets_have_no_order() -> None:
+    class Sets(Region):
+        def _item(self, identity: str) -> Item | None:
+            members = ["b", "a"] if self.region == "us-east-1" else ["a", "b"]
+            return {"id": {"S": identity}, "tags": {"SS": members}}
+
+    told: list[ReplicaDifference] = []
+    left, right = (Sets(name, lambda: {"x": {}}) for name in ("us-east-1", "eu-west-1"))
+    Comparison(left, right, SCHEMA, ManualClock(), SETTLE, told.append).run()
+    assert told == []
+
+
+def test_regions_are_written_with_their_search_clusters() -> None:
+    text = "us-east-1=http://127.0.0.1:9200, eu-west-1=https://search.example.org/?a=b"
+    assert parse_regions(text) == {
+        "us-east-1": "http://127.0.0.1:9200", "eu-west-1": "https://search.example.org/?a=b",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text", ["", "us-east-1", "us-east-1=http://a", "us-east-1=http://a,eu-west-1", "=http://a,b=c"]
+)
+def test_regions_written_otherwise_are_refused_with_an_example(text: str) -> None:
+    with pytest.raises(DynadexError, match="For example: --across-regions us-east-1=https"):
+        parse_regions(text)

@@ -1,0 +1,131 @@
+"""The files of a new project: they run, they are formatted, and they hold no value of the table."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dynadex import Sync
+from dynadex.document.identity import KeySchema
+from dynadex.settings import Settings, project_settings
+from dynadex.source.table import TableDescription
+from dynadex.start.files import write
+from dynadex.start.project import from_nothing, from_table
+from dynadex.start.render import Project, index_name, literal, module_name, project_files
+from dynadex.start.sample import Sample
+from tests.stranger.observations import observations
+
+KEYS = KeySchema(("station", "noted"), ("S", "N"))
+URLS = {"opensearch_url": "https://search.example.org", "dynamodb_url": "http://127.0.0.1:8000"}
+SETTINGS = Settings(region="eu-west-1", dynamodb_url="http://127.0.0.1:8000")
+
+
+def of_observations(items: bool = True) -> Project:
+    found = tuple(observations()) if items else ()
+    return from_table(Sample(TableDescription("Birds-prod", KEYS, None, None, 0), found, whole=False), SETTINGS, URLS)
+
+
+PROJECTS: dict[str, Callable[[], Project]] = {
+    "from a table": of_observations,
+    "from an empty table": lambda: of_observations(items=False),
+    "from nothing": lambda: from_nothing(Settings(), {}),
+    "from nothing, with a name": lambda: from_nothing(Settings(), {}, "json"),
+}
+
+
+@pytest.fixture(params=PROJECTS)
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    write(tmp_path, project_files(PROJECTS[request.param]()))
+    return tmp_path
+
+
+def run(folder: Path, *command: str) -> str:
+    # The plugins of this environment are none of the project's, and slow to load.
+    env = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_its_tests_pass(folder: Path) -> None:
+    assert "3 passed" in run(folder, "pytest", "-q", "-p", "no:cacheprovider")
+
+
+def test_its_code_is_formatted_and_without_faults(folder: Path) -> None:
+    options = ("--isolated", "--no-cache", "--line-length", "120")
+    run(folder, "ruff", "format", "--check", *options, ".")
+    run(folder, "ruff", "check", "--select", "E,F,I,UP,B", *options, ".")
+
+
+def test_compose_runs_the_worker_in_the_network_of_its_opensearch(folder: Path) -> None:
+    services = yaml.safe_load((folder / "compose.yaml").read_text())["services"]
+    worker = services["worker"]
+    [module] = [path.stem for path in folder.glob("*.py")]
+    assert worker["command"] == ["run", f"{module}:sync"]
+    assert f"COPY {module}.py ." in worker["build"]["dockerfile_inline"]
+    assert worker["network_mode"] == "service:opensearch"
+    assert worker["environment"]["OPENSEARCH_URL"] == "http://127.0.0.1:9200"
+    assert services["opensearch"]["ports"] == ["127.0.0.1:9200:9200"], "for this machine alone"
+
+
+def test_the_urls_that_were_given_are_kept_for_every_command(tmp_path: Path) -> None:
+    write(tmp_path, project_files(of_observations()))
+    assert project_settings(tmp_path) == URLS
+    write(tmp_path, project_files(from_nothing(Settings(), {})), force=True)
+    assert project_settings(tmp_path) == {}
+    assert tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]["name"] == "songs-search"
+
+
+def test_no_value_of_the_table_is_written_down() -> None:
+    text = "\n".join(project_files(of_observations()).values())
+    for value in ("watcher", "Larus", "harbour", "st|", "R1", "about a dozen", "-3."):
+        assert value not in text
+
+
+def test_the_readme_says_what_to_do_first() -> None:
+    readme = project_files(of_observations())["README.md"]
+    assert "aws dynamodb update-table --table-name Birds-prod --endpoint-url http://127.0.0.1:8000" in readme
+    assert "`weather`: text in 200, map in 40: no type takes both" in readme
+    assert "aws dynamodb create-table --table-name songs" in project_files(from_nothing(Settings(), {}))["README.md"]
+
+
+def test_the_cdk_app_takes_a_table_that_is_there_as_it_is() -> None:
+    assert "existing_table=True" in project_files(of_observations())["infra/app.py"]
+    assert "existing_table=False" in project_files(from_nothing(Settings(), {}))["infra/app.py"]
+    assert '"eu-west-1"' in project_files(of_observations())["infra/app.py"]
+
+
+@pytest.mark.parametrize(
+    ("table", "module", "index"),
+    [
+        ("songs", "songs", "songs"),
+        ("Orders-prod.v2", "orders_prod_v2", "orders-prod.v2"),
+        ("2024-log", "table_2024_log", "2024-log"),
+        ("json", "json_sync", "json"),
+        ("class", "class_sync", "class"),
+        ("tests", "tests_sync", "tests"),
+        ("_hidden-sync", "hidden_sync", "hidden-sync-index"),
+        ("---", "table_", "table-index"),
+        ("x" * 255, "x" * 100, "x" * 200),
+    ],
+)
+def test_names_that_can_be_used_are_made_of_any_table_name(table: str, module: str, index: str) -> None:
+    assert (module_name(table), index_name(table)) == (module, index)
+    Sync(table=table, index=index)
+
+
+def test_a_literal_is_broken_where_it_is_too_long() -> None:
+    value = {"a": {"long enough to be broken " * 3: [1, 2.5, None, True]}, "b": ("x" * 60,), "c": {}}
+    text = literal(value)
+    assert eval(text) == value
+    assert max(map(len, text.splitlines())) <= 120
+    assert len(text.splitlines()) == 5

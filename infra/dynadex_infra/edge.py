@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_apigatewayv2 as apigateway
@@ -52,24 +53,38 @@ class RegionalName(Construct):
 
 
 class WorldwideName(Construct):
-    """Geolocation records, each tied to a health check of its region's freshness; the first region is the default.
+    """Geolocation records with a default, the first region; behind each, failover to the regions that are ready.
 
-    Names are literal: this stack reads nothing from other regions, and lives on when one is gone. A record without
-    health is left out, and its users fall to the default; when all are out, Route 53 answers as if all were well.
+    | name | records | lead to |
+    |---|---|---|
+    | ``search.example.org`` | geolocation | the caller's region, by the next name |
+    | ``eu-west-1.serves.search.example.org`` | failover | the region itself, else the next name |
+    | ``eu-west-1.fallback.search.example.org`` | latency | the nearest of the other regions that are ready |
+
+    Geolocation alone would not do: callers whose record is the default have no other to fall to. Names are literal:
+    this stack reads nothing from other regions, and lives on when one is gone. When no region is ready, Route 53
+    answers as if all were well.
     """
 
     def __init__(self, scope: Construct, name: str, *, address: Address, regions: Sequence[str]) -> None:
         super().__init__(scope, name)
-        for region in regions:
-            self._region(address, region, is_default=region == regions[0])
+        self._address = address
+        checks = {region: self._health_check(region) for region in regions}
+        for region, check in checks.items():
+            others = {other: one for other, one in checks.items() if other != region}
+            serves = address.served_by(region) if others else address.regional(region)
+            for identifier, location in _locations(address, region, is_default=region == regions[0]):
+                self._record(identifier, address.host, serves, None if others else check, geo_location=location)
+            if others:
+                self._failover(region, check, others)
 
-    def _region(self, address: Address, region: str, *, is_default: bool) -> None:
-        check = route53.CfnHealthCheck(
+    def _health_check(self, region: str) -> route53.CfnHealthCheck:
+        return route53.CfnHealthCheck(
             self,
             f"Health-{region}",
             health_check_config=route53.CfnHealthCheck.HealthCheckConfigProperty(
                 type="HTTPS",
-                fully_qualified_domain_name=address.regional(region),
+                fully_qualified_domain_name=self._address.regional(region),
                 resource_path=READY,
                 port=443,
                 enable_sni=True,
@@ -77,22 +92,35 @@ class WorldwideName(Construct):
                 failure_threshold=FAILURES,
             ),
         )
-        for identifier, location in _locations(address, region, is_default=is_default):
-            route53.CfnRecordSet(
-                self,
-                f"Record-{identifier}",
-                hosted_zone_id=address.zone_id,
-                name=f"{address.host}.",
-                type="A",
-                set_identifier=identifier,
-                geo_location=location,
-                health_check_id=check.attr_health_check_id,
-                alias_target=route53.CfnRecordSet.AliasTargetProperty(
-                    dns_name=f"{address.regional(region)}.",
-                    hosted_zone_id=address.zone_id,
-                    evaluate_target_health=True,
-                ),
-            )
+
+    def _failover(
+        self, region: str, check: route53.CfnHealthCheck, others: Mapping[str, route53.CfnHealthCheck]
+    ) -> None:
+        own, fallback = self._address.served_by(region), self._address.stands_in_for(region)
+        self._record(f"{region}-primary", own, self._address.regional(region), check, failover="PRIMARY")
+        self._record(f"{region}-secondary", own, fallback, None, failover="SECONDARY")
+        for other, its_check in others.items():
+            target = self._address.regional(other)
+            self._record(f"{region}-fallback-{other}", fallback, target, its_check, region=other)
+
+    def _record(
+        self, identifier: str, name: str, target: str, check: route53.CfnHealthCheck | None, **policy: Any
+    ) -> None:
+        """An alias of another name in the zone, left out while that, or its check, is not healthy."""
+        zone_id = self._address.zone_id
+        route53.CfnRecordSet(
+            self,
+            f"Record-{identifier}",
+            hosted_zone_id=zone_id,
+            name=f"{name}.",
+            type="A",
+            set_identifier=identifier,
+            health_check_id=check.attr_health_check_id if check else None,
+            alias_target=route53.CfnRecordSet.AliasTargetProperty(
+                dns_name=f"{target}.", hosted_zone_id=zone_id, evaluate_target_health=True
+            ),
+            **policy,
+        )
 
 
 def _locations(

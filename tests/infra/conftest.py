@@ -5,11 +5,16 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.infra.synthesis import Assembly
 
 ROOT = Path(__file__).parents[2]
 # The environment of `make aws` has CDK; in any other there is nothing here to run.
@@ -21,6 +26,8 @@ if _node and _node.origin:
     os.environ.setdefault("JSII_NODE", str(Path(_node.origin).parent / "bin" / "node"))
 
 Zip = Callable[[str], Path]
+# The stacks for so many regions.
+Assemblies = Callable[[int], "Assembly"]
 Figure = Callable[[str], None]
 _FIGURES = pytest.StashKey[dict[str, None]]()
 
@@ -66,3 +73,16 @@ def zips(packaging: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Zip
         return made[target]
 
     return zip_for
+
+
+@pytest.fixture(scope="session")
+def assemblies(zips: Zip, tmp_path_factory: pytest.TempPathFactory) -> Assemblies:
+    """Every stack for one, two or three regions, what cdk-nag finds answered; each made once, for it takes long."""
+    from tests.infra.synthesis import REGIONS, synthesised
+
+    @cache
+    def made(regions: int) -> Assembly:
+        folder = tmp_path_factory.mktemp(f"{regions}-regions")
+        return synthesised(zips("arm64"), folder, REGIONS[:regions])
+
+    return made

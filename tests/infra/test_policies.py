@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.infra.conftest import Figure, Zip
+from tests.infra.conftest import Assemblies, Figure
 from tests.infra.policies import Roles
-from tests.infra.synthesis import REGIONS, synthesised
 
 TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/lessons"
 OTHER_TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/people"
@@ -89,9 +88,8 @@ MAY_NOT = [
 
 
 @pytest.fixture(scope="module")
-def roles(zips: Zip, tmp_path_factory: pytest.TempPathFactory) -> Roles:
-    assembly = synthesised(zips("arm64"), tmp_path_factory.mktemp("policies"), REGIONS[:1], nag=False)
-    return Roles(assembly.template("DynadexCore-us-east-1"))
+def roles(assemblies: Assemblies) -> Roles:
+    return Roles(assemblies(1).template("DynadexCore-us-east-1"))
 
 
 @pytest.mark.parametrize(("who", "action", "resource"), MAY)

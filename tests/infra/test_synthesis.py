@@ -15,7 +15,7 @@ import pytest
 from aws_cdk import Validations
 from dynadex_infra.settings import DomainSize, Jwt, ServiceOptions
 
-from tests.infra.conftest import ROOT, Figure, Zip
+from tests.infra.conftest import ROOT, Assemblies, Figure, Zip
 from tests.infra.synthesis import REGIONS, Assembly, deployment, synthesise, synthesised
 
 # CDK itself writes a DependsOn beside each reference to a role.
@@ -23,8 +23,8 @@ CFN_LINT_IGNORED = ["W3005"]
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3], ids=lambda count: f"{count}-regions")
-def assembly(request: pytest.FixtureRequest, zips: Zip, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    return synthesised(zips("arm64"), tmp_path_factory.mktemp("assembly"), REGIONS[: request.param])
+def assembly(request: pytest.FixtureRequest, assemblies: Assemblies) -> Assembly:
+    return assemblies(request.param)
 
 
 def test_every_stack_of_every_region_is_there_and_nag_is_answered(assembly: Assembly, figure: Figure) -> None:
@@ -60,10 +60,8 @@ def acknowledged(assembly: Assembly) -> Iterator[tuple[str, str]]:
                     yield from ((rule.removeprefix("Annotation::"), reason) for rule, reason in entry["data"].items())
 
 
-def test_the_same_synthesis_twice_is_the_same_bytes(zips: Zip, tmp_path: Path) -> None:
-    first, second = (
-        synthesised(zips("arm64"), tmp_path / name, REGIONS[:1], nag=False) for name in ("first", "second")
-    )
+def test_the_same_synthesis_twice_is_the_same_bytes(assemblies: Assemblies, zips: Zip, tmp_path: Path) -> None:
+    first, second = assemblies(1), synthesised(zips("arm64"), tmp_path, REGIONS[:1])
     assert [path.read_bytes() for path in first.paths()] == [path.read_bytes() for path in second.paths()]
 
 
@@ -75,12 +73,22 @@ def test_other_choices_are_answered_too(zips: Zip, tmp_path: Path) -> None:
         address=None,
         existing_table=True,
         domain=DomainSize("t3.small.search", nodes=1),
-        service=ServiceOptions(writers=Jwt("https://issuer.example.org", ("lessons",))),
+        service=ServiceOptions(
+            writers=Jwt("https://issuer.example.org", ("lessons",), scopes=("lessons/write",)),
+            origins=("https://lessons.example.org",),
+        ),
     )
     assembly = synthesise(tmp_path, chosen)
     assert assembly.names == ["DynadexCore-us-east-1"]
     routes = [one["Properties"] for one in assembly.of_type("AWS::ApiGatewayV2::Route")]
-    assert {route["AuthorizationType"] for route in routes if route["RouteKey"].startswith(("PUT", "DEL"))} == {"JWT"}
+    writes = [route for route in routes if route["RouteKey"].startswith(("PUT", "DEL"))]
+    assert {route["AuthorizationType"] for route in writes} == {"JWT"}
+    assert [route["AuthorizationScopes"] for route in writes] == [["lessons/write"]] * 2
+    [api] = [one["Properties"] for one in assembly.of_type("AWS::ApiGatewayV2::Api")]
+    assert api["CorsConfiguration"]["AllowOrigins"] == ["https://lessons.example.org"]
+    assert "If-Match" in api["CorsConfiguration"]["AllowHeaders"]
+    told = [one["Properties"].get("Environment", {}) for one in assembly.of_type("AWS::Lambda::Function")]
+    assert sum(one.get("Variables", {}).get("DYNADEX_CORS_ORIGINS") is not None for one in told) == 1
     functions = [one["Properties"] for one in assembly.of_type("AWS::Lambda::Function")]
     assert {one["Architectures"][0] for one in functions if "Architectures" in one} == {"x86_64"}
 

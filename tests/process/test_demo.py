@@ -26,8 +26,9 @@ READY_SECONDS = 60.0
 class Page:
     """The demo's HTTP service, as curl would use it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str = "") -> None:
         self._url = url
+        self._token = token
 
     def search(self, words: str) -> Any:
         return self._call("GET", f"/api/search?q={quote_plus(words)}")
@@ -35,8 +36,11 @@ class Page:
     def titles(self, words: str) -> list[str]:
         return [hit["document"]["title"] for hit in self.search(words)["hits"]]
 
-    def put(self, identity: str, lesson: dict[str, Any]) -> Any:
-        return self._call("PUT", f"/api/documents/{identity}", lesson)
+    def put(self, identity: str, lesson: dict[str, Any], version: int | None = None) -> int:
+        """Write a new lesson, or another in place of this version; its version."""
+        condition = {"If-None-Match": "*"} if version is None else {"If-Match": f'"{version}"'}
+        written = self._call("PUT", f"/api/documents/{identity}", lesson, condition)
+        return int(written["version"] or 0)
 
     def get(self, identity: str) -> Any:
         return self._call("GET", f"/api/documents/{identity}")
@@ -47,9 +51,10 @@ class Page:
     def health(self, which: str) -> Any:
         return self._call("GET", f"/health/{which}")
 
-    def _call(self, method: str, path: str, body: Any = None) -> Any:
+    def _call(self, method: str, path: str, body: Any = None, more: dict[str, str] | None = None) -> Any:
         content = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self._url + path, content, {"Content-Type": "application/json"}, method=method)
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}", **(more or {})}
+        request = urllib.request.Request(self._url + path, content, headers, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             text = answer.read()
         return json.loads(text) if text else None
@@ -68,7 +73,8 @@ def demo(quiet_commands: Commands) -> Running:
 
 @pytest.fixture(scope="module")
 def page(demo: Running) -> Page:
-    return Page(url_of(demo))
+    url = url_of(demo)
+    return Page(url, demo.wait_for_line(r"^to edit: \S+#token=(\S+)$")[1])
 
 
 def start_demo(commands: Commands, songs: int = SONGS) -> Running:
@@ -113,11 +119,11 @@ def test_a_song_is_found_with_its_name_misspelt(page: Page) -> None:
 
 def test_a_lesson_is_found_changed_and_gone_within_two_seconds(page: Page) -> None:
     lesson = {"title": "The Zanzibar Polka", "form": "polka", "key": "D", "difficulty": 2}
-    page.put("mine", lesson)
+    version = page.put("mine", lesson)
     soon(lambda: page.titles("zanzibar polka")[:1] == ["The Zanzibar Polka"], "the lesson in the results")
-    assert page.get("mine") == {"id": "mine", **lesson}
+    assert lesson.items() <= page.get("mine").items()
 
-    page.put("mine", {**lesson, "title": "The Kathmandu Polka"})
+    page.put("mine", {**lesson, "title": "The Kathmandu Polka"}, version)
     soon(lambda: page.titles("kathmandu polka")[:1] == ["The Kathmandu Polka"], "its change in the results")
     assert "The Zanzibar Polka" not in page.titles("zanzibar polka")
 
@@ -139,7 +145,7 @@ def test_it_says_what_it_does_and_prints_nothing_but_where_it_is_ready(demo: Run
     url_of(demo)
     demo.wait_for_line(f"{SONGS} songs written to the table")
     demo.wait_for_line(f"{SONGS} songs found in the index")
-    assert len(demo.output) == 1
+    assert len(demo.output) == 2
 
 
 def test_ctrl_c_ends_it_and_everything_it_started(demo: Running) -> None:
@@ -179,3 +185,31 @@ def test_it_works_on_backends_that_run_already(commands: Commands) -> None:
     assert Page(url_of(demo)).search("")["total"] == 25
     assert descendants(demo.pid) == set()
     assert demo.stop() == 0
+
+
+def test_in_several_regions_the_page_goes_through_a_router(tmp_path: Path) -> None:
+    with commands_in(tmp_path) as commands:
+        demo = commands.start(
+            "demo", "--no-browser", "--port", "0", "--songs", "25", "--regions", "us-east-1,eu-west-1"
+        )
+        url = url_of(demo)
+        with urllib.request.urlopen(f"{url}/regions", timeout=10) as answer:
+            told = json.loads(answer.read())
+        assert [one["name"] for one in told["regions"]] == ["us-east-1", "eu-west-1"]
+        asked = urllib.request.Request(f"{url}/api/search?q=", headers={"X-Location": "europe"})
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            assert answer.headers["X-Dynadex-Region"] == "eu-west-1"
+            assert json.loads(answer.read())["total"] == 25
+        children = descendants(demo.pid)
+        assert len(children) >= 5, "a table, and in each region a process and its search engine"
+        assert demo.stop(signal.SIGINT) == 0, str(demo)
+        assert not any(map(is_alive, children))
+        assert "Traceback" not in str(demo)
+
+
+@pytest.mark.parametrize("names", ["us-east-1", "us-east-1,us-east-1", "mars,us-east-1"])
+def test_regions_that_make_no_sense_are_refused(quiet_commands: Commands, names: str) -> None:
+    refused = quiet_commands.start("demo", "--no-browser", "--regions", names)
+    assert refused.wait() == 1
+    assert refused.errors[0].startswith("dynadex: cannot run regions")
+    assert "For example: --regions us-east-1,eu-west-1." in str(refused)

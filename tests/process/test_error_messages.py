@@ -172,7 +172,7 @@ def test_a_port_that_is_taken_ends_the_demo_before_anything_starts(commands: Com
         other.listen()
         port = other.getsockname()[1]
         line = ended(commands.start("demo", "--no-browser", "--port", str(port)))
-    expected = f"cannot serve the page on 127.0.0.1:{port}: Address already in use. Choose another port with --port N."
+    expected = f"cannot serve on 127.0.0.1:{port}: Address already in use. Choose another port with --port N."
     assert line == f"dynadex: {expected}"
     assert not (commands.directory / ".dynadex").exists(), "something was started"
 

@@ -17,6 +17,7 @@ from dynadex.progress.checkpoints import Checkpoints
 from dynadex.progress.state_table import StateTable
 from dynadex.run.follow import follow
 from dynadex.run.function import NAMESPACE, SERVICE
+from dynadex.run.wiring import connect
 from dynadex.testing import ManualClock
 from tests.process.conftest import SceneMaker
 from tests.process.processes import Commands, wait_for
@@ -73,6 +74,7 @@ def test_before_anything_was_done_it_says_so_and_makes_nothing(make_scene: Scene
 def test_it_tells_of_table_index_lag_worker_and_dead_letters(make_scene: SceneMaker, commands: Commands) -> None:
     scene = make_scene("status")
     scene.create_table()
+    connect(scene.sync, scene.settings).ensure_index()
     with worker(scene):
         scene.load(lessons(50))
         scene.put(BROKEN)
@@ -86,6 +88,7 @@ def test_it_tells_of_table_index_lag_worker_and_dead_letters(make_scene: SceneMa
     [index] = found["indexes"]
     assert {**index, "bytes": index["bytes"] > 0} == {
         "name": index["name"], "documents": 50, "bytes": True, "searched": True, "written": True, "building": False,
+        "unfilled": False,
     }  # fmt: skip
     assert (found["table"], found["items"], found["finished_shards"]) == ("status", 51, 0)
     [shard] = found["open_shards"]

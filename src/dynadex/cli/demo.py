@@ -19,6 +19,9 @@ def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes any free one.")] = 8080,
     songs: Annotated[int | None, typer.Option(min=1, help="How many songs to load. Default: all.")] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")] = False,
+    regions: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Two to four regions, such as us-east-1,eu-west-1.")
+    ] = None,
     directory: Annotated[Path, typer.Option("--dir", help="Folder for logs.")] = Path(".dynadex/demo"),
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
@@ -26,26 +29,43 @@ def demo(
     """Music lessons, searchable on this machine: table, stream, index, worker and page in one command.
 
     Starts a local DynamoDB and a local search engine, loads songs, and serves a page to search and edit them.
-    Nothing is kept after Ctrl-C. Example:
+    Nothing is kept after Ctrl-C. Examples:
 
         dynadex demo --songs 500 --port 9000
+
+        dynadex demo --regions us-east-1,eu-west-1
+
+    With --regions, each has its own replica of the table, index, worker and service, and the page goes through a
+    router that sends everybody to the nearest region that is healthy. The page can cut a region off and bring it back.
     """
     try:
         from dynadex.local.demo import DemoOptions, DemoTalk, run_demo
+        from dynadex.local.regions import checked_names, run_regions
     except ModuleNotFoundError as missing:
         raise DynadexError(
             "run", "the demo", f"{missing.name} is not installed", "Install it: pip install 'dynadex[local]'."
         ) from missing
 
-    def ready(url: str) -> None:
+    def ready(url: str, token: str) -> None:
         end_progress()
+        page = f"{url}/#token={token}"
+        print(f"to edit: {page}")
         print(f"ready: {url}", flush=True)
         if not no_browser and sys.stdout.isatty():
-            webbrowser.open(url)
+            webbrowser.open(page)
 
     options = DemoOptions(directory, port, songs, dynamodb, opensearch)
+    names = checked_names([name.strip() for name in regions.split(",")]) if regions else []
+    if names and (opensearch or dynamodb):
+        raise DynadexError(
+            "run", "the demo in several regions", "each has a local backend of its own", "Leave out the URLs."
+        )
     with stop_on_signals() as stop, _progress(songs) as (on_loaded, on_indexed, end_progress):
-        run_demo(options, stop, DemoTalk(say, on_loaded, on_indexed, ready))
+        talk = DemoTalk(say, on_loaded, on_indexed, ready)
+        if names:
+            run_regions(options, names, stop, talk)
+        else:
+            run_demo(options, stop, talk)
 
 
 @contextmanager

@@ -42,8 +42,8 @@ def status(
     Where no worker has reported, CloudWatch is asked what the functions that are deployed as MODULE:ATTRIBUTE did in
     the last hour (cloudwatch:GetMetricData), and --max-lag holds their largest lag to the limit.
 
-    What needs attention is marked with `!`: no index that is both searched and written, a worker that fell silent,
-    parked keys, an index declared stale, too large a lag. Then the exit code is 1. Examples:
+    What needs attention is marked with `!`: no index that is both searched and written, one that awaits its refill,
+    a worker that fell silent, parked keys, an index declared stale, too large a lag. Then the exit code is 1. Examples:
 
         dynadex status lessons:sync
 
@@ -91,9 +91,10 @@ def _indexes(indexes: tuple[IndexStatus, ...]) -> Iterator[str]:
     for one in indexes:
         size = "" if one.bytes is None else f", {one.bytes / 1e6:,.1f} MB"
         role = "searched" if one.searched else "being built" if one.building else "kept for rollback"
+        awaits = ", awaits its refill" if one.unfilled else ""
         yield (
             f"{one.name:<{name_width}}  {one.documents:>{count_width},} documents{size}; "
-            f"{role}, {'written' if one.written else 'not written'}"
+            f"{role}, {'written' if one.written else 'not written'}{awaits}"
         )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, stop_on_signals
+from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, aligned, stop_on_signals
 from dynadex.cli.progress import progress_bar
+from dynadex.cli.verify_regions import verify_regions
+from dynadex.errors import DynadexError
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
 
@@ -35,6 +37,10 @@ def verify(
     settle: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How long a difference must last to be one.")
     ] = 5.0,
+    across_regions: Annotated[
+        str | None,
+        typer.Option(metavar="REGION=URL,...", help="Two or more regions, each with its search cluster."),
+    ] = None,
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
 ) -> None:
@@ -47,6 +53,11 @@ def verify(
         dynadex verify lessons:sync --repair
 
         dynadex verify lessons:sync --sample 5 --json
+
+        dynadex verify lessons:sync --across-regions us-east-1=https://one.example.org,eu-west-1=https://two.example.org
+
+    With --across-regions, each region's index is compared with the region's own replica of the table, and the first
+    region's replica with each other one: so an index that is wrong is told from a replica that is late.
     """
     from dynadex.index.indices import reading
     from dynadex.run.verify import Bounds, VerifyOptions, VerifyReport, remember, resolved
@@ -56,6 +67,15 @@ def verify(
 
     settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
     options = VerifyOptions(sample, repair, Bounds(settle_seconds=settle))
+    if across_regions:
+        if index or sample or opensearch:
+            raise DynadexError(
+                "verify across regions", across_regions, "that goes with neither --index, --sample nor --opensearch",
+                "Leave them out.",
+            )  # fmt: skip
+        if not verify_regions(sync, across_regions, settings, options, as_json=as_json):
+            raise typer.Exit(DIFFERENT)
+        return
     examples = Examples()
     last: Progress | None = None
     with stop_on_signals() as stop, progress_bar() as bar:
@@ -102,7 +122,7 @@ class Examples:
             for kind, examples in self.kept.items()
             for one in examples
         ]
-        return _aligned(rows)
+        return aligned(rows)
 
 
 def told(verified: Verified, examples: Examples, command: str, *, repair: bool) -> list[str]:
@@ -110,7 +130,7 @@ def told(verified: Verified, examples: Examples, command: str, *, repair: bool) 
     from dynadex.run.verify import Kind
 
     counts = [(str(kind), f"{verified.found[kind]:,}", f"{verified.remaining[kind]:,}") for kind in Kind]
-    lines = _aligned([("kind", "found", "remaining"), *counts])
+    lines = aligned([("kind", "found", "remaining"), *counts])
     if examples.kept:
         lines += ["", *examples.lines()]
     others = {
@@ -162,8 +182,3 @@ def _outcome(one: Difference) -> str:
 def _printable(text: str) -> str:
     """As it is, unless a terminal would not show it as it is."""
     return text if text.isprintable() else json.dumps(text)
-
-
-def _aligned(rows: list[tuple[Any, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -7,6 +7,8 @@ Which is which is told by aliases alone, so that every step is one atomic change
 | the one that searches use | yes | yes | |
 | one that a rebuild fills | | yes | yes |
 | one kept for rollback | | yes | |
+
+A fourth one, ``-unfilled``, says of the first index that a refill has still to bring the items older than it.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from dynadex.index.indices import (
     physical_name,
     reading,
     sync_alias,
+    unfilled_alias,
 )
 
 _OWNER = "dynadex_rebuild"
@@ -49,11 +52,14 @@ class Generation:
     searched: bool
     written: bool
     building: bool
+    unfilled: bool = False
 
     @property
     def role(self) -> str:
         """In words."""
         if self.searched:
+            if self.unfilled:
+                return "searched, not filled yet"
             return "searched" if self.written else "searched, not written"
         return "being built" if self.building else "kept for rollback"
 
@@ -63,8 +69,11 @@ def generations(admin: IndexAdmin, index: str) -> list[Generation]:
     searched = admin.indexes_behind(index)
     written = admin.indexes_behind(sync_alias(index))
     building = admin.indexes_behind(building_alias(index))
+    unfilled = admin.indexes_behind(unfilled_alias(index))
     return [
-        Generation(name, _created_at(admin, name), name in searched, name in written, name in building)
+        Generation(
+            name, _created_at(admin, name), name in searched, name in written, name in building, name in unfilled
+        )
         for name in sorted({*searched, *written, *building})
     ]
 
@@ -115,6 +124,14 @@ def end_building(admin: Generations, name: str, settings: Mapping[str, Any]) -> 
     """Give a filled index the refresh interval and replicas that are declared, and make it searchable."""
     admin.put_settings(name, {"index": {key: settings.get(key) for key in _WHILE_BUILDING}})
     admin.refresh(name)
+
+
+def mark_filled(admin: Generations, index: str, names: Sequence[str]) -> None:
+    """A refill has brought every item to these indexes. Raises SearchError."""
+    alias = unfilled_alias(index)
+    filled = [name for name in admin.indexes_behind(alias) if name in names]
+    if filled:
+        admin.update_aliases([{"remove": {"index": name, "alias": alias}} for name in filled])
 
 
 def swap(admin: Generations, index: str, name: str) -> Sequence[str]:

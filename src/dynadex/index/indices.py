@@ -6,11 +6,12 @@
 | ``lessons`` | read alias: searches use it |
 | ``lessons-sync`` | sync alias: writers write to every index behind it |
 | ``lessons-building`` | on an index that a rebuild fills, until searches use it |
+| ``lessons-unfilled`` | on an index created empty for a table that held items, until a refill has filled it |
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -41,6 +42,23 @@ def sync_alias(index: str) -> str:
 def building_alias(index: str) -> str:
     """The alias of the index that a rebuild fills."""
     return f"{index}-building"
+
+
+def unfilled_alias(index: str) -> str:
+    """The alias of an index that lacks the items that were there before it, until a refill has brought them."""
+    return f"{index}-unfilled"
+
+
+class Aliases(Protocol):
+    """Where aliases are looked up."""
+
+    def indexes_behind(self, alias: str) -> list[str]: ...
+
+
+def is_unfilled(admin: Aliases, index: str) -> bool:
+    """Whether searches use an index that awaits its first refill. Raises SearchError."""
+    unfilled = admin.indexes_behind(unfilled_alias(index))
+    return bool(unfilled) and bool({*unfilled}.intersection(admin.indexes_behind(index)))
 
 
 def reading(admin: IndexAdmin, index: str) -> str:
@@ -93,10 +111,15 @@ class SyncAlias:
 
 
 def ensure_index(
-    admin: IndexAdmin, index: str, mappings: Mapping[str, Any], settings: Mapping[str, Any], clock: Clock
+    admin: IndexAdmin,
+    index: str,
+    mappings: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    clock: Clock,
+    has_items: Callable[[], bool] = lambda: False,
 ) -> tuple[str, bool]:
     """The newest index behind the sync alias that is as declared, created with both aliases if there is no index at
-    all; and whether it was.
+    all; and whether it was. ``has_items``, asked before it is created, says whether it then awaits a refill.
 
     Raises SearchError when something else has the name, or when every existing index contradicts the declaration.
     That one is as declared is enough: while a mapping changes, one of the old and one of the new are written.
@@ -118,7 +141,10 @@ def ensure_index(
             "Rename or delete it, or declare another index name.",
         )  # fmt: skip
     name = physical_name(index, clock)
-    admin.create(name, creation_body(index, mappings, settings))
+    body = creation_body(index, mappings, settings)
+    if has_items():
+        body["aliases"][unfilled_alias(index)] = {}
+    admin.create(name, body)
     first = admin.indexes_behind(sync_alias(index))[0]
     if first != name:
         # Another process created one at the same time; both see both, and the later one gives way.

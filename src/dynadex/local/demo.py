@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import socket
+import os
+import secrets
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uvicorn
-
 from dynadex import clients
-from dynadex.clock import SystemClock
+from dynadex.clock import Clock, SystemClock
 from dynadex.demo.lessons import sync
 from dynadex.demo.loader import load
 from dynadex.demo.songs import lessons
-from dynadex.errors import DynadexError, LocalStackError
+from dynadex.errors import DynadexError
+from dynadex.local.service import TOKEN_SECONDS, running
 from dynadex.local.stack import LocalStack
-from dynadex.run.follow import follow
-from dynadex.run.freshness import StateFreshness
-from dynadex.run.wiring import Runtime, connect
-from dynadex.search.api import create_app
+from dynadex.run.serving import listening
+from dynadex.search.auth import TokenAuth
 from dynadex.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-HOST = "127.0.0.1"
+WATCH_SECONDS = 0.5
 _CATCH_UP_SECONDS = 120.0
-_WATCH_SECONDS = 0.5
+# Nothing here takes a minute: a rebuild need not wait for it.
+_DEFAULTS = {"DYNADEX_LONGEST_INVOCATION_SECONDS": "10"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,63 +45,45 @@ class DemoOptions:
 
 @dataclass(frozen=True, slots=True)
 class DemoTalk:
-    """How the demo tells what it does: a line, songs loaded and indexed, and the address once it is ready."""
+    """How the demo tells what it does: a line, songs loaded and indexed, and once it is ready the address and a
+    token for changes."""
 
     say: Callable[[str], None]
     on_loaded: Callable[[int], None]
     on_indexed: Callable[[int], None]
-    on_ready: Callable[[str], None]
+    on_ready: Callable[[str, str], None]
 
 
 def run_demo(options: DemoOptions, stop: threading.Event, talk: DemoTalk) -> None:
     """Run the demo until ``stop`` is set. Raises DynadexError when a part of it fails."""
-    with listening(options.port) as sock, _stack(options) as stack:
+    local = LocalStack(options.directory, dynamodb_url=options.dynamodb_url, opensearch_url=options.opensearch_url)
+    auth = TokenAuth(secrets.token_bytes(32))
+    with listening(options.port) as sock, local as stack:
         settings = Settings.from_environment(
+            {**_DEFAULTS, **os.environ},
             dynamodb_url=stack.endpoints.dynamodb,
             opensearch_url=stack.endpoints.opensearch,
             dead_letters=f"file:{options.directory / 'dead-letters.jsonl'}",
         )
         dynamodb = clients.dynamodb(settings)
         create_table(dynamodb, sync.table)
-        runtime = connect(sync, settings)
-        runtime.ensure_index()
-        with _worker(settings, talk.say) as failure:
+        with running(sync, settings, sock, auth, talk.say) as service:
 
             def check() -> None:
                 stack.check()
-                if failure:
-                    raise failure[0]
+                service.check()
 
-            loaded = load(
-                dynamodb, sync.table, takewhile(lambda _: not stop.is_set(), lessons(options.songs)), talk.on_loaded
-            )
-            _await_indexed(runtime, loaded, stop, check, talk.on_indexed)
+            def found() -> int:
+                return service.runtime.index.count(sync.index)
+
+            service.fill(talk.say)
+            loaded = load_lessons(dynamodb, options.songs, stop, talk)
+            await_indexed(found, loaded, stop, check, talk.on_indexed)
             if stop.is_set():
                 return
-            app = create_app(
-                sync, runtime.index, runtime.table, runtime.description.schema,
-                StateFreshness(runtime.state(), runtime.clock, has_worker=True), settings.ready_lag_seconds,
-            )  # fmt: skip
-            with _serving(uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")), sock):
-                talk.on_ready(f"http://{HOST}:{sock.getsockname()[1]}")
-                while not stop.wait(_WATCH_SECONDS):
-                    check()
-
-
-@contextmanager
-def listening(port: int) -> Iterator[socket.socket]:
-    """A listening socket on loopback, taken before anything is started. Raises LocalStackError when it is in use."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    with sock:
-        try:
-            sock.bind((HOST, port))
-        except OSError as error:
-            raise LocalStackError(
-                "serve the page on", f"{HOST}:{port}", str(error.strerror), "Choose another port with --port N."
-            ) from error
-        sock.listen(128)
-        yield sock
+            talk.on_ready(service.url, auth.token(TOKEN_SECONDS))
+            while not stop.wait(WATCH_SECONDS):
+                check()
 
 
 def create_table(dynamodb: DynamoDBClient, name: str) -> None:
@@ -120,59 +100,29 @@ def create_table(dynamodb: DynamoDBClient, name: str) -> None:
     dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
 
 
-def _stack(options: DemoOptions) -> LocalStack:
-    return LocalStack(options.directory, dynamodb_url=options.dynamodb_url, opensearch_url=options.opensearch_url)
+def load_lessons(dynamodb: DynamoDBClient, songs: int | None, stop: threading.Event, talk: DemoTalk) -> int:
+    """Write the songs to the table, until ``stop`` is set; how many there were. Raises SourceError."""
+    wanted = takewhile(lambda _: not stop.is_set(), lessons(songs))
+    return load(dynamodb, sync.table, wanted, talk.on_loaded)
 
 
-@contextmanager
-def _worker(settings: Settings, say: Callable[[str], None]) -> Iterator[list[BaseException]]:
-    """The worker in a thread; what ended it too early is put into the list."""
-    stop, failure = threading.Event(), list[BaseException]()
-
-    def work() -> None:
-        try:
-            follow(sync, settings, stop, say)
-        except BaseException as error:  # noqa: BLE001 - handed to the main thread
-            failure.append(error)
-
-    thread = threading.Thread(target=work, name="worker", daemon=True)
-    thread.start()
-    try:
-        yield failure
-    finally:
-        stop.set()
-        thread.join()
-
-
-@contextmanager
-def _serving(server: uvicorn.Server, sock: socket.socket) -> Iterator[None]:
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="page", daemon=True)
-    thread.start()
-    clock = SystemClock()
-    while not server.started and thread.is_alive():
-        clock.sleep(0.01)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
-def _await_indexed(
-    runtime: Runtime,
+def await_indexed(
+    found: Callable[[], int],
     wanted: int,
     stop: threading.Event,
     check: Callable[[], None],
     on_indexed: Callable[[int], None],
+    clock: Clock | None = None,
 ) -> None:
-    """Wait until the worker has brought every song loaded into the index."""
-    give_up_at = runtime.clock.monotonic() + _CATCH_UP_SECONDS
-    found = 0
-    while found < wanted and not stop.is_set():
+    """Wait until ``found`` counts every song loaded. Raises DynadexError when they do not arrive."""
+    clock = clock or SystemClock()
+    give_up_at = clock.monotonic() + _CATCH_UP_SECONDS
+    count = 0
+    while count < wanted and not stop.is_set():
         check()
-        found = runtime.index.count(runtime.sync.index) if runtime.index.exists(runtime.sync.index) else 0
-        on_indexed(min(found, wanted))
-        if runtime.clock.monotonic() > give_up_at:
-            reason = f"{found} of {wanted} songs arrived within {_CATCH_UP_SECONDS:.0f} s"
-            raise DynadexError("fill index", runtime.sync.index, reason, "See the lines above for what went wrong.")
+        count = found()
+        on_indexed(min(count, wanted))
+        if clock.monotonic() > give_up_at:
+            reason = f"{count} of {wanted} songs arrived within {_CATCH_UP_SECONDS:.0f} s"
+            raise DynadexError("fill index", sync.index, reason, "See the lines above for what went wrong.")
         stop.wait(0.1)

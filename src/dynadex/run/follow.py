@@ -6,9 +6,11 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from dynadex import clients
 from dynadex.document.identity import document_id
+from dynadex.index.indices import is_unfilled
 from dynadex.index.tally import Tally
 from dynadex.progress.checkpoints import Checkpoints
 from dynadex.progress.lease import Lease
@@ -41,27 +43,43 @@ class Totals:
         return str(self.tally)
 
 
+class Watch(Protocol):
+    """Somebody who looks on. Called by the worker's threads."""
+
+    def taken(self, records: Sequence[Record]) -> None:
+        """These records are being applied, perhaps not for the first time."""
+
+    def done(self, records: Sequence[Record], tally: Tally) -> None:
+        """What became of them; those in ``tally.failed`` will be taken again."""
+
+
 def follow(
     sync: Sync,
     settings: Settings,
     stop: threading.Event,
     say: Callable[[str], None],
     limits: Limits | None = None,
+    watch: Watch | None = None,
+    on_bulk: Callable[[float, int], None] | None = None,
+    on_connected: Callable[[Runtime], None] | None = None,
 ) -> Tally:
     """Keep the index in step with the table until ``stop`` is set; returns what was done.
 
-    ``say`` is told, in words, what a person at a terminal wants to know. Raises SourceError, SearchError or
+    ``say`` is told, in words, what a person at a terminal wants to know; ``on_bulk`` of bulk requests, see `Writer`;
+    ``on_connected`` of what is worked with, before the first change. Raises SourceError, SearchError or
     StateError when something must be mended first; all progress is kept.
     """
     clock = StoppableClock(stop)
     totals = Totals()
     patience = Patience(say, clock)
-    runtime = connect(sync, settings, clock, patience.tell)
+    runtime = connect(sync, settings, clock, patience.tell, on_bulk)
+    if on_connected:
+        on_connected(runtime)
     stream_arn = runtime.description.usable_stream()
     name, created = runtime.ensure_index()
     say(f"{'created index' if created else 'index'} {name}, table {sync.table}")
-    if created and runtime.description.item_count:
-        say("the table already holds items: `dynadex refill` loads them while this worker runs")
+    if is_unfilled(runtime.index, sync.index):
+        say("the table holds items older than the index: `dynadex refill` loads them while this worker runs")
     state = runtime.state()
     state.ensure()
     worker = Worker(
@@ -70,10 +88,10 @@ def follow(
         Checkpoints(state, clock),
         Lease(state, _owner(), clock, settings.lease_seconds),
         EventSourceMapping(
-            _handler(runtime, totals, say),
+            _handler(runtime, totals, say, watch),
             clock,
             limits,
-            _on_failure(runtime, totals),
+            _on_failure(runtime, totals, watch),
             lambda line: say(f"retrying: {line}"),
         ),
         stop,
@@ -88,15 +106,19 @@ def follow(
 
 
 def _handler(
-    runtime: Runtime, totals: Totals, say: Callable[[str], None]
+    runtime: Runtime, totals: Totals, say: Callable[[str], None], watch: Watch | None
 ) -> Callable[[Sequence[Record]], Sequence[str]]:
     last_report = float("-inf")
 
     def handle(records: Sequence[Record]) -> Sequence[str]:
         nonlocal last_report
         now = runtime.clock.monotonic()
+        if watch:
+            watch.taken(records)
         tally = apply_records(runtime.indexer, records, now + runtime.settings.longest_invocation_seconds)
         totals.add(tally)
+        if watch:
+            watch.done(records, tally)
         if tally.failed:
             say(f"{len(tally.failed):,} changes not applied yet: {next(iter(tally.failed.values()))}")
         if tally.parked:
@@ -110,7 +132,7 @@ def _handler(
     return handle
 
 
-def _on_failure(runtime: Runtime, totals: Totals) -> Callable[[Sequence[Record], str], None]:
+def _on_failure(runtime: Runtime, totals: Totals, watch: Watch | None) -> Callable[[Sequence[Record], str], None]:
     """Records given up on become dead letters like any other; where they cannot be kept, they are not given up."""
 
     def park(records: Sequence[Record], reason: str) -> None:
@@ -123,7 +145,10 @@ def _on_failure(runtime: Runtime, totals: Totals) -> Callable[[Sequence[Record],
                 identity = ""
             letters.append(runtime.indexer.letter("", identity, key, reason, sequence_number(record)))
         runtime.dead_letters.park(letters)
-        totals.add(Tally(parked=len(letters)))
+        tally = Tally(parked=len(letters), outcomes={letter.id: "parked" for letter in letters})
+        totals.add(tally)
+        if watch:
+            watch.done(records, tally)
 
     return park
 

@@ -63,7 +63,8 @@ def refill(sync: Sync, event: Any, context: Any) -> dict[str, Any]:
     runtime = _runtime(sync, context)
     part = slices.Slice.from_event(event)
     if part.start_key is None and part.segment == 0:
-        runtime.ensure_index()
+        # Nobody finishes a loop of this function alone: there is no one to say that the index is filled.
+        runtime.ensure_index(awaits_refill=False)
     remaining = remaining_seconds(context) if context is not None else None
     budget = slices.budget_seconds(runtime.settings.slice_seconds, remaining)
     return slices.run_slice(runtime, part, runtime.clock.monotonic() + budget).as_event()

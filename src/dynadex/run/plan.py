@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dynadex.document.versioning import MICROSECONDS, Timing, read_version
-from dynadex.index.generations import begin_building
+from dynadex.index.generations import begin_building, mark_filled
 from dynadex.index.indices import RESOLVE_SECONDS
 from dynadex.index.sweep import Swept, sweep
 from dynadex.run.slices import Slice
@@ -63,7 +63,7 @@ def prepare(runtime: Runtime, segments: int = 1, *, rebuild_by: str | None = Non
         raise ValueError(f"{segments} segments are not within 1 and {_MOST_SEGMENTS}")
     sync = runtime.sync
     if rebuild_by is None:
-        runtime.ensure_index()
+        runtime.ensure_index(awaits_refill=True)
         # An index that joins later is none of this refill's business: it was not written from the first item on.
         return Plan(runtime.clock.now_us(), tuple(runtime.alias.now()), segments)
     name = begin_building(runtime.index, sync.index, sync.mappings, sync.settings, rebuild_by, runtime.clock)
@@ -83,7 +83,10 @@ def fence_seconds(timing: Timing, longest_invocation_seconds: float) -> int:
 
 
 def sweep_all(runtime: Runtime, plan: Plan, on_swept: Callable[[str, Swept], None] | None = None) -> Swept:
-    """Delete from each index of the plan the documents that no longer have an item. Raises SearchError."""
+    """Delete from each index of the plan the documents that no longer have an item: they are filled then.
+
+    Raises SearchError.
+    """
     total = Swept()
     version = read_version(plan.started_at_us, runtime.timing)
     for index in plan.indexes:
@@ -91,4 +94,5 @@ def sweep_all(runtime: Runtime, plan: Plan, on_swept: Callable[[str, Swept], Non
         total.add(swept)
         if on_swept:
             on_swept(index, swept)
+    mark_filled(runtime.index, runtime.sync.index, plan.indexes)
     return total

@@ -32,6 +32,7 @@ class IndexStatus:
     searched: bool
     written: bool
     building: bool
+    unfilled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ def attention(found: Status, max_lag_seconds: float | None = None) -> tuple[str,
     searched = [one for one in found.indexes if one.searched]
     lag = found.known_lag_seconds
     needed = {
-        "index": not searched or not all(one.written for one in searched),
+        "index": not searched or not all(one.written and not one.unfilled for one in searched),
         "lag": max_lag_seconds is not None and (lag is None or lag > max_lag_seconds),
         "worker": found.worker is not None and found.worker.is_silent,
         "parked": found.parked.count > 0,
@@ -165,7 +166,9 @@ def _indexes(runtime: Runtime) -> tuple[IndexStatus, ...]:
     found = []
     for one in generations(runtime.index, runtime.sync.index):
         stats = runtime.index.stats(one.name)
-        found.append(IndexStatus(one.name, stats.documents, stats.bytes, one.searched, one.written, one.building))
+        found.append(
+            IndexStatus(one.name, stats.documents, stats.bytes, one.searched, one.written, one.building, one.unfilled)
+        )
     # What is searched matters most; of the others the newest.
     return tuple(sorted(found, key=lambda one: (one.searched, one.name), reverse=True))
 

@@ -47,9 +47,14 @@ class Runtime:
         """What the clocks are worth."""
         return self.settings.timing
 
-    def ensure_index(self) -> tuple[str, bool]:
-        """The physical index to write to, created if there is none yet; and whether it was."""
-        return ensure_index(self.index, self.sync.index, self.sync.mappings, self.sync.settings, self.clock)
+    def ensure_index(self, awaits_refill: bool | None = None) -> tuple[str, bool]:
+        """The physical index to write to, created if there is none yet; and whether it was.
+
+        A created one is known to await a refill if ``awaits_refill`` says so or, None, if the table holds items now.
+        """
+        sync = self.sync
+        has_items = self.table.has_items if awaits_refill is None else lambda: awaits_refill
+        return ensure_index(self.index, sync.index, sync.mappings, sync.settings, self.clock, has_items)
 
     def checkpoints(self) -> Checkpoints:
         """How far the stream is read, in the state table, which is created if there is none yet."""

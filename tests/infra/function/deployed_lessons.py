@@ -13,5 +13,5 @@ sync = Sync(
     index=lessons.index,
     mappings=lessons.mappings,
     settings=lessons.settings,
-    search=replace(lessons.search, title=str(dynadex.__file__)),
+    search=replace(lessons.search, title=str(dynadex.__file__), version="version"),
 )

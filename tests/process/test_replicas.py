@@ -1,0 +1,77 @@
+"""Replicas of a real table compared: here nothing replicates them but the test, which can be late."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from dynadex.demo.songs import lessons
+from dynadex.run.across_regions import RegionReplica
+from dynadex.run.patience import Patience
+from dynadex.run.replicas import Comparison, ReplicaDifference
+from dynadex.run.wiring import connect
+from tests.process.conftest import SceneMaker
+from tests.process.scene import Scene
+
+SETTLE_SECONDS = 3.0
+SONGS = 250
+LATE = slice(0, 20)
+
+
+@pytest.fixture
+def regions(make_scene: SceneMaker) -> Iterator[list[Scene]]:
+    """The same table's name in two regions, each with its own songs."""
+    made = []
+    for region in ("us-east-1", "eu-west-1"):
+        scene = make_scene("replicas")
+        scene.settings = replace(scene.settings, region=region)
+        scene.create_table()
+        made.append(scene)
+    yield made
+    for scene in made:
+        scene.dynamodb.delete_table(TableName=scene.name)
+
+
+def replica(scene: Scene) -> RegionReplica:
+    runtime = connect(scene.sync, replace(scene.settings, page_items=40))
+    return RegionReplica(str(scene.settings.region), runtime, Patience(print, runtime.clock))
+
+
+def test_what_is_late_is_told_from_what_differs(regions: list[Scene]) -> None:
+    songs = list(lessons(SONGS))
+    for scene in regions:
+        scene.load(songs)
+    first, second = regions
+    for song in songs[LATE]:
+        first.put({**song, "title": "Changed"})
+    first.put({"id": "only-first", "title": "Alone"})
+    second.put({"id": "only-second", "title": "Alone"})
+    second.put({**songs[100], "key": "another"})
+
+    def replicate() -> None:
+        for song in songs[LATE]:
+            second.put({**song, "title": "Changed"})
+
+    late = threading.Timer(1.0, replicate)
+    told: list[ReplicaDifference] = []
+    left, right = replica(first), replica(second)
+    late.start()
+    found = Comparison(
+        left, right, left.runtime.description.schema, left.runtime.clock, SETTLE_SECONDS, told.append
+    ).run()
+    late.join()
+    both = ("us-east-1", "eu-west-1")
+    assert sorted(told, key=lambda one: one.id) == sorted(
+        [
+            ReplicaDifference("only-first", both, only_in="us-east-1"),
+            ReplicaDifference("only-second", both, only_in="eu-west-1"),
+            ReplicaDifference(songs[100]["id"], both, ("key",)),
+        ],
+        key=lambda one: one.id,
+    )
+    assert (found.items, found.different, found.in_motion) == (SONGS + 2, 3, 0)
+    assert 0 < found.late <= 20
+    assert 0 < found.longest_seconds < SETTLE_SECONDS + 1

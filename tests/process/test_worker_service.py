@@ -1,0 +1,61 @@
+"""A worker as those who run it see it: metrics, health, and logs that a machine reads."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+
+from dynadex.demo.songs import lessons
+from tests.process.conftest import SceneMaker
+from tests.process.processes import Commands, wait_for
+from tests.process.scene import REFERENCE
+
+SONGS = 40
+
+
+def test_it_tells_prometheus_and_whoever_restarts_it(make_scene: SceneMaker, commands: Commands) -> None:
+    scene = make_scene("observed")
+    scene.create_table()
+    worker = commands.start("run", REFERENCE, "--http", "0", "--log-format", "json", **scene.variables)
+    url = worker.wait_for_line(r"metrics and health on (http://127\.0\.0\.1:\d+)")[1]
+    worker.wait_for_line("reading the stream")
+    scene.load(lessons(SONGS))
+    scene.await_count(SONGS)
+
+    def counted() -> bool:
+        return f'dynadex_changes_total{{index="observed",outcome="applied"}} {SONGS}.0' in get(url, "/metrics")
+
+    wait_for(counted, "every change counted")
+    wait_for(lambda: 'dynadex_lag_seconds{index="observed"}' in get(url, "/metrics"), "a lag", every_seconds=0.2)
+    assert json.loads(get(url, "/health/live")) == {"status": "live"}
+    assert json.loads(get(url, "/health/ready"))["status"] == "ready"
+    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+        get(url, "/api/search")
+    refused.value.close()
+    assert worker.stop() == 0, str(worker)
+    assert worker.output == []
+    told = [json.loads(line) for line in worker.errors if not line.startswith("dynadex: stopping")]
+    assert {frozenset(one) for one in told} == {frozenset({"time", "message"})}
+    assert told[-1]["message"] == f"stopped: {SONGS} applied"
+
+
+def test_a_port_that_is_none_or_taken_is_told(make_scene: SceneMaker, commands: Commands) -> None:
+    scene = make_scene("no-port")
+    scene.create_table()
+    wrong = commands.start("run", REFERENCE, "--http", "many", **scene.variables)
+    assert wrong.wait() == 1
+    assert wrong.errors == [
+        "dynadex: cannot answer on many: that is no port. For example: --http 9464, or --http 0.0.0.0:9464."
+    ]
+    taken = scene.settings.dynamodb_url or ""
+    refused = commands.start("run", REFERENCE, "--http", taken.rpartition(":")[2], **scene.variables)
+    assert refused.wait() == 1
+    assert "Choose another port with --http [HOST:]PORT." in refused.errors[0]
+
+
+def get(url: str, path: str) -> str:
+    with urllib.request.urlopen(url + path, timeout=10) as answer:
+        return str(answer.read().decode())

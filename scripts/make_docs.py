@@ -30,17 +30,18 @@ def settings_reference() -> str:
     lines = [
         "# Settings",
         "",
-        "Read from the environment once, at the start of a command or of a Lambda function. Commands have flags for",
-        "the common ones; a flag wins.",
+        "Read once, at the start of a command or of a Lambda function. A flag wins over the variable in the",
+        "environment, that over the key in the table `[tool.dynadex]` of the pyproject.toml in the current folder, and",
+        "that over the default. `dynadex config` shows what applies, and where it came from.",
         "",
-        "| variable | default | meaning |",
-        "|---|---|---|",
+        "| variable | key | default | meaning |",
+        "|---|---|---|---|",
     ]
     meanings = _meanings()
     for field in fields(Settings):
         names = ", ".join(f"`{name}`" for name in variables(field.name))
         default = "" if field.default is None else f"`{field.default}`"
-        lines.append(f"| {names} | {default} | {meanings[field.name]} |")
+        lines.append(f"| {names} | `{field.name}` | {default} | {meanings[field.name]} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,12 +1,13 @@
-"""Settings from the environment: read once, checked once, passed on as a value."""
+"""Settings from flags, the environment and pyproject.toml: read once, checked once, passed on as a value."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from ipaddress import ip_address
 from math import isfinite
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from dynadex.errors import DeclarationError
 
 _PREFIX = "DYNADEX_"
 _AUTH = ("auto", "sigv4", "none")
+PROJECT_FILE = "pyproject.toml"
 _MAY_BE_ZERO = ("clock_skew_seconds", "batch_window_seconds")
 
 
@@ -62,6 +64,18 @@ class Settings:
     """DYNADEX_READY_LAG_SECONDS: largest lag with which `/health/ready` of the search service answers 200. With nothing
     to do a worker notes up to eight seconds: no less than 15 makes sense."""
 
+    requests_per_second: int = 30
+    """DYNADEX_REQUESTS_PER_SECOND: how many searches, completions and documents one client may ask for in any second,
+    counted in the process of the search service. Behind the gateway on AWS, which throttles, nothing is counted."""
+    cors_origins: str | None = None
+    """DYNADEX_CORS_ORIGINS: other sites whose pages may ask the search service and, with a token, write: origins such
+    as `https://example.org`, separated by commas. Unset means none."""
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The sites of ``cors_origins``, one by one."""
+        return tuple(one.strip() for one in (self.cors_origins or "").split(",") if one.strip())
+
     @property
     def timing(self) -> Timing:
         """The clocks' worth, for the version rule."""
@@ -72,36 +86,114 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-        """Settings of this process; ``overrides`` that are not None win over the environment.
+        """Settings of this process: ``overrides`` that are not None, else the environment, else pyproject.toml.
 
-        Raises DeclarationError naming the variable that holds something unusable.
+        Raises DeclarationError naming the variable, or the key, that holds something unusable.
         """
-        env = os.environ if environment is None else environment
-        values: dict[str, Any] = {}
-        for field in fields(cls):
-            text = next((env[name] for name in variables(field.name) if env.get(name)), None)
-            if text is not None:
-                values[field.name] = _parse(field.name, type(field.default), text)
-        chosen = {name: value for name, value in overrides.items() if value is not None}
-        return replace(cls(**values), **chosen).checked()
+        found = sourced(environment, **overrides)
+        named = {one.name: one.where for one in found if one.project}
+        return cls(**{one.name: one.value for one in found}).checked(named)
 
-    def checked(self) -> Settings:
-        """These settings, once it is certain that they make sense; raises DeclarationError otherwise."""
+    def checked(self, named: Mapping[str, str] | None = None) -> Settings:
+        """These settings, once it is certain that they make sense; raises DeclarationError otherwise, which calls a
+        setting by its variable unless ``named`` has another name for it."""
+        named = named or {}
         for name in ("opensearch_url", "dynamodb_url"):
             url = getattr(self, name)
             if url and not _is_web_address(url):
-                raise _unusable(name, f"{url!r} is no http or https URL")
+                raise _unusable(named.get(name, name), f"{url!r} is no http or https URL")
+        for origin in self.origins:
+            if not _is_web_address(origin) or urlsplit(origin).path or urlsplit(origin).query:
+                reason = f"{origin!r} is no origin of the form https://host or https://host:port"
+                raise _unusable(named.get("cors_origins", "cors_origins"), reason)
         if self.opensearch_auth not in _AUTH:
-            raise _unusable("opensearch_auth", f"{self.opensearch_auth!r} is none of {', '.join(_AUTH)}")
+            reason = f"{self.opensearch_auth!r} is none of {', '.join(_AUTH)}"
+            raise _unusable(named.get("opensearch_auth", "opensearch_auth"), reason)
         for field in fields(self):
             value = getattr(self, field.name)
             if not isinstance(value, int | float):
                 continue
             if not isfinite(value) or value < 0:
-                raise _unusable(field.name, f"{value} is no amount")
+                raise _unusable(named.get(field.name, field.name), f"{value} is no amount")
             if value == 0 and field.name not in _MAY_BE_ZERO:
-                raise _unusable(field.name, f"{value} is not above zero")
+                raise _unusable(named.get(field.name, field.name), f"{value} is not above zero")
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """A setting, and where it came from: ``where`` names it there; ``project``, if that is pyproject.toml."""
+
+    name: str
+    value: Any
+    where: str
+    project: bool = False
+
+
+def sourced(
+    environment: Mapping[str, str] | None = None, project: Mapping[str, Any] | None = None, **overrides: Any
+) -> list[Sourced]:
+    """Every setting, unchecked, from the first of: flags (``overrides`` that are not None), the environment, the table
+    ``[tool.dynadex]`` of the current folder's pyproject.toml, the defaults.
+
+    With an ``environment`` given, no file is read; ``project`` stands for it. Raises DeclarationError for what cannot
+    be read as the kind of value it should be.
+    """
+    if project is None:
+        project = project_settings() if environment is None else {}
+    env = os.environ if environment is None else environment
+    return [_sourced(one.name, type(one.default), one.default, overrides, env, project) for one in fields(Settings)]
+
+
+def project_settings(folder: Path | None = None) -> Mapping[str, Any]:
+    """The table ``[tool.dynadex]`` of the pyproject.toml in ``folder``, by default the current one, and in no other.
+
+    Raises DeclarationError for a file that is not TOML and for a key that is no setting.
+    """
+    path = (folder or Path()) / PROJECT_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        return {}
+    import tomllib
+
+    try:
+        table: Mapping[str, Any] = tomllib.loads(text).get("tool", {}).get("dynadex", {})
+    except tomllib.TOMLDecodeError as error:
+        raise DeclarationError(
+            "read", str(path.absolute()), str(error), "Mend it; dynadex reads its settings there."
+        ) from error
+    names = [one.name for one in fields(Settings)]
+    for name in table:
+        if name not in names:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, names, 1)
+            hint = f"Did you mean {near[0]}?" if near else "`dynadex config` shows those there are."
+            raise DeclarationError("use the setting", _in_project(name), "there is no such setting", hint)
+    return table
+
+
+def _sourced(
+    name: str, kind: type, default: Any, flags: Mapping[str, Any], env: Mapping[str, str], project: Mapping[str, Any]
+) -> Sourced:
+    if flags.get(name) is not None:
+        return Sourced(name, flags[name], "flag")
+    variable = next((variable for variable in variables(name) if env.get(variable)), None)
+    if variable:
+        return Sourced(name, _parse(variables(name)[0], kind, env[variable]), variable)
+    if name in project:
+        value = project[name]
+        fits = isinstance(value, str) if kind not in (int, float) else type(value) in (int, kind)
+        if not fits:
+            wanted = "text" if kind not in (int, float) else "a whole number" if kind is int else "a number"
+            raise _unusable(_in_project(name), f"{value!r} is not {wanted}")
+        return Sourced(name, kind(value) if kind is float else value, _in_project(name), project=True)
+    return Sourced(name, default, "default")
+
+
+def _in_project(name: str) -> str:
+    return f"{name} in [tool.dynadex] of {PROJECT_FILE}"
 
 
 def variables(field_name: str) -> tuple[str, ...]:
@@ -141,4 +233,6 @@ def _parse(name: str, kind: type, text: str) -> Any:
 
 
 def _unusable(name: str, reason: str) -> DeclarationError:
-    return DeclarationError("use the setting", variables(name)[0], reason, "Set it to a usable value, or unset it.")
+    """``name`` is the setting's, or says where it was set."""
+    subject = variables(name)[0] if name in Settings.__slots__ else name
+    return DeclarationError("use the setting", subject, reason, "Set it to a usable value, or unset it.")

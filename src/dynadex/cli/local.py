@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dynadex.cli.options import AsJson
 from dynadex.local import report, supervisor
 from dynadex.local.state import DEFAULT_DIRECTORY
 
@@ -80,7 +82,7 @@ def down(directory: Directory = DEFAULT_DIRECTORY) -> None:
 
 
 @app.command()
-def status(directory: Directory = DEFAULT_DIRECTORY) -> None:
+def status(directory: Directory = DEFAULT_DIRECTORY, as_json: AsJson = False) -> None:
     """Say what runs, where, since when and where its logs are. Exit code 0 if it runs, 3 if not.
 
     Example:
@@ -88,6 +90,9 @@ def status(directory: Directory = DEFAULT_DIRECTORY) -> None:
         dynadex local status || dynadex local up --detach
     """
     stack = supervisor.find(directory)
-    report.show(report.running(directory, stack) if stack else report.not_running(directory))
+    if as_json:
+        print(json.dumps({"running": stack is not None, **(json.loads(stack.to_json()) if stack else {})}))
+    else:
+        report.show(report.running(directory, stack) if stack else report.not_running(directory))
     if stack is None:
         raise typer.Exit(NOT_RUNNING)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -15,9 +17,29 @@ import typer
 
 STANDARD_ERROR = 2
 
+_SYNC = re.compile(r"^(\w+) *(?::.*)?= *(?:dynadex\.)?Sync\(", re.MULTILINE)
+
+
+def _syncs_here(incomplete: str) -> list[str]:
+    """References that a shell may complete: what modules in this folder seem to declare; none of them is run."""
+    found = []
+    for path in sorted(Path().glob("*.py")):
+        names = _SYNC.findall(path.read_text(encoding="utf-8", errors="replace"))
+        found += [f"{path.stem}:{name}" for name in names]
+    return [reference for reference in found if reference.startswith(incomplete)]
+
+
 SyncReference = Annotated[
-    str, typer.Argument(metavar="MODULE:ATTRIBUTE", help="Where your Sync is, for example lessons:sync.")
+    str,
+    typer.Argument(
+        metavar="MODULE:ATTRIBUTE",
+        help="Where your Sync is, for example lessons:sync.",
+        autocompletion=_syncs_here,
+    ),
 ]
+Sample = Annotated[int, typer.Option(min=1, metavar="N", help="Look at so many items, taken from all over the table.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print a JSON object per line.")]
 OpenSearchUrl = Annotated[
     str | None, typer.Option("--opensearch", metavar="URL", help="The search cluster. Default: OPENSEARCH_URL.")
 ]
@@ -32,6 +54,12 @@ def say(line: str) -> None:
     print(f"dynadex: {line}", file=sys.stderr, flush=True)
 
 
+def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows as lines, their columns below one another."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
     """An event that SIGTERM and Ctrl-C set; a second one ends the process the hard way."""
@@ -41,10 +69,11 @@ def stop_on_signals() -> Iterator[threading.Event]:
         if stop.is_set():
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
+        # Set before it is told: whoever reads the line may send the second one at once.
+        stop.set()
         # Not say(): a signal may come in the middle of a print, which cannot be entered twice.
         line = f"dynadex: stopping ({signal.Signals(number).name}); once more to stop at once\n"
         os.write(STANDARD_ERROR, line.encode())
-        stop.set()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

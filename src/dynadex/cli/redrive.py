@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
 
-from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, say, stop_on_signals
+from dynadex.cli.options import DynamoDbUrl, JsonLines, OpenSearchUrl, SyncReference, say, stop_on_signals
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
 
@@ -21,6 +22,7 @@ def redrive(
         str | None, typer.Option(metavar="WHERE", help="Where keys are parked: file:PATH or the URL of an SQS queue.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what is parked, and why.")] = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Try parked keys again: read each item as it is now, and make its document right.
 
@@ -41,7 +43,9 @@ def redrive(
     with stop_on_signals() as stop:
         result = run_redrive(connect(load_sync(sync), settings), stop, progress, dry_run=dry_run)
     for letter, reason in result.failing:
-        print(f"{letter.id or letter.sequence_number}\t{reason}")
+        identity = letter.id or letter.sequence_number
+        row = {"id": letter.id or None, "key": letter.key, "reason": reason, "parked_at": letter.parked_at}
+        print(json.dumps(row) if as_json else f"{identity}\t{reason}")
     if not result.failing and not result.settled:
         say(f"nothing is parked in {settings.dead_letters}")
     if result.failing and not dry_run:
@@ -54,6 +58,7 @@ def resync(
         list[str],
         typer.Argument(metavar="KEY...", help="""Document ids, or keys as typed JSON: '{"id": {"S": "rakes"}}'."""),
     ],
+    as_json: JsonLines = False,
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
 ) -> None:
@@ -70,6 +75,8 @@ def resync(
     settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
     outcome = run_resync(connect(load_sync(sync), settings), keys)
     for identity, reply in outcome.items():
-        print(f"{identity}\t{'equal' if reply.outcome is Outcome.APPLIED else reply.reason}")
+        equal = reply.outcome is Outcome.APPLIED
+        row = {"id": identity, "equal": equal, "reason": None if equal else reply.reason}
+        print(json.dumps(row) if as_json else f"{identity}\t{'equal' if equal else reply.reason}")
     if any(reply.outcome is not Outcome.APPLIED for reply in outcome.values()):
         raise typer.Exit(STILL_FAILING)

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+import sys
+from contextlib import ExitStack
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, say, stop_on_signals
+from dynadex.clock import SystemClock, iso
+from dynadex.errors import DynadexError
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
+
+if TYPE_CHECKING:
+    from dynadex.run.wiring import Runtime
+    from dynadex.run.worker_service import ObservedWorker
+
+_LARGEST_PORT = 65535
+_LOOPBACK = "127.0.0.1"
+
+
+class LogFormat(StrEnum):
+    """How the worker's lines look."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def run(
@@ -26,13 +46,20 @@ def run(
     max_age: Annotated[
         float | None, typer.Option(help="Seconds after which a record is parked instead of tried. Default: no limit.")
     ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST:]PORT", help="Answer /metrics, /health/live and /health/ready there."),
+    ] = None,
+    log_format: Annotated[LogFormat, typer.Option(help="Lines for people, or a JSON object each.")] = LogFormat.TEXT,
 ) -> None:
     """Follow a table's stream and keep its index in step, until Ctrl-C or SIGTERM.
 
     Reads every shard, writes batches to the index, and keeps its place in a table called TABLE-dynadex. Start it
-    twice and the second one stands by. Example:
+    twice and the second one stands by. Examples:
 
         dynadex run lessons:sync --opensearch http://127.0.0.1:9200
+
+        dynadex run lessons:sync --http 0.0.0.0:9464 --log-format json
     """
     from dynadex.run.event_source_mapping import Limits
     from dynadex.run.follow import follow
@@ -45,5 +72,42 @@ def run(
         batch_window_seconds=batch_window,
     )
     limits = Limits(maximum_retry_attempts=max_attempts, maximum_record_age_seconds=max_age)
-    with stop_on_signals() as stop:
-        follow(load_sync(sync), settings, stop, say, limits)
+    tell = say if log_format is LogFormat.TEXT else say_json
+    with stop_on_signals() as stop, ExitStack() as parts:
+        if http is None:
+            follow(load_sync(sync), settings, stop, tell, limits)
+            return
+        host, port = _address(http)
+        worker = _observed(load_sync(sync).index)
+        from dynadex.run.serving import listening, serving, url_of
+
+        sock = parts.enter_context(listening(port, host, "--http [HOST:]PORT"))
+
+        def on_connected(runtime: Runtime) -> None:
+            parts.enter_context(serving(worker.app(runtime), sock))
+            tell(f"metrics and health on {url_of(sock)}")
+
+        follow(load_sync(sync), settings, stop, tell, limits, worker.metrics, worker.metrics.on_bulk, on_connected)
+
+
+def say_json(line: str) -> None:
+    """As ``say``, for whoever collects logs: time (ISO, UTC) and message."""
+    told = {"time": iso(SystemClock().now_us()), "message": line}
+    print(json.dumps(told, ensure_ascii=False), file=sys.stderr, flush=True)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > _LARGEST_PORT:
+        raise DynadexError("answer on", text, "that is no port", "For example: --http 9464, or --http 0.0.0.0:9464.")
+    return host or _LOOPBACK, int(port)
+
+
+def _observed(index: str) -> ObservedWorker:
+    try:
+        from dynadex.run.worker_service import ObservedWorker
+    except ModuleNotFoundError as missing:
+        raise DynadexError(
+            "answer with", "metrics", f"{missing.name} is not installed", "Install it: pip install 'dynadex[worker]'."
+        ) from missing
+    return ObservedWorker(index)

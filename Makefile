@@ -34,11 +34,12 @@ test-processes:
 test-rest:
 	$(BIN)/python -m pytest tests --ignore tests/process --ignore tests/infra
 
-## check: lint and strict types
+## check: lint, strict types, and documents that build without a warning
 check: $(VENV)/.dev
 	$(BIN)/ruff check src tests bench scripts infra
 	$(BIN)/ruff format --check src tests bench scripts infra
 	$(BIN)/mypy
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 ## format: rewrite the sources in the one format
 format: $(VENV)/.dev
@@ -53,11 +54,31 @@ faults: $(VENV)/.dev opensearch
 recovery: $(VENV)/.dev opensearch
 	RECOVERY_SCALE=1 $(BIN)/python -m pytest tests/recovery --timeout 1800 $(ARGS)
 
+## regions: two regions at full length: delays, a region lost under load, same keys in both; ends with a line of figures
+regions: $(VENV)/.dev opensearch
+	REGIONS_SCALE=1 $(BIN)/python -m pytest tests/regions --timeout 1200 $(ARGS)
+
+## relevance: what people find, on every song, beside plain baselines: a table; ends with a line of figures
+relevance: $(VENV)/.dev opensearch
+	RELEVANCE_SCALE=1 $(BIN)/python -m pytest tests/relevance --timeout 1800 $(ARGS)
+
+## http: the HTTP service at full length: 2,000 made-up requests a route, hostile queries; ends with a line of figures
+http: $(VENV)/.dev opensearch
+	HTTP_SCALE=1 $(BIN)/python -m pytest tests/http --timeout 3000 $(ARGS)
+
+## browser: every view of the page in a real browser, accessibility included; ends with a line of figures
+browser: $(VENV)/.dev chromium
+	BROWSER_SCALE=1 $(BIN)/python -m pytest tests/browser $(ARGS)
+
+## stranger: from an empty folder to a searchable table, a changed mapping and a redriven key, as a stranger would
+stranger: $(VENV)/.dev opensearch
+	STRANGER_SCALE=1 $(BIN)/python -m pytest tests/stranger tests/unit/test_start_property.py tests/contract/test_inferred_mapping.py $(ARGS)
+
 ## soak: ten minutes of writes, faults and kills; memory must stay flat (SOAK_SECONDS=90 for less)
 soak: $(VENV)/.dev opensearch
 	$(BIN)/python -m tests.faults.soak $(ARGS)
 
-## bench: the benchmarks
+## bench: the benchmarks (ARGS="decode refill catch-up freshness cost suggest" for some)
 bench: $(VENV)/.dev opensearch
 	$(BIN)/python -m bench $(ARGS)
 
@@ -66,9 +87,11 @@ convergence: $(VENV)/.dev opensearch
 	CONVERGENCE_SCALE=$(or $(SCALE),5) $(BIN)/python -m pytest tests/property -q --timeout 1800
 	$(BIN)/python -m tests.property.report $(or $(SCHEDULES),2000)
 
-## docs: write the generated documents
+## docs: write the generated documents, build all of them as a website in build/site, and test them
 docs: $(VENV)/.dev
 	$(BIN)/python scripts/make_docs.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	$(BIN)/python -m pytest tests/docs -q
 
 ## screenshots: take the pictures in docs/images
 screenshots: $(VENV)/.dev chromium
@@ -131,4 +154,4 @@ opensearch:
 chromium: $(VENV)/.dev
 	@tests/chromium.sh
 
-.PHONY: help demo test test-processes test-rest test-infra check format bench convergence docs screenshots lock clean opensearch chromium faults recovery soak aws package synth
+.PHONY: help demo test test-processes test-rest test-infra check format bench convergence docs screenshots lock clean opensearch chromium faults recovery regions relevance http browser stranger soak aws package synth

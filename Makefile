@@ -60,7 +60,7 @@ regions: $(VENV)/.dev opensearch
 
 ## relevance: what people find, on every song, beside plain baselines: a table; ends with a line of figures
 relevance: $(VENV)/.dev opensearch
-	RELEVANCE_SCALE=1 $(BIN)/python -m pytest tests/relevance --timeout 1800 $(ARGS)
+	RELEVANCE_SCALE=1 $(BIN)/python -m pytest tests/relevance --timeout 3600 $(ARGS)
 
 ## http: the HTTP service at full length: 2,000 made-up requests a route, hostile queries; ends with a line of figures
 http: $(VENV)/.dev opensearch

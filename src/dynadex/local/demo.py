@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
 from collections.abc import Callable
@@ -17,19 +16,16 @@ from dynadex.demo.lessons import sync
 from dynadex.demo.loader import load
 from dynadex.demo.songs import lessons
 from dynadex.errors import DynadexError
-from dynadex.local.service import TOKEN_SECONDS, running
+from dynadex.local.service import TOKEN_SECONDS, local_settings, running
 from dynadex.local.stack import LocalStack
 from dynadex.run.serving import listening
 from dynadex.search.auth import TokenAuth
-from dynadex.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 WATCH_SECONDS = 0.5
 _CATCH_UP_SECONDS = 120.0
-# Nothing here takes a minute: a rebuild need not wait for it.
-_DEFAULTS = {"DYNADEX_LONGEST_INVOCATION_SECONDS": "10"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +55,7 @@ def run_demo(options: DemoOptions, stop: threading.Event, talk: DemoTalk) -> Non
     local = LocalStack(options.directory, dynamodb_url=options.dynamodb_url, opensearch_url=options.opensearch_url)
     auth = TokenAuth(secrets.token_bytes(32))
     with listening(options.port) as sock, local as stack:
-        settings = Settings.from_environment(
-            {**_DEFAULTS, **os.environ},
+        settings = local_settings(
             dynamodb_url=stack.endpoints.dynamodb,
             opensearch_url=stack.endpoints.opensearch,
             dead_letters=f"file:{options.directory / 'dead-letters.jsonl'}",

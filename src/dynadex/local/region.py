@@ -18,7 +18,7 @@ from pathlib import Path
 from dynadex.errors import DynadexError
 from dynadex.local.child import Program
 from dynadex.local.parent import end_with_parent
-from dynadex.local.service import running
+from dynadex.local.service import local_settings, running
 from dynadex.local.stack import LocalStack
 from dynadex.local.state import StackFolder
 from dynadex.run.serving import listening, url_of
@@ -60,7 +60,7 @@ class RegionOptions:
 
     def settings(self, opensearch_url: str) -> Settings:
         """This region's: another region, another index, other checkpoints; only the endpoint of DynamoDB is shared."""
-        return Settings.from_environment(
+        return local_settings(
             dynamodb_url=self.dynamodb_url,
             opensearch_url=opensearch_url,
             region=self.name,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from dynadex.index.indices import is_unfilled
 from dynadex.local.live_view import LiveView
@@ -20,6 +22,8 @@ from dynadex.settings import Settings
 from dynadex.sync import Sync
 
 TOKEN_SECONDS = 12 * 3600.0
+# A rebuild waits for it once; on one machine no batch takes as long as on Lambda.
+_LONGEST_INVOCATION_SECONDS = "10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,13 @@ class Service:
         if is_unfilled(runtime.index, runtime.sync.index):
             done = refill(runtime, RefillOptions(), threading.Event(), Report(say, lambda _: None))
             say(f"filled: {done.progress.items:,} items")
+
+
+def local_settings(**overrides: Any) -> Settings:
+    """Settings of this process's environment for a worker on this machine, see ``Settings.from_environment``."""
+    return Settings.from_environment(
+        {"DYNADEX_LONGEST_INVOCATION_SECONDS": _LONGEST_INVOCATION_SECONDS, **os.environ}, **overrides
+    )
 
 
 @contextmanager

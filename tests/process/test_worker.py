@@ -73,7 +73,7 @@ def owner(worker: Running) -> str:
     return worker.wait_for_line(rf"{READING} (\S+)")[1]
 
 
-@pytest.mark.parametrize("backend", ["osmem-server", "opensearch"])
+@pytest.mark.parametrize("backend", ["opensearch"])
 def test_killed_three_times_while_songs_are_loaded_it_brings_every_song_to_the_index(
     make_scene: SceneMaker, commands: Commands, request: pytest.FixtureRequest, backend: str
 ) -> None:

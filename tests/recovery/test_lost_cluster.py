@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dynadex.local.stack import LocalStack
 from tests.opensearch_node import OpenSearchNode
 from tests.process.processes import commands_in
 from tests.process.scene import REFERENCE, Scene
-from tests.recovery.conftest import scaled
+from tests.recovery.conftest import SCALE, scaled
 from tests.recovery.figures import Figures
 from tests.songs import all_songs
 
 
+@contextmanager
+def cluster_to_lose(opensearch_url: str, home: Path) -> Iterator[tuple[str, Callable[[Scene], None]]]:
+    """A cluster, and what loses it: a node is killed and wiped or, in the short run, its indexes are deleted."""
+    if SCALE < 1:
+        yield opensearch_url, lambda scene: scene.opensearch.indices.delete(index=f"{scene.name}-*")
+        return
+    with OpenSearchNode(home) as node:
+
+        def lose(_: Scene) -> None:
+            node.kill()
+            node.wipe()
+            node.start()
+
+        yield node.url, lose
+
+
 def test_one_command_after_the_cluster_is_lost(
-    stack: LocalStack, tmp_path: Path, figures: Figures, tell: Callable[[str], None]
+    stack: LocalStack, opensearch_url: str, tmp_path: Path, figures: Figures, tell: Callable[[str], None]
 ) -> None:
-    with OpenSearchNode(tmp_path / "node") as node:
+    with cluster_to_lose(opensearch_url, tmp_path / "node") as (url, lose):
         (tmp_path / "scene").mkdir()
-        scene = Scene(tmp_path / "scene", "lost", stack.endpoints.dynamodb, node.url)
+        scene = Scene(tmp_path / "scene", "lost", stack.endpoints.dynamodb, url)
         scene.create_table()
         songs = all_songs()[: scaled(13_925, least=1_000)]
         scene.load(songs)
@@ -28,9 +45,7 @@ def test_one_command_after_the_cluster_is_lost(
             worker = commands.start("run", REFERENCE)
             scene.await_count(len(songs), 120)
             assert worker.stop() == 0
-            node.kill()
-            node.wipe()
-            node.start()
+            lose(scene)
             assert scene.count() == 0
             started_at = time.monotonic()
             refill = commands.start("refill", REFERENCE)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from dynadex.local.stack import LocalStack
+from dynadex.progress.refill_state import RefillState
+from dynadex.progress.state_table import StateTable
 from tests.faults.proxy import Happened, Proxy, Request
 from tests.process.processes import commands_in
 from tests.process.scene import REFERENCE, Scene
@@ -47,6 +49,15 @@ def proxy(stack: LocalStack) -> Iterator[Proxy]:
     made.close()
 
 
+def items_by_segment(scene: Scene) -> dict[int, int]:
+    """How many items of each segment are acknowledged; of all segments, once the refill has begun."""
+    state = StateTable(scene.dynamodb, f"{scene.name}-dynadex", scene.name)
+    if not state.exists():
+        return dict.fromkeys(range(SEGMENTS), 0)
+    found = RefillState(state).segments()
+    return {one: int(found[one].counts.get("items", 0)) if one in found else 0 for one in range(SEGMENTS)}
+
+
 def test_killed_at_random_and_resumed(
     stack: LocalStack,
     proxy: Proxy,
@@ -61,19 +72,23 @@ def test_killed_at_random_and_resumed(
     scene.load(songs)
     scans = proxy.happened
     assert isinstance(scans, Scans)
+    page_items = len(songs) // PAGES
     chance, kills = random.Random(4), scaled(10, least=4)
     variables = scene.variables | {
         "DYNADEX_DYNAMODB_URL": proxy.url,
-        "DYNADEX_PAGE_ITEMS": str(len(songs) // PAGES),
+        "DYNADEX_PAGE_ITEMS": str(page_items),
         "DYNADEX_DEAD_LETTERS": f"file:{scene.dead_letters}",
     }
     arguments = ("refill", REFERENCE, "--segments", str(SEGMENTS), "--resume")
     with commands_in(scene.directory, **variables) as commands:
         for _ in range(kills):
             refill = commands.start(*arguments)
-            before = scans.pages.total()
-            # Each gets a little further, so that it is not the same page that every kill meets.
-            while refill.is_alive() and scans.pages.total() < before + 2 * SEGMENTS:
+            before = items_by_segment(scene)
+            # Each gets a little further, so that it is not the same pages that every kill meets: one is written, and
+            # the next read meanwhile.
+            while refill.is_alive() and not all(
+                items >= before.get(segment, 0) + 2 * page_items for segment, items in items_by_segment(scene).items()
+            ):
                 time.sleep(0.005)
             time.sleep(chance.uniform(0, 0.1))
             assert refill.is_alive(), f"it was done before it was killed often enough\n{refill}"
@@ -83,7 +98,7 @@ def test_killed_at_random_and_resumed(
         last.wait_for_line("refill complete")
     assert scene.differences() == []
     assert max(scans.pages.values()) <= 2, scans.pages.most_common(5)
-    assert scans.pages.total() <= len(scans.pages) + kills * SEGMENTS
+    assert scans.pages.total() <= len(scans.pages) + 2 * kills * SEGMENTS
     figures.kills += kills
     figures.refills += 1
     tell(f"{kills} kills: {len(scans.pages)} pages, {scans.pages.total() - len(scans.pages)} of them scanned twice")

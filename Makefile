@@ -25,14 +25,20 @@ test: check opensearch chromium
 else
 # Much of it waits for other processes: three parts at a time. What each part says comes when it is done.
 test:
-	$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target check test-processes test-rest test-infra
+	$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target test-processes check test-suites test-rest test-infra
 endif
+
+# What has a make target of its own that runs it at full length.
+SUITES := faults property recovery regions stranger
 
 test-processes: $(VENV)/.dev opensearch
 	$(BIN)/python -m pytest tests/process
 
+test-suites: $(VENV)/.dev opensearch
+	$(BIN)/python -m pytest $(addprefix tests/,$(SUITES))
+
 test-rest: $(VENV)/.dev opensearch chromium
-	$(BIN)/python -m pytest tests --ignore tests/process --ignore tests/infra
+	$(BIN)/python -m pytest tests $(addprefix --ignore tests/,process infra $(SUITES))
 
 ## check: lint, strict types, and documents that build without a warning
 check: $(VENV)/.dev
@@ -154,4 +160,4 @@ opensearch:
 chromium: $(VENV)/.dev
 	@tests/chromium.sh
 
-.PHONY: help demo test test-processes test-rest test-infra check format bench convergence docs screenshots lock clean opensearch chromium faults recovery regions relevance http browser stranger soak aws package synth
+.PHONY: help demo test test-processes test-suites test-rest test-infra check format bench convergence docs screenshots lock clean opensearch chromium faults recovery regions relevance http browser stranger soak aws package synth

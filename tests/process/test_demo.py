@@ -197,9 +197,14 @@ def test_in_several_regions_the_page_goes_through_a_router(tmp_path: Path) -> No
             told = json.loads(answer.read())
         assert [one["name"] for one in told["regions"]] == ["us-east-1", "eu-west-1"]
         asked = urllib.request.Request(f"{url}/api/search?q=", headers={"X-Location": "europe"})
-        with urllib.request.urlopen(asked, timeout=10) as answer:
-            assert answer.headers["X-Dynadex-Region"] == "eu-west-1"
-            assert json.loads(answer.read())["total"] == 25
+
+        def answered_at_home() -> bool:
+            with urllib.request.urlopen(asked, timeout=10) as answer:
+                assert json.loads(answer.read())["total"] == 25
+                return bool(answer.headers["X-Dynadex-Region"] == "eu-west-1")
+
+        # On a busy machine a health check may just have been late.
+        wait_for(answered_at_home, "an answer of the region in Europe", every_seconds=0.2)
         children = descendants(demo.pid)
         assert len(children) >= 5, "a table, and in each region a process and its search engine"
         assert demo.stop(signal.SIGINT) == 0, str(demo)

@@ -171,6 +171,9 @@ def run_regions(options: DemoOptions, names: Sequence[str], stop: threading.Even
             talk.say(f"{name}: {region.url}, log {Path(region.options.directory) / 'region.log'}")
         loaded = load_lessons(running.dynamodb(names[0]), options.songs, stop, talk)
         await_indexed(running.fewest_found, loaded, stop, running.check, talk.on_indexed)
+        # The router has not asked all of them since: until it has, it would send people to whoever was ready first.
+        while len(running.ready()) < len(names) and not stop.wait(_POLL_SECONDS):
+            running.check()
         if stop.is_set():
             return
         talk.on_ready(running.url, running.token)

@@ -39,10 +39,14 @@ def client(node: OpenSearchNode) -> Iterator[OpenSearch]:
 
 @pytest.fixture
 def songs(client: OpenSearch) -> Iterator[str]:
-    client.indices.create(index="songs", body=ENGLISH)
-    client.index(index="songs", id="1", body={"title": "The Runner's Songs"}, params={"refresh": "true"})
+    fill(client, "songs")
     yield "songs"
-    client.indices.delete(index="songs", params={"ignore_unavailable": "true"})
+    client.indices.delete(index="songs")
+
+
+def fill(client: OpenSearch, index: str) -> None:
+    client.indices.create(index=index, body=ENGLISH)
+    client.index(index=index, id="1", body={"title": "The Runner's Songs"}, params={"refresh": "true"})
 
 
 def test_it_says_which_version_answers(
@@ -66,15 +70,16 @@ def test_scripted_updates_and_update_by_query_are_there(client: OpenSearch, song
 
 
 def test_kill_and_restart_keep_the_data_and_the_port_and_wipe_loses_it(
-    node: OpenSearchNode, client: OpenSearch, songs: str
+    node: OpenSearchNode, client: OpenSearch
 ) -> None:
     """The index has a replica, which is never assigned on one node: a restart must not wait for it."""
+    fill(client, "kept")
     url = node.url
     node.kill()
     assert node.pid is None
     node.restart()
     assert node.url == url
-    assert client.count(index=songs)["count"] == 1
+    assert client.count(index="kept")["count"] == 1
 
     with pytest.raises(NodeError, match="runs already"):
         node.start()

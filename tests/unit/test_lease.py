@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dynadex.progress.lease import Holder, Lease, look
-from dynadex.progress.state_table import StateTable
+from dynadex.progress.state_table import StateError, StateTable
 from dynadex.testing import ManualClock
 
 TERM = 10.0
@@ -21,6 +21,7 @@ class InMemoryState(StateTable):
     def __init__(self) -> None:
         self.items: dict[str, dict[str, Any]] = {}
         self.before_put: Callable[[], None] = lambda: None
+        self.lose_answer = False
 
     def get(self, what: str) -> dict[str, Any] | None:
         return self.items.get(what)
@@ -32,6 +33,8 @@ class InMemoryState(StateTable):
         if condition and not _holds(condition, self.items.get(what), parameters or {}):
             return False
         self.items[what] = values
+        if self.lose_answer:
+            raise StateError("write", "the state table", "the answer is lost")
         return True
 
 
@@ -197,3 +200,17 @@ def test_a_lease_that_somebody_deleted_is_lost(state: InMemoryState, first: Work
     assert second.acquire()
     first.release()
     assert second.holder() == "second"
+
+
+@pytest.mark.parametrize("step", ["acquire", "renew"])
+def test_a_beat_whose_answer_was_lost_for_good_is_still_its_own(state: InMemoryState, first: Worker, step: str) -> None:
+    """The SDK gave up: whoever asks again, asks later."""
+    if step == "renew":
+        first.acquire()
+    state.lose_answer = True
+    with pytest.raises(StateError):
+        getattr(first, step)()
+    state.lose_answer = False
+    pass_time(3, first)
+    assert getattr(first, step)()
+    assert first.renew()

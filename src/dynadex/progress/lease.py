@@ -93,7 +93,8 @@ class Lease:
         return taken
 
     def _holds(self, values: dict[str, dict[str, str]]) -> bool:
-        """Whether the write that was refused is there already: when its answer is lost, the SDK sends it again, and
-        what refuses it then is its own first arrival."""
+        """Whether a write that was refused is there already: when its answer is lost, the SDK sends it again, or who
+        was told of the failure asks again, and what refuses it then is its own first arrival."""
         item = self._state.get(_LEASE) or {}
-        return all(item.get(name) == value for name, value in values.items())
+        # Not the time: it is another one whenever it is asked. An owner's name is never used twice.
+        return all(item.get(name) == values[name] for name in ("holder", "beat"))

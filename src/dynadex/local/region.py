@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -86,7 +85,8 @@ def run(options: RegionOptions) -> None:
         print(json.dumps({"url": url_of(sock)}), flush=True)
         # A lost index is made anew without being asked: nobody searches it before that is done.
         service.fill(_say)
-        while not threading.Event().wait(_WATCH_SECONDS):
+        while True:
+            service.runtime.clock.sleep(_WATCH_SECONDS)
             stack.check()
             service.check()
 

@@ -140,14 +140,30 @@ def applies(kind: str, song: Mapping[str, Any]) -> bool:
     return kind != "umlauts the other way" or "Deutschland" in song.get("region", ())
 
 
+def same(text: str) -> str:
+    """Songs share a title if its letters and digits are the same."""
+    return "".join(one for one in text.casefold() if one.isalnum())
+
+
+def reading(kind: str, text: str) -> str:
+    """What can be told of a title from a text so damaged: of words in any order, which they are."""
+    return " ".join(sorted(map(same, text.split()))) if kind == "other word order" else same(text)
+
+
 def outcomes(kind: str, title: str) -> Iterator[str]:
-    """All texts that the damage may leave of a title, where they can be told: not those of slips."""
+    """All texts that the damage may leave of a title, where they can be told: not those of slips.
+
+    A text some word of which was dropped may as well be a title whose last words are still to be typed.
+    """
+    if kind == "other word order":
+        yield title
     if kind == "first 60 %":
         yield title[: -(-len(title) * 6 // 10)].rstrip()
     if kind == "one word dropped":
         words = title.split()
         for place in range(len(words) if len(words) > 2 else 0):
             yield " ".join(words[:place] + words[place + 1 :])
+            yield " ".join(words[:place])
 
 
 def _letters(text: str) -> list[int]:

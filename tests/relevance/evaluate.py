@@ -12,6 +12,7 @@ from typing import Any
 from opensearchpy import OpenSearch
 
 from tests.relevance import damage
+from tests.relevance.damage import same
 
 Song = Mapping[str, Any]
 Body = Callable[[str], dict[str, Any]]
@@ -50,15 +51,10 @@ class Row:
     mrr: float
 
 
-def same(title: str) -> str:
-    """Songs share a title if its letters and digits are the same."""
-    return "".join(one for one in title.casefold() if one.isalnum())
-
-
 def cases(kind: str, songs: Sequence[Song], share: float, least: int) -> tuple[list[Case], int]:
     """A sample of damaged titles, always the same, and how many were left out of it as nobody could tell them.
 
-    Left out is what reads as the title of another song, or fits the titles of five others after the same damage.
+    Left out is what reads as the title of another song, or fits the titles of five others as damage.outcomes() tells.
     """
     random = Random(f"{SEED} {kind}")
     affected = [song for song in songs if damage.applies(kind, song)]
@@ -74,8 +70,9 @@ def cases(kind: str, songs: Sequence[Song], share: float, least: int) -> tuple[l
         typed = damage.KINDS[kind](title, random)
         if typed is None:
             continue
-        read = same(typed)
-        if (read in titles and read != same(title)) or twins[read] - twins[read, same(title)] >= _TOO_MANY:
+        read = damage.reading(kind, typed)
+        other_title = same(typed) in titles and same(typed) != same(title)
+        if other_title or twins[read] - twins[read, same(title)] >= _TOO_MANY:
             left_out += 1
         else:
             found.append(Case(typed, title))
@@ -86,7 +83,7 @@ def _twins(kind: str, songs: Iterable[Song]) -> Counter[Any]:
     """How many songs could end up as a text: all of them, and those with a certain title."""
     count: Counter[Any] = Counter()
     for song in songs:
-        for text in {same(one) for one in damage.outcomes(kind, song["title"])}:
+        for text in {damage.reading(kind, one) for one in damage.outcomes(kind, song["title"])}:
             count[text] += 1
             count[text, same(song["title"])] += 1
     return count

@@ -18,11 +18,14 @@ Json = dict[str, Any]
 _SLIPS_IN_WORD = "AUTO:4,8"
 # Alone, a short word with a slip could be too many others: that is for its being the whole title, or its beginning.
 _SLIPS_IN_SINGLE_WORD = "AUTO:6,9"
-# Finding two slips in a long text costs more than all the rest, and its words and letters tell it as well.
-_SLIPS_IN_WHOLE, _SLIPS_IN_LONG_WHOLE, _LONG = "AUTO:5,9", 1, 16
+# Of a whole title, both ends count as letters. Finding two slips in a long text costs more than all the rest, and its
+# words and letters tell it as well.
+_SLIPS_IN_WHOLE, _SLIPS_IN_WHOLE_OF_ONE_WORD, _SLIPS_IN_LONG_WHOLE, _LONG = "AUTO:4,7", "AUTO:5,9", 1, 16
 _SLIPS_IN_START = "AUTO:4,99"
 _MOST_WORDS = "2<75%"
 _MOST_GRAMS = "5<60% 10<50%"
+# Half of the letters of a single word are soon in some title: of random letters, too.
+_MOST_GRAMS_OF_ONE_WORD = "5<75%"
 # A slip expands to so many words of the index at most, and all words together to so many: a cluster allows a query
 # of 1,024 clauses.
 _MOST_WORDS_WITH_SLIPS = 16
@@ -41,11 +44,11 @@ def gates(field: str, text: str, weight: float, *, unfinished: bool) -> list[Jso
     }
     every_word = {"match_bool_prefix" if unfinished else "match": {loose: _all_of(text, 8.0 * weight)}}
     as_start = {"query": text, "fuzziness": _SLIPS_IN_START, "max_expansions": _EXPANSIONS}
-    slips = _SLIPS_IN_WHOLE if len(text) <= _LONG else _SLIPS_IN_LONG_WHOLE
-    as_whole = {"query": text, "fuzziness": slips, "max_expansions": _EXPANSIONS}
+    as_whole = {"query": text, "fuzziness": _slips_in_whole(text, tokens), "max_expansions": _EXPANSIONS}
+    most_grams = _MOST_GRAMS if tokens > 1 else _MOST_GRAMS_OF_ONE_WORD
     return [
         {"match": {loose: {"query": text, **in_words, "boost": 0.75 * weight}}},
-        {"match": {f"{field}.{GRAMS}": {"query": text, "minimum_should_match": _MOST_GRAMS, "boost": 0.75 * weight}}},
+        {"match": {f"{field}.{GRAMS}": {"query": text, "minimum_should_match": most_grams, "boost": 0.75 * weight}}},
         every_word,
         constant(29.0 * weight, {"match": {f"{field}.{WHOLE}": as_whole}}),
         # All the words, wherever they stand, are worth nearly as much as a beginning with a slip.
@@ -107,6 +110,12 @@ def marks(field: str, text: str) -> list[Json]:
 def constant(score: float, query: Json) -> Json:
     """A query whose hits all have the same score."""
     return {"constant_score": {"filter": query, "boost": score}}
+
+
+def _slips_in_whole(text: str, tokens: int) -> str | int:
+    if len(text) > _LONG:
+        return _SLIPS_IN_LONG_WHOLE
+    return _SLIPS_IN_WHOLE if tokens > 1 else _SLIPS_IN_WHOLE_OF_ONE_WORD
 
 
 def _all_of(text: str, boost: float) -> Json:

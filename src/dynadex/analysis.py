@@ -75,7 +75,8 @@ def title(**more_fields: Any) -> dict[str, Any]:
     return words(
         fields={
             KEYWORD: {"type": "keyword", "normalizer": "dynadex_caseless", "ignore_above": 256},
-            LOOSE: {"type": "text", "analyzer": "dynadex_loose"},
+            # How often a word stands in a title says nothing about it.
+            LOOSE: {"type": "text", "index_options": "docs", "analyzer": "dynadex_loose"},
             GRAMS: {"type": "text", "analyzer": "dynadex_grams"},
             WHOLE: {**bare, "analyzer": "dynadex_whole"},
             BARE: {**bare, "analyzer": "dynadex_bare"},

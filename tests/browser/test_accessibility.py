@@ -1,4 +1,7 @@
-"""WCAG 2.2 AA, as far as axe can tell, of every view and dialog, by day and by night."""
+"""WCAG 2.2 AA, as far as axe can tell, of every view and dialog, by day and by night.
+
+The dialog of a conflict and the panel of regions are looked at where they are tested.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,12 @@ from collections.abc import Callable
 from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.axe import violations
 from tests.browser.demo_page import Demo, go_to, opened, search_for
 from tests.browser.figures import Figures
 
-OPTIONS = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    "resultTypes": ["violations"],
-}
 DESK, PHONE = (1280, 800), (390, 844)
 
 
@@ -91,9 +90,6 @@ def test_axe_finds_nothing_to_mend(
             page.goto(demo.signed_in)
             expect(page.get_by_test_id("hit").first).to_be_visible()
             scene(page)
-            results = Axe().run(page, options=OPTIONS)
-            figures.scenes += 1
-            figures.violations += results.violations_count
-            if results.violations_count:
-                found.append(f"{scene.__name__}: {results.generate_report()}")
+            if report := violations(page, figures):
+                found.append(f"{scene.__name__}: {report}")
     assert not found, "\n".join(found)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from tests.browser.axe import violations
 from tests.browser.demo_page import Demo, go_to, opened
 from tests.browser.figures import Figures
 
@@ -125,6 +126,7 @@ def test_whoever_saves_second_sees_both_versions_and_chooses(manage: Page, demo:
     demo.write("contested", {"title": "Contested", "form": "Waltz", "key": "A"})
     _save(manage, form="Hornpipe")
     # What only they changed is theirs; what both did is mine unless I choose otherwise.
+    assert not violations(manage, figures)
     expect(manage.get_by_test_id("there-key")).to_be_checked()
     expect(manage.get_by_test_id("mine-form")).to_be_checked()
     manage.get_by_test_id("conflict-mine").click()

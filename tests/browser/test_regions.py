@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.axe import violations
 from tests.browser.demo_page import Demo, opened, search_for
+from tests.browser.figures import Figures
 from tests.browser.two_regions import AMERICA, EUROPE, two_regions
 
 SOON = 5_000
@@ -21,7 +23,7 @@ def page(browser: Browser, demo: Demo) -> Iterator[Page]:
         yield page
 
 
-def test_a_region_that_is_cut_off_is_answered_for_by_another_until_it_is_back(page: Page) -> None:
+def test_a_region_that_is_cut_off_is_answered_for_by_another_until_it_is_back(page: Page, figures: Figures) -> None:
     america, answered = page.get_by_test_id(f"region-{AMERICA}"), page.get_by_test_id("answered-by")
     expect(answered).to_have_text(f"Answered by {EUROPE}")
     expect(america).to_contain_text("Healthy", timeout=SOON)
@@ -34,6 +36,7 @@ def test_a_region_that_is_cut_off_is_answered_for_by_another_until_it_is_back(pa
 
     page.get_by_test_id(f"region-cut-{AMERICA}").click()
     expect(america).to_contain_text("Cut off", timeout=SOON)
+    assert not violations(page, figures)
     search_for(page, "rakes of malow")
     expect(page.get_by_test_id("hit-title").first).to_have_text("The Rakes of Mallow", timeout=SOON)
     expect(answered).to_have_text(f"Answered by {EUROPE}", timeout=SOON)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dynadex.demo.songs import lessons
 from dynadex.local.stack import LocalStack
-from dynadex.run.follow import follow
 from dynadex.run.freshness import StateFreshness
 from dynadex.run.wiring import Runtime, connect
-from dynadex.run.worker import Stopping
 from dynadex.search.api import create_app
 from tests.process.conftest import SceneMaker
+from tests.process.following import worker
 from tests.process.processes import wait_for
 from tests.process.relay import relay_to
-from tests.process.scene import Scene
 from tests.unit.service import Client
 
 # More than an idle worker lets pass before it notes that nothing happened.
@@ -30,30 +24,6 @@ MISSING = ["the index is missing", "no worker has caught up with the table yet"]
 # A checker that waits longer takes a hanging region for a healthy one.
 SOON_SECONDS = 4.0
 BEHIND = r"s behind its table, more than 12 s"
-
-
-@contextmanager
-def worker(scene: Scene) -> Iterator[None]:
-    """A worker in a thread; what ended it too early is raised."""
-    stop, failure = threading.Event(), list[BaseException]()
-
-    def work() -> None:
-        try:
-            follow(scene.sync, replace(scene.settings, lease_seconds=1.0), stop, lambda _: None)
-        except Stopping:
-            pass
-        except BaseException as error:  # noqa: BLE001 - raised below
-            failure.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-    if failure:
-        raise failure[0]
 
 
 def service(runtime: Runtime, *, has_worker: bool = True) -> Client:
@@ -88,7 +58,7 @@ def test_readiness_goes_and_comes_back_with_the_worker(make_scene: SceneMaker) -
     scene.create_table()
     client = service(connect(scene.sync, scene.settings))
     assert ready(client)[1]["reasons"] == MISSING
-    with worker(scene):
+    with worker(scene.sync, scene.settings):
         # Items older than the index are for a refill to bring.
         wait_for(lambda: ready(client)[1].get("reasons") != MISSING, "an index")
         scene.load(lessons(50))
@@ -96,7 +66,7 @@ def test_readiness_goes_and_comes_back_with_the_worker(make_scene: SceneMaker) -
         assert lag is not None
         assert lag <= LIMIT_SECONDS
     await_reason(client, BEHIND)
-    with worker(scene):
+    with worker(scene.sync, scene.settings):
         await_ready(client)
 
 

@@ -15,8 +15,8 @@ from dynadex import Search, Sync
 from dynadex.run.wiring import connect
 from dynadex.search.api import create_app
 from tests.process.conftest import SceneMaker
+from tests.process.following import worker
 from tests.process.processes import wait_for
-from tests.process.test_health import worker
 from tests.unit.service import AUTH, WRITER, Client, error_of, path_of
 
 ROUNDS = 12
@@ -37,7 +37,7 @@ def client(request: pytest.FixtureRequest, make_scene: SceneMaker) -> Iterator[C
     app = create_app(
         sync, runtime.index, runtime.table, runtime.description.schema, auth=AUTH, timing=scene.settings.timing
     )
-    with worker(scene):
+    with worker(sync, scene.settings):
         client = Client(app, WRITER)
         wait_for(lambda: client.get("/api/search").status_code == 200, "an index that can be searched")
         yield client

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,29 +13,19 @@ from dynadex import clients
 from dynadex.demo.songs import lessons
 from dynadex.progress.checkpoints import Checkpoints
 from dynadex.progress.state_table import StateTable
-from dynadex.run.follow import follow
 from dynadex.run.function import NAMESPACE, SERVICE
 from dynadex.run.wiring import connect
 from dynadex.testing import ManualClock
 from tests.process.conftest import SceneMaker
+from tests.process.following import worker
 from tests.process.processes import Commands, wait_for
 from tests.process.scene import REFERENCE, Scene
 
 BROKEN = {"id": "broken", "title": {"not": "text"}}
 
 
-@contextmanager
-def worker(scene: Scene) -> Iterator[None]:
-    """A worker in a thread."""
-    stop = threading.Event()
-    settings = replace(scene.settings, dead_letters=f"file:{scene.dead_letters}", lease_seconds=1.0)
-    thread = threading.Thread(target=follow, args=(scene.sync, settings, stop, print))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+def parking_worker(scene: Scene) -> AbstractContextManager[None]:
+    return worker(scene.sync, replace(scene.settings, dead_letters=f"file:{scene.dead_letters}"))
 
 
 def status(commands: Commands, scene: Scene, *options: str, code: int) -> str:
@@ -75,7 +63,7 @@ def test_it_tells_of_table_index_lag_worker_and_dead_letters(make_scene: SceneMa
     scene = make_scene("status")
     scene.create_table()
     connect(scene.sync, scene.settings).ensure_index()
-    with worker(scene):
+    with parking_worker(scene):
         scene.load(lessons(50))
         scene.put(BROKEN)
         scene.await_count(50)
@@ -120,7 +108,7 @@ def test_once_all_is_well_the_exit_code_is_0(make_scene: SceneMaker, commands: C
     scene.create_table()
     scene.load(lessons(5))
     assert commands.start("refill", REFERENCE, **scene.variables).wait() == 0
-    with worker(scene):
+    with parking_worker(scene):
         wait_for(lambda: Checkpoints(state(scene), ManualClock()).passed_us(), "a worker that has reported")
         text = status(commands, scene, "--max-lag", "30", code=0)
         assert not [line for line in text.splitlines() if line.startswith("!")]

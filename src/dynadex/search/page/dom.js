@@ -35,6 +35,10 @@ export function asText(value) {
   return typeof value === "object" && !isNumber(value) ? JSON.stringify(value) : shown(value);
 }
 
+// A key that is one text is made up by the form that adds an item, and says nothing; any other was chosen by somebody.
+export const keyIsMadeUp = (config) => config.key.length === 1 && config.key_types[0] === "S";
+export const ownNames = (config) => [config.version, ...(keyIsMadeUp(config) ? config.key : [])];
+
 export const isEmpty = (value) => value === undefined || value === null || value === "";
 
 // The service escapes highlights: they are safe as HTML. Everything else goes in as text.

@@ -1,6 +1,6 @@
 // The form that adds, changes and deletes one item. It only asks: what is wanted is for others to do.
 import { isNumber, shown, toNumber } from "./api.js";
-import { $, asText, element, label } from "./dom.js";
+import { $, asText, element, keyIsMadeUp, label } from "./dom.js";
 
 const dialog = $("editor");
 let config;
@@ -38,7 +38,7 @@ export function open({ id, item }, draft = {}) {
 }
 
 export function newId(item) {
-  if (!generatesId()) {
+  if (!keyIsMadeUp(config)) {
     const parts = config.key.map((name) => asText(item[name]));
     return parts.length === 1 ? parts[0] : parts.map((part) => part.replaceAll("%", "%25").replaceAll("|", "%7C")).join("|");
   }
@@ -47,11 +47,10 @@ export function newId(item) {
   return `${words.slice(0, 60) || "item"}-${unique}`;
 }
 
-const generatesId = () => config.key.length === 1 && config.key_types[0] === "S";
 const isAsked = (name) => !config.key.includes(name) && name !== config.version;
 
 function newFields() {
-  const keys = generatesId() ? [] : config.key.map((name, place) => ({ name, kind: config.key_types[place] === "N" ? "number" : "text" }));
+  const keys = keyIsMadeUp(config) ? [] : config.key.map((name, place) => ({ name, kind: config.key_types[place] === "N" ? "number" : "text" }));
   return [...keys, ...config.fields.filter((field) => isAsked(field.name))];
 }
 

@@ -1,6 +1,6 @@
 // The view of those who edit: a table of items, searched within, with what was just written shown at once.
 import * as api from "./api.js";
-import { $, asText, button, element, fillSorts, label, showError } from "./dom.js";
+import { $, asText, button, element, fillSorts, label, ownNames, showError } from "./dom.js";
 import * as writes from "./writes.js";
 
 const TYPING_MS = 150;
@@ -23,8 +23,8 @@ let drawn = null;
 
 export function start(given) {
   config = given;
-  columns = [...new Set([config.headline, ...config.facets, ...config.fields.map((field) => field.name)])]
-    .filter((name) => name === config.headline || (name !== config.version && !config.key.includes(name)))
+  columns = [...new Set([config.headline, ...config.key, ...config.facets, ...config.fields.map((field) => field.name)])]
+    .filter((name) => name === config.headline || !ownNames(config).includes(name))
     .slice(0, MOST_COLUMNS);
   const heads = columns.map((name) => element("th", { scope: "col", textContent: label(name) }));
   $("items-head").append(element("tr", {}, ...heads, element("th", { scope: "col" }, element("span", { className: "unseen", textContent: "State and actions" }))));

@@ -1,6 +1,6 @@
 // The search view: what is asked for, when it is asked again, and the keys.
 import * as api from "./api.js";
-import { $, asText, element, fillSorts, isEmpty, label, showError } from "./dom.js";
+import { $, asText, element, fillSorts, isEmpty, label, ownNames, showError } from "./dom.js";
 import { hitButtons, hitWithId, showCount, showFacets, showHits, showNothing } from "./results.js";
 import * as suggest from "./suggest.js";
 import * as writes from "./writes.js";
@@ -133,8 +133,8 @@ function choose(name, value, chosen) {
 function openItem(id) {
   const found = hits.find((hit) => hit.id === id);
   if (!found) return;
-  const names = [...new Set([...config.fields.map((field) => field.name), ...Object.keys(found.document)])];
-  const own = [config.headline, config.version, ...config.key];
+  const names = [...new Set([...config.key, ...config.fields.map((field) => field.name), ...Object.keys(found.document)])];
+  const own = [config.headline, ...ownNames(config)];
   const told = names.filter((name) => !own.includes(name) && !isEmpty(found.document[name]));
   const facts = told.flatMap((name) => [
     element("dt", { textContent: label(name) }),

@@ -47,6 +47,9 @@ class Regions:
         answer = self.client.request("GET", path, headers=headers)
         return answer.headers["X-Dynadex-Region"]
 
+    def post(self, path: str, host: str = "localhost:8080") -> int:
+        return self.client.request("POST", path, headers={"Host": host}).status_code
+
     def _switch(self, what: str, name: str) -> None:
         if self.broken:
             raise self.broken
@@ -144,22 +147,24 @@ def test_a_page_learns_that_there_are_regions(regions: Regions) -> None:
 
 
 def test_a_region_is_cut_off_and_brought_back(regions: Regions) -> None:
-    assert regions.client.request("POST", "/regions/eu-west-1/cut").status_code == 202
+    assert regions.post("/regions/eu-west-1/cut") == 202
     assert regions.told()["eu-west-1"]["state"] == "cut"
     regions.check()
     assert regions.told()["eu-west-1"]["state"] == "cut"
-    assert regions.client.request("POST", "/regions/eu-west-1/restore").status_code == 202
+    assert regions.post("/regions/eu-west-1/restore") == 202
     assert regions.told()["eu-west-1"]["state"] == "up"
     assert regions.switched == [("cut", "eu-west-1"), ("restore", "eu-west-1")]
-    assert regions.client.request("POST", "/regions/mars-1/cut").status_code == 404
+    assert regions.post("/regions/mars-1/cut") == 404
 
 
 def test_a_region_that_cannot_be_brought_back_stays_cut_off(regions: Regions) -> None:
     regions.broken = LocalStackError("start", "region eu-west-1", "it does not answer after 60 s")
-    assert regions.client.request("POST", "/regions/eu-west-1/restore").status_code == 202
+    assert regions.post("/regions/eu-west-1/restore") == 202
     assert regions.told()["eu-west-1"]["state"] == "cut"
 
 
 def test_another_sites_page_can_cut_nothing_off(regions: Regions) -> None:
     answer = regions.client.request("POST", "/regions/eu-west-1/cut", headers={"Origin": "http://evil.test"})
     assert (answer.status_code, regions.switched) == (403, [])
+    # A site whose name leads to this machine all of a sudden.
+    assert (regions.post("/regions/eu-west-1/cut", host="evil.test:8080"), regions.switched) == (403, [])

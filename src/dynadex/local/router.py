@@ -38,6 +38,7 @@ _FAILURES = 2
 _CHECK_SECONDS = 2.5
 _ANSWER_SECONDS = 30.0
 _MOST_CONNECTIONS = 100
+_THIS_MACHINE = frozenset(("127.0.0.1", "localhost", "::1"))
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
 # What concerns one connection only, and what httpx has undone or will do anew.
 _OF_A_CONNECTION = frozenset(
@@ -161,6 +162,9 @@ class Router:
 
     def _switch(self, act: Callable[[str], None], *, cut: bool) -> Callable[[Request], Awaitable[Response]]:
         async def switch(request: Request) -> Response:
+            # Another site's page could have its own name lead to this machine, and then be no foreign origin.
+            if request.url.hostname not in _THIS_MACHINE:
+                raise Problem(403, "cross_origin", "A region is cut off and brought back on this machine only.")
             name = request.path_params["name"]
             if name not in self._checked:
                 raise Problem(404, "not_found", "There is no such region.")

@@ -23,16 +23,24 @@ ifdef ARGS
 test: check opensearch chromium
 	$(BIN)/python -m pytest $(ARGS)
 else
-# Much of it waits for other processes: three parts at a time. What each part says comes when it is done.
+# Much of it waits for other processes: three parts at a time, the longest first. What each part says comes when it is
+# done.
+TEST_PARTS := test-processes test-commands test-suites check test-rest test-infra
 test:
-	$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target test-processes check test-suites test-rest test-infra
+	$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target $(TEST_PARTS)
 endif
 
 # What has a make target of its own that runs it at full length.
 SUITES := faults property recovery regions stranger
 
+# tests/process in two halves.
+COMMANDS := $(wildcard tests/process/test_[a-h]*.py)
+
+test-commands: $(VENV)/.dev opensearch
+	$(BIN)/python -m pytest $(COMMANDS)
+
 test-processes: $(VENV)/.dev opensearch
-	$(BIN)/python -m pytest tests/process
+	$(BIN)/python -m pytest tests/process $(addprefix --ignore ,$(COMMANDS))
 
 test-suites: $(VENV)/.dev opensearch
 	$(BIN)/python -m pytest $(addprefix tests/,$(SUITES))
@@ -160,4 +168,4 @@ opensearch:
 chromium: $(VENV)/.dev
 	@tests/chromium.sh
 
-.PHONY: help demo test test-processes test-suites test-rest test-infra check format bench convergence docs screenshots lock clean opensearch chromium faults recovery regions relevance http browser stranger soak aws package synth
+.PHONY: help demo test test-processes test-commands test-suites test-rest test-infra check format bench convergence docs screenshots lock clean opensearch chromium faults recovery regions relevance http browser stranger soak aws package synth

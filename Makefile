@@ -111,6 +111,14 @@ docs: $(VENV)/.dev
 screenshots: $(VENV)/.dev chromium
 	$(BIN)/python -m tests.browser.screenshots
 
+## recording: record the terminal in the README, by the real commands
+recording: $(VENV)/.dev
+	$(BIN)/python scripts/make_recording.py
+
+## versions: the unit tests with each Python from 3.11 to 3.14 that is on this machine
+versions: $(VENV)/.dev
+	PACKAGE_SCALE=1 $(BIN)/python -m pytest tests/package --timeout 900 $(ARGS)
+
 ## lock: compile the hashed requirement files again
 lock: $(VENV)/.uv
 	for name in uv local dev infra lambda; do \
@@ -168,4 +176,4 @@ opensearch:
 chromium: $(VENV)/.dev
 	@tests/chromium.sh
 
-.PHONY: help demo test test-processes test-commands test-suites test-rest test-infra check format bench convergence docs screenshots lock clean opensearch chromium faults recovery regions relevance http browser stranger soak aws package synth
+.PHONY: help demo test test-processes test-commands test-suites test-rest test-infra check format bench convergence docs screenshots recording versions lock clean opensearch chromium faults recovery regions relevance http browser stranger soak aws package synth

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.relevance import damage
-from tests.relevance.evaluate import Row, cases, same
+from tests.relevance.damage import same
+from tests.relevance.evaluate import Row, cases
 from tests.relevance.table import Line, Table
 
 TITLES = st.text(st.characters(categories=("L", "N", "P", "Zs")), min_size=1, max_size=60)
@@ -74,6 +75,20 @@ def test_songs_that_cannot_be_told_apart_any_more_are_left_out() -> None:
     found, left_out = cases("one word dropped", many, 1.0, 1)
     assert "The Maid" not in {case.typed for case in found}
     assert len(found) + left_out == 8
+
+
+def test_what_is_five_other_titles_so_far_is_left_out() -> None:
+    many = [{"title": f"Der Bauer {words}"} for words in ("im Holz", "im Feld", "im Wald", "am See", "am Meer", "hier")]
+    few = [{"title": f"Der {what} Bauer"} for what in ("arme", "alte", "junge", "kranke")]
+    assert "Der Bauer" in {case.typed for case in cases("one word dropped", few, 1.0, 1)[0]}
+    assert "Der Bauer" not in {case.typed for case in cases("one word dropped", [*many, *few], 1.0, 1)[0]}
+
+
+def test_words_in_another_order_that_are_five_other_titles_are_left_out() -> None:
+    many = [{"title": f"Ich stand auf berge{'.' * dots}"} for dots in range(5)]
+    found, left_out = cases("other word order", [*many, {"title": "Stand ich auf berge"}], 1.0, 1)
+    assert "Stand ich auf berge" not in {case.title for case in found}
+    assert left_out >= 1
 
 
 def test_what_reads_as_another_title_is_left_out() -> None:

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import tarfile
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-UV = Path(sys.executable).with_name("uv")
-
-
-def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """What it printed; it must succeed."""
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    done = subprocess.run(
-        [str(one) for one in command], capture_output=True, text=True, check=False, cwd=cwd, env=variables
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+from tests.package.environments import build, constraints, installed, run, with_everything_local
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the source distribution and the wheel."""
     folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "hatchling", "build", "-d", folder, cwd=ROOT)
+    build(folder)
     return folder
 
 
@@ -38,15 +24,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wheel(built: Path) -> Path:
     [found] = built.glob("*.whl")
     return found
-
-
-def installed(folder: Path, wheel: Path, requirements: Sequence[str | Path]) -> Path:
-    """The `bin` of a new environment with the wheel and these requirements, and nothing of this checkout."""
-    run(UV, "venv", "-q", "--python", sys.executable, folder / "venv")
-    python = folder / "venv/bin/python"
-    run(UV, "pip", "install", "-q", "--python", python, *requirements)
-    run(UV, "pip", "install", "-q", "--python", python, "--no-deps", wheel)
-    return folder / "venv/bin"
 
 
 def test_the_wheel_has_all_it_needs_and_nothing_else(wheel: Path) -> None:
@@ -67,7 +44,7 @@ def test_the_source_distribution_has_the_tests_and_the_documents(built: Path) ->
 
 
 def test_with_everything_local_the_demo_says_what_it_can(wheel: Path, tmp_path: Path) -> None:
-    programs = installed(tmp_path, wheel, ["--require-hashes", "-r", ROOT / "requirements" / "local.txt"])
+    programs = with_everything_local(tmp_path, wheel)
     assert "dynadex 0." in run(programs / "dynadex", "--version", cwd=tmp_path)
     assert "--regions" in run(programs / "dynadex", "demo", "--help", cwd=tmp_path)
     (tmp_path / "uses_dynadex.py").write_text("from dynadex import Sync\nsync = Sync(table='songs', index='songs')\n")
@@ -76,11 +53,7 @@ def test_with_everything_local_the_demo_says_what_it_can(wheel: Path, tmp_path: 
 
 
 def test_without_extras_what_needs_one_says_which(wheel: Path, tmp_path: Path) -> None:
-    # What the core needs, at the versions that the others were tested with.
-    constraints = tmp_path / "constraints.txt"
-    lines = (ROOT / "requirements" / "local.txt").read_text().splitlines()
-    constraints.write_text("\n".join(line.removesuffix(" \\") for line in lines if "==" in line))
-    core: list[str | Path] = ["-c", constraints, "boto3", "opensearch-py", "orjson", "rich", "typer"]
+    core: list[str | Path] = ["-c", constraints(tmp_path), "boto3", "opensearch-py", "orjson", "rich", "typer"]
     programs = installed(tmp_path, wheel, core)
     (tmp_path / "songs.py").write_text("from dynadex import Sync\nsync = Sync(table='songs', index='songs')\n")
     for command, extra in ((["demo", "--no-browser"], "local"), (["run", "songs:sync", "--http", "0"], "worker")):

@@ -19,6 +19,9 @@ What a command found goes to standard output, what it says about its work to sta
 are for terminals alone, and NO_COLOR switches colours off. `dynadex config` shows the settings and where they are from.
 """
 
+_START, _FOLLOW, _LOOK = "Start", "Keep an index in step", "See whether it is"
+_MEND, _SET_UP = "Put single keys right", "Settings, machines"
+
 app = typer.Typer(
     help="dynadex keeps OpenSearch indexes in step with DynamoDB tables.\n\n"
     "Start with `dynadex demo`, or with a table of your own: `dynadex init`.",
@@ -28,22 +31,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(demo.demo)
-app.command()(init.init)
-app.command()(check.check)
-app.command()(run.run)
-app.command()(status.status)
-app.command()(refill.refill)
-app.command()(rebuild.rebuild)
-app.command()(rebuild.rollback)
-app.command()(indexes.indexes)
-app.command()(indexes.retire)
-app.command()(verify.verify)
-app.command()(redrive.redrive)
-app.command()(redrive.resync)
-app.command()(deploy.deploy)
-app.command()(config.config)
-app.add_typer(local.app, name="local")
+app.command(rich_help_panel=_START)(demo.demo)
+app.command(rich_help_panel=_START)(init.init)
+app.command(rich_help_panel=_START)(check.check)
+app.command(rich_help_panel=_FOLLOW)(run.run)
+app.command(rich_help_panel=_LOOK)(status.status)
+app.command(rich_help_panel=_FOLLOW)(refill.refill)
+app.command(rich_help_panel=_FOLLOW)(rebuild.rebuild)
+app.command(rich_help_panel=_FOLLOW)(rebuild.rollback)
+app.command(rich_help_panel=_LOOK)(indexes.indexes)
+app.command(rich_help_panel=_FOLLOW)(indexes.retire)
+app.command(rich_help_panel=_LOOK)(verify.verify)
+app.command(rich_help_panel=_MEND)(redrive.redrive)
+app.command(rich_help_panel=_MEND)(redrive.resync)
+app.command(rich_help_panel=_SET_UP)(deploy.deploy)
+app.command(rich_help_panel=_SET_UP)(config.config)
+app.add_typer(local.app, name="local", rich_help_panel=_SET_UP)
 
 
 def _show_version(wanted: bool) -> None:

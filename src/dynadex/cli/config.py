@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from shutil import get_terminal_size
 from typing import Any
 
 from dynadex.cli.options import AsJson, DynamoDbUrl, OpenSearchUrl, aligned
@@ -29,7 +31,11 @@ def config(as_json: AsJson = False, opensearch: OpenSearchUrl = None, dynamodb: 
         names = [" or ".join(variables(one.name)) for one in found]
         lines = [("setting", "value", "from", "variable")]
         lines += [(*row, name) for row, name in zip(rows, names, strict=True)]
-        print("\n".join(aligned(lines)))
+        shown = aligned(lines)
+        if sys.stdout.isatty() and max(map(len, shown)) > get_terminal_size().columns:
+            # Names of variables are those of settings in capitals; the rest would be torn apart.
+            shown = aligned([line[:-1] for line in lines])
+        print("\n".join(shown))
     Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, say, stop_on_signals
+from dynadex.cli.options import say, stop_on_signals
 from dynadex.errors import DynadexError
 
 
@@ -23,8 +23,12 @@ def demo(
         str | None, typer.Option(metavar="NAMES", help="Two to four regions, such as us-east-1,eu-west-1.")
     ] = None,
     directory: Annotated[Path, typer.Option("--dir", help="Folder for logs.")] = Path(".dynadex/demo"),
-    opensearch: OpenSearchUrl = None,
-    dynamodb: DynamoDbUrl = None,
+    opensearch: Annotated[
+        str | None, typer.Option(metavar="URL", help="Use this OpenSearch, which runs. Default: one is started.")
+    ] = None,
+    dynamodb: Annotated[
+        str | None, typer.Option(metavar="URL", help="Use this DynamoDB, which runs. Default: one is started.")
+    ] = None,
 ) -> None:
     """Music lessons, searchable on this machine: table, stream, index, worker and page in one command.
 

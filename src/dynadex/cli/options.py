@@ -33,7 +33,7 @@ SyncReference = Annotated[
     str,
     typer.Argument(
         metavar="MODULE:ATTRIBUTE",
-        help="Where your Sync is, for example lessons:sync.",
+        help="Your Sync: a module that can be imported from here, and its name there, as in lessons:sync.",
         autocompletion=_syncs_here,
     ),
 ]

@@ -36,7 +36,7 @@ def run(
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
     dead_letters: Annotated[
-        str | None, typer.Option(metavar="WHERE", help="Where keys are parked that cannot be indexed: file:PATH.")
+        str | None, typer.Option(metavar="WHERE", help="Where keys are parked: file:PATH or the URL of an SQS queue.")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Most stream records per batch.")] = None,
     batch_window: Annotated[float | None, typer.Option(help="Seconds a batch may wait to fill up.")] = None,

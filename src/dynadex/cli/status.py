@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 NEEDS_ATTENTION = 1
 _MOST_SHARDS = 8
 _LONGEST_ID, _LONGEST_REASON = 24, 160
+# Of the names of shards and positions, which are long and begin alike; --json has all of them.
+_END = 8
 # Counts that say something even when they are zero.
 _NEVER_LEFT_OUT = ("items", "remaining")
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
@@ -108,10 +110,10 @@ def _lag(found: Status) -> str:
 def _shards(shards: tuple[ShardStatus, ...], finished: int, now: datetime) -> Iterator[str]:
     yield f"{len(shards):,} open, {finished:,} finished"
     for one in shards[:_MOST_SHARDS]:
-        name = one.id if len(one.id) <= _LONGEST_ID else f"…{one.id[-8:]}"
+        name = one.id if len(one.id) <= _LONGEST_ID else f"…{one.id[-_END:]}"
         passed = f"applied up to {_ago(one.passed_at, now)}" if one.passed_at else "not known how far applied"
         saved = f", saved {_ago(one.saved_at, now)}" if one.saved_at else ""
-        yield f"{name}: {passed}{saved}, {f'position {one.position}' if one.position else 'nothing read yet'}"
+        yield f"{name}: {passed}{saved}, {f'position …{one.position[-_END:]}' if one.position else 'nothing read yet'}"
     if len(shards) > _MOST_SHARDS:
         yield f"and {len(shards) - _MOST_SHARDS:,} more, none further behind (--json lists them)"
 

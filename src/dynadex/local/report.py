@@ -35,7 +35,9 @@ def environment_line(stack: RunningStack) -> str:
         variables |= {
             "AWS_ACCESS_KEY_ID": programs.CREDENTIAL,
             "AWS_SECRET_ACCESS_KEY": programs.CREDENTIAL,
+            # boto3 reads the second only, other SDKs the first.
             "AWS_REGION": programs.REGION,
+            "AWS_DEFAULT_REGION": programs.REGION,
         }
     variables["OPENSEARCH_URL"] = stack.endpoints.opensearch
     return "export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())

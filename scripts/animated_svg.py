@@ -1,0 +1,129 @@
+"""Screens of a terminal as one SVG that moves by CSS alone: no script, nothing fetched, still where that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+from xml.sax.saxutils import escape
+
+CELL_WIDTH, LINE_HEIGHT, FONT_SIZE = 8.4, 19, 14
+MARGIN, TOP = 16, 44
+# The names of pyte, by day and by night; anything else is the foreground.
+COLOURS: Final = {
+    "black": ("#57606a", "#8b949e"),
+    "red": ("#cf222e", "#ff7b72"),
+    "green": ("#116329", "#7ee787"),
+    "brown": ("#7d4e00", "#e3b341"),
+    "blue": ("#0550ae", "#79c0ff"),
+    "magenta": ("#8250df", "#d2a8ff"),
+    "cyan": ("#1b7c83", "#76e3ea"),
+    "faint": ("#d0d7de", "#30363d"),
+}
+_PAPER = ("#f6f8fa", "#0d1117")
+_INK = ("#24292f", "#e6edf3")
+_EDGE = ("#d0d7de", "#30363d")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Neighbouring characters that look alike, from a column on. ``colour`` is a name of COLOURS, or one of none."""
+
+    column: int
+    text: str
+    colour: str = ""
+    bold: bool = False
+
+
+Row = tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """All rows of a screen, from a moment on, in seconds."""
+
+    at_seconds: float
+    rows: tuple[Row, ...]
+
+
+def svg(frames: Sequence[Frame], columns: int, end_seconds: float, title: str) -> str:
+    """The frames one after the other, again and again. Each row is drawn once for as long as it stays the same."""
+    width, height = round(MARGIN * 2 + columns * CELL_WIDTH), TOP + MARGIN + len(frames[0].rows) * LINE_HEIGHT
+    styles, drawn = [], []
+    for number, shown in enumerate(_spans(frames, end_seconds)):
+        styles.append(_keyframes(number, shown, end_seconds))
+        last = ' class="last"' if shown.to_seconds == end_seconds else ""
+        drawn.append(f'<g{last} style="animation-name:k{number}">{_text(shown)}</g>')
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{title}">',
+            f"<title>{escape(title)}</title>",
+            f"<style>{_style(end_seconds)}{''.join(styles)}</style>",
+            f'<rect class="paper" x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="8"/>',
+            *(f'<circle class="edge" cx="{MARGIN + 6 + 20 * place}" cy="20" r="6"/>' for place in range(3)),
+            *drawn,
+            "</svg>",
+            "",
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A row, and how long it is there."""
+
+    place: int
+    row: Row
+    from_seconds: float
+    to_seconds: float
+
+
+def _spans(frames: Sequence[Frame], end_seconds: float) -> Iterator[_Span]:
+    for place in range(len(frames[0].rows)):
+        began, row = 0.0, frames[0].rows[place]
+        for frame in frames[1:]:
+            if frame.rows[place] != row:
+                yield from _span(place, row, began, frame.at_seconds)
+                began, row = frame.at_seconds, frame.rows[place]
+        yield from _span(place, row, began, end_seconds)
+
+
+def _span(place: int, row: Row, began: float, ended: float) -> Iterator[_Span]:
+    if row and ended > began:
+        yield _Span(place, row, began, ended)
+
+
+def _keyframes(number: int, shown: _Span, end_seconds: float) -> str:
+    start, stop = (100 * moment / end_seconds for moment in (shown.from_seconds, shown.to_seconds))
+    before = "0%{visibility:hidden}" if start > 0 else ""
+    after = f"{stop:.2f}%{{visibility:hidden}}" if stop < 100 else ""
+    return f"@keyframes k{number}{{{before}{start:.2f}%{{visibility:visible}}{after}}}"
+
+
+def _text(shown: _Span) -> str:
+    y = TOP + LINE_HEIGHT * shown.place + FONT_SIZE
+    return "".join(_run(run, y) for run in shown.row)
+
+
+def _run(run: Run, y: int) -> str:
+    names = " ".join([*([run.colour] if run.colour in COLOURS else []), *(["bold"] if run.bold else [])])
+    kind = f' class="{names}"' if names else ""
+    x, length = MARGIN + run.column * CELL_WIDTH, len(run.text) * CELL_WIDTH
+    return f'<text{kind} x="{x:.1f}" y="{y}" textLength="{length:.1f}">{escape(run.text)}</text>'
+
+
+def _style(end_seconds: float) -> str:
+    by_day, by_night = (_scheme(which) for which in (0, 1))
+    return (
+        f"{by_day}@media (prefers-color-scheme:dark){{{by_night}}}"
+        f"text{{font:{FONT_SIZE}px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;"
+        "white-space:pre}.bold{font-weight:bold}"
+        f"g{{visibility:hidden;animation:{end_seconds:.2f}s step-end infinite}}"
+        ".last{visibility:visible}@media (prefers-reduced-motion:reduce){g{animation:none}}"
+    )
+
+
+def _scheme(which: int) -> str:
+    colours = "".join(f".{name}{{fill:{pair[which]}}}" for name, pair in COLOURS.items())
+    ink, paper, edge = _INK[which], _PAPER[which], _EDGE[which]
+    return f"text{{fill:{ink}}}.paper{{fill:{paper};stroke:{edge}}}.edge{{fill:{edge}}}{colours}"

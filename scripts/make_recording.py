@@ -1,0 +1,168 @@
+"""Records a terminal in which dynadex is used, for the README: `make recording`.
+
+What is shown is printed by the real commands, on a local table of all songs with a worker. Only time is changed: keys
+are typed evenly, and whatever takes longer than half a second is cut to that.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import ioctl
+from itertools import groupby
+from pathlib import Path
+
+import pyte
+from animated_svg import Frame, Row, Run, svg
+
+from dynadex import clients
+from dynadex.demo.loader import load
+from dynadex.demo.songs import lessons
+from dynadex.local.demo import create_table
+from dynadex.local.stack import LocalStack
+from dynadex.settings import Settings
+
+PICTURE = Path(__file__).parent.parent / "docs/images/recording.svg"
+COLUMNS, ROWS = 112, 27
+PROMPT = "$ "
+COMMANDS = (
+    "dynadex refill lessons:sync",
+    "dynadex verify lessons:sync",
+    "dynadex status lessons:sync",
+)
+KEY_SECONDS, READ_SECONDS, LAST_SECONDS, LONGEST_SECONDS = 0.05, 2.0, 5.0, 0.5
+# Bars are drawn ten times a second; nobody sees more.
+_FRAME_SECONDS = 0.1
+_PATIENCE_SECONDS = 120.0
+# Of 256 colours, those of Rich's bars: done, under way, still to do.
+_BAR = {"5faf00": "green", "ff005f": "magenta", "3a3a3a": "faint"}
+_MODULE = "from dynadex.demo.lessons import sync\n"
+
+
+class Terminal:
+    """A shell in a pseudo-terminal, and every screen that it showed."""
+
+    def __init__(self, folder: Path, variables: dict[str, str]) -> None:
+        self.screen = pyte.Screen(COLUMNS, ROWS)
+        self.frames: list[Frame] = []
+        self._stream = pyte.ByteStream(self.screen)
+        self._at_seconds = 0.0
+        ours, theirs = pty.openpty()
+        ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        self._ours = ours
+        self._shell = subprocess.Popen(
+            ["bash", "--norc", "--noprofile", "-i"], cwd=folder,
+            env=variables | {"PS1": PROMPT, "TERM": "xterm-256color"},
+            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        )  # fmt: skip
+        os.close(theirs)
+        self._until_prompt()
+
+    def types(self, command: str) -> None:
+        """Key by key; comes back when the prompt does."""
+        for key in command:
+            os.write(self._ours, key.encode())
+            self._read(_PATIENCE_SECONDS)
+            self._at_seconds += KEY_SECONDS
+            self._take()
+        self._at_seconds += READ_SECONDS / 4
+        os.write(self._ours, b"\r")
+        self._until_prompt()
+        self._at_seconds += READ_SECONDS
+
+    def close(self) -> float:
+        """When the last frame ends, in seconds."""
+        os.close(self._ours)
+        self._shell.wait()
+        return self._at_seconds + LAST_SECONDS
+
+    def _until_prompt(self) -> None:
+        deadline, before = time.monotonic() + _PATIENCE_SECONDS, time.monotonic()
+        started = False
+        while not (started and self._line() == PROMPT.strip()):
+            started = self._read(deadline - time.monotonic()) or started
+            now = time.monotonic()
+            if now - before >= _FRAME_SECONDS or self._line() == PROMPT.strip():
+                self._at_seconds += min(now - before, LONGEST_SECONDS)
+                self._take()
+                before = now
+
+    def _line(self) -> str:
+        return str(self.screen.display[self.screen.cursor.y]).rstrip()
+
+    def _read(self, seconds: float) -> bool:
+        if not select.select([self._ours], [], [], max(0.0, seconds))[0]:
+            raise TimeoutError("\n".join(self.screen.display))
+        self._stream.feed(os.read(self._ours, 65536))
+        return True
+
+    def _take(self) -> None:
+        rows = tuple(_row(self.screen, place) for place in range(ROWS))
+        if not self.frames or self.frames[-1].rows != rows:
+            self.frames.append(Frame(self._at_seconds, rows))
+
+
+def _row(screen: pyte.Screen, place: int) -> Row:
+    """Without the spaces between what stands there."""
+    line = screen.buffer[place]
+    cells = [(column, line[column]) for column in range(COLUMNS)]
+    runs = []
+    for (colour, bold), group in groupby(cells, lambda cell: (cell[1].fg, cell[1].bold)):
+        alike = list(group)
+        text = "".join(cell.data for _, cell in alike)
+        if text.strip():
+            runs.append(Run(alike[0][0] + len(text) - len(text.lstrip()), text.strip(), _BAR.get(colour, colour), bold))
+    return tuple(runs)
+
+
+@contextmanager
+def stage(folder: Path) -> Iterator[dict[str, str]]:
+    """Backends, a full table, and a worker that follows it; yields the environment of a shell."""
+    with LocalStack(folder / "stack") as stack:
+        endpoints = stack.endpoints
+        dynamodb = clients.dynamodb(Settings(dynamodb_url=endpoints.dynamodb))
+        create_table(dynamodb, "lessons")
+        load(dynamodb, "lessons", lessons(None), lambda _: None)
+        (folder / "lessons.py").write_text(_MODULE)
+        variables = {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(folder),
+            "LANG": "C.UTF-8",
+            "DYNADEX_DYNAMODB_URL": endpoints.dynamodb,
+            "OPENSEARCH_URL": endpoints.opensearch,
+        }
+        worker = subprocess.Popen(
+            ["dynadex", "run", "lessons:sync"], cwd=folder, env=variables, stderr=subprocess.PIPE, text=True
+        )
+        assert worker.stderr
+        try:
+            next(line for line in worker.stderr if "reading the stream" in line)
+            yield variables
+        finally:
+            worker.terminate()
+            worker.communicate()
+
+
+def main() -> None:
+    """Take it, and write the picture."""
+    with tempfile.TemporaryDirectory() as name, stage(Path(name)) as variables:
+        terminal = Terminal(Path(name), variables)
+        for command in COMMANDS:
+            terminal.types(command)
+        end_seconds = terminal.close()
+    title = "A table is loaded into an index, compared with it, and looked at"
+    PICTURE.write_text(svg(terminal.frames, COLUMNS, end_seconds, title), encoding="utf-8")
+    print(f"{PICTURE}: {end_seconds:.0f} s, {len(terminal.frames)} frames, {PICTURE.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""One local stack for all documents, and a service that searches it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dynadex import clients
+from dynadex.local.stack import LocalStack
+from dynadex.run.serving import listening, serving, url_of
+from dynadex.run.wiring import connect
+from dynadex.search.api import create_app
+from dynadex.settings import Settings
+from tests.docs.surroundings import REBUILD_FILE, Surroundings
+from tests.docs.tables import SYNCS, create_tables
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Backends with the tables that documents speak of."""
+    with LocalStack(tmp_path_factory.mktemp("stack")) as stack:
+        endpoints = stack.endpoints
+        settings = Settings(dynamodb_url=endpoints.dynamodb, opensearch_url=endpoints.opensearch)
+        create_tables(clients.dynamodb(settings))
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def service(settings: Settings) -> Iterator[str]:
+    """Where the lessons can be searched, once there is an index."""
+    runtime = connect(SYNCS["lessons"], settings)
+    app = create_app(runtime.sync, runtime.index, runtime.table, runtime.description.schema)
+    with listening(0) as sock, serving(app, sock):
+        yield url_of(sock)
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path, settings: Settings, service: str) -> Iterator[Surroundings]:
+    """Of one document."""
+    names = {
+        "https://search.example.com": settings.opensearch_url,
+        "0.0.0.0:9464": "127.0.0.1:0",
+        "dynadex rebuild ": f"python {REBUILD_FILE} rebuild ",
+        # Without an account and Node.js it can say what it would run.
+        "dynadex deploy ": "dynadex deploy --dry-run ",
+    }
+    made = Surroundings(tmp_path, settings, service, names)
+    try:
+        yield made
+    finally:
+        made.clean()

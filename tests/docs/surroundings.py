@@ -1,0 +1,152 @@
+"""What a document's commands find: a folder with modules, tables with items, a search cluster, a service."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from unittest.mock import patch
+
+from dynadex import clients
+from dynadex.progress.checkpoints import Checkpoints
+from dynadex.run.rebuild import RebuildOptions, rebuild
+from dynadex.run.refill import RefillOptions, Report, refill
+from dynadex.run.wiring import Runtime, connect
+from dynadex.settings import Settings
+from tests.docs.blocks import Block, Step
+from tests.docs.tables import MODULES, SYNCS
+from tests.process.processes import Running, environment
+
+# A server that answers with an error makes curl fail, and show the answer.
+_CURL = "silent\nshow-error\nfail-with-body\n"
+# A rebuild without the wait for other writers: there are none.
+_REBUILD = """
+from unittest.mock import patch
+
+from dynadex.cli import main
+
+with patch("dynadex.run.plan.fence_seconds", lambda *_: 0):
+    main()
+"""
+REBUILD_FILE = "rebuild_at_once.py"
+_COMMAND_SECONDS = 60
+_ENDLESS = "dynadex run "
+_FOLLOWS = "reading the stream as worker"
+_QUIET = Report(lambda _: None, lambda _: None)
+
+
+class Surroundings:
+    """One folder, on backends that are there. ``names`` stand for what a document can only make up."""
+
+    def __init__(self, folder: Path, settings: Settings, service: str, names: Mapping[str, str]) -> None:
+        self._folder = folder
+        self.settings = settings
+        self._names = names
+        self._running: dict[str, Running] = {}
+        self._pasted: list[str] = []
+        self._printed = ""
+        self._variables = environment(
+            PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            CURL_HOME=str(folder),
+            URL=service,
+            DYNADEX_DYNAMODB_URL=settings.dynamodb_url or "",
+            OPENSEARCH_URL=settings.opensearch_url,
+            # A worker that is stopped hands over as soon as this allows.
+            DYNADEX_LEASE_SECONDS="1",
+        )
+        for name, text in {".curlrc": _CURL, REBUILD_FILE: _REBUILD, **MODULES}.items():
+            (folder / name).write_text(text)
+
+    def write(self, name: str, text: str) -> Path:
+        """A file in the folder where the commands run now."""
+        (self._folder / name).write_text(text + "\n")
+        return self._folder
+
+    def run_python(self, block: Block) -> str:
+        """What the block prints, pasted below those before it; kept as a file where the document says so."""
+        if block.saved_as:
+            self.write(block.saved_as, block.text)
+        self._pasted.append(block.text)
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", "\n".join(self._pasted)],
+            cwd=self._folder, env=self._variables,
+            capture_output=True, text=True, check=False, timeout=_COMMAND_SECONDS,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{block.place}: {done.stderr}"
+        before, self._printed = self._printed, done.stdout
+        return self._printed.removeprefix(before)
+
+    def run(self, step: Step, exit_code: int = 0) -> list[str]:
+        """What a command prints, by a shell. One that does not end by itself is left running."""
+        command = step.command
+        for made_up, real in self._names.items():
+            command = command.replace(made_up, real)
+        if step.program == "cd":
+            self._folder /= command.removeprefix("cd ")
+            return []
+        # Whoever starts it again has ended the one before.
+        if before := self._running.pop(command, None):
+            _end(before)
+        if command.startswith(_ENDLESS) and not exit_code:
+            self._running[command] = self._by_shell(f"exec {command}")
+            self._running[command].wait_for_line(_FOLLOWS)
+            return []
+        running = self._by_shell(command)
+        try:
+            assert running.wait(_COMMAND_SECONDS) == exit_code, str(running)
+            return [*running.errors, *running.output]
+        finally:
+            running.close()
+
+    def _by_shell(self, command: str) -> Running:
+        return Running(["bash", "-c", command], self._folder, self._variables)
+
+    def runtime(self, name: str) -> Runtime:
+        """The Sync of one of the modules, wired."""
+        return connect(SYNCS[name], self.settings)
+
+    def fill(self, name: str) -> None:
+        """An index that equals its table."""
+        refill(self.runtime(name), RefillOptions(), threading.Event(), _QUIET)
+
+    def fill_another(self, name: str) -> None:
+        """A second index, which searches use from now on. There is nobody to wait for."""
+        with patch("dynadex.run.plan.fence_seconds", lambda *_: 0):
+            rebuild(self.runtime(name), RebuildOptions(RefillOptions()), threading.Event(), _QUIET)
+
+    def declare_stale(self, name: str) -> None:
+        """As a worker does when it finds that the stream has forgotten."""
+        Checkpoints(self.runtime(name).state(), self.runtime(name).clock).mark_stale("a shard was trimmed")
+
+    def edit(self, file: str, name: str, value: str) -> None:
+        """Give a field of a module's mapping another type."""
+        path = self._folder / file
+        lines = path.read_text().splitlines()
+        [place] = [place for place, line in enumerate(lines) if line.strip().startswith(f'"{name}": {{')]
+        lines[place] = f'        "{name}": {value},'
+        path.write_text("\n".join(lines))
+
+    def end(self) -> None:
+        """Every worker, in peace."""
+        for running in self._running.values():
+            _end(running)
+
+    def clean(self) -> None:
+        """Leave the backends as they were: no index, no progress."""
+        for running in self._running.values():
+            running.close()
+        dynamodb = clients.dynamodb(self.settings)
+        for table in dynamodb.list_tables()["TableNames"]:
+            if table.endswith("-dynadex"):
+                dynamodb.delete_table(TableName=table)
+        with clients.opensearch(self.settings) as search:
+            for name in search.indices.get(index="*"):
+                search.indices.delete(index=name)
+
+
+def _end(running: Running) -> None:
+    assert running.stop() == 0, str(running)
+    running.close()

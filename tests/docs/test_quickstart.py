@@ -1,0 +1,116 @@
+"""The commands of docs/quickstart.md, as printed, with the package installed where there is nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.blocks import ROOT, Block, blocks_of
+from tests.docs.commands import check
+from tests.package.environments import build, with_everything_local
+from tests.process.processes import Running, environment, wait_for
+
+DOCUMENT = ROOT / "docs/quickstart.md"
+_COMMAND_SECONDS = 60
+
+
+class Reader:
+    """Somebody with a terminal in an empty folder, who does what stands there."""
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self.folder = folder
+        self.variables = environment(PATH=f"{programs}{os.pathsep}{os.environ['PATH']}")
+        self._worker: Running | None = None
+
+    def types(self, command: str) -> str:
+        """What the command prints; it must succeed."""
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=self.folder, env=self.variables,
+            capture_output=True, text=True, check=False, timeout=_COMMAND_SECONDS,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def pastes(self, printed: str) -> None:
+        """The lines that begin with `export`."""
+        lines = [line for line in printed.splitlines() if line.startswith("export ")]
+        assert lines, printed
+        assignments = (word.split("=", 1) for line in lines for word in shlex.split(line)[1:])
+        self.variables |= dict(assignments)
+
+    def runs_python(self, block: Block) -> None:
+        """As a script of its own."""
+        (self.folder / (block.saved_as or "step.py")).write_text(block.text)
+        self.types(f"python {block.saved_as or 'step.py'}")
+
+    def leaves_running(self, command: str) -> Running:
+        self._worker = Running(["bash", "-c", f"exec {command}"], self.folder, self.variables)
+        self._worker.wait_for_line("reading the stream")
+        return self._worker
+
+    def finds(self, command: str, title: str) -> None:
+        """What a search answers, a moment later at most."""
+
+        def found() -> bool:
+            hits = json.loads(self.types(command.replace("curl ", "curl -sS ")))["hits"]["hits"]
+            return [hit["_source"]["title"] for hit in hits] == [title]
+
+        wait_for(found, title, every_seconds=0.1)
+
+    def leaves(self) -> None:
+        if self._worker:
+            self._worker.close()
+        subprocess.run(["bash", "-c", "dynadex local down"], cwd=self.folder, env=self.variables, check=False)
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    (tmp_path / "folder").mkdir()
+    programs = with_everything_local(tmp_path, build(tmp_path / "dist"))
+    reader = Reader(tmp_path / "folder", programs)
+    try:
+        yield reader
+    finally:
+        reader.leaves()
+
+
+def commands(block: Block) -> list[str]:
+    """The commands, which show no output."""
+    assert all(not step.shown for step in block.steps())
+    return [step.command for step in block.steps()]
+
+
+def test_who_does_what_the_quickstart_says_finds_what_was_written(reader: Reader) -> None:
+    start, table, module, follow, find = blocks_of(DOCUMENT)
+    install, up = commands(start)
+    # The environment is made as this makes it, from the same requirements.
+    assert install == "pip install 'dynadex[local]'"
+    check(install)
+    reader.pastes(reader.types(up))
+    assert {"AWS_ENDPOINT_URL", "OPENSEARCH_URL"} <= reader.variables.keys()
+    reader.runs_python(table)
+    assert module.saved_as == "songs.py"
+    reader.runs_python(module)
+
+    [run] = commands(follow)
+    worker = reader.leaves_running(run)
+    write, search = commands(find)
+    reader.types(write)
+    reader.finds(search, "The Rakes of Mallow")
+
+    # Ctrl-C ends it, and the next start goes on where it stopped.
+    assert worker.stop(signal.SIGINT) == 0
+    worker.close()
+    reader.types(write.replace("The Rakes of Mallow", "The Rakes of Kildare"))
+    reader.leaves_running(run)
+    reader.finds(search, "The Rakes of Kildare")
+
+    assert "`dynadex local down` stops the backends" in DOCUMENT.read_text(encoding="utf-8")
+    assert "stopped" in reader.types("dynadex local down")

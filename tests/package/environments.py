@@ -1,0 +1,53 @@
+"""The package as people get it: built, and installed where there is nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+UV = Path(sys.executable).with_name("uv")
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> str:
+    """What it printed; it must succeed."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    done = subprocess.run(
+        [str(one) for one in command], capture_output=True, text=True, check=False, cwd=cwd, env=variables
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def build(folder: Path) -> Path:
+    """The wheel, in a folder that the source distribution goes to, too."""
+    run(sys.executable, "-m", "hatchling", "build", "-d", folder, cwd=ROOT)
+    [wheel] = folder.glob("*.whl")
+    return wheel
+
+
+def installed(
+    folder: Path, wheel: Path, requirements: Sequence[str | Path], python: str | Path = sys.executable
+) -> Path:
+    """The `bin` of a new environment with the wheel and these requirements, and nothing of this checkout."""
+    run(UV, "venv", "-q", "--python", python, folder / "venv")
+    programs = folder / "venv/bin"
+    run(UV, "pip", "install", "-q", "--python", programs / "python", *requirements)
+    run(UV, "pip", "install", "-q", "--python", programs / "python", "--no-deps", wheel)
+    return programs
+
+
+def constraints(folder: Path) -> Path:
+    """A file with the versions that everything else is tested with, for requirements that name none."""
+    path = folder / "constraints.txt"
+    lines = (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(line.removesuffix(" \\") for line in lines if "==" in line and line[0].isalnum()))
+    return path
+
+
+def with_everything_local(folder: Path, wheel: Path, python: str | Path = sys.executable) -> Path:
+    """The `bin` of an environment as `pip install 'dynadex[local]'` makes it, with the versions that were tested."""
+    return installed(folder, wheel, ["--require-hashes", "-r", ROOT / "requirements" / "local.txt"], python)

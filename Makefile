@@ -92,7 +92,7 @@ stranger: $(VENV)/.dev opensearch
 soak: $(VENV)/.dev opensearch
 	$(BIN)/python -m tests.faults.soak $(ARGS)
 
-## bench: the benchmarks (ARGS="decode refill catch-up freshness cost suggest" for some)
+## bench: the benchmarks (ARGS="decode refill catch-up freshness cost growth suggest" for some)
 bench: $(VENV)/.dev opensearch
 	$(BIN)/python -m bench $(ARGS)
 

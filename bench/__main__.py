@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import catch_up, cost, decode, freshness, refill, suggest
+from bench import catch_up, cost, decode, freshness, growth, refill, suggest
 
 BENCHMARKS: dict[str, Callable[[], Iterator[str]]] = {
     "decode": decode.main,
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[str]]] = {
     "catch-up": catch_up.main,
     "freshness": freshness.main,
     "cost": cost.main,
+    "growth": growth.main,
     "suggest": suggest.main,
 }
 

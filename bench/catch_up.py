@@ -1,7 +1,7 @@
 """Stream catch-up: a backlog of changes through the worker, compared with the same bulk requests sent by a bare loop.
 
 The worker follows one shard, whose changes must stay in order: one bulk request at a time, and so does the baseline.
-Reading, checkpoints and the lease are the worker's own work, with the replies of the table's stream replayed.
+Reading, checkpoints and the lease are the worker's own work, from a stream that is made up.
 """
 
 from __future__ import annotations
@@ -10,26 +10,19 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from bench.backends import search_cluster
+from bench.backends import made_up
 from bench.ratios import Ratios
-from bench.refill import bare_loop, line
-from bench.replay import replaying
-from dynadex import Sync, clients
-from dynadex.demo.lessons import MAPPINGS, SETTINGS
-from dynadex.demo.loader import load
+from bench.refill import bare_loop, lines_of
+from dynadex import Sync
 from dynadex.index.tally import Tally
-from dynadex.local.demo import create_table
-from dynadex.local.stack import LocalStack
 from dynadex.run.follow import follow
 from dynadex.run.wiring import connect
 from dynadex.settings import Settings
 from dynadex.source.stream_event import Record
-from tests.songs import all_songs
 
-_ROUNDS = 5
+_ROUNDS = 3
+_CHANGES = 50_000
 _NAME = "bench-catch-up"
 
 
@@ -54,31 +47,20 @@ class _Watch:
 
 
 def main() -> Iterator[str]:
-    songs = all_songs()
-    with (
-        TemporaryDirectory(prefix="bench-") as directory,
-        search_cluster() as url,
-        LocalStack(Path(directory), opensearch_url=url) as stack,
-        replaying(stack.endpoints.dynamodb) as table_url,
-    ):
-        sync = Sync(table=_NAME, index=_NAME, mappings=MAPPINGS, settings=SETTINGS)
-        settings = Settings(dynamodb_url=table_url, opensearch_url=url, dead_letters=f"file:{directory}/letters")
-        create_table(clients.dynamodb(settings), _NAME)
-        load(clients.dynamodb(settings), _NAME, songs, lambda _: None)
-        lines = [line(sync, song) for song in songs]
+    with made_up(_NAME, _CHANGES) as (sync, settings):
+        lines = lines_of(sync, _CHANGES)
         ratios = Ratios()
-        _catch_up(sync, settings, "first", len(songs))
         for turn in range(_ROUNDS):
             limit = bare_loop(connect(sync, settings), lines, _NAME, settings.batch_size, threads=1)
-            ratios.add(limit, _catch_up(sync, settings, str(turn), len(songs)))
-    each = len(songs) / ratios.candidate_median
-    yield f"catch-up on {len(songs):,} changes: {ratios} the speed of bare bulk requests; {each:,.0f} changes a second"
+            ratios.add(limit, _catch_up(sync, settings, str(turn)))
+    each = _CHANGES / ratios.candidate_median
+    yield f"catch-up on {_CHANGES:,} changes: {ratios} the speed of bare bulk requests; {each:,.0f} changes a second"
 
 
-def _catch_up(sync: Sync, settings: Settings, turn: str, records: int) -> float:
+def _catch_up(sync: Sync, settings: Settings, turn: str) -> float:
     """Seconds from the first record that was read to the last that was applied, in an index and state of its own."""
     stop = threading.Event()
-    watch = _Watch(records, stop)
+    watch = _Watch(_CHANGES, stop)
     own = replace(settings, state_table=f"{_NAME}-{turn}")
     follow(sync, own, stop, lambda _: None, watch=watch)
     index = connect(sync, own).index

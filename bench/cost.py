@@ -9,21 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from bench.backends import search_cluster
+from bench.backends import made_up
 from bench.decode import record
-from bench.replay import replaying
-from dynadex import Sync, clients
-from dynadex.demo.lessons import MAPPINGS, SETTINGS
-from dynadex.demo.loader import load
-from dynadex.local.demo import create_table
-from dynadex.local.stack import LocalStack
 from dynadex.run.records import apply_records
 from dynadex.run.slices import Slice, run_slice
 from dynadex.run.wiring import Runtime, connect
-from dynadex.settings import Settings
 from tests.songs import all_songs
 
 PRICES_OF = "2026-11"
@@ -33,31 +24,22 @@ _PIPELINE_UNIT_HOUR, _PIPELINE_UNITS = 0.24, 2
 _MEMORY_GB = 1.0
 _BATCH = 1000
 _MILLION = 1_000_000
+_COUNT = 13_925
 _NAME = "bench-cost"
 
 
 def main() -> Iterator[str]:
-    songs = all_songs()
-    with (
-        TemporaryDirectory(prefix="bench-") as directory,
-        search_cluster() as url,
-        LocalStack(Path(directory), opensearch_url=url) as stack,
-        replaying(stack.endpoints.dynamodb) as table_url,
-    ):
-        settings = Settings(dynamodb_url=table_url, opensearch_url=url, dead_letters=f"file:{directory}/letters")
-        create_table(clients.dynamodb(settings), _NAME)
-        load(clients.dynamodb(settings), _NAME, songs, lambda _: None)
-        sync = Sync(table=_NAME, index=_NAME, mappings=MAPPINGS, settings=SETTINGS)
-        records = [record(number, song) for number, song in enumerate(songs)]
+    with made_up(_NAME, _COUNT) as (sync, settings):
+        records = [record(number, song) for number, song in enumerate(all_songs())]
         runtime = connect(sync, settings)
-        # The first time the cluster warms up, and the table learns its replies.
+        # The first time the cluster warms up.
         for _ in range(2):
             items = _timed_in_new_index(runtime, lambda: run_slice(runtime, Slice(), float("inf")))
         changes = _timed_in_new_index(runtime, lambda: _apply(runtime, records))
-    yield _told("changes", changes, len(songs), invocations=_MILLION / _BATCH)
-    yield _told("items refilled", items, len(songs), invocations=1)
+    yield _told("changes", changes, _COUNT, invocations=_MILLION / _BATCH)
+    yield _told("items refilled", items, _COUNT, invocations=1)
     always_on = _PIPELINE_UNITS * 24 * _PIPELINE_UNIT_HOUR
-    million = _dollars(changes, len(songs), _MILLION / _BATCH)
+    million = _dollars(changes, _COUNT, _MILLION / _BATCH)
     yield (
         f"a pipeline of {_PIPELINE_UNITS} units that always runs: ${always_on:.2f} a day ({PRICES_OF}); "
         f"the function costs as much at {always_on / million:,.0f} million changes a day"

@@ -2,8 +2,8 @@
 
 The baseline is the limit: the documents are encoded before, and as many threads as the refill has segments do nothing
 but send bulk requests of a page each and look whether one failed. Both end when a refresh has made all searchable.
-What it takes to read is part of the refill, but not what it takes to be read: the table replays its replies, since a
-table on AWS takes no processor time of this machine.
+What it takes to read is part of the refill, but not what it takes to be read: the table is made up, since a table on
+AWS takes no processor time of this machine.
 """
 
 from __future__ import annotations
@@ -13,64 +13,56 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
-from bench.backends import search_cluster
+import orjson
+
+from bench.backends import made_up
+from bench.made_up import MadeUpTable
 from bench.ratios import Ratios, wall_seconds
-from bench.replay import replaying
 from dynadex import Sync, clients
-from dynadex.demo.lessons import MAPPINGS, SETTINGS
-from dynadex.demo.loader import load
 from dynadex.document.identity import KeySchema, document_id
 from dynadex.index.bulk import External, Write
 from dynadex.index.indices import creation_body
 from dynadex.index.opensearch import OpenSearchIndex
-from dynadex.local.demo import create_table
-from dynadex.local.stack import LocalStack
 from dynadex.run.refill import RefillOptions, Report, refill
 from dynadex.run.wiring import Runtime, connect
 from dynadex.settings import Settings
-from dynadex.source.attribute_values import typed
-from tests.songs import all_songs
 
 _ROUNDS = 5
+_ITEMS = 100_000
 _SEGMENTS = 4
 _NAME = "bench-refill"
 
 
 def main() -> Iterator[str]:
-    with (
-        TemporaryDirectory(prefix="bench-") as directory,
-        search_cluster() as url,
-        LocalStack(Path(directory), opensearch_url=url) as stack,
-        replaying(stack.endpoints.dynamodb) as table_url,
-    ):
-        settings = Settings(dynamodb_url=table_url, opensearch_url=url, dead_letters=f"file:{directory}/letters")
-        sync = Sync(table=_NAME, index=_NAME, mappings=MAPPINGS, settings=SETTINGS)
-        songs = all_songs()
-        create_table(clients.dynamodb(settings), _NAME)
-        load(clients.dynamodb(settings), _NAME, songs, lambda _: None)
-        lines = [line(sync, song) for song in songs]
+    with made_up(_NAME, _ITEMS) as (sync, settings):
+        lines = lines_of(sync, _ITEMS)
         ratios, swept = Ratios(), Ratios()
-        # So that the table knows its replies, and the cluster has warmed up.
+        # The cluster warms up.
         _refill(connect(sync, settings))
-        for _ in range(_ROUNDS):
-            limit = bare_loop(connect(sync, settings), lines, _NAME, settings.page_items, _SEGMENTS)
+        for turn in range(_ROUNDS):
+            # Each goes first as often as the other: the cluster still merges what came before.
+            if turn % 2:
+                limit = _bare(sync, settings, lines)
             searchable, whole = _refill(connect(sync, settings))
+            if not turn % 2:
+                limit = _bare(sync, settings, lines)
             ratios.add(limit, searchable)
             swept.add(limit, whole)
-        each = len(songs) / ratios.candidate_median
-        yield f"refill of {len(songs):,} songs: {ratios} the speed of bare bulk requests; {each:,.0f} items a second"
+        each = _ITEMS / ratios.candidate_median
+        yield f"refill of {_ITEMS:,} songs: {ratios} the speed of bare bulk requests; {each:,.0f} items a second"
         yield f"the same with its sweep: {swept} the speed of bare bulk requests"
 
 
-def line(sync: Sync, song: dict[str, Any]) -> bytes:
-    """A song's part of a bulk request."""
-    item = typed(song)["M"]
-    identity = document_id(KeySchema(("id",), ("S",)), item)
-    return Write(identity, sync.build(item).body, External(1_700_000_000_000_000)).encoded()
+def _bare(sync: Sync, settings: Settings, lines: Sequence[bytes]) -> float:
+    return bare_loop(connect(sync, settings), lines, _NAME, settings.page_items, _SEGMENTS)
+
+
+def lines_of(sync: Sync, items: int) -> list[bytes]:
+    """Each item's part of a bulk request."""
+    table, schema, version = MadeUpTable(items), KeySchema(("id",), ("S",)), External(1_700_000_000_000_000)
+    made = (orjson.loads(table.item(number)) for number in range(items))
+    return [Write(document_id(schema, item), sync.build(item).body, version).encoded() for item in made]
 
 
 def bare_loop(runtime: Runtime, lines: Sequence[bytes], name: str, page: int, threads: int) -> float:
@@ -112,6 +104,6 @@ def _refill(runtime: Runtime) -> tuple[float, float]:
     refill(replace(runtime, index=index), RefillOptions(_SEGMENTS), threading.Event(), report)
     ended = time.perf_counter()
     for name in runtime.index.indexes_behind(_NAME):
-        assert runtime.index.count(name) == len(all_songs())
+        assert runtime.index.count(name) == _ITEMS
         runtime.index.delete(name)
     return index.at - began, ended - began

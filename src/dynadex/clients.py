@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 3.0
 _READ_SECONDS = 20.0
-_POOL = 16
+# As many as a refill has parts of its table at most.
+_POOL = 32
 _MOST_CLIENTS = 32
 # Replies whose items or records are handed on as they were sent.
 _HANDED_ON = {"dynamodb": "dynamodb.Scan", "dynamodbstreams": "dynamodb-streams.GetRecords"}

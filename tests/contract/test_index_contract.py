@@ -525,6 +525,10 @@ class TestIndexes:
             "analysis.analyzer.words.filter",
         ]
 
+    def test_a_cluster_tells_its_processors_or_that_it_does_not(self, backend: Backend) -> None:
+        processors = backend.cluster.processors("songs")
+        assert processors is None or processors >= 1
+
     def test_tombstones_live_as_long_as_declared(self, backend: Backend) -> None:
         name = backend.new_name()
         backend.cluster.create(name, {**creation_body(name, {}, {}), "aliases": {}})

@@ -21,7 +21,8 @@ from dynadex.local.stack import LocalStack
 from dynadex.progress.history import History
 from dynadex.progress.refill_state import RefillState
 from dynadex.run.plan import prepare
-from dynadex.run.refill import Progress, Refilled, RefillOptions, Report, refill
+from dynadex.run.refill import Load, Progress, Refilled, RefillOptions, Report, refill
+from dynadex.run.segments import found
 from dynadex.run.slices import Slice, run_slice, scan_of
 from dynadex.run.wiring import Runtime, connect
 from dynadex.run.worker import StoppableClock, Stopping
@@ -29,6 +30,7 @@ from dynadex.settings import Settings
 from dynadex.source.table_scan import Page, TableScan
 
 SONGS = 3_000
+QUIET = Report(lambda _: None, lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +126,21 @@ def run(runtime: Runtime, options: RefillOptions | None = None, said: list[str] 
     """A refill by the command's driver; what it says is kept."""
     report = Report((said if said is not None else []).append, lambda _: None)
     return refill(runtime, options or RefillOptions(), threading.Event(), report)
+
+
+def test_the_parts_are_found_unless_they_are_given(sync: Sync, settings: Settings) -> None:
+    create_table(clients.dynamodb(settings), sync.table)
+    runtime = connect(sync, settings)
+
+    def parts(items: int, options: RefillOptions) -> int:
+        known = replace(runtime, description=replace(runtime.description, item_count=items))
+        return Load(known, options, RefillState(known.state()), threading.Event(), QUIET).segments()
+
+    unknown = parts(0, RefillOptions())
+    assert unknown == found(None, settings.page_items, runtime.index.processors(runtime.sync.index)) > 1
+    assert parts(settings.page_items, RefillOptions()) == 1
+    assert parts(settings.page_items + 1, RefillOptions()) == 2
+    assert parts(settings.page_items, RefillOptions(segments=3)) == 3
 
 
 def plant_ghosts(runtime: Runtime, count: int) -> None:

@@ -174,7 +174,7 @@ def test_certificates_are_verified_and_times_limited() -> None:
         pool = connection.pool
         assert connection.use_ssl
         assert pool.cert_reqs == "CERT_REQUIRED"
-        assert (connection.timeout, pool.pool.maxsize) == (7, 16)
+        assert (connection.timeout, pool.pool.maxsize) == (7, 32)
         assert client.transport.max_retries == 0
 
 

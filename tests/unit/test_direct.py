@@ -51,7 +51,8 @@ ITEMS = st.dictionaries(NAMES, VALUES, max_size=6)
 BROKEN: st.SearchStrategy[Any] = st.sampled_from(
     [5, None, "a", {}, [], {"S": 5}, {"S": "a", "N": "1"}, {"N": 5}, {"N": "x"}, {"BOOL": "true"}, {"BOOL": 1},
      {"X": "a"}, {"L": "ab"}, {"M": [1]}, {"L": {"S": "a"}}, {"M": {"S": "a"}}, {"NULL": False}, {"S": b"a"},
-     {"B": b"a"}, {"S": {"S": "a"}}, {"S": None}, {"S": "\ud800"}, {"NS": ["x"]}, {"N": "1", "S": "a"}, {"N": None}]
+     {"B": b"a"}, {"S": {"S": "a"}}, {"S": None}, {"S": "\ud800"}, {"NS": ["x"]}, {"N": "1", "S": "a"}, {"N": None},
+     {"L": ""}, {"L": [], "M": {}}]
 )  # fmt: skip
 BROKEN_ITEMS = st.dictionaries(
     NAMES,

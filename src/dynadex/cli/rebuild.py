@@ -15,7 +15,7 @@ from dynadex.sync import load_sync
 
 def rebuild(
     sync: SyncReference,
-    segments: Segments = 4,
+    segments: Segments = None,
     read_capacity: ReadCapacity = None,
     resume: Resume = False,
     from_export: FromExport = None,

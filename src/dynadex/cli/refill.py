@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 STOPPED = 1
 
-Segments = Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Parts of the table scanned at once.")]
+Segments = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=64,
+        metavar="N",
+        help="Parts of the table scanned at once. Default: two for each processor of the search cluster's data nodes.",
+    ),
+]
 ReadCapacity = Annotated[
     float | None,
     typer.Option(min=0.5, metavar="N", help="Read no more than so many capacity units a second. Default: no limit."),
@@ -33,7 +41,7 @@ FromExport = Annotated[
 
 def refill(
     sync: SyncReference,
-    segments: Segments = 4,
+    segments: Segments = None,
     read_capacity: ReadCapacity = None,
     resume: Resume = False,
     from_export: FromExport = None,

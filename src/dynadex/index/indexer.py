@@ -133,16 +133,18 @@ class Indexer:
             tally.skipped += built.body is None and not built.problem
         for index in indexes:
             replies, problems = self._write(self._writer.write_once, index, wanted, deadline)
-            tally.applied += sum(_is(replies[i], Outcome.APPLIED) for i in replies if i not in problems)
-            tally.stale += sum(_is(reply, Outcome.CONFLICT) for reply in replies.values())
-            letters = [
-                self.letter(index, i, keys[i], reason)
-                for i, reason in problems.items()
-                if _is(replies[i], Outcome.APPLIED)
-            ]
+            letters = []
+            for identity, reply in replies.items():
+                if reply.outcome is Outcome.CONFLICT:
+                    tally.stale += 1
+                elif reply.outcome is Outcome.RETRY:
+                    tally.failed[identity] = reply.reason
+                elif identity in problems:
+                    letters.append(self.letter(index, identity, keys[identity], problems[identity]))
+                else:
+                    tally.applied += 1
             problem = self.park(letters, tally)
             tally.failed |= {letter.id: problem for letter in letters if problem}
-            tally.failed |= {i: r.reason for i, r in replies.items() if _is(r, Outcome.RETRY)}
         return tally
 
     def _apply_to(

@@ -152,6 +152,22 @@ class OpenSearchIndex:
         """Change dynamic settings of an index."""
         self._call("change settings of", index, "PUT", f"/{quote(index)}/_settings", orjson.dumps(settings))
 
+    def processors(self, index: str) -> int | None:
+        """Processors of all nodes that hold documents, None where the cluster does not tell.
+
+        ``index`` is what they are wanted for: a cluster that does not answer is told with it.
+        """
+        params = {"filter_path": "nodes.*.roles,nodes.*.os.allocated_processors"}
+        try:
+            reply = self._call("look up the nodes for", index, "GET", "/_nodes/os", params=params)
+            holders = [node for node in reply["nodes"].values() if "data" in node["roles"]]
+            return sum(int(node["os"]["allocated_processors"]) for node in holders) or None
+        except SearchUnavailable:
+            raise
+        except (SearchError, LookupError, TypeError, AttributeError):
+            # A serverless collection has no nodes, and a role may lack the right to see them.
+            return None
+
     def info(self) -> Json:
         """Name and version of the cluster."""
         return self._call("reach", "the search cluster", "GET", "/")

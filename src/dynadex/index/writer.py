@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from itertools import count
 from typing import Any, Protocol
 
 from dynadex.clock import Backoff, Clock
 from dynadex.errors import RequestTooLarge, SearchError, SearchUnavailable
-from dynadex.index.bulk import Outcome, Reply, Write, classify, cut
+from dynadex.index.bulk import APPLIED, Outcome, Reply, Write, classify, cut
+from dynadex.index.turns import Turns
 
 # What no item is at fault for and no patience mends, and what to do about it.
 _STOPS = {
@@ -45,8 +47,10 @@ class Writer:
         request_timeout_seconds: float = 30.0,
         backoff: Backoff | None = None,
         on_bulk: Callable[[float, int], None] | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self._target = target
+        self._turns = turns
         self._on_bulk = on_bulk
         self._clock = clock
         self._most_bytes = most_bytes
@@ -94,11 +98,18 @@ class Writer:
         return [i for i in pending if replies[i].outcome is Outcome.RETRY]
 
     def _send_measured(self, index: str, lines: Sequence[bytes], deadline: float) -> list[Reply]:
-        began = self._clock.monotonic()
-        replies = self._send(index, lines, deadline)
-        if self._on_bulk:
+        turn = self._turns.one(deadline - self._clock.monotonic()) if self._turns else nullcontext(True)
+        with turn as taken:
+            if not taken:
+                return _unsent(len(lines))
+            began = self._clock.monotonic()
+            replies = self._send(index, lines, deadline)
+            seconds = self._clock.monotonic() - began
             not_taken = sum(reply.outcome is Outcome.RETRY for reply in replies)
-            self._on_bulk(self._clock.monotonic() - began, not_taken)
+            if self._turns:
+                self._turns.note(seconds, not_taken)
+        if self._on_bulk:
+            self._on_bulk(seconds, not_taken)
         return replies
 
     def _send(self, index: str, lines: Sequence[bytes], deadline: float) -> list[Reply]:
@@ -113,7 +124,7 @@ class Writer:
         if len(items) != len(lines):
             return [Reply(Outcome.RETRY, f"{len(items)} replies to {len(lines)} writes")] * len(lines)
         replies = [classify(item) for item in items]
-        stopped = next((reply for reply in replies if reply.outcome in _STOPS), None)
+        stopped = next((reply for reply in replies if reply is not APPLIED and reply.outcome in _STOPS), None)
         if stopped:
             status = 404 if stopped.outcome is Outcome.NO_INDEX else 403
             raise SearchError("write to index", index, stopped.reason, _STOPS[stopped.outcome], status=status)

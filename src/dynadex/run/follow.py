@@ -15,6 +15,7 @@ from dynadex.index.tally import Tally
 from dynadex.progress.checkpoints import Checkpoints
 from dynadex.progress.lease import Lease
 from dynadex.run.event_source_mapping import EventSourceMapping, Limits, sequence_number
+from dynadex.run.garbage import rarely_collected
 from dynadex.run.patience import Patience
 from dynadex.run.records import apply_records
 from dynadex.run.shard_follower import Pace
@@ -100,7 +101,8 @@ def follow(
         say,
         patience,
     )
-    worker.run()
+    with rarely_collected():
+        worker.run()
     say(f"stopped: {totals}")
     return totals.tally
 

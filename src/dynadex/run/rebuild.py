@@ -68,9 +68,10 @@ def _begun(runtime: Runtime, options: RefillOptions, load: Load, state: RefillSt
     # The name is kept before the index is made: whatever ends this in between, the same one is found again.
     owner = kept.get("Owner") or os.urandom(8).hex()
     find_building(runtime.index, runtime.sync.index, owner)
-    empty = Plan(runtime.clock.now_us(), (), options.segments, rebuild=True)
+    segments = load.segments()
+    empty = Plan(runtime.clock.now_us(), (), segments, rebuild=True)
     load.begin(empty, {"Owner": owner})
-    plan = prepare(runtime, options.segments, rebuild_by=owner)
+    plan = prepare(runtime, segments, rebuild_by=owner)
     load.keep(plan, {"Owner": owner})
     report.say(f"created index {plan.indexes[0]}; filling it from {load.source}")
     return plan

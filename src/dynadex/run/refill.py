@@ -15,6 +15,7 @@ from dynadex.index.tally import Tally
 from dynadex.progress.history import History
 from dynadex.progress.refill_state import RefillState, SegmentState
 from dynadex.run.plan import Plan, prepare, sweep_all
+from dynadex.run.segments import segments
 from dynadex.run.slices import Slice, run_slice, scan_of
 from dynadex.run.wiring import Runtime
 from dynadex.run.worker import Stopping
@@ -29,9 +30,10 @@ _COUNTED = ("applied", "skipped", "stale", "parked")
 
 @dataclass(frozen=True, slots=True)
 class RefillOptions:
-    """What can be chosen. ``read_capacity`` is in units a second, for all segments together."""
+    """What can be chosen. ``segments`` is found when it is None; ``read_capacity`` is in units a second, for all of
+    them together."""
 
-    segments: int = 4
+    segments: int | None = None
     read_capacity: float | None = None
     resume: bool = False
     from_export: str | None = None
@@ -76,13 +78,13 @@ def refill(runtime: Runtime, options: RefillOptions, stop: threading.Event, repo
         report.say("the index was declared stale after the unfinished refill began: starting from the beginning")
         plan = None
     if plan is None:
-        plan = prepare(runtime, options.segments)
+        plan = prepare(runtime, load.segments())
         if checkpoints.stale():
             # Before the first page: what the stream forgets from here on, a worker has read by then.
             checkpoints.begin_answer(plan.started_at_us)
             report.say("the index is stale: a worker that starts now reads the stream from its beginning")
         load.begin(plan)
-    report.say(f"writing to {', '.join(plan.indexes)} from {load.source}")
+    report.say(f"writing to {', '.join(plan.indexes)} from {load.source} in {_parts(plan)}")
     done = load.run(plan)
     if checkpoints.end_answer(plan.started_at_us):
         report.say("the index is stale no longer")
@@ -102,6 +104,7 @@ class Load:
         self._state = state
         self._stop = stop
         self._report = report
+        self._segments = options.segments
         self._export = _opened(runtime, options.from_export)
         self._capacity = ReadCapacity(options.read_capacity, runtime.clock) if options.read_capacity else None
         self._lock = threading.Lock()
@@ -111,6 +114,10 @@ class Load:
     def source(self) -> str:
         """Where the items come from, in words."""
         return f"export {self._export.name}" if self._export else f"a scan of table {self._runtime.sync.table}"
+
+    def segments(self) -> int:
+        """Parts of the table that are scanned at once. Raises SearchUnavailable."""
+        return self._segments or segments(self._runtime, self._items())
 
     def begin(self, plan: Plan, extra: Mapping[str, Any] | None = None) -> None:
         """Keep the plan of a new refill, in place of any that was not finished."""
@@ -142,7 +149,7 @@ class Load:
     def run(self, plan: Plan) -> Refilled:
         """Do what is not done yet. Raises as ``refill`` does."""
         known = self._state.segments()
-        progress = _progress(known.values(), self._export.item_count if self._export else self._estimate())
+        progress = _progress(known.values(), self._items())
         self._report.on_progress(progress)
         threads = [
             threading.Thread(target=self._segment, args=(first, known.get(first.segment), progress), daemon=True)
@@ -197,11 +204,16 @@ class Load:
         pages = export.pages(part.segment, part.total_segments) if export else scan_of(self._runtime, part)
         return self._capacity.of(pages) if self._capacity else pages
 
-    def _estimate(self) -> int | None:
-        return self._runtime.description.item_count or None
+    def _items(self) -> int | None:
+        """About how many there are to read; None: unknown."""
+        return self._export.item_count if self._export else self._runtime.description.item_count or None
 
     def _say_swept(self, index: str, swept: Swept) -> None:
         self._report.say(f"swept {index}: {swept.looked_at:,} documents, {swept.deleted:,} had no item and are deleted")
+
+
+def _parts(plan: Plan) -> str:
+    return "one part" if plan.segments == 1 else f"{plan.segments} parts at once"
 
 
 def summary(clock: Clock, done: Refilled) -> dict[str, Any]:

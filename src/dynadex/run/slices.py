@@ -12,6 +12,7 @@ from dynadex.clock import Backoff
 from dynadex.declaration import MIN_GC_DELETES_SECONDS
 from dynadex.errors import SearchUnavailable, SourceUnavailable
 from dynadex.index.tally import Tally
+from dynadex.run.garbage import rarely_collected
 from dynadex.run.read_ahead import ReadAhead
 from dynadex.run.wiring import Runtime
 from dynadex.source.attribute_values import binary
@@ -93,7 +94,10 @@ def run_slice(
     Raises SearchUnavailable or SourceUnavailable when not even one page could be written; the slice can simply be
     repeated.
     """
-    with ReadAhead(pages or scan_of(runtime, start), runtime.settings.page_items, runtime.clock) as ahead:
+    with (
+        rarely_collected(),
+        ReadAhead(pages or scan_of(runtime, start), runtime.settings.page_items, runtime.clock) as ahead,
+    ):
         return _pages_until(runtime, ahead, start, stop_at, on_page)
 
 

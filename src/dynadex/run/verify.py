@@ -16,6 +16,7 @@ from dynadex.document.body import NOT_INDEXED
 from dynadex.errors import DynadexError, SearchError
 from dynadex.progress.checkpoints import Checkpoints
 from dynadex.progress.history import History
+from dynadex.run.garbage import rarely_collected
 from dynadex.run.patience import Patience
 from dynadex.run.slices import Slice, scan_of
 from dynadex.run.verify_candidates import Bounds, Candidate, Finding, Passed, Rechecks, Sight
@@ -91,7 +92,8 @@ def verify(
     backends that go away meanwhile, saying so. Raises SearchError, SourceError or StateError for what waiting cannot
     mend, and Stopping once the runtime's clock is stopped.
     """
-    return _Verification(runtime, index, options, report, passed or _passed(runtime)).run()
+    with rarely_collected():
+        return _Verification(runtime, index, options, report, passed or _passed(runtime)).run()
 
 
 def resolved(runtime: Runtime, name: str) -> str:

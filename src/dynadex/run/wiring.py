@@ -18,6 +18,7 @@ from dynadex.index.indexer import Indexer
 from dynadex.index.indices import SyncAlias, ensure_index
 from dynadex.index.opensearch import OpenSearchIndex
 from dynadex.index.reconcile import Reconciler
+from dynadex.index.turns import Turns
 from dynadex.index.writer import BulkTarget, Writer
 from dynadex.progress.checkpoints import Checkpoints
 from dynadex.progress.state_table import StateTable
@@ -106,6 +107,7 @@ def connect(
         most_bytes=settings.bulk_bytes,
         request_timeout_seconds=settings.request_timeout_seconds,
         on_bulk=on_bulk,
+        turns=Turns(),
     )
     reconciler = Reconciler(index, writer, table.read_items, sync.build, settings.timing, clock)
     dead_letters = dead_letters_at(settings)

@@ -3,10 +3,10 @@
 What typed JSON means is decided in `attribute_values`, and its bytes in `body`. Here are two shorter ways to the same
 bytes, for what nearly all items are; whatever they do not know for certain goes the long way.
 
-Flat items: one pass, and numbers as their own text. Items with maps and lists: orjson writes the typed JSON, in which
-every text, number and boolean already stands as it will in the document, with its type around it. What lies between
-those is the item's shape: names, maps, lists. The items of a table have few shapes; each is converted once, the long
-way, and kept.
+Flat items, with lists of texts and numbers at most: one pass, and numbers as their own text. All others: orjson writes
+the typed JSON, in which every text, number and boolean already stands as it will in the document, with its type around
+it. What lies between those is the item's shape: names, maps, lists. The items of a table have few shapes; each is
+converted once, the long way, and kept.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MOST_SHAPES, _LONGEST_SHAPE_BYTES = 256, 8192
 
 
 class _NotFlat(Exception):
-    """There is a map or a list in it."""
+    """There is a map in it, or a list of more than texts and numbers."""
 
 
 def body_of(item: Item) -> bytes:
@@ -65,9 +65,22 @@ def _scalar(attribute: AttributeValue) -> Any:
             return whole
         if _is_plain_number(number):
             return orjson.Fragment(number)
-    elif "M" in attribute or "L" in attribute:
+    elements = attribute.get("L")
+    if type(elements) is list and len(attribute) == 1:
+        return [_element(one) for one in elements]
+    if "M" in attribute:
         raise _NotFlat
     return value(attribute)
+
+
+def _element(attribute: AttributeValue) -> Any:
+    """As ``_scalar``, of a list's element: a list in a list is not flat."""
+    text = attribute.get("S")
+    if type(text) is str and len(attribute) == 1:
+        return text
+    if "L" in attribute:
+        raise _NotFlat
+    return _scalar(attribute)
 
 
 def _shapes_recur() -> bool:

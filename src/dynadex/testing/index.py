@@ -82,6 +82,10 @@ class InMemoryIndex:
         """Nothing of it is on any disk."""
         return IndexStats(self.count(index), None)
 
+    def processors(self, index: str) -> int | None:  # noqa: ARG002 - asked of every index alike
+        """It has no nodes."""
+        return None
+
     def refresh(self, index: str) -> None:
         self._physical(index)
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 from typing import Annotated
 
@@ -64,20 +65,34 @@ def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
 def stop_on_signals() -> Iterator[threading.Event]:
     """An event that SIGTERM and Ctrl-C set; a second one ends the process the hard way."""
     stop = threading.Event()
+    # Not stop.set() in the handler: it may come in the middle of a wait, whose lock cannot be entered twice. A
+    # SimpleQueue may be put into anywhere.
+    asked: SimpleQueue[bool] = SimpleQueue()
+    heard = False
+
+    def pass_on() -> None:
+        if asked.get():
+            stop.set()
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
+        nonlocal heard
+        if heard:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-        # Set before it is told: whoever reads the line may send the second one at once.
-        stop.set()
-        # Not say(): a signal may come in the middle of a print, which cannot be entered twice.
+        # Before it is told: whoever reads the line may send the second one at once.
+        heard = True
+        asked.put(True)
+        # Not say(): a print cannot be entered twice either.
         line = f"dynadex: stopping ({signal.Signals(number).name}); once more to stop at once\n"
         os.write(STANDARD_ERROR, line.encode())
 
+    listener = threading.Thread(target=pass_on, name="signals", daemon=True)
+    listener.start()
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        asked.put(False)
+        listener.join()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import random
 import shutil
 import socket
@@ -144,6 +145,7 @@ class OpenSearchNode:
         return [
             java,
             *JVM_OPTIONS,
+            *os.environ.get("OPENSEARCH_JVM_OPTIONS", "").split(),
             f"-Djava.io.tmpdir={self.home / 'tmp'}",
             "-cp",
             f"{jars}:{jars / 'lib'}/*",

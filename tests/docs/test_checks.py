@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from typer import BadParameter
 
 from tests.docs.blocks import Step, blocks_in
 from tests.docs.commands import check, check_mention
 from tests.docs.test_blocks import pattern
 
+# What Typer refuses, unknown options too, has a common base that it does not export.
+REFUSALS = (AssertionError, LookupError, *BadParameter.__bases__)
 DOCUMENT = """
 `songs.py`:
 
@@ -49,7 +52,7 @@ x = 1
     ],
 )
 def test_a_command_that_would_be_refused_is_found(command: str) -> None:
-    with pytest.raises(Exception, match=r"."):
+    with pytest.raises(REFUSALS):
         check(command)
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from typer.main import get_command
@@ -13,24 +11,15 @@ from typer.main import get_command
 from dynadex.cli import app
 from dynadex.index.tally import Bulks, Tally
 from dynadex.run.function import counts
+from tests.docs.blocks import DOCUMENTS, ROOT
+from tests.docs.scripts import loaded
 
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 _LINK = re.compile(r"\]\(([^)#\s]+)?(#[^)\s]+)?\)")
-
-
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_docs", ROOT / "scripts" / "make_docs.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("name", ["docs/cli.md", "docs/settings.md"])
 def test_generated_documents_are_fresh(name: str) -> None:
-    assert (ROOT / name).read_text(encoding="utf-8") == generator().GENERATED[name](), "run `make docs`"
+    assert (ROOT / name).read_text(encoding="utf-8") == loaded("make_docs").GENERATED[name](), "run `make docs`"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from itertools import pairwise
-from typing import Any
 from xml.etree import ElementTree
 
 from tests.docs.blocks import ROOT
 from tests.docs.commands import check
+from tests.docs.scripts import loaded
 
 PICTURE = ROOT / "docs/images/recording.svg"
 _LARGEST_BYTES = 300_000
@@ -61,14 +59,3 @@ def test_a_row_is_drawn_once_for_as_long_as_it_stays_the_same() -> None:
     assert "@keyframes k0{0.00%{visibility:visible}50.00%{visibility:hidden}}" in drawn
     assert "@keyframes k2{0%{visibility:hidden}25.00%{visibility:visible}}" in drawn
     assert [group.get("class") for group in root.iter(f"{_SVG}g")] == [None, "last", "last"]
-
-
-def loaded(script: str) -> Any:
-    spec = importlib.util.spec_from_file_location(script, ROOT / "scripts" / f"{script}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up.
-    sys.modules[script] = module
-    spec.loader.exec_module(module)
-    return module

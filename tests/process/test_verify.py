@@ -22,6 +22,7 @@ from dynadex.progress.history import History
 from dynadex.run.slices import Slice, run_slice
 from dynadex.run.verify import Difference, Kind, Verified, VerifyOptions, VerifyReport, remember, verify
 from dynadex.run.wiring import Runtime, connect
+from tests.process.background import background
 from tests.process.conftest import SceneMaker
 from tests.process.processes import Commands
 from tests.process.scene import REFERENCE, Scene
@@ -100,7 +101,7 @@ def named(differences: list[Difference]) -> set[tuple[Kind, str]]:
 @contextmanager
 def writes(runtime: Runtime, besides: set[str]) -> Iterator[None]:
     """Songs put, changed and deleted all the time, except those named."""
-    stop, failure, made = threading.Event(), list[BaseException](), [0]
+    made = 0
     ids = [song["id"] for song in lessons(SONGS) if song["id"] not in besides]
     chance = random.Random(2)
 
@@ -111,25 +112,16 @@ def writes(runtime: Runtime, besides: set[str]) -> Iterator[None]:
         else:
             runtime.table.put({"id": {"S": identity}, "title": {"S": f"written {chance.random()}"}})
 
-    def work() -> None:
-        began = time.monotonic()
-        try:
-            while not stop.wait(max(0.0, began + made[0] / WRITES_PER_SECOND - time.monotonic())):
-                write_one()
-                made[0] += 1
-        except BaseException as error:  # noqa: BLE001 - raised where the test waits
-            failure.append(error)
+    def work(stop: threading.Event) -> None:
+        nonlocal made
+        while not stop.wait(max(0.0, began + made / WRITES_PER_SECOND - time.monotonic())):
+            write_one()
+            made += 1
 
     began = time.monotonic()
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
+    with background(work):
         yield
-    finally:
-        stop.set()
-        thread.join()
-    assert not failure
-    print(f"{made[0] / (time.monotonic() - began):.0f} writes/s")
+    print(f"{made / (time.monotonic() - began):.0f} writes/s")
 
 
 @pytest.mark.parametrize("scene", ["osmem-server", "opensearch"], indirect=True)

@@ -86,9 +86,9 @@ def stop_on_signals() -> Iterator[threading.Event]:
         line = f"dynadex: stopping ({signal.Signals(number).name}); once more to stop at once\n"
         os.write(STANDARD_ERROR, line.encode())
 
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     listener = threading.Thread(target=pass_on, name="signals", daemon=True)
     listener.start()
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:

@@ -179,10 +179,12 @@ class Indexer:
         for identity, reply in replies.items():
             if _is(reply, Outcome.RETRY):
                 failed[identity] = reply.reason
-            elif _is(reply, Outcome.APPLIED) and identity in problems:
-                parked[identity] = _Parked(index, problems[identity])
-            else:
-                tally.applied += _is(reply, Outcome.APPLIED)
+            elif not _is(reply, Outcome.CONFLICT):
+                # Whether its delete was taken or was refused in turn.
+                if identity in problems:
+                    parked[identity] = _Parked(index, problems[identity])
+                else:
+                    tally.applied += 1
 
     def _write(
         self, send: Send, index: str, wanted: Mapping[str, _Wanted], deadline: float

@@ -1,0 +1,45 @@
+"""A key whose every write the cluster refuses, deletes too, is parked: nothing is acknowledged otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dynadex.change import Change
+from dynadex.index.writer import Writer
+from tests.unit.verify_stage import INDEX, FlakyIndex, Stage
+
+SONG = {"id": {"S": "song-1"}, "title": {"S": "Drowsy Maggie"}}
+REFUSAL = {"status": 400, "error": {"type": "illegal_argument_exception", "reason": "not this one"}}
+
+
+class _Refusing(FlakyIndex):
+    """Takes nothing of any document."""
+
+    def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
+        replies = super().bulk(index, body, timeout_seconds)
+        return [dict.fromkeys(reply, REFUSAL) for reply in replies]
+
+
+def refusing() -> Stage:
+    stage = Stage()
+    index = _Refusing(stage.clock)
+    index.create(INDEX, {"aliases": {"songs": {}, "songs-sync": {}}})
+    stage.index, stage.writer = index, Writer(index, stage.clock)
+    return stage
+
+
+def test_of_a_scanned_item_it_is_parked() -> None:
+    stage = refusing()
+    tally = stage.runtime().indexer.load([SONG], stage.clock.now_us(), float("inf"), [INDEX])
+    assert (tally.parked, tally.applied, tally.failed) == (1, 0, {})
+    assert [letter.id for letter in stage.letters] == ["song-1"]
+
+
+def test_of_a_stream_record_it_is_parked() -> None:
+    stage = refusing()
+    key = {"id": SONG["id"]}
+    changes = [Change(key, SONG, stage.clock.now_us(), "1"), Change({"id": {"S": "song-2"}}, None, 1, "2")]
+    tally = stage.runtime().indexer.apply(changes, float("inf"))
+    assert (tally.parked, tally.applied, tally.failed) == (2, 0, {})
+    assert sorted(letter.id for letter in stage.letters) == ["song-1", "song-2"]

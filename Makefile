@@ -23,13 +23,15 @@ ifdef ARGS
 test: check opensearch chromium
 	$(BIN)/python -m pytest $(ARGS)
 else
-# Much of it waits for other processes: three parts at a time, the longest first. What each part says comes when it is
-# done.
-TEST_PARTS := test-processes test-suites test-rest test-commands test-infra check
+# Much of it waits for other processes: four parts at a time, the longest first, once all that they need is there. What
+# each part says comes when it is done.
+TEST_PARTS := test-suites test-processes test-rest test-infra test-commands check
+PARTS_AT_ONCE := --no-print-directory --keep-going --output-sync=target
 # Nodes that live for minutes: compiling their code in the best way takes longer than it saves, a third of all the work.
 test: export OPENSEARCH_JVM_OPTIONS := -XX:TieredStopAtLevel=1
 test:
-	$(MAKE) --no-print-directory --jobs 3 --keep-going --output-sync=target $(TEST_PARTS)
+	$(MAKE) $(PARTS_AT_ONCE) --jobs 3 opensearch chromium $(INFRA)/.infra
+	$(MAKE) $(PARTS_AT_ONCE) --jobs 4 $(TEST_PARTS)
 endif
 
 # What has a make target of its own that runs it at full length.

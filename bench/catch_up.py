@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bench.backends import made_up
-from bench.ratios import Ratios
+from bench.ratios import Ratios, share
 from bench.refill import bare_loop, lines_of
 from dynadex import Sync
 from dynadex.index.tally import Tally
@@ -22,7 +22,7 @@ from dynadex.settings import Settings
 from dynadex.source.stream_event import Record
 
 _ROUNDS = 3
-_CHANGES = 50_000
+_CHANGES = 100_000
 _NAME = "bench-catch-up"
 
 
@@ -48,13 +48,14 @@ class _Watch:
 
 def main() -> Iterator[str]:
     with made_up(_NAME, _CHANGES) as (sync, settings):
-        lines = lines_of(sync, _CHANGES)
+        lines, coding = lines_of(sync, _CHANGES)
         ratios = Ratios()
         for turn in range(_ROUNDS):
             limit = bare_loop(connect(sync, settings), lines, _NAME, settings.batch_size, threads=1)
             ratios.add(limit, _catch_up(sync, settings, str(turn)))
     each = _CHANGES / ratios.candidate_median
     yield f"catch-up on {_CHANGES:,} changes: {ratios} the speed of bare bulk requests; {each:,.0f} changes a second"
+    yield share(coding, ratios)
 
 
 def _catch_up(sync: Sync, settings: Settings, turn: str) -> float:

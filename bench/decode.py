@@ -1,28 +1,39 @@
-"""CPU per change: a stream event, as Lambda hands it over, to the bytes of a bulk body.
+"""CPU per change: a stream event, as Lambda hands it over, to the bytes of a bulk body; and from GetRecords' reply.
 
 Two baselines. ``deserialize``: boto3's TypeDeserializer and json.dumps alone, compared with an item's way to its body.
 ``published``: what the widely copied streaming functions do with a record besides (its table from the ARN, the id from
 its keys, both lines of the bulk body), compared with all of ours. Both read numbers as floats; ours keeps every digit.
+
+Lambda's runtime reads the event's JSON before anybody is asked. A worker reads the reply of GetRecords itself: there,
+the baseline is what a boto3 client makes of the same bytes, and then ``published``. Nothing is sent in either case.
 """
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
+import boto3
+import orjson
 from boto3.dynamodb.types import TypeDeserializer
+from botocore.awsrequest import AWSResponse
 
 from bench.ratios import Ratios, cpu_seconds
-from dynadex import Sync
+from dynadex import Sync, clients
 from dynadex.change import Change
-from dynadex.demo.songs import lessons
 from dynadex.document.identity import KeySchema, document_id
 from dynadex.index.bulk import External, Write
+from dynadex.settings import Settings
 from dynadex.source.attribute_values import typed
 from dynadex.source.stream_event import parse
+from tests.songs import all_songs
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 _ROUNDS = 9
 _SCHEMA = KeySchema(("id",), ("S",))
@@ -30,17 +41,34 @@ _AS_IT_IS = Sync(table="lessons", index="lessons")
 _WITH_FUNCTION = Sync(table="lessons", index="lessons", document=lambda item: item)
 Record = dict[str, Any]
 Way = Callable[[list[Record]], int]
+_PAGE = 1000
+_SENDING = "before-send.dynamodb-streams.GetRecords"
+_ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/lessons/stream/2026-11-24T00:00:00.000"
 
 
 def main() -> Iterator[str]:
-    songs = [record(number, lesson) for number, lesson in enumerate(lessons())]
+    songs = [record(number, song) for number, song in enumerate(all_songs())]
     wide = [record(number, _wide_item(number)) for number in range(500)]
+    # Nothing is sent: where to is of no matter.
+    settings = Settings(dynamodb_url="http://127.0.0.1:1")
+    ours = clients.dynamodb_streams(settings)
+    plain = boto3.client(
+        "dynamodbstreams", "us-east-1", endpoint_url=settings.dynamodb_url,
+        aws_access_key_id="local", aws_secret_access_key="local",
+    )  # fmt: skip
     for name, records in ((f"{len(songs):,} songs", songs), ("500 wide records", wide)):
-        yield _compared(f"image to body, {name}", _deserialize, partial(_bodies, _AS_IT_IS), records)
-        yield _compared(f"event to bulk body, {name}", _published, partial(_whole, _AS_IT_IS), records)
-        yield _compared(
-            f"the same with a document function, {name}", _published, partial(_whole, _WITH_FUNCTION), records
-        )
+        replies = _replies(records)
+        for what, baseline, candidate in (
+            ("image to body", _deserialize, partial(_bodies, _AS_IT_IS)),
+            ("event to bulk body", _published, _OURS),
+            ("the same with a document function", _published, partial(_whole, _WITH_FUNCTION)),
+            (
+                "GetRecords' reply to bulk body",
+                _from_replies(plain, _published, replies),
+                _from_replies(ours, _OURS, replies),
+            ),
+        ):
+            yield _compared(f"{what}, {name}", baseline, candidate, records)
 
 
 def _compared(name: str, baseline: Way, ours: Way, records: list[Record]) -> str:
@@ -67,6 +95,40 @@ def _lines(sync: Sync, records: list[Record]) -> Iterator[bytes]:
         yield Write(document_id(_SCHEMA, change.key), sync.build(change.image).body, External(change.time_us)).encoded()
 
 
+def _replies(records: list[Record]) -> list[bytes]:
+    """What GetRecords answers, a thousand records at once."""
+    pages = [records[start : start + _PAGE] for start in range(0, len(records), _PAGE)]
+    return [orjson.dumps({"Records": page, "NextShardIterator": "next"}) for page in pages]
+
+
+def _from_replies(client: DynamoDBStreamsClient, way: Way, replies: Sequence[bytes]) -> Way:
+    """The way, for records that the client reads from replies which are here already."""
+
+    def read(_: list[Record]) -> int:
+        size = 0
+        for reply in replies:
+            client.meta.events.register_first(_SENDING, partial(_answer, reply), _SENDING)
+            size += way(cast(Any, client.get_records(ShardIterator="next")["Records"]))
+            client.meta.events.unregister(_SENDING, unique_id=_SENDING)
+        return size
+
+    return read
+
+
+def _answer(reply: bytes, **_: Any) -> Any:
+    return AWSResponse("", 200, cast(Any, {"Content-Type": "application/x-amz-json-1.0"}), _Raw(reply))
+
+
+class _Raw(io.BytesIO):
+    """A body that botocore can read as urllib3's."""
+
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+_OURS = partial(_whole, _AS_IT_IS)
+
+
 class _StreamDeserializer(TypeDeserializer):
     def _deserialize_n(self, value: str) -> float:
         return float(value)
@@ -88,7 +150,7 @@ def _published(records: list[Record]) -> int:
     lines = []
     for record in records:
         change = record["dynamodb"]
-        index = record["eventSourceARN"].split(":")[5].split("/")[1].lower()
+        index = record.get("eventSourceARN", _ARN).split(":")[5].split("/")[1].lower()
         if record["eventName"].upper() in ("INSERT", "MODIFY"):
             document = deserializer.deserialize({"M": change["NewImage"]})
             keys = change["Keys"]
@@ -108,8 +170,7 @@ def record(number: int, item: dict[str, Any]) -> Record:
         "NewImage": image,
         "SequenceNumber": str(10**20 + number),
     }
-    arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/lessons/stream/2026-11-24T00:00:00.000"
-    return {"eventName": "INSERT", "eventSource": "aws:dynamodb", "eventSourceARN": arn, "dynamodb": body}
+    return {"eventName": "INSERT", "eventSource": "aws:dynamodb", "eventSourceARN": _ARN, "dynamodb": body}
 
 
 def _wide_item(number: int) -> dict[str, Any]:

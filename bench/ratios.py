@@ -41,6 +41,11 @@ def cpu_seconds(work: Callable[[], object]) -> float:
     return time.process_time() - before
 
 
+def share(part_seconds: float, whole: Ratios) -> str:
+    """How much of a candidate's time its decoding and encoding take, measured alone, in words."""
+    return f"decoding and encoding, measured alone, take {part_seconds / whole.candidate_median:.1%} of that time"
+
+
 def wall_seconds(work: Callable[[], object]) -> float:
     """Time that a piece of work takes."""
     before = time.perf_counter()

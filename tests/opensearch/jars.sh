@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes what an OpenSearch node for the tests runs from: its jars (pom.xml) and StartNode's class, in target/java-<N>.
+# Makes what an OpenSearch node for the tests runs from, in target/java-<N>: its jars (pom.xml), StartNode's own, and an
+# archive of the classes that a node loads while it starts. With that it starts in half the time.
 # The Java of $JAVA_HOME, or else the one on PATH, decides which version. Does nothing when all is there.
 #
 #   jars.sh          make them
@@ -23,7 +24,7 @@ if [[ "${1:-}" == where ]]; then
 fi
 
 stamp="$made/made"
-if [[ "$stamp" -nt pom.xml && "$stamp" -nt StartNode.java ]]; then exit; fi
+if [[ "$stamp" -nt pom.xml && "$stamp" -nt StartNode.java && "$stamp" -nt jars.sh ]]; then exit; fi
 
 JAVA_HOME=$(property java.home)
 export JAVA_HOME
@@ -34,7 +35,15 @@ echo "opensearch: fetching jars for Java $version" >&2
 fresh="$made.$$"
 trap 'rm -rf "$fresh"' EXIT
 mvn -q -B -f pom.xml dependency:copy-dependencies -DoutputDirectory="$PWD/$fresh/lib" -DincludeScope=runtime
-"$JAVA_HOME/bin/javac" -Xlint:all,-classfile,-path,-processing,-serial -cp "$fresh/lib/*" -d "$fresh" StartNode.java
-touch "$fresh/made"
+"$JAVA_HOME/bin/javac" -Xlint:all,-classfile,-path,-processing,-serial -cp "$fresh/lib/*" -d "$fresh/classes" StartNode.java
+"$JAVA_HOME/bin/jar" --create --file "$fresh/start.jar" -C "$fresh/classes" .
 rm -rf "$made"
 mv "$fresh" "$made"
+
+# A node whose input has ended already starts and exits. The archive is for this class path, so it is made in place.
+home=$(mktemp -d)
+trap 'rm -rf "$fresh" "$home"' EXIT
+"$java" -Xmx512m --add-modules=jdk.incubator.vector -XX:ArchiveClassesAtExit="$made/classes.jsa" \
+  -cp "$PWD/$made/start.jar:$PWD/$made/lib/*" StartNode config "$home" 0 0 </dev/null >"$home/console" 2>&1 ||
+  { cat "$home/console" >&2; fail "a node does not start"; }
+touch "$stamp"

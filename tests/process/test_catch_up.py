@@ -63,7 +63,9 @@ def load(runtime: Runtime, export: Export, segments: int = 2) -> None:
             while True:
                 page = pages.page(position, 50)
                 deadline = runtime.clock.monotonic() + 60
-                assert not runtime.indexer.load(page.items, page.requested_at_us, deadline, indexes).failed
+                assert not runtime.indexer.load(
+                    runtime.indexer.prepare_items(page.items, page.requested_at_us), deadline, indexes
+                ).failed
                 position = page.last_evaluated_key
                 if position is None:
                     break

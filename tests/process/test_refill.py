@@ -29,7 +29,7 @@ from dynadex.run.worker import StoppableClock, Stopping
 from dynadex.settings import Settings
 from dynadex.source.table_scan import Page, TableScan
 
-SONGS = 3_000
+SONGS = 1_500
 QUIET = Report(lambda _: None, lambda _: None)
 
 
@@ -65,7 +65,7 @@ def filled(sync: Sync, settings: Settings) -> Runtime:
 
 def songs() -> Iterator[dict[str, Any]]:
     """Songs with enough text that they fill more than one page of a scan, which ends at 1 MB."""
-    return ({**lesson, "lesson": "Play it slowly. " * 50} for lesson in lessons(SONGS))
+    return ({**lesson, "lesson": "Play it slowly. " * 100} for lesson in lessons(SONGS))
 
 
 def documents(runtime: Runtime) -> dict[str, Any]:
@@ -250,7 +250,7 @@ def test_a_plan_is_for_the_index_there_is_now_not_for_one_deleted_a_moment_ago(f
 
 def test_reads_stay_within_the_capacity_given(filled: Runtime, settings: Settings) -> None:
     """The local DynamoDB counts one unit for each page, whatever it holds."""
-    small = connect(filled.sync, replace(settings, page_items=250))
+    small = connect(filled.sync, replace(settings, page_items=100))
     started_at = filled.clock.monotonic()
     capacity = 6.0
     consumed: list[float] = []

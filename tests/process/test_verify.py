@@ -27,7 +27,7 @@ from tests.process.conftest import SceneMaker
 from tests.process.processes import Commands
 from tests.process.scene import REFERENCE, Scene
 
-SONGS, EACH = 3_000, 50
+SONGS, EACH = 1_200, 30
 WRITES_PER_SECOND = 100
 VERIFY = ("verify", REFERENCE)
 
@@ -148,7 +148,7 @@ def test_nothing_is_told_of_a_table_that_is_written_and_followed(followed: Runti
     assert verified.equal
     assert again.equal
     assert verified.in_motion == again.in_motion == 0
-    assert verified.items > 2_500
+    assert verified.items > SONGS / 2
 
 
 def test_a_repair_beside_writes_mends_what_was_planted(followed: Runtime, scene: Scene) -> None:
@@ -163,16 +163,16 @@ def test_a_repair_beside_writes_mends_what_was_planted(followed: Runtime, scene:
 
 
 def test_a_sample_finds_about_its_share(filled: Runtime) -> None:
-    ids = some_ids(1_000)
+    ids = some_ids(400)
     version = External(filled.clock.now_us())
     gone = [Write(identity, None, version) for identity in ids]
-    gone += [Write(f"ghost-{number}", b"{}", version) for number in range(1_000)]
+    gone += [Write(f"ghost-{number}", b"{}", version) for number in range(400)]
     filled.writer.write(index_of(filled), gone, filled.clock.monotonic() + 20)
     verified, differences = run(filled, VerifyOptions(sample=10, seed=3))
     named(differences)
-    assert 200 <= verified.items <= 400
-    assert 60 <= verified.found[Kind.MISSING] <= 150
-    assert 60 <= verified.found[Kind.GHOST] <= 150
+    assert 80 <= verified.items <= 160
+    assert 20 <= verified.found[Kind.MISSING] <= 65
+    assert 20 <= verified.found[Kind.GHOST] <= 65
     assert verified.found.keys() == {Kind.MISSING, Kind.GHOST}
 
 
@@ -199,31 +199,33 @@ def test_the_command_tells_counts_examples_and_what_to_do(filled: Runtime, comma
     assert found.wait(60) == 1
     assert [line.split() for line in found.output[:5]] == [
         ["kind", "found", "remaining"],
-        ["missing", "50", "50"],
-        ["ghost", "50", "50"],
-        ["different", "50", "50"],
+        ["missing", f"{EACH}", f"{EACH}"],
+        ["ghost", f"{EACH}", f"{EACH}"],
+        ["different", f"{EACH}", f"{EACH}"],
         ["stale", "0", "0"],
     ]
     assert sum(line.startswith("ghost ") for line in found.output) == 1 + 20
     assert found.output[-1] == (
-        f"index {name} differs from its table: 150 differences; 3,000 items, 3,000 documents. "
+        f"index {name} differs from its table: {3 * EACH} differences; {SONGS:,} items, {SONGS:,} documents. "
         f"To repair them: `dynadex verify {REFERENCE} --repair`."
     )
     assert "altered" not in str(found.output)
     assert commands.start(*VERIFY, "--settle", "1", "--repair", "--index", name).wait(60) == 0
     equal = commands.start(*VERIFY)
     assert equal.wait(60) == 0
-    assert equal.output[-1] == f"index {name} equals its table: 3,000 items, 3,000 documents."
-    assert any("3,000 of about 3,000 items" in line for line in equal.errors)
+    assert equal.output[-1] == f"index {name} equals its table: {SONGS:,} items, {SONGS:,} documents."
+    assert any(f"{SONGS:,} of about {SONGS:,} items" in line for line in equal.errors)
 
 
 def test_interrupted_it_says_how_far_it_came(filled: Runtime, commands: Commands) -> None:
     plant(filled, some_ids(2 * EACH))
     command = commands.start(*VERIFY, "--settle", "600")
-    command.wait_for_line("150 looked at again", 60)
+    command.wait_for_line(f"{3 * EACH} looked at again", 60)
     assert command.stop(signal.SIGINT) == 1
     assert command.output == []
-    assert any("stopped before its end: 3,000 of about 3,000 items compared" in line for line in command.errors)
+    assert any(
+        f"stopped before its end: {SONGS:,} of about {SONGS:,} items compared" in line for line in command.errors
+    )
 
 
 @pytest.mark.parametrize(

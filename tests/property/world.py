@@ -319,7 +319,8 @@ class Product:
         return apply_records(self._indexers[next(self._turn) % _PROCESSES], records, deadline)
 
     def load(self, items: Sequence[Any], requested_at_us: int, deadline: float, indexes: Sequence[str]) -> Tally:
-        return self._indexers[0].load(items, requested_at_us, deadline, indexes)
+        indexer = self._indexers[0]
+        return indexer.load(indexer.prepare_items(items, requested_at_us), deadline, indexes)
 
     def sweep(self, started_at_us: int, indexes: Sequence[str]) -> None:
         version = read_version(started_at_us, self._world.circumstances.timing)

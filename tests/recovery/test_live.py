@@ -24,13 +24,13 @@ from tests.faults.stage import Figures as Compared
 from tests.faults.stage import Stage, make_stage
 from tests.process.processes import Commands, Running, commands_in
 from tests.process.scene import REFERENCE
-from tests.recovery.conftest import scaled
+from tests.recovery.conftest import SCALE, scaled
 from tests.recovery.figures import Figures
 
 SONGS = scaled(2_000, least=600)
 GHOSTS = 20
-# Three writers, bursts of three and a half: 200 writes a second and more, where the machine gives it.
-_PAUSE_SECONDS = 0.01
+# Three writers, bursts of three and a half: at full length 200 writes a second and more, where the machine gives it.
+_PAUSE_SECONDS = 0.01 if SCALE >= 1 else 0.04
 _QUIET = Report(lambda _: None, lambda _: None)
 
 

@@ -23,16 +23,14 @@ def test_only_what_is_not_simply_applied_is_told() -> None:
     indexer = stage.runtime().indexer
     for one in ("late", "tied"):
         stage.table.put({"id": {"S": one}})
-    indexer.apply([change(stage, "late", 1), change(stage, "tied", 2)], DEADLINE)
-    tally = indexer.apply(
-        [
-            change(stage, "new", 3),
-            change(stage, "late", 4, seconds=-60),
-            change(stage, "tied", 5, title={"S": "of the same second"}),
-            change(stage, "refused", 6, bars={"S": "many"}),
-        ],
-        DEADLINE,
-    )
+    indexer.apply(indexer.prepare([change(stage, "late", 1), change(stage, "tied", 2)]), DEADLINE)
+    changes = [
+        change(stage, "new", 3),
+        change(stage, "late", 4, seconds=-60),
+        change(stage, "tied", 5, title={"S": "of the same second"}),
+        change(stage, "refused", 6, bars={"S": "many"}),
+    ]
+    tally = indexer.apply(indexer.prepare(changes), DEADLINE)
     assert tally.outcomes == {"late": "stale", "tied": "reconciled", "refused": "parked"}
     assert not tally.failed
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dynadex.errors import SourceUnavailable
+from dynadex.index.prepared import Documents, PreparedItems
 from dynadex.run.read_ahead import ReadAhead
 from dynadex.source.table_scan import Page
 from dynadex.testing import ManualClock
@@ -47,7 +48,9 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def ahead(pages: Pages, clock: ManualClock) -> ReadAhead:
-    return ReadAhead(pages, 7, clock)
+    return ReadAhead(
+        pages, 7, clock, lambda items, at: PreparedItems({str(item): item for item in items}, Documents(), at)
+    )
 
 
 def test_a_page_that_was_read_ahead_is_not_read_again(ahead: ReadAhead, pages: Pages, clock: ManualClock) -> None:
@@ -56,6 +59,7 @@ def test_a_page_that_was_read_ahead_is_not_read_again(ahead: ReadAhead, pages: P
     clock.advance(5)
     taken = ahead.take(SECOND)
     assert taken.page.items == [SECOND]
+    assert (list(taken.items.keys.values()), taken.items.skipped) == ([SECOND], 7)
     assert taken.page.requested_at_us == 7
     assert pages.read == [FIRST, SECOND]
     ahead.take(SECOND)

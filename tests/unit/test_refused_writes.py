@@ -31,7 +31,8 @@ def refusing() -> Stage:
 
 def test_of_a_scanned_item_it_is_parked() -> None:
     stage = refusing()
-    tally = stage.runtime().indexer.load([SONG], stage.clock.now_us(), float("inf"), [INDEX])
+    indexer = stage.runtime().indexer
+    tally = indexer.load(indexer.prepare_items([SONG], stage.clock.now_us()), float("inf"), [INDEX])
     assert (tally.parked, tally.applied, tally.failed) == (1, 0, {})
     assert [letter.id for letter in stage.letters] == ["song-1"]
 
@@ -40,6 +41,7 @@ def test_of_a_stream_record_it_is_parked() -> None:
     stage = refusing()
     key = {"id": SONG["id"]}
     changes = [Change(key, SONG, stage.clock.now_us(), "1"), Change({"id": {"S": "song-2"}}, None, 1, "2")]
-    tally = stage.runtime().indexer.apply(changes, float("inf"))
+    indexer = stage.runtime().indexer
+    tally = indexer.apply(indexer.prepare(changes), float("inf"))
     assert (tally.parked, tally.applied, tally.failed) == (2, 0, {})
     assert sorted(letter.id for letter in stage.letters) == ["song-1", "song-2"]

@@ -13,6 +13,7 @@ from dynadex.progress.checkpoints import Checkpoint, Checkpoints
 from dynadex.progress.state_table import StateUnavailable
 from dynadex.run.event_source_mapping import EventSourceMapping
 from dynadex.run.patience import Patience
+from dynadex.run.records import Batch
 from dynadex.run.shard_follower import Pace, ShardFollower
 from dynadex.run.shard_progress import QUIET_READS, first_checkpoint, succeeded
 from dynadex.source.shard_reader import StreamTrimmedError
@@ -79,6 +80,8 @@ class Following:
         self.stream = Stream(self.clock)
         self.checkpoints = Kept(self.clock)
         self.batches: list[list[str]] = []
+        self.delivered: list[Sequence[Record]] = []
+        self.prepared: list[Batch] = []
         self.said: list[str] = []
         self.pace = pace or Pace()
         self.stop = threading.Event()
@@ -105,13 +108,18 @@ class Following:
             self.clock,
             self.pace,
             Patience(self.said.append, self.clock),
+            self._prepare,
         )
         follower.follow(SHARD, checkpoint or Checkpoint(None))
+
+    def _prepare(self, batch: Batch) -> None:
+        self.prepared.append(batch)
 
     def _handle(self, records: Sequence[Record]) -> Sequence[str]:
         self.before_batch()
         numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
         self.batches.append(numbers)
+        self.delivered.append(records)
         if self.failing:
             self.failing -= 1
             return numbers[-1:]
@@ -126,10 +134,52 @@ def test_a_shard_is_followed_to_its_end_batch_by_batch() -> None:
     assert [(one.position, one.finished) for one in following.checkpoints.saved] == [
         (None, False),
         (numbers[3], False),
-        (numbers[7], False),
         (numbers[9], False),
         (numbers[9], True),
     ]
+
+
+def test_in_a_backlog_a_checkpoint_is_saved_once_a_second() -> None:
+    following = Following(Pace(batch_size=4))
+    numbers = following.write(40)
+    following.before_batch = lambda: following.clock.advance(0.4)
+    following.run()
+    # Of ten batches the first, every third one after it, and the last, which is known to be the last only afterwards.
+    positions = [one.position for one in following.checkpoints.saved]
+    assert positions == [None, numbers[3], numbers[15], numbers[27], numbers[39], numbers[39]]
+
+
+def test_what_a_backlog_left_unsaved_is_saved_when_it_ends() -> None:
+    following = Following(Pace(batch_size=4))
+    numbers = following.write(8)
+    following.stream.on_read = lambda reads: following.stop.set() if reads > 2 else None
+    following.follow()
+    assert following.batches == [numbers[:4], numbers[4:]]
+    assert [one.position for one in following.checkpoints.saved] == [None, numbers[3], numbers[7]]
+
+
+def test_what_is_acknowledged_is_saved_when_the_worker_is_stopped_in_a_backlog() -> None:
+    following = Following(Pace(batch_size=4))
+    numbers = following.write(40)
+    following.before_batch = lambda: following.stop.set() if len(following.batches) == 2 else None
+    following.follow()
+    assert [one.position for one in following.checkpoints.saved] == [None, numbers[3], numbers[11]]
+
+
+def test_a_batch_of_which_a_part_is_left_is_saved_at_once() -> None:
+    following = Following(Pace(batch_size=4))
+    numbers = following.write(12)
+    following.before_batch = lambda: setattr(following, "failing", int(len(following.batches) == 1))
+    following.run()
+    assert [one.position for one in following.checkpoints.saved[:3]] == [None, numbers[3], numbers[6]]
+
+
+def test_what_is_read_ahead_is_prepared_before_it_is_delivered() -> None:
+    following = Following(Pace(batch_size=4))
+    following.write(10)
+    following.run()
+    assert following.prepared == following.delivered[1:]
+    assert all(one is other for one, other in zip(following.prepared, following.delivered[1:], strict=True))
 
 
 def test_in_a_backlog_the_next_batch_is_read_while_one_is_delivered() -> None:
@@ -209,6 +259,7 @@ def test_with_records_it_has_passed_the_time_of_the_last_one_acknowledged_and_no
     start = following.clock.now_us() // SECOND * SECOND
     numbers = following.write(6, every_seconds=0.7)
     following.failing = 1
+    following.before_batch = lambda: following.clock.advance(1)
     following.run(Checkpoint(None))
     times = {one.position: one.passed_us for one in following.checkpoints.saved}
     # Written at 0.9, 1.6, 2.3, 3.0, 3.7 and 4.4; the stream rounds that down.

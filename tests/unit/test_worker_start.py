@@ -48,7 +48,8 @@ def worker(table: InMemoryTable, state: StateTable) -> Worker:
     clock = StoppableClock(stop)
     mapping = EventSourceMapping(lambda _: (), clock)
     lease = Lease(state, "me", clock, 10.0)
-    return Worker(cast(Any, table), table.stream_arn, Checkpoints(state, clock), lease, mapping, stop, clock)
+    checkpoints = Checkpoints(state, clock)
+    return Worker(cast(Any, table), table.stream_arn, checkpoints, lease, mapping, lambda _: None, stop, clock)
 
 
 def stream_whose_parents_are_trimmed() -> InMemoryTable:

@@ -6,18 +6,18 @@ write with the version of the change, look at what conflicted, reconcile what ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from dynadex.change import Change, Item
 from dynadex.clock import Clock, iso
-from dynadex.document.body import Built
-from dynadex.document.identity import KeySchema, document_id
-from dynadex.document.versioning import Timing, is_stale, latest, read_version
+from dynadex.document.identity import KeySchema
+from dynadex.document.versioning import Timing, is_stale, read_version
 from dynadex.errors import SearchError, SearchUnavailable
-from dynadex.index.bulk import APPLIED, External, Outcome, Reply, Write
+from dynadex.index.bulk import APPLIED, Outcome, Reply, Write
 from dynadex.index.dead_letters import DeadLetter, Parking, ParkingError
+from dynadex.index.prepared import Documents, PreparedChanges, PreparedItems, prepare_changes, prepare_items
 from dynadex.index.reconcile import Build, DocumentReader, Reconciler
 from dynadex.index.tally import Tally
 from dynadex.index.writer import Writer
@@ -35,13 +35,6 @@ class Indexes(Protocol):
     def retired(self, index: str) -> bool:
         """Whether an index that was to be written a moment ago no longer is."""
         ...
-
-
-class _Wanted(NamedTuple):
-    """What is to be written for a document id, and with which version."""
-
-    built: Built
-    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +68,31 @@ class Indexer:
         self._timing = timing
         self._clock = clock
 
-    def apply(self, changes: Sequence[Change], deadline: float) -> Tally:
-        """Apply changes to every index; those of one key count as one, the latest.
+    def prepare(self, changes: Iterable[Change]) -> PreparedChanges:
+        """What ``apply`` takes; nothing is asked of anybody."""
+        return prepare_changes(self._schema, self._build, changes)
+
+    def prepare_items(self, items: Iterable[Item], requested_at_us: int) -> PreparedItems:
+        """What ``load`` takes, of one scanned page, requested at the given time; nothing is asked of anybody.
+
+        Raises ValueError for an item without a usable key.
+        """
+        return prepare_items(self._schema, self._build, items, read_version(requested_at_us, self._timing))
+
+    def apply(self, changes: PreparedChanges, deadline: float) -> Tally:
+        """Apply changes to every index.
 
         Every change not in ``failed`` of the result is applied, known to be stale, or parked. ``deadline`` is of
         ``clock.monotonic()``. Raises SearchError or SourceError when something other than the data is at fault;
         then nothing may be taken as applied.
         """
         tally = Tally()
-        identified: list[tuple[str, Change]] = []
-        unidentified: list[DeadLetter] = []
-        for change in changes:
-            try:
-                identified.append((document_id(self._schema, change.key), change))
-            except ValueError as error:
-                unidentified.append(self.letter("", "", change.key, str(error), change.sequence_number))
-        chosen = latest(identified)
+        chosen, identified = changes.chosen, changes.identified
         failed: dict[str, str] = {}
         parked: dict[str, _Parked] = {}
         for index in self._indexes.current():
             try:
-                self._apply_to(index, chosen, deadline, tally, failed, parked)
+                self._apply_to(index, changes, deadline, tally, failed, parked)
             except SearchError as error:
                 if not error.not_found or not self._indexes.retired(index):
                     raise
@@ -104,6 +101,9 @@ class Indexer:
         letters = [
             self.letter(where.index, i, chosen[i].key, where.reason, chosen[i].sequence_number)
             for i, where in parked.items()
+        ]
+        unidentified = [
+            self.letter("", "", one.key, reason, one.sequence_number) for one, reason in changes.unidentified
         ]
         problem = self.park([*letters, *unidentified], tally)
         tally.outcomes |= dict.fromkeys(parked, "parked")
@@ -114,33 +114,24 @@ class Indexer:
         tally.newest_us = max((c.time_us for i, c in identified if i not in failed), default=0)
         return tally
 
-    def load(self, items: Iterable[Item], requested_at_us: int, deadline: float, indexes: Sequence[str]) -> Tally:
-        """Write items of one scanned page, requested at the given time, to the given indexes.
+    def load(self, items: PreparedItems, deadline: float, indexes: Sequence[str]) -> Tally:
+        """Write the items of one scanned page to the given indexes.
 
         A conflict is success: the index already holds something at least as new, or the stream will bring it.
         An item that is not indexed is written as a delete. Raises as ``apply`` does.
         """
-        tally = Tally()
-        version = read_version(requested_at_us, self._timing)
-        keys: dict[str, Item] = {}
-        wanted: dict[str, _Wanted] = {}
-        for item in items:
-            key = self._schema.key_of(item)
-            identity = document_id(self._schema, key)
-            built = self._build(item)
-            keys[identity] = key
-            wanted[identity] = _Wanted(built, version)
-            tally.skipped += built.body is None and not built.problem
+        tally = Tally(skipped=items.skipped)
         for index in indexes:
-            replies, problems = self._write(self._writer.write_once, index, wanted, deadline)
+            others, problems = self._write(self._writer.write_once, index, items.documents, deadline)
+            tally.applied += len(items.keys) - len(others)
             letters = []
-            for identity, reply in replies.items():
+            for identity, reply in others.items():
                 if reply.outcome is Outcome.CONFLICT:
                     tally.stale += 1
                 elif reply.outcome is Outcome.RETRY:
                     tally.failed[identity] = reply.reason
                 elif identity in problems:
-                    letters.append(self.letter(index, identity, keys[identity], problems[identity]))
+                    letters.append(self.letter(index, identity, items.keys[identity], problems[identity]))
                 else:
                     tally.applied += 1
             problem = self.park(letters, tally)
@@ -150,24 +141,20 @@ class Indexer:
     def _apply_to(
         self,
         index: str,
-        chosen: Mapping[str, Change],
+        changes: PreparedChanges,
         deadline: float,
         tally: Tally,
         failed: dict[str, str],
         parked: dict[str, _Parked],
     ) -> None:
         """Rules 1 and 3 for one index."""
-        wanted = {
-            identity: _Wanted(self._build(change.image), max(1, change.time_us))
-            for identity, change in chosen.items()
-            if change.image_known
-        }
-        replies, problems = self._write(self._writer.write, index, wanted, deadline)
-        conflicts = [i for i, reply in replies.items() if _is(reply, Outcome.CONFLICT)]
-        ties = self._ties(index, conflicts, wanted)
+        chosen, writes = changes.chosen, changes.documents.writes
+        others, problems = self._write(self._writer.write, index, changes.documents, deadline)
+        conflicts = [i for i, reply in others.items() if _is(reply, Outcome.CONFLICT)]
+        ties = self._ties(index, conflicts, changes)
         tally.stale += len(conflicts) - len(ties)
         tally.outcomes |= dict.fromkeys((i for i in conflicts if i not in ties), "stale")
-        unsettled = [i for i in chosen if i in ties or i not in wanted]
+        unsettled = [i for i in chosen if i in ties or i not in writes]
         if unsettled:
             tally.reconciled += len(unsettled)
             tally.outcomes |= dict.fromkeys(unsettled, "reconciled")
@@ -175,8 +162,9 @@ class Indexer:
             versions = {identity: chosen[identity].time_us for identity in unsettled}
             settled = self._reconciler.reconcile(index, keys, deadline, versions)
             problems |= {i: reply.reason for i, reply in settled.items() if _is(reply, Outcome.REJECTED)}
-            replies |= {i: APPLIED if _is(reply, Outcome.REJECTED) else reply for i, reply in settled.items()}
-        for identity, reply in replies.items():
+            others |= {i: APPLIED if _is(reply, Outcome.REJECTED) else reply for i, reply in settled.items()}
+        tally.applied += len(chosen) - len(others)
+        for identity, reply in others.items():
             if _is(reply, Outcome.RETRY):
                 failed[identity] = reply.reason
             elif not _is(reply, Outcome.CONFLICT):
@@ -187,33 +175,34 @@ class Indexer:
                     tally.applied += 1
 
     def _write(
-        self, send: Send, index: str, wanted: Mapping[str, _Wanted], deadline: float
+        self, send: Send, index: str, documents: Documents, deadline: float
     ) -> tuple[dict[str, Reply], dict[str, str]]:
-        """Write each document with its version; what became of each, and why some could not be made or were refused.
+        """Write each document with its version; what became of those that were not simply applied, and why some could
+        not be made or were refused.
 
         Of those, a delete is written with the same version: a document that can no longer be made is better absent
         and reported than silently stale, and its tombstone keeps older versions from coming back.
         """
-        writes = [Write(identity, one.built.body, External(one.version)) for identity, one in wanted.items()]
-        replies = dict(zip(wanted, send(index, writes, deadline), strict=True)) if writes else {}
-        problems = {identity: one.built.problem for identity, one in wanted.items() if one.built.problem}
-        refused = {i: reply.reason for i, reply in replies.items() if _is(reply, Outcome.REJECTED)}
+        writes, problems = documents.writes, dict(documents.problems)
+        replies = send(index, list(writes.values()), deadline) if writes else []
+        others = dict.fromkeys(problems, APPLIED)
+        others |= {i: reply for i, reply in zip(writes, replies, strict=True) if reply is not APPLIED}
+        refused = {i: reply.reason for i, reply in others.items() if _is(reply, Outcome.REJECTED)}
         if refused:
-            deletes = [Write(identity, None, External(wanted[identity].version)) for identity in refused]
-            replies |= dict(zip(refused, send(index, deletes, deadline), strict=True))
-        return replies, problems | refused
+            deletes = [writes[identity]._replace(body=None) for identity in refused]
+            others |= dict(zip(refused, send(index, deletes, deadline), strict=True))
+        return others, problems | refused
 
-    def _ties(self, index: str, conflicts: Sequence[str], wanted: Mapping[str, _Wanted]) -> set[str]:
+    def _ties(self, index: str, conflicts: Sequence[str], changes: PreparedChanges) -> set[str]:
         """Which conflicts the versions cannot settle. A delete that finds no document needs nothing more."""
         if not conflicts:
             return set()
         ties = set()
         for identity, stored in zip(conflicts, self._documents.get_many(index, conflicts), strict=True):
-            change = wanted[identity]
             if stored is None:
-                if change.built.body is not None:
+                if changes.documents.writes[identity].body is not None:
                     ties.add(identity)
-            elif not is_stale(change.version, stored.version, self._timing):
+            elif not is_stale(changes.chosen[identity].time_us, stored.version, self._timing):
                 ties.add(identity)
         return ties
 

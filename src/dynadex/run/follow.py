@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from dynadex import clients
@@ -17,7 +18,7 @@ from dynadex.progress.lease import Lease
 from dynadex.run.event_source_mapping import EventSourceMapping, Limits, sequence_number
 from dynadex.run.garbage import rarely_collected
 from dynadex.run.patience import Patience
-from dynadex.run.records import apply_records
+from dynadex.run.records import apply_records, prepare_batch
 from dynadex.run.shard_follower import Pace
 from dynadex.run.wiring import Runtime, connect
 from dynadex.run.worker import StoppableClock, Worker
@@ -95,6 +96,7 @@ def follow(
             _on_failure(runtime, totals, watch),
             lambda line: say(f"retrying: {line}"),
         ),
+        partial(prepare_batch, runtime.indexer),
         stop,
         clock,
         Pace(settings.batch_size, settings.batch_window_seconds, settings.poll_seconds),

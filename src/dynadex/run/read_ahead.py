@@ -1,16 +1,18 @@
-"""Reads what comes next while what came before is written."""
+"""Reads and prepares what comes next while what came before is written."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from dynadex.change import Item
 from dynadex.clock import Clock
+from dynadex.index.prepared import PreparedItems
 from dynadex.source.table_scan import Page, Pages
 
 # A page that waited longer for its turn is read again: the older it is, the less time is left to write it.
@@ -36,22 +38,26 @@ def in_background(work: Callable[[], Result]) -> Future[Result]:
 
 @dataclass(frozen=True, slots=True)
 class ReadPage:
-    """A page, and when it was requested, by the monotonic clock."""
+    """A page, what its items come to, and when it was requested, by the monotonic clock."""
 
     page: Page
+    items: PreparedItems
     at: float
 
 
 class ReadAhead:
-    """One page at most is read ahead, by a thread of its own; nobody else may read these pages meanwhile.
+    """One page at most is read and prepared ahead, by a thread of its own; nobody else may read these pages meanwhile.
 
     Left behind by ``with``, it has ended: what was read ahead and not taken was read for nothing.
     """
 
-    def __init__(self, pages: Pages, limit: int, clock: Clock) -> None:
+    def __init__(
+        self, pages: Pages, limit: int, clock: Clock, prepare: Callable[[Iterable[Item], int], PreparedItems]
+    ) -> None:
         self._pages = pages
         self._limit = limit
         self._clock = clock
+        self._prepare = prepare
         self._ahead: tuple[Mapping[str, Any] | None, Future[ReadPage]] | None = None
 
     def start(self, start_key: Mapping[str, Any] | None) -> None:
@@ -59,7 +65,8 @@ class ReadAhead:
         self._ahead = start_key, in_background(partial(self._read, start_key))
 
     def take(self, start_key: Mapping[str, Any] | None) -> ReadPage:
-        """The page after ``start_key``, read ahead or now. Raises SourceError."""
+        """The page after ``start_key``, read ahead or now. Raises SourceError, or ValueError where an
+        item has no usable key."""
         ahead, self._ahead = self._ahead, None
         if ahead:
             found = ahead[1].result()
@@ -83,4 +90,5 @@ class ReadAhead:
 
     def _read(self, start_key: Mapping[str, Any] | None) -> ReadPage:
         at = self._clock.monotonic()
-        return ReadPage(self._pages.page(start_key, self._limit), at)
+        page = self._pages.page(start_key, self._limit)
+        return ReadPage(page, self._prepare(page.items, page.requested_at_us), at)

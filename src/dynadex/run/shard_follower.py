@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -14,9 +14,9 @@ from dynadex.progress.checkpoints import Checkpoint, Checkpoints
 from dynadex.run.event_source_mapping import EventSourceMapping
 from dynadex.run.patience import Patience
 from dynadex.run.read_ahead import in_background
+from dynadex.run.records import Batch
 from dynadex.run.shard_progress import ShardProgress
 from dynadex.source.shard_reader import Read, ShardReader, StreamTrimmedError
-from dynadex.source.stream_event import Record
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
@@ -37,10 +37,10 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
+class _Read:
     """Records read together, whether they are the shard's last, and when the reading began (wall clock)."""
 
-    records: Sequence[Record]
+    records: Batch
     ended: bool
     read_at_us: int
 
@@ -58,6 +58,7 @@ class ShardFollower:
         clock: Clock,
         pace: Pace,
         patience: Patience,
+        prepare: Callable[[Batch], None],
     ) -> None:
         self._streams = streams
         self._stream_arn = stream_arn
@@ -67,6 +68,7 @@ class ShardFollower:
         self._clock = clock
         self._pace = pace
         self._patience = patience
+        self._prepare = prepare
 
     def follow(self, shard_id: str, checkpoint: Checkpoint) -> None:
         """Follow a shard from its checkpoint to its end, or until told to stop. Raises what cannot pass."""
@@ -75,16 +77,23 @@ class ShardFollower:
         if checkpoint.position is None:
             # From now on this shard is known: should it be trimmed before it is read, that will be noticed.
             self._save(shard_id, checkpoint)
-        ahead: Future[_Batch] | None = None
+        try:
+            self._deliver_all(reader, progress)
+        finally:
+            progress.save()
+
+    def _deliver_all(self, reader: ShardReader, progress: ShardProgress) -> None:
+        ahead: Future[_Read] | None = None
         ended = False
         while not ended and not self._stop.is_set():
             batch = ahead.result() if ahead else self._next_batch(reader)
             ahead, ended = None, batch.ended
-            progress.track(batch.records)
+            # Where there is no backlog, what arrives meanwhile is read sooner after.
+            backlog = len(batch.records) >= self._pace.batch_size and not ended
+            progress.track(batch.records, backlog)
             if batch.records:
-                if len(batch.records) >= self._pace.batch_size and not ended:
-                    # There is a backlog. Where there is none, what arrives meanwhile is read sooner after.
-                    ahead = in_background(partial(self._next_batch, reader))
+                if backlog:
+                    ahead = in_background(partial(self._prepared_batch, reader))
                 self._mapping.deliver(batch.records, progress.acknowledge)
             elif not ended:
                 progress.idle(batch.read_at_us)
@@ -92,9 +101,15 @@ class ShardFollower:
         if ended:
             progress.finish()
 
-    def _next_batch(self, reader: ShardReader) -> _Batch:
+    def _prepared_batch(self, reader: ShardReader) -> _Read:
+        """As ``_next_batch``, and ready to be written."""
+        batch = self._next_batch(reader)
+        self._prepare(batch.records)
+        return batch
+
+    def _next_batch(self, reader: ShardReader) -> _Read:
         """Records for one batch: full, or waited for long enough, or the end of the shard."""
-        records: list[Record] = []
+        records = Batch()
         read_at_us = self._clock.now_us()
         wait_until = self._clock.monotonic() + self._pace.batch_window_seconds
         for _ in range(_MOST_READS):
@@ -102,9 +117,9 @@ class ShardFollower:
             records += read.records
             full = len(records) >= self._pace.batch_size
             if full or read.ended or self._clock.monotonic() >= wait_until:
-                return _Batch(records, read.ended, read_at_us)
+                return _Read(records, read.ended, read_at_us)
             self._clock.sleep(min(self._pace.poll_seconds, max(0.0, wait_until - self._clock.monotonic())))
-        return _Batch(records, False, read_at_us)
+        return _Read(records, False, read_at_us)
 
     def _read(self, reader: ShardReader, limit: int) -> Read:
         try:

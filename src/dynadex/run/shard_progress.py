@@ -18,6 +18,9 @@ STREAM_DELAY_US = 2 * MICROSECONDS
 QUIET_READS = 4
 # That nothing happened is a write like any other, for every shard: no oftener than this.
 IDLE_SAVE_SECONDS = 5.0
+# While more is there to be read: a checkpoint for every batch would take a part of the time of each. After a crash so
+# much more is read again, and changes nothing.
+BACKLOG_SAVE_SECONDS = 1.0
 # A shard that nothing follows by then was the last one, or was merged into another.
 _CHILDLESS_US = 60 * MICROSECONDS
 
@@ -33,9 +36,12 @@ class ShardProgress:
         self._times_us: dict[str, int] = {}
         self._quiet_reads = 0
         self._saved_at = float("-inf")
+        self._more_follows = False
+        self._unsaved = False
 
-    def track(self, records: Sequence[Record]) -> None:
-        """These were read, and are about to be delivered."""
+    def track(self, records: Sequence[Record], more_follows: bool = False) -> None:
+        """These were read, and are about to be delivered; ``more_follows``: others will be, right after them."""
+        self._more_follows = more_follows
         if records:
             self._quiet_reads = 0
         if not self._acknowledged.open:
@@ -54,15 +60,24 @@ class ShardProgress:
         if position is not None and position != before:
             # A record's time is rounded down: of those that follow with the same one, none is claimed.
             self._pass(self._times_us.get(position))
-            self._keep()
+            self._unsaved = True
+            # A batch of which a part is left may be delivered again and again.
+            if not self._more_follows or self._acknowledged.open or self._age() >= BACKLOG_SAVE_SECONDS:
+                self._keep()
 
     def idle(self, read_at_us: int) -> None:
         """A read that began at this time (wall clock) brought nothing, and the shard has not ended."""
+        self.save()
         self._quiet_reads += 1
         if self._quiet_reads < QUIET_READS or self._acknowledged.open:
             return
         self._pass(read_at_us - STREAM_DELAY_US)
-        if self._clock.monotonic() - self._saved_at >= IDLE_SAVE_SECONDS:
+        if self._age() >= IDLE_SAVE_SECONDS:
+            self._keep()
+
+    def save(self) -> None:
+        """Save what is acknowledged, if it is not saved."""
+        if self._unsaved:
             self._keep()
 
     def finish(self) -> None:
@@ -75,7 +90,10 @@ class ShardProgress:
 
     def _keep(self, finished: bool = False) -> None:
         self._save(Checkpoint(self._acknowledged.position, finished, self._passed_us))
-        self._saved_at = self._clock.monotonic()
+        self._saved_at, self._unsaved = self._clock.monotonic(), False
+
+    def _age(self) -> float:
+        return self._clock.monotonic() - self._saved_at
 
 
 def first_checkpoint(parent: Checkpoint | None) -> Checkpoint:

@@ -96,7 +96,12 @@ def run_slice(
     """
     with (
         rarely_collected(),
-        ReadAhead(pages or scan_of(runtime, start), runtime.settings.page_items, runtime.clock) as ahead,
+        ReadAhead(
+            pages or scan_of(runtime, start),
+            runtime.settings.page_items,
+            runtime.clock,
+            runtime.indexer.prepare_items,
+        ) as ahead,
     ):
         return _pages_until(runtime, ahead, start, stop_at, on_page)
 
@@ -138,7 +143,7 @@ def _one_page(runtime: Runtime, ahead: ReadAhead, position: Slice, stop_at: floa
         ahead.start(page.last_evaluated_key)
     deadline = min(max(stop_at, now) + _FLUSH_SECONDS, read.at + _FRESH_SECONDS)
     indexes = position.indexes or runtime.alias.current()
-    tally = runtime.indexer.load(page.items, page.requested_at_us, deadline, indexes)
+    tally = runtime.indexer.load(read.items, deadline, indexes)
     if tally.failed:
         reason = next(iter(tally.failed.values()))
         raise SearchUnavailable("write a page of", runtime.sync.table, f"{len(tally.failed)} items failed: {reason}")

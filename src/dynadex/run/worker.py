@@ -15,6 +15,7 @@ from dynadex.progress.lease import Lease
 from dynadex.progress.state_table import StateError
 from dynadex.run.event_source_mapping import EventSourceMapping
 from dynadex.run.patience import Patience
+from dynadex.run.records import Batch
 from dynadex.run.shard_follower import Pace, ShardFollower
 from dynadex.run.shard_progress import first_checkpoint, succeeded
 from dynadex.source.shard_reader import StreamTrimmedError, list_shards
@@ -58,6 +59,7 @@ class Worker:
         checkpoints: Checkpoints,
         lease: Lease,
         deliver: EventSourceMapping,
+        prepare: Callable[[Batch], None],
         stop: threading.Event,
         clock: Clock,
         pace: Pace | None = None,
@@ -73,7 +75,7 @@ class Worker:
         self._say = say or (lambda _: None)
         self._patience = patience or Patience(self._say, clock)
         self._shards = ShardFollower(
-            streams, stream_arn, checkpoints, deliver, stop, clock, pace or Pace(), self._patience
+            streams, stream_arn, checkpoints, deliver, stop, clock, pace or Pace(), self._patience, prepare
         )
         self._wake = threading.Event()
         self._threads: dict[str, threading.Thread] = {}

@@ -1,0 +1,65 @@
+"""A batch that was made ready ahead is applied like any other, whatever is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dynadex.document.versioning import MICROSECONDS
+from dynadex.run.records import Batch, apply_records, prepare_batch
+from tests.unit.verify_stage import INDEX, Stage
+
+DEADLINE = float("inf")
+
+
+def record(stage: Stage, number: int, identity: str, **attributes: Any) -> dict[str, Any]:
+    key = {"id": {"S": identity}}
+    body = {"Keys": key, "NewImage": {**key, **attributes}, "SequenceNumber": str(number)}
+    return {
+        "eventName": "INSERT",
+        "dynamodb": {**body, "ApproximateCreationDateTime": stage.clock.now_us() // MICROSECONDS},
+    }
+
+
+def batch(stage: Stage) -> Batch:
+    """An older change of a key before a newer one, a refused document, and a record without a key."""
+    records = [
+        record(stage, 1, "song", title={"S": "old"}),
+        record(stage, 2, "song", title={"S": "new"}),
+        record(stage, 3, "refused", bars={"S": "many"}),
+        record(stage, 4, "nameless"),
+    ]
+    del records[3]["dynamodb"]["Keys"]
+    return Batch(records)
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_what_was_prepared_ahead_is_applied_as_what_was_not(ahead: bool) -> None:
+    stage = Stage()
+    indexer, records = stage.runtime().indexer, batch(stage)
+    if ahead:
+        prepare_batch(indexer, records)
+        # It is not built a second time.
+        records[:] = [{} for _ in records]
+    tally = apply_records(indexer, records, DEADLINE)
+    assert (tally.applied, tally.parked, tally.failed) == (1, 2, {})
+    [stored] = stage.index.get_many(INDEX, ["song"])
+    assert stored
+    assert stored.source["title"] == "new"
+
+
+def test_a_part_of_a_batch_is_prepared_anew() -> None:
+    stage = Stage()
+    indexer, records = stage.runtime().indexer, batch(stage)
+    prepare_batch(indexer, records)
+    tally = apply_records(indexer, records[2:], DEADLINE)
+    assert (tally.applied, tally.parked, tally.failed) == (0, 2, {})
+
+
+def test_what_is_no_stream_record_is_met_by_who_applies_it() -> None:
+    stage = Stage()
+    indexer, records = stage.runtime().indexer, Batch([{"dynamodb": {}}])
+    prepare_batch(indexer, records)
+    with pytest.raises(ValueError, match="SequenceNumber"):
+        apply_records(indexer, records, DEADLINE)

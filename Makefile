@@ -102,7 +102,7 @@ bench: $(VENV)/.dev opensearch
 
 ## convergence: the convergence rule alone, with many more schedules; ends with one line of figures
 convergence: $(VENV)/.dev opensearch
-	CONVERGENCE_SCALE=$(or $(SCALE),5) $(BIN)/python -m pytest tests/property -q --timeout 1800
+	CONVERGENCE_SCALE=$(or $(SCALE),10) $(BIN)/python -m pytest tests/property -q --timeout 1800
 	$(BIN)/python -m tests.property.report $(or $(SCHEDULES),2000)
 
 ## docs: write the generated documents, build all of them as a website in build/site, and test them

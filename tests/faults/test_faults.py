@@ -23,7 +23,7 @@ from tests.process.relay import relay_to
 from tests.process.scene import REFERENCE
 
 # 1 is the whole suite, as `make faults` runs it; `make test` runs a part of it.
-SCALE = float(os.environ.get("FAULTS_SCALE", "0.08"))
+SCALE = float(os.environ.get("FAULTS_SCALE", "0.06"))
 KILLS = round(50 * SCALE)
 FAULTS_EACH = max(2, round(20 * SCALE))
 SLOW_FAULTS_EACH = max(2, round(6 * SCALE))

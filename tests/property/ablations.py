@@ -19,9 +19,10 @@ import orjson
 
 from dynadex.change import Item
 from dynadex.document.versioning import MICROSECONDS, Timing
-from dynadex.index import bulk, indexer
-from dynadex.index.bulk import External, Unchanged, Write
+from dynadex.index import bulk, indexer, prepared
+from dynadex.index.bulk import Unchanged, Write
 from dynadex.index.opensearch import Stored
+from dynadex.index.prepared import Documents
 from dynadex.index.reconcile import Reconciler
 from tests.property import world as worlds
 from tests.property.ports import Cluster, Reads, writes_of
@@ -81,12 +82,15 @@ def _no_condition() -> Iterator[None]:
         yield
 
 
-def _write_leaving_nothing(_: indexer.Indexer, send: indexer.Send, index: str, wanted: Any, deadline: float) -> Any:
+def _write_leaving_nothing(
+    _: indexer.Indexer, send: indexer.Send, index: str, documents: Documents, deadline: float
+) -> Any:
     """A document that is refused leaves no tombstone; compare Indexer._write."""
-    writes = [Write(identity, one.built.body, External(one.version)) for identity, one in wanted.items()]
-    replies = dict(zip(wanted, send(index, writes, deadline), strict=True)) if writes else {}
-    refused = {i: reply.reason for i, reply in replies.items() if reply.outcome is bulk.Outcome.REJECTED}
-    return replies | dict.fromkeys(refused, bulk.APPLIED), refused
+    writes = documents.writes
+    replies = send(index, list(writes.values()), deadline) if writes else []
+    others = {i: reply for i, reply in zip(writes, replies, strict=True) if reply != bulk.APPLIED}
+    refused = {i: reply.reason for i, reply in others.items() if reply.outcome is bulk.Outcome.REJECTED}
+    return others | dict.fromkeys(refused, bulk.APPLIED), refused
 
 
 class _ItemsFirst:
@@ -152,7 +156,7 @@ _OFTEN_TIED = in_circumstances(
 ABLATIONS: dict[str, Ablation] = {
     "first of a batch wins": Ablation(
         "1: within a batch only the last change of a key is written",
-        _patched(indexer, "latest", lambda pairs: dict(reversed(list(pairs)))),
+        _patched(prepared, "latest", lambda pairs: dict(reversed(list(pairs)))),
     ),
     "no margin": Ablation(
         "2: a read's version stays below its time", circumstances=in_circumstances(timing=Timing(1, 0))

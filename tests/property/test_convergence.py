@@ -33,7 +33,7 @@ _MOST_ABLATED = 4_000
 
 
 def test_no_schedule_diverges_in_memory() -> None:
-    outcome = run_schedules(range(1_500 * _SCALE), usual)
+    outcome = run_schedules(range(800 * _SCALE), usual)
     assert outcome.diverged == 0, outcome.examples[:3]
     missing = [name for name in (*ACTIONS, *(f"fault: {fault}" for fault in FAULTS)) if not outcome.happened[name]]
     assert not missing, f"these never happened, so nothing is shown about them: {missing}"
@@ -59,7 +59,7 @@ def test_the_rules_that_others_use_diverge(rival: type[NoVersion] | type[SecondA
 
 @pytest.mark.parametrize("name", ["no mark", "refused leaves no tombstone"])
 def test_circumstances_made_for_an_ablation_do_not_diverge_under_the_whole_rule(name: str) -> None:
-    outcome = run_schedules(range(600 * _SCALE), ABLATIONS[name].circumstances)
+    outcome = run_schedules(range(300 * _SCALE), ABLATIONS[name].circumstances)
     assert outcome.diverged == 0, outcome.examples[:3]
 
 
@@ -75,7 +75,7 @@ def test_no_schedule_diverges_on_real_opensearch(cluster: OpenSearchIndex) -> No
     only_mine = {"gc_deletes": GC_DELETES, "refresh_interval": "-1", "number_of_replicas": 0}
     cluster.create(index, {"mappings": MAPPINGS, "settings": {"index": only_mine}})
     try:
-        outcome = run_schedules(range(100 * _SCALE), usual, cluster=cluster, index=index)
+        outcome = run_schedules(range(50 * _SCALE), usual, cluster=cluster, index=index)
     finally:
         cluster.delete(index)
     assert outcome.diverged == 0, outcome.examples[:3]

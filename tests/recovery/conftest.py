@@ -12,7 +12,7 @@ from tests.recovery.figures import Figures
 
 _FIGURES = pytest.StashKey[Figures]()
 # `make recovery` sets 1: everything at full length.
-SCALE = float(os.environ.get("RECOVERY_SCALE", "0.05"))
+SCALE = float(os.environ.get("RECOVERY_SCALE", "0.03"))
 
 
 def scaled(full: int, least: int = 1) -> int:

@@ -39,7 +39,7 @@ def test_one_command_after_the_cluster_is_lost(
         (tmp_path / "scene").mkdir()
         scene = Scene(tmp_path / "scene", "lost", stack.endpoints.dynamodb, url)
         scene.create_table()
-        songs = all_songs()[: scaled(13_925, least=1_000)]
+        songs = all_songs()[: scaled(13_925, least=600)]
         scene.load(songs)
         with commands_in(scene.directory, **scene.variables) as commands:
             worker = commands.start("run", REFERENCE)

@@ -28,7 +28,7 @@ def test_planted_differences(
     stack: LocalStack, opensearch_url: str, tmp_path: Path, figures: Figures, tell: Callable[[str], None]
 ) -> None:
     stage = make_stage(tmp_path, "planted", stack.endpoints.dynamodb, opensearch_url)
-    songs = all_songs()[: scaled(13_925, least=1_000)]
+    songs = all_songs()[: scaled(13_925, least=600)]
     stage.load(songs)
     runtime = connect(stage.sync, stage.settings)
     with commands_in(stage.directory, **stage.variables) as commands:

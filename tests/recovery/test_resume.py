@@ -73,7 +73,7 @@ def test_killed_at_random_and_resumed(
     scans = proxy.happened
     assert isinstance(scans, Scans)
     page_items = len(songs) // PAGES
-    chance, kills = random.Random(4), scaled(10, least=4)
+    chance, kills = random.Random(4), scaled(10, least=3)
     variables = scene.variables | {
         "DYNADEX_DYNAMODB_URL": proxy.url,
         "DYNADEX_PAGE_ITEMS": str(page_items),

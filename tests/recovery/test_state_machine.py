@@ -58,7 +58,7 @@ def test_every_song_in_at_least_ten_slices(
     scene: Scene, deploy: Deploy, figures: Figures, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scene.create_table()
-    songs = all_songs()[: scaled(13_925, least=2_000)]
+    songs = all_songs()[: scaled(13_925, least=1_200)]
     scene.load(songs)
     execution = deploy(scene, NO_TIME | {"DYNADEX_PAGE_ITEMS": str(len(songs) // 13)}).run({})
     with capsys.disabled():

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from dynadex.clock import SystemClock
 from dynadex.progress.checkpoints import Checkpoint, Checkpoints
 from dynadex.progress.lease import Lease
 from dynadex.progress.state_table import StateTable
@@ -140,21 +141,22 @@ def test_between_a_shard_and_its_children_nobody_claims_more_than_the_shard_had_
     follower = worker(table, state)
     started: dict[str, Checkpoint] = {}
     monkeypatch.setattr(follower._shards, "follow", started.__setitem__)
+    now = SystemClock().now_us()
     follower._check_stream()
-    checkpoints.save("shard-0", Checkpoint("1" * 21, finished=True, passed_us=17))
-    checkpoints.save("shard-9", Checkpoint("1" * 21, passed_us=18))
+    checkpoints.save("shard-0", Checkpoint("1" * 21, finished=True, passed_us=now))
+    checkpoints.save("shard-9", Checkpoint("1" * 21, passed_us=now + 1))
     table.split("shard-0")
     table._shards.append(replace(table._shards[0], shard_id="shard-9", closed=False))
-    assert checkpoints.passed_us() == 17
+    assert checkpoints.passed_us() == now
 
     follower._start_ready_shards()
     wait_for(lambda: {"shard-1", "shard-2"} <= started.keys(), "both children followed")
-    assert started["shard-1"] == started["shard-2"] == Checkpoint(None, passed_us=17)
-    assert checkpoints.passed_us() == 17, "the children are not noted yet"
+    assert started["shard-1"] == started["shard-2"] == Checkpoint(None, passed_us=now)
+    assert checkpoints.passed_us() == now, "the children are not noted yet"
 
     for child in ("shard-1", "shard-2"):
-        checkpoints.save(child, Checkpoint(None, passed_us=19))
-    assert checkpoints.passed_us() == 17
+        checkpoints.save(child, Checkpoint(None, passed_us=now + 2))
+    assert checkpoints.passed_us() == now
     follower._start_ready_shards()
-    assert checkpoints.passed_us() == 18
+    assert checkpoints.passed_us() == now + 1
     assert checkpoints.load()["shard-0"] == Checkpoint("1" * 21, finished=True)

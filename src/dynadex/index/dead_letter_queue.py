@@ -20,6 +20,8 @@ _HIDDEN_SECONDS = 300
 _COUNTS: Final = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 # SQS may answer an empty list although there are messages; only so many in a row mean that it is empty.
 _EMPTY_ANSWERS = 2
+# Whoever took a message may only give it back while it is hidden; later it is back by itself.
+_BACK_ALREADY = frozenset(("MessageNotInflight", "ReceiptHandleIsInvalid"))
 
 
 class DeadLetterQueue:
@@ -45,12 +47,14 @@ class DeadLetterQueue:
 
     def parked(self) -> Iterator[list[Parked]]:
         seen: set[str] = set()
-        empty = 0
-        while empty < _EMPTY_ANSWERS:
+        again = empty = 0
+        # What was hidden for too long is given again, and hides what was not given yet.
+        while empty < _EMPTY_ANSWERS and again <= len(seen):
             messages = self._receive()
             fresh = [message for message in messages if message["MessageId"] not in seen]
             seen.update(message["MessageId"] for message in fresh)
-            empty = 0 if fresh else empty + 1
+            again = 0 if fresh else again + len(messages)
+            empty = 0 if messages else empty + 1
             if fresh:
                 yield [Parked(self._letter(message["Body"]), message["ReceiptHandle"]) for message in fresh]
 
@@ -72,6 +76,8 @@ class DeadLetterQueue:
             try:
                 self._sqs.change_message_visibility(QueueUrl=self.url, ReceiptHandle=one.handle, VisibilityTimeout=0)
             except (ClientError, BotoCoreError) as error:
+                if isinstance(error, ClientError) and error.response["Error"]["Code"] in _BACK_ALREADY:
+                    continue
                 raise self._failed("put dead letters back into", str(error)) from error
 
     def backlog(self) -> Backlog:

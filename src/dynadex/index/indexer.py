@@ -161,6 +161,8 @@ class Indexer:
             keys = {identity: chosen[identity].key for identity in unsettled}
             versions = {identity: chosen[identity].time_us for identity in unsettled}
             settled = self._reconciler.reconcile(index, keys, deadline, versions)
+            # What an older image could not be made into is of no matter where the item as it is now could.
+            problems = {i: reason for i, reason in problems.items() if i not in settled}
             problems |= {i: reply.reason for i, reply in settled.items() if _is(reply, Outcome.REJECTED)}
             others |= {i: APPLIED if _is(reply, Outcome.REJECTED) else reply for i, reply in settled.items()}
         tally.applied += len(chosen) - len(others)
@@ -194,13 +196,14 @@ class Indexer:
         return others, problems | refused
 
     def _ties(self, index: str, conflicts: Sequence[str], changes: PreparedChanges) -> set[str]:
-        """Which conflicts the versions cannot settle. A delete that finds no document needs nothing more."""
+        """Which conflicts the versions cannot settle. A delete that finds no document needs nothing more, unless it
+        stands for a document that could not be made: what it met may be itself, from before its key was parked."""
         if not conflicts:
             return set()
         ties = set()
         for identity, stored in zip(conflicts, self._documents.get_many(index, conflicts), strict=True):
             if stored is None:
-                if changes.documents.writes[identity].body is not None:
+                if changes.documents.writes[identity].body is not None or identity in changes.documents.problems:
                     ties.add(identity)
             elif not is_stale(changes.chosen[identity].time_us, stored.version, self._timing):
                 ties.add(identity)

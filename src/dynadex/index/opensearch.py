@@ -19,6 +19,7 @@ Json = Any
 _NOT_FOUND, _TOO_LARGE, _TOO_MANY, _SERVER_ERROR = 404, 413, 429, 500
 # A listing is kept alive while one page of it is worked on.
 _PAGE, _SCROLL_KEPT = 1000, "5m"
+_STATUS_OF = {"index_not_found_exception": 404, "security_exception": 403}
 _HINTS = {
     400: "The request is not the data's fault: check the index settings and the version of the cluster.",
     401: "Check the credentials for the search cluster.",
@@ -73,7 +74,7 @@ class OpenSearchIndex:
         path, first = f"/{quote(index)}/_search", {"size": _PAGE, "sort": ["_doc"], "version": True, "_source": False}
         reply = self._call("list index", index, "POST", path, orjson.dumps(first), params={"scroll": _SCROLL_KEPT})
         try:
-            while hits := reply["hits"]["hits"]:
+            while hits := _whole(reply, index)["hits"]["hits"]:
                 yield [(hit["_id"], hit["_version"]) for hit in hits]
                 more = orjson.dumps({"scroll": _SCROLL_KEPT, "scroll_id": reply["_scroll_id"]})
                 reply = self._call("list index", index, "POST", "/_search/scroll", more)
@@ -174,7 +175,7 @@ class OpenSearchIndex:
 
     def _stored(self, index: str, one: Mapping[str, Any]) -> Stored | None:
         if "error" in one:
-            raise SearchError("read from index", index, reason_of(one["error"]), _HINTS[_NOT_FOUND], status=_NOT_FOUND)
+            raise _of_one_document(index, one["error"])
         if not one.get("found"):
             return None
         return Stored(one["_version"], one["_seq_no"], one["_primary_term"], one["_source"])
@@ -206,6 +207,26 @@ class OpenSearchIndex:
             return self._client.transport.perform_request(method, path, params=arguments, body=body)
         except exceptions.OpenSearchException as error:
             raise translate(error, operation, subject) from error
+
+
+def _of_one_document(index: str, error: Mapping[str, Any]) -> SearchError:
+    """Why one document could not be read: its index is gone, or we may not read it; else its shard is away for now."""
+    status = _STATUS_OF.get(str(error.get("type")))
+    if status is None:
+        return SearchUnavailable(
+            "read from index", index, reason_of(error), "It may pass; otherwise look at the cluster."
+        )
+    return SearchError("read from index", index, reason_of(error), _HINTS[status], status=status)
+
+
+def _whole(reply: Json, index: str) -> Json:
+    """The answer of a search, if every shard had a part in it: one that is away is counted neither as a success nor,
+    always, as a failure."""
+    shards = reply.get("_shards", {})
+    if shards.get("failed") or shards.get("successful", 0) < shards.get("total", 0):
+        reason = f"{shards.get('successful')} of {shards.get('total')} shards answered"
+        raise SearchUnavailable("list index", index, reason, "It may pass; otherwise look at the cluster.")
+    return reply
 
 
 def _write_alias(index: str) -> str:

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from dynadex.change import Item
 from dynadex.clock import Backoff, Clock
-from dynadex.document.body import Built, same
+from dynadex.document.body import Built, decode, same
 from dynadex.document.versioning import Timing, read_version
 from dynadex.index.bulk import APPLIED, External, Outcome, Reply, Unchanged, Write
 from dynadex.index.opensearch import Stored
@@ -57,7 +57,9 @@ class _Task:
     def wanted(self, built: Built) -> Built:
         """What the item becomes; nothing at all where the cluster refused this very document before."""
         body, reason = self.refused
-        self.built = Built(problem=reason) if body is not None and built.body == body else built
+        # By what it says: DynamoDB may give an item's attributes in another order each time.
+        again = body is not None and built.body is not None and same(built.body, decode(body))
+        self.built = Built(problem=reason) if again else built
         return self.built
 
     def write(self, stored: Stored | None, version: int) -> Write | None:
@@ -133,8 +135,6 @@ class Reconciler:
         for task, document, item in zip(tasks, stored, items, strict=True):
             task.wanted(self._build(item))
             write = task.write(document, version)
-            # Twice absent with a refusal between: what refused the mark is a newer tombstone, which is a mark too.
-            task.marked_absent = document is None and task.built.body is None
             if write is None:
                 settled[task.id] = _final(task.built)
             else:
@@ -143,7 +143,9 @@ class Reconciler:
         for (task, write), reply in zip(writing, replies, strict=True):
             if reply == APPLIED:
                 settled[task.id] = _final(task.built)
-            elif reply.outcome is Outcome.REJECTED:
+            # If it is absent still: what refused the mark is a newer tombstone, which is a mark too.
+            task.marked_absent = reply.outcome is not Outcome.RETRY and write.body is None
+            if reply.outcome is Outcome.REJECTED:
                 task.refused = (write.body, reply.reason)
         return settled
 

@@ -88,7 +88,8 @@ def sweep_all(runtime: Runtime, plan: Plan, on_swept: Callable[[str, Swept], Non
     Raises SearchError.
     """
     total = Swept()
-    version = read_version(plan.started_at_us, runtime.timing)
+    # Whoever said when it started, and whoever read the first item, may each have a clock of their own.
+    version = read_version(plan.started_at_us - 2 * runtime.timing.clock_skew_us, runtime.timing)
     for index in plan.indexes:
         swept = sweep(runtime.index, runtime.writer, index, version, runtime.clock)
         total.add(swept)

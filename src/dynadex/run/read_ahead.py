@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 
 from dynadex.change import Item
 from dynadex.clock import Clock
+from dynadex.document.versioning import MICROSECONDS
 from dynadex.index.prepared import PreparedItems
 from dynadex.source.table_scan import Page, Pages
 
@@ -89,6 +90,9 @@ class ReadAhead:
         self.drop()
 
     def _read(self, start_key: Mapping[str, Any] | None) -> ReadPage:
-        at = self._clock.monotonic()
+        asked_at = self._clock.monotonic()
         page = self._pages.page(start_key, self._limit)
+        # Within a read capacity, most of the time goes by before a page is requested.
+        age = max(0.0, (self._clock.now_us() - page.requested_at_us) / MICROSECONDS)
+        at = max(asked_at, self._clock.monotonic() - age)
         return ReadPage(page, self._prepare(page.items, page.requested_at_us), at)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from dynadex.clock import Clock
 from dynadex.progress.checkpoints import Checkpoint, Checkpoints
+from dynadex.progress.state_table import StateError
 from dynadex.run.event_source_mapping import EventSourceMapping
 from dynadex.run.patience import Patience
 from dynadex.run.read_ahead import in_background
@@ -79,8 +81,12 @@ class ShardFollower:
             self._save(shard_id, checkpoint)
         try:
             self._deliver_all(reader, progress)
-        finally:
-            progress.save()
+        except BaseException:
+            # Tried once: what ended this is told now, whether the state table answers or not.
+            with suppress(StateError):
+                progress.save(partial(self._checkpoints.save, shard_id))
+            raise
+        progress.save()
 
     def _deliver_all(self, reader: ShardReader, progress: ShardProgress) -> None:
         ahead: Future[_Read] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from dynadex.clock import Clock
 from dynadex.document.versioning import MICROSECONDS
@@ -21,6 +22,8 @@ IDLE_SAVE_SECONDS = 5.0
 # While more is there to be read: a checkpoint for every batch would take a part of the time of each. After a crash so
 # much more is read again, and changes nothing.
 BACKLOG_SAVE_SECONDS = 1.0
+# What a stream keeps: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
+KEPT_US = 24 * 3600 * MICROSECONDS
 # A shard that nothing follows by then was the last one, or was merged into another.
 _CHILDLESS_US = 60 * MICROSECONDS
 
@@ -75,10 +78,10 @@ class ShardProgress:
         if self._age() >= IDLE_SAVE_SECONDS:
             self._keep()
 
-    def save(self) -> None:
-        """Save what is acknowledged, if it is not saved."""
+    def save(self, save: Callable[[Checkpoint], None] | None = None) -> None:
+        """Save what is acknowledged, if it is not saved; by ``save``, where it is to be saved in another way."""
         if self._unsaved:
-            self._keep()
+            self._keep(save=save)
 
     def finish(self) -> None:
         """The shard is read to its end."""
@@ -88,8 +91,8 @@ class ShardProgress:
         if until_us is not None:
             self._passed_us = max(until_us, self._passed_us or 0)
 
-    def _keep(self, finished: bool = False) -> None:
-        self._save(Checkpoint(self._acknowledged.position, finished, self._passed_us))
+    def _keep(self, finished: bool = False, save: Callable[[Checkpoint], None] | None = None) -> None:
+        (save or self._save)(Checkpoint(self._acknowledged.position, finished, self._passed_us))
         self._saved_at, self._unsaved = self._clock.monotonic(), False
 
     def _age(self) -> float:
@@ -99,6 +102,20 @@ class ShardProgress:
 def first_checkpoint(parent: Checkpoint | None) -> Checkpoint:
     """Where a shard begins that was never read: every record of it is later than those its parent had passed."""
     return Checkpoint(None, passed_us=parent.passed_us if parent else None)
+
+
+def may_lack_its_beginning(checkpoint: Checkpoint, noted: Checkpoint | None, now_us: int) -> bool:
+    """Whether a shard that is read from its beginning may have lost it by now. Pure.
+
+    A stream does not tell: it begins with what is left. ``noted`` is what the shard itself or, where it was never
+    noted, its parent said last: what came since then is read by nobody yet.
+    """
+    if checkpoint.position is not None or noted is None:
+        return False
+    since_us = noted.passed_us
+    if since_us is None and noted.saved_at:
+        since_us = time_us(datetime.fromisoformat(noted.saved_at))
+    return since_us is not None and now_us - since_us > KEPT_US
 
 
 def succeeded(shards: Sequence[Shard], noted: Mapping[str, Checkpoint], now_us: int) -> list[str]:

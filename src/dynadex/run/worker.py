@@ -17,7 +17,7 @@ from dynadex.run.event_source_mapping import EventSourceMapping
 from dynadex.run.patience import Patience
 from dynadex.run.records import Batch
 from dynadex.run.shard_follower import Pace, ShardFollower
-from dynadex.run.shard_progress import first_checkpoint, succeeded
+from dynadex.run.shard_progress import first_checkpoint, may_lack_its_beginning, succeeded
 from dynadex.source.shard_reader import StreamTrimmedError, list_shards
 from dynadex.source.shards import plan
 
@@ -201,6 +201,8 @@ class Worker:
             self._wake.wait(_DISCOVER_SECONDS)
 
     def _start_ready_shards(self) -> None:
+        # Before its checkpoint is read: one that comes to its end meanwhile would be read a second time.
+        followed = {thread.name for thread in self._alive()}
         checkpoints = self._checkpoints.load()
         finished = [shard_id for shard_id, checkpoint in checkpoints.items() if checkpoint.finished]
         shards = list_shards(self._streams, self._stream_arn)
@@ -215,8 +217,13 @@ class Worker:
         parents = {shard.shard_id: checkpoints.get(shard.parent or "") for shard in shards}
         for shard_id in found.ready:
             name = f"shard {shard_id}"
-            if name not in self._threads or not self._threads[name].is_alive():
-                checkpoint = checkpoints.get(shard_id) or first_checkpoint(parents[shard_id])
+            if name not in followed:
+                noted, parent = checkpoints.get(shard_id), parents[shard_id]
+                checkpoint = noted or first_checkpoint(parent)
+                if may_lack_its_beginning(checkpoint, noted or parent, self._clock.now_us()):
+                    reason = f"the beginning of shard {shard_id} may have been trimmed before it was read"
+                    self._checkpoints.mark_stale(reason)
+                    raise self._stale(reason)
                 self._start(name, partial(self._shards.follow, shard_id, checkpoint))
 
     def _stale(self, reason: str) -> DynadexError:

@@ -170,7 +170,9 @@ def _index_reasons(name: str, index: Index, answer_seconds: float) -> Callable[[
         except SearchError as error:
             _log.warning("%s", error)
             return ("the index is missing" if error.not_found else "the index cannot be reached",)
-        if reply.get("_shards", {}).get("failed"):
+        shards = reply.get("_shards", {})
+        # A shard that has no node is no failure: it is only missing among the successes.
+        if shards.get("failed") or shards.get("successful", 0) < shards.get("total", 0):
             return ("a part of the index cannot be searched",)
         return ("the index awaits the refill that brings the items older than it",) if unfilled else ()
 

@@ -1,0 +1,62 @@
+"""A redrive that takes longer than a queue hides messages for."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any, cast
+
+from botocore.exceptions import ClientError
+
+from dynadex.index.dead_letter_queue import DeadLetterQueue
+from dynadex.index.dead_letters import DeadLetter
+from dynadex.run.redrive import redrive
+from tests.unit.verify_stage import Stage
+
+
+class Queue:
+    def __init__(self, stage: Stage) -> None:
+        self.clock = stage.clock
+        self.messages: dict[str, list[Any]] = {}
+        self.handles = 0
+
+    def send_message_batch(self, **request: Any) -> Any:
+        for one in request["Entries"]:
+            self.messages[f"m{len(self.messages)}"] = [one["MessageBody"], 0.0, ""]
+        return {}
+
+    def receive_message(self, **request: Any) -> Any:
+        now = self.clock.monotonic()
+        taken: list[Any] = []
+        for name, one in self.messages.items():
+            if one[1] <= now and len(taken) < 10:
+                self.handles += 1
+                one[1], one[2] = now + request["VisibilityTimeout"], f"h{self.handles}"
+                taken.append({"MessageId": name, "Body": one[0], "ReceiptHandle": one[2]})
+        return {"Messages": taken}
+
+    def delete_message_batch(self, **request: Any) -> Any:
+        gone = {one["ReceiptHandle"] for one in request["Entries"]}
+        self.messages = {name: one for name, one in self.messages.items() if one[2] not in gone}
+        return {}
+
+    def change_message_visibility(self, **request: Any) -> Any:
+        one = next((one for one in self.messages.values() if one[2] == request["ReceiptHandle"]), None)
+        if one is None or one[1] <= self.clock.monotonic():
+            raise ClientError(
+                {"Error": {"Code": "MessageNotInflight", "Message": "not in flight"}}, "ChangeMessageVisibility"
+            )
+        one[1] = 0.0
+
+
+def test_a_redrive_that_takes_more_than_five_minutes_ends_well() -> None:
+    stage = Stage()
+    queue = DeadLetterQueue(cast(Any, Queue(stage)), "https://sqs/queue")
+    for number in range(100):
+        key = {"id": {"S": f"song-{number}"}}
+        stage.table.put({**key, **({"bars": {"S": "many"}} if number < 20 else {})})
+        queue.park([DeadLetter("", f"song-{number}", key, "refused", None, "2026-11-24T00:00:00.000+00:00")])
+    runtime = replace(stage.runtime(), dead_letters=queue)
+    # A batch takes 40 s, of a busy cluster.
+    done = redrive(runtime, threading.Event(), lambda _: stage.clock.advance(40.0))
+    assert (done.settled, len(done.failing)) == (80, 20)

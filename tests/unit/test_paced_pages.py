@@ -1,0 +1,39 @@
+"""A refill within a read capacity reads each page once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dynadex.index.prepared import Documents, PreparedItems
+from dynadex.run.read_ahead import ReadAhead
+from dynadex.source.capacity import ReadCapacity
+from dynadex.source.table_scan import Page
+from dynadex.testing import ManualClock
+
+
+class Table:
+    """Every page consumes what a second allows thirty times: items of 400 KB cost a hundred units each."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.read: list[int] = []
+
+    def page(self, start_key: Any, limit: int | None = None) -> Page:  # noqa: ARG002
+        number = int(start_key["n"]["N"]) if start_key else 0
+        self.read.append(number)
+        return Page(({"id": {"S": str(number)}},), self.clock.now_us(), {"n": {"N": str(number + 1)}}, 300.0)
+
+    def close(self) -> None: ...
+
+
+def test_a_page_that_waited_for_its_turn_to_be_read_is_fresh() -> None:
+    clock = ManualClock()
+    table = Table(clock)
+    pages = ReadCapacity(10, clock).of(table)
+    with ReadAhead(pages, 2000, clock, lambda *_: PreparedItems({}, Documents(), 0)) as ahead:
+        key = None
+        for _ in range(5):
+            found = ahead.take(key)
+            key = found.page.last_evaluated_key
+            ahead.start(key)
+    assert sorted(set(table.read)) == table.read, table.read

@@ -1,0 +1,60 @@
+"""What a cluster answers while one of an index's shards is away is taken for no more than it is."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from dynadex.errors import SearchError, SearchUnavailable
+from dynadex.index.opensearch import OpenSearchIndex
+from dynadex.search.health import _index_reasons
+
+
+def cluster(*replies: Any) -> OpenSearchIndex:
+    left = list(replies)
+
+    def perform_request(*_: Any, **__: Any) -> Any:
+        return left.pop(0)
+
+    return OpenSearchIndex(cast(Any, SimpleNamespace(transport=SimpleNamespace(perform_request=perform_request))))
+
+
+def test_mget_of_a_shard_that_is_away_can_be_asked_again() -> None:
+    error = {"type": "no_shard_available_action_exception", "reason": "No shard available for [org.opensearch...]"}
+    away = {"docs": [{"_index": "songs-1", "_id": "a", "error": {**error, "root_cause": [error]}}]}
+    with pytest.raises(SearchError) as raised:
+        cluster(away).get_many("songs-1", ["a"])
+    assert isinstance(raised.value, SearchUnavailable), raised.value
+    assert not raised.value.not_found
+
+
+@pytest.mark.parametrize(
+    "shards",
+    [
+        {"total": 2, "successful": 1, "skipped": 0, "failed": 1},
+        {"total": 2, "successful": 1, "skipped": 0, "failed": 0},
+    ],
+)
+def test_a_listing_without_one_of_the_shards_is_no_listing(shards: Any) -> None:
+    hit = {"_id": "a", "_version": 1}
+    first = {"_scroll_id": "s", "_shards": shards, "hits": {"hits": [hit]}}
+    last = {"_scroll_id": "s", "_shards": shards, "hits": {"hits": []}}
+    with pytest.raises(SearchUnavailable):
+        list(cluster(first, last, {}).versions("songs-1"))
+
+
+SHARDS = {"total": 2, "successful": 1, "skipped": 0, "failed": 0}
+
+
+class Red:
+    def search(self, *_: Any, **__: Any) -> Any:
+        return {"_shards": SHARDS, "hits": {"hits": []}}
+
+    def indexes_behind(self, _: str) -> list[str]:
+        return []
+
+
+def test_an_index_of_which_a_shard_has_no_node_is_not_ready() -> None:
+    assert _index_reasons("songs", Red(), 2.0)() == ("a part of the index cannot be searched",)

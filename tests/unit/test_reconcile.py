@@ -1,0 +1,69 @@
+"""Reconciliation leaves a mark, and tells what it came to, whatever the cluster could not take at first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any
+
+from dynadex.document.body import Built, encode
+from dynadex.document.versioning import Timing, read_version
+from dynadex.index.bulk import APPLIED, External, Outcome, Write
+from dynadex.index.reconcile import Reconciler
+from dynadex.index.writer import Writer
+from tests.unit.verify_stage import INDEX, FlakyIndex, Stage
+
+KEY = {"id": {"S": "song-1"}}
+BUSY = {"status": 429, "error": {"type": "rejected_execution_exception", "reason": "queue is full"}}
+
+
+class Busy(FlakyIndex):
+    """Refuses the first bulk for want of time."""
+
+    busy = 1
+
+    def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
+        if self.busy:
+            self.busy -= 1
+            return [{"delete": BUSY}]
+        return super().bulk(index, body, timeout_seconds)
+
+
+def test_absence_is_written_although_the_first_try_met_a_busy_cluster() -> None:
+    stage = Stage()
+    index = Busy(stage.clock)
+    index.create(INDEX, {"aliases": {"songs": {}, "songs-sync": {}}})
+    writer, timing = Writer(index, stage.clock), Timing()
+    # Somebody reads the item, and freezes before writing it.
+    stage.table.put(KEY)
+    frozen = Write("song-1", encode({"id": "song-1"}), External(read_version(stage.clock.now_us(), timing)))
+    stage.clock.advance(5.0)
+    stage.table.remove(KEY)
+    change = stage.clock.now_us()
+    # Its change comes without an image that can be told (no time, an unknown event): it is settled by reading.
+    reconciler = Reconciler(index, writer, lambda keys: [None for _ in keys], lambda _: Built(), timing, stage.clock)
+    assert reconciler.reconcile(INDEX, {"song-1": KEY}, float("inf"), {"song-1": change}) == {"song-1": APPLIED}
+    # The frozen one wakes up.
+    [reply] = writer.write(INDEX, [frozen], float("inf"))
+    assert reply.outcome is Outcome.CONFLICT
+    assert index.documents(INDEX) == {}
+
+
+KEY = {"id": {"S": "song-1"}}
+ORDERS = [{**KEY, "bars": {"S": "many"}}, {"bars": {"S": "many"}, **KEY}]
+
+
+def test_a_refused_item_is_told_refused_in_whatever_order_its_attributes_come() -> None:
+    stage = Stage()
+    orders = cycle(ORDERS)
+    runtime = stage.runtime()
+    reconciler = Reconciler(
+        stage.index,
+        stage.writer,
+        lambda keys: [next(orders) for _ in keys],
+        stage.sync.build,
+        runtime.timing,
+        stage.clock,
+    )
+    replies = reconciler.reconcile(INDEX, {"song-1": KEY}, stage.clock.monotonic() + 60)
+    assert replies["song-1"].outcome is Outcome.REJECTED, replies

@@ -1,0 +1,92 @@
+"""An item of which no document can be made is parked whenever that is so, and only then."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from dynadex.change import Change
+from dynadex.index.dead_letters import ParkingError
+from tests.unit.verify_stage import Stage
+
+SONG: dict[str, Any] = {"id": {"S": "song-1"}, "impossible": {"BOOL": True}}
+KEY: dict[str, Any] = {"id": SONG["id"]}
+
+
+def test_parking_fails_once_then_the_record_comes_again() -> None:
+    stage = Stage()
+    stage.table.put(SONG)
+    runtime = stage.runtime()
+    indexer = runtime.indexer
+    down = [True]
+
+    def park(letters: Any) -> None:
+        if down[0]:
+            raise ParkingError("park", "queue", "away", "")
+        stage.letters.extend(letters)
+
+    indexer._dead_letters = cast(Any, SimpleNamespace(park=park))
+    change = Change(KEY, SONG, stage.clock.now_us(), "7")
+    first = indexer.apply(indexer.prepare([change]), float("inf"))
+    assert first.failed
+    down[0] = False
+    second = indexer.apply(indexer.prepare([change]), float("inf"))
+    assert not second.failed
+    assert [one.id for one in stage.letters] == ["song-1"], second
+
+
+def test_deleted_and_put_again_in_one_second() -> None:
+    stage = Stage()
+    stage.table.put(SONG)
+    indexer = stage.runtime().indexer
+    now = stage.clock.now_us()
+    indexer.apply(indexer.prepare([Change(KEY, None, now, "7")]), float("inf"))
+    tally = indexer.apply(indexer.prepare([Change(KEY, SONG, now, "8")]), float("inf"))
+    assert [one.id for one in stage.letters] == ["song-1"], tally
+
+
+def test_scan_page_again_after_parking_failed() -> None:
+    stage = Stage()
+    stage.table.put(SONG)
+    indexer = stage.runtime().indexer
+
+    # crash between the write and the parking: the process is killed in park
+    def die(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    indexer._dead_letters = cast(Any, SimpleNamespace(park=die))
+    change = Change(KEY, SONG, stage.clock.now_us(), "7")
+    with pytest.raises(KeyboardInterrupt):
+        indexer.apply(indexer.prepare([change]), float("inf"))
+    fresh = stage.runtime().indexer
+    tally = fresh.apply(fresh.prepare([change]), float("inf"))
+    assert not tally.failed
+    assert [one.id for one in stage.letters] == ["song-1"], tally
+
+
+BAD = {**KEY, "impossible": {"BOOL": True}}
+REFUSED = {**KEY, "bars": {"S": "many"}}
+GOOD = {**KEY, "title": {"S": "mended"}}
+
+
+def _replayed(stage: Stage, old: dict[str, Any]) -> list[str]:
+    stage.table.put(GOOD)
+    indexer, now = stage.runtime().indexer, stage.clock.now_us()
+    first, second = Change(KEY, old, now, "7"), Change(KEY, GOOD, now + 1_000_000, "8")
+    indexer.apply(indexer.prepare([second]), float("inf"))
+    stage.letters.clear()
+    # the older change comes again, in a batch of its own (a crash, a zombie, a checkpoint of a second ago)
+    tally = indexer.apply(indexer.prepare([first]), float("inf"))
+    assert stage.documents()["song-1"]["title"] == "mended"
+    assert tally.reconciled == 1
+    return [one.reason for one in stage.letters]
+
+
+def test_old_image_of_which_no_document_could_be_made() -> None:
+    assert _replayed(Stage(), BAD) == []
+
+
+def test_old_image_that_the_index_refused() -> None:
+    assert _replayed(Stage(), REFUSED) == []

@@ -1,0 +1,139 @@
+"""A worker that is stopped, or starts again, at a bad moment."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+import dynadex.run.worker as module
+from dynadex.errors import SearchError
+from dynadex.progress.checkpoints import Checkpoint
+from dynadex.run.event_source_mapping import EventSourceMapping
+from dynadex.run.patience import Patience
+from dynadex.run.shard_follower import Pace, ShardFollower
+from dynadex.run.worker import StoppableClock
+from dynadex.source.shard_reader import list_shards
+from dynadex.testing import InMemoryTable
+from tests.process.processes import wait_for
+from tests.unit.test_shard_follower import Following
+from tests.unit.test_worker_start import InMemoryState, checkpoints_in, worker
+
+
+def test_a_fatal_error_is_not_lost_in_the_wait_for_the_state_table() -> None:
+    following = Following(Pace(batch_size=4))
+    following.write(12)
+    stop = threading.Event()
+    clock = StoppableClock(stop)
+    calls = 0
+
+    def handle(_: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            following.checkpoints.failures = 1_000_000
+            raise SearchError("write to index", "songs", "no permissions", status=403)
+        return ()
+
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        stop.set()  # the operator sees a worker that only says "waiting", and presses Ctrl-C
+
+    follower = ShardFollower(
+        cast(Any, following.stream),
+        following.stream.stream_arn,
+        following.checkpoints,
+        EventSourceMapping(handle, clock),
+        stop,
+        clock,
+        Pace(batch_size=4),
+        Patience(say, clock),
+        lambda _: None,
+    )
+    following.checkpoints.clock = following.clock
+    with pytest.raises(SearchError):
+        follower.follow("shard-0", Checkpoint(None))
+
+
+def aged(state: InMemoryState, what: str) -> None:
+    """It was written 25 hours ago."""
+    state.items[what]["saved_at"] = {"S": (datetime.now(UTC) - timedelta(hours=25)).isoformat()}
+
+
+def started_again(table: InMemoryTable, state: InMemoryState) -> str | None:
+    follower, done = worker(table, state), threading.Event()
+    checkpoints = checkpoints_in(state)
+
+    def run() -> None:
+        try:
+            follower.run()
+        finally:
+            done.set()
+
+    thread = threading.Thread(target=run, daemon=True)
+    errors: list[BaseException] = []
+    threading.excepthook = lambda args: errors.append(args.exc_value) if args.exc_value else None
+    thread.start()
+    last = table.records()[-1]["dynamodb"]["SequenceNumber"]
+    wait_for(lambda: done.is_set() or any(one.position == last for one in checkpoints.load().values()), "the end")
+    follower._stop.set()
+    thread.join(10)
+    return checkpoints.stale()
+
+
+def test_a_shard_that_was_followed_while_it_was_empty() -> None:
+    table, state = InMemoryTable(), InMemoryState()
+    worker(table, state)._check_stream()
+    checkpoints_in(state).save("shard-0", Checkpoint(None))
+    aged(state, "checkpoint/shard-0")
+    # The worker is down. Ten changes; a day later the first five are forgotten.
+    for number in range(10):
+        table.put({"id": {"S": str(number)}})
+    table.trim("shard-0", 5)
+    assert started_again(table, state) is not None, "five changes are lost, and nobody says so"
+
+
+def test_a_shard_that_follows_one_that_was_read_to_its_end() -> None:
+    table, state = InMemoryTable(), InMemoryState()
+    worker(table, state)._check_stream()
+    table.split("shard-0", 1)
+    checkpoints_in(state).save("shard-0", Checkpoint("1" * 21, finished=True))
+    aged(state, "checkpoint/shard-0")
+    for number in range(10):
+        table.put({"id": {"S": str(number)}})
+    table.trim("shard-1", 5)
+    assert started_again(table, state) is not None, "five changes are lost, and nobody says so"
+
+
+def test_a_shard_that_ends_while_shards_are_listed_is_not_followed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, state = InMemoryTable(), InMemoryState()
+    checkpoints, follower = checkpoints_in(state), worker(table, state)
+    go, followed = threading.Event(), []
+
+    def follow(shard_id: str, checkpoint: Checkpoint) -> None:
+        followed.append((shard_id, checkpoint))
+        if len(followed) == 1:
+            checkpoints.save(shard_id, checkpoint)
+            go.wait(10)
+            checkpoints.save(shard_id, Checkpoint("9" * 21, finished=True))
+
+    monkeypatch.setattr(follower._shards, "follow", follow)
+    follower._check_stream()
+    follower._start_ready_shards()
+    wait_for(lambda: bool(followed), "the shard is followed")
+    thread = follower._threads["shard shard-0"]
+    listed = list_shards
+
+    def list_slowly(*arguments: Any) -> Any:
+        go.set()  # the shard is read to its end while DescribeStream is under way
+        thread.join(10)
+        return listed(*arguments)
+
+    monkeypatch.setattr(module, "list_shards", list_slowly)
+    follower._start_ready_shards()
+    follower._threads["shard shard-0"].join(10)
+    assert [shard for shard, _ in followed] == ["shard-0"], followed

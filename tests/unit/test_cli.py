@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from dynadex.cli import app
 from dynadex.cli.options import _syncs_here
@@ -58,6 +59,13 @@ def test_the_same_flag_means_the_same_everywhere() -> None:
         helps = {one.help for name, command in COMMANDS.items() for f, one in flags(command).items()
                  if f == flag and not name.startswith(STARTING) and (flag, name) != ("--sample", "verify")}  # fmt: skip
         assert len(helps) == 1, flag
+
+
+@pytest.mark.parametrize("limit", [("--max-age", "-5"), ("--max-age", "0"), ("--max-attempts", "-1")])
+def test_a_limit_that_would_park_every_change_untried_is_refused(limit: tuple[str, str]) -> None:
+    answer = CliRunner().invoke(app, ["run", "nobody:nothing", *limit])
+    assert answer.exit_code == 2
+    assert limit[0] in answer.output
 
 
 def test_what_prints_data_prints_json_too() -> None:

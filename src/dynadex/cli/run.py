@@ -41,10 +41,12 @@ def run(
     batch_size: Annotated[int | None, typer.Option(help="Most stream records per batch.")] = None,
     batch_window: Annotated[float | None, typer.Option(help="Seconds a batch may wait to fill up.")] = None,
     max_attempts: Annotated[
-        int | None, typer.Option(help="Retries of a failing batch before its records are parked. Default: no limit.")
+        int | None,
+        typer.Option(min=0, help="Retries of a failing batch before its records are parked. Default: no limit."),
     ] = None,
     max_age: Annotated[
-        float | None, typer.Option(help="Seconds after which a record is parked instead of tried. Default: no limit.")
+        float | None,
+        typer.Option(min=1, help="Seconds after which a record is parked instead of tried. Default: no limit."),
     ] = None,
     http: Annotated[
         str | None,

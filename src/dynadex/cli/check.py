@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dynadex import clients
-from dynadex.cli.options import AsJson, DynamoDbUrl, OpenSearchUrl, Sample, SyncReference, stop_on_signals
+from dynadex.cli.options import AsJson, DynamoDbUrl, OpenSearchUrl, Sample, SyncReference, say, stop_on_signals
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
 
 if TYPE_CHECKING:
     from dynadex.start.check import Checked, Finding
 
-MISFIT = 1
+MISFIT = STOPPED = 1
 
 
 def check(
@@ -48,6 +48,9 @@ def check(
     settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
     with stop_on_signals() as stop:
         found = run_check(declared, take(clients.dynamodb(settings), declared.table, sample, stop.is_set))
+        if stop.is_set():
+            say("stopped before its end: of a part of the sample nothing is told")
+            raise typer.Exit(STOPPED)
     if on_cluster:
         tried_on_cluster(found, rehearse(declared, settings, found.bodies))
     print(json.dumps(found.as_json()) if as_json else "\n".join(_lines(found, sync)))

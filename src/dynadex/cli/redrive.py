@@ -11,7 +11,7 @@ from dynadex.cli.options import DynamoDbUrl, JsonLines, OpenSearchUrl, SyncRefer
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
 
-STILL_FAILING = 1
+STILL_FAILING = STOPPED = 1
 
 
 def redrive(
@@ -42,10 +42,14 @@ def redrive(
 
     with stop_on_signals() as stop:
         result = run_redrive(connect(load_sync(sync), settings), stop, progress, dry_run=dry_run)
+        stopped = stop.is_set()
     for letter, reason in result.failing:
         identity = letter.id or letter.sequence_number
         row = {"id": letter.id or None, "key": letter.key, "reason": reason, "parked_at": letter.parked_at}
         print(json.dumps(row) if as_json else f"{identity}\t{reason}")
+    if stopped:
+        say("stopped before its end: what was not looked at stays parked")
+        raise typer.Exit(STOPPED)
     if not result.failing and not result.settled:
         say(f"nothing is parked in {settings.dead_letters}")
     if result.failing and not dry_run:

@@ -1,0 +1,52 @@
+"""A command that was stopped before its end gives no verdict."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import dynadex.run.redrive
+import dynadex.run.wiring
+import dynadex.start.sample
+from dynadex.cli import app
+from dynadex.run.redrive import Redriven
+from dynadex.start.sample import Sample
+from tests.process.processes import wait_for
+from tests.unit.verify_stage import Stage
+
+SYNC = "dynadex.demo.lessons:sync"
+
+
+def interrupted(stop: Any) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    wait_for(stop, "the signal")
+
+
+def test_redrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    def redrive(_: Any, stop: threading.Event, *__: Any, **___: Any) -> Redriven:
+        interrupted(stop.is_set)
+        return Redriven()
+
+    monkeypatch.setattr(dynadex.run.redrive, "redrive", redrive)
+    monkeypatch.setattr(dynadex.run.wiring, "connect", lambda *_: None)
+    answer = CliRunner().invoke(app, ["redrive", SYNC])
+    assert answer.exit_code == 1
+    assert "stopped before its end" in answer.output
+    assert "nothing is parked" not in answer.output
+
+
+def test_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    def take(_: Any, __: str, ___: int, stopped: Any) -> Sample:
+        interrupted(stopped)
+        return Sample(Stage().runtime().description, (), whole=False)
+
+    monkeypatch.setattr(dynadex.start.sample, "take", take)
+    answer = CliRunner().invoke(app, ["check", SYNC, "--dynamodb", "http://127.0.0.1:1"])
+    assert answer.exit_code == 1
+    assert "stopped before its end" in answer.output
+    assert "Nothing has to be mended" not in answer.output

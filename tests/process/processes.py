@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -35,7 +35,9 @@ def wait_for(
 def environment(**variables: str) -> dict[str, str]:
     """The environment of a test's process: this one's without a word on DynamoDB, OpenSearch or dynadex."""
     foreign = ("AWS_", "DYNADEX_", "OPENSEARCH_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | variables
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    # A process that hangs can be asked where.
+    return inherited | {"PYTHONFAULTHANDLER": "1"} | variables
 
 
 class Running:
@@ -89,10 +91,19 @@ class Running:
         try:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"still running after {seconds:g} s\n{self}") from None
+            raise AssertionError(f"still running after {seconds:g} s\n{self._with_stacks()}") from None
         for listener in self._listeners:
             listener.join(seconds)
         return code
+
+    def _with_stacks(self) -> str:
+        """Itself, ended, with where each of its threads was."""
+        self._process.send_signal(signal.SIGABRT)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(DEADLINE_SECONDS)
+        for listener in self._listeners:
+            listener.join(1)
+        return str(self)
 
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = DEADLINE_SECONDS) -> int:
         """Its exit code, once a signal has ended it."""

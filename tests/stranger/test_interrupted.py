@@ -19,5 +19,5 @@ def test_nothing_is_half_written(tmp_path: Path) -> None:
             assert connection.recv(1)
             running.send(signal.SIGINT)
             running.wait_for_line("stopping .*once more")
-            assert running.stop(signal.SIGINT) == -signal.SIGINT
+            assert running.stop(signal.SIGINT) == 128 + signal.SIGINT
     assert list(tmp_path.iterdir()) == []

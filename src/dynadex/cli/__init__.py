@@ -13,7 +13,8 @@ from dynadex.cli import check, config, demo, deploy, indexes, init, local, rebui
 from dynadex.errors import DynadexError
 
 _EPILOG = """Exit codes: 0 when all is well; 1 when something failed, was stopped before its end, or is not as it should
-be (verify, check, status, redrive); 2 for a wrong command line; 3 from `local status` when nothing runs.
+be (verify, check, status, redrive); 2 for a wrong command line; 3 from `local status` when nothing runs; 130 or 143
+after a second Ctrl-C or SIGTERM, which ends it at once.
 
 What a command found goes to standard output, what it says about its work to standard error. Colours and progress bars
 are for terminals alone, and NO_COLOR switches colours off. `dynadex config` shows the settings and where they are from.

@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from dynadex.cli.options import say, stop_on_signals
+from dynadex.cli.options import say
+from dynadex.cli.stopping import stop_on_signals
 from dynadex.errors import DynadexError
 
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from queue import SimpleQueue
-from types import FrameType
 from typing import Annotated
 
 import typer
-
-STANDARD_ERROR = 2
 
 _SYNC = re.compile(r"^(\w+) *(?::.*)?= *(?:dynadex\.)?Sync\(", re.MULTILINE)
 
@@ -59,40 +51,3 @@ def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Rows as lines, their columns below one another."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-@contextmanager
-def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set; a second one ends the process the hard way."""
-    stop = threading.Event()
-    # Not stop.set() in the handler: it may come in the middle of a wait, whose lock cannot be entered twice. A
-    # SimpleQueue may be put into anywhere.
-    asked: SimpleQueue[bool] = SimpleQueue()
-    heard = False
-
-    def pass_on() -> None:
-        if asked.get():
-            stop.set()
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        nonlocal heard
-        if heard:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        # Before it is told: whoever reads the line may send the second one at once.
-        heard = True
-        asked.put(True)
-        # Not say(): a print cannot be entered twice either.
-        line = f"dynadex: stopping ({signal.Signals(number).name}); once more to stop at once\n"
-        os.write(STANDARD_ERROR, line.encode())
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    listener = threading.Thread(target=pass_on, name="signals", daemon=True)
-    listener.start()
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        asked.put(False)
-        listener.join()

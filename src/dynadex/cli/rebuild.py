@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, say, stop_on_signals
+from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, say
 from dynadex.cli.progress import progress_bar
 from dynadex.cli.refill import STOPPED, FromExport, ReadCapacity, Resume, Segments, report_to
+from dynadex.cli.stopping import stop_on_signals
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
 

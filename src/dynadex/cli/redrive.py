@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dynadex.cli.options import DynamoDbUrl, JsonLines, OpenSearchUrl, SyncReference, say, stop_on_signals
+from dynadex.cli.options import DynamoDbUrl, JsonLines, OpenSearchUrl, SyncReference, say
+from dynadex.cli.stopping import stop_on_signals
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
 

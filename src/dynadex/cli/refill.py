@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, stop_on_signals
+from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference
 from dynadex.cli.progress import Bar, progress_bar
+from dynadex.cli.stopping import stop_on_signals
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, say, stop_on_signals
+from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, say
+from dynadex.cli.stopping import stop_on_signals
 from dynadex.clock import SystemClock, iso
 from dynadex.errors import DynadexError
 from dynadex.settings import Settings

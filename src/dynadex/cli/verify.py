@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, aligned, stop_on_signals
+from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, aligned
 from dynadex.cli.progress import progress_bar
+from dynadex.cli.stopping import stop_on_signals
 from dynadex.cli.verify_regions import verify_regions
 from dynadex.errors import DynadexError
 from dynadex.settings import Settings

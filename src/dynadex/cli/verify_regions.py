@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dynadex.cli.options import stop_on_signals
 from dynadex.cli.progress import progress_bar
+from dynadex.cli.stopping import stop_on_signals
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
 

@@ -15,6 +15,7 @@ from dynadex.document.identity import KeySchema, document_id
 from dynadex.index.opensearch import OpenSearchIndex
 from dynadex.settings import Settings
 from dynadex.source.attribute_values import typed
+from dynadex.source.shard_reader import ShardReader, list_shards
 from tests.process.processes import DEADLINE_SECONDS, wait_for
 
 if TYPE_CHECKING:
@@ -150,6 +151,16 @@ class Scene:
             for item in reply["Items"]
             if str(item["what"]["S"]).startswith(prefix) and "position" in item
         }
+
+    def await_checkpoint(self) -> None:
+        """Wait until the table's one shard is noted as read up to the last change there is by now."""
+        arn = self.dynamodb.describe_table(TableName=self.name)["Table"]["LatestStreamArn"]
+        streams = clients.dynamodb_streams(self.settings)
+        [shard] = list_shards(streams, arn)
+        reader, last = ShardReader(streams, arn, shard.shard_id, None), ""
+        while records := reader.read(1000).records:
+            last = records[-1]["dynamodb"]["SequenceNumber"]
+        wait_for(lambda: self.checkpoints().get(shard.shard_id) == last, f"the checkpoint at {last}")
 
     def close(self) -> None:
         self.dynamodb.close()

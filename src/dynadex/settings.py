@@ -15,6 +15,7 @@ from dynadex.document.versioning import MICROSECONDS, Timing
 from dynadex.errors import DeclarationError
 
 _PREFIX = "DYNADEX_"
+_FILE = "file:"
 _AUTH = ("auto", "sigv4", "none")
 PROJECT_FILE = "pyproject.toml"
 _MAY_BE_ZERO = ("clock_skew_seconds", "batch_window_seconds")
@@ -77,6 +78,13 @@ class Settings:
         return tuple(one.strip() for one in (self.cors_origins or "").split(",") if one.strip())
 
     @property
+    def parking_place(self) -> str:
+        """``dead_letters`` for people: a file by its absolute path, since it differs from folder to folder."""
+        if not self.dead_letters.startswith(_FILE):
+            return self.dead_letters
+        return _FILE + str(Path(self.dead_letters.removeprefix(_FILE)).absolute())
+
+    @property
     def timing(self) -> Timing:
         """The clocks' worth, for the version rule."""
         return Timing(
@@ -98,10 +106,7 @@ class Settings:
         """These settings, once it is certain that they make sense; raises DeclarationError otherwise, which calls a
         setting by its variable unless ``named`` has another name for it."""
         named = named or {}
-        for name in ("opensearch_url", "dynamodb_url"):
-            url = getattr(self, name)
-            if url and not _is_web_address(url):
-                raise _unusable(named.get(name, name), f"{url!r} is no http or https URL")
+        self._check_places(named)
         for origin in self.origins:
             if not _is_web_address(origin) or urlsplit(origin).path or urlsplit(origin).query:
                 reason = f"{origin!r} is no origin of the form https://host or https://host:port"
@@ -118,6 +123,16 @@ class Settings:
             if value == 0 and field.name not in _MAY_BE_ZERO:
                 raise _unusable(named.get(field.name, field.name), f"{value} is not above zero")
         return self
+
+    def _check_places(self, named: Mapping[str, str]) -> None:
+        for name in ("opensearch_url", "dynamodb_url"):
+            url = getattr(self, name)
+            if url and not _is_web_address(url):
+                raise _unusable(named.get(name, name), f"{url!r} is no http or https URL")
+        in_file = self.dead_letters.startswith(_FILE) and self.dead_letters != _FILE
+        if not in_file and not _is_web_address(self.dead_letters):
+            reason = f"{self.dead_letters!r} is neither file:PATH nor the URL of an SQS queue"
+            raise _unusable(named.get("dead_letters", "dead_letters"), reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def commands(block: Block) -> list[str]:
 
 
 def test_who_does_what_the_quickstart_says_finds_what_was_written(reader: Reader) -> None:
-    start, table, module, follow, find = blocks_of(DOCUMENT)
+    start, table, module, follow, find, fill = blocks_of(DOCUMENT)
     install, up = commands(start)
     # The environment is made as this makes it, from the same requirements.
     assert install == "pip install 'dynadex[local]'"
@@ -111,6 +111,10 @@ def test_who_does_what_the_quickstart_says_finds_what_was_written(reader: Reader
     reader.types(write.replace("The Rakes of Mallow", "The Rakes of Kildare"))
     reader.leaves_running(run)
     reader.finds(search, "The Rakes of Kildare")
+
+    refill, verify = commands(fill)
+    reader.types(refill)
+    assert "1 item, 1 document." in reader.types(verify)
 
     assert "`dynadex local down` stops the backends" in DOCUMENT.read_text(encoding="utf-8")
     assert "stopped" in reader.types("dynadex local down")

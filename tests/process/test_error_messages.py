@@ -80,7 +80,9 @@ CASES = {
         r"Disable the stream and enable it again with StreamViewType=NEW_AND_OLD_IMAGES\.",
         scene=table_with_keys_only_stream,
     ),
-    "table missing": Case(r"cannot describe table NAME: it does not exist \(.*\)\. Check the name, AWS_REGION, "),
+    "table missing": Case(
+        r"cannot describe table NAME: it does not exist in us-east-1, at http://[^ ]+ \(.*\)\. Check the name, "
+    ),
     "mapping contradicts the declaration": Case(
         r"cannot write to index NAME-20260101000000: it contradicts the declaration: "
         r".*field title has type keyword, declared text.* Change the declaration back, or .*`dynadex rebuild`\.",
@@ -196,7 +198,7 @@ def test_an_item_that_the_mapping_refuses_is_parked_and_the_rest_goes_on(
     scene.put({"id": "wrong", "title": {"en": "The Blackbird", "ga": "An Londubh"}})
     scene.put({"id": "after", "title": "The Downfall of Paris"})
     worker = commands.start("run", REFERENCE, **scene.variables)
-    worker.wait_for_line(r"parked 1 keys? that cannot be indexed, see file:dead-letters\.jsonl")
+    worker.wait_for_line(rf"parked 1 keys? that cannot be indexed, see file:{re.escape(str(scene.dead_letters))}")
     wait_for(lambda: scene.documents().keys() == {"before", "after"}, "the others in the index")
     [letter] = map(json.loads, scene.dead_letters.read_text().splitlines())
     assert letter["key"] == {"id": {"S": "wrong"}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from dynadex import Sync, clients
+from dynadex.errors import DynadexError
 from dynadex.index.bulk import Outcome
 from dynadex.index.dead_letters import DeadLetter, ParkingError
 from dynadex.local.stack import LocalStack
@@ -140,10 +142,10 @@ def test_resync_makes_named_keys_right(runtime: Runtime) -> None:
     put(runtime, "a", {"S": "fine"})
     put(runtime, "b", {"M": {}})
     outcome = resync(runtime, ["a", '{"id": {"S": "b"}}', "gone"])
-    assert {identity: reply.outcome for identity, reply in outcome.items()} == {
-        "a": Outcome.APPLIED,
-        "b": Outcome.REJECTED,
-        "gone": Outcome.APPLIED,
+    assert {identity: (one.reply.outcome, one.has_item) for identity, one in outcome.items()} == {
+        "a": (Outcome.APPLIED, True),
+        "b": (Outcome.REJECTED, True),
+        "gone": (Outcome.APPLIED, False),
     }
     assert document(runtime, "a") == {"id": "a", "title": "fine"}
 
@@ -161,12 +163,25 @@ def test_the_commands_say_what_became_of_each_key(
     assert done.returncode == 1
     assert done.stdout.startswith("broken\t")
     assert "1 settled, 1 still failing" in done.stderr
-    named = command("resync", "mended", "broken")
+    named = command("resync", "mended", "broken", "mistyped")
     assert named.returncode == 1
-    assert named.stdout.splitlines()[0] == "mended\tequal"
-    wrong = command("resync", '{"other": {"S": "x"}}')
-    assert wrong.returncode == 1
-    assert "key attribute 'id' is missing" in wrong.stderr
+    lines = dict(line.split("\t") for line in named.stdout.splitlines())
+    assert lines["mended"] == "equal"
+    assert lines["mistyped"] == "equal: no such item, and no document"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ('{"other": {"S": "x"}}', "key attribute 'id' is missing"),
+        ('{"id": {"S": "x"}, "other": {"S": "x"}}', "'other' is no key attribute of the table's; those are id"),
+        ("", "key attribute 'id' is empty"),
+        ('{"id": {"S": ""}}', "key attribute 'id' is empty"),
+    ],
+)
+def test_resync_of_what_is_no_key_of_the_table(runtime: Runtime, name: str, reason: str) -> None:
+    with pytest.raises(DynadexError, match=re.escape(reason)):
+        resync(runtime, [name])
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def test_it_tells_of_table_index_lag_worker_and_dead_letters(make_scene: SceneMa
         "table", "index", "lag", "shards", "worker", "! parked", "last refill", "last verify",
     ]  # fmt: skip
     assert f"{index['name']}  50 documents, " in text
-    assert f"1 dead letter in file:dead-letters.jsonl: `dynadex redrive {REFERENCE}` tries them again" in text
+    assert f"1 dead letter in file:{scene.dead_letters}: `dynadex redrive {REFERENCE}` tries them again" in text
 
 
 def wait_until_passed(scene: Scene, seconds: float) -> None:

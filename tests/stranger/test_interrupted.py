@@ -1,23 +1,38 @@
-"""Ctrl-C while `dynadex init` waits for the table leaves nothing behind."""
+"""Ctrl-C while a command waits for a table that does not answer."""
 
 from __future__ import annotations
 
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.process.processes import commands_in
+from tests.process.processes import Running, commands_in
 
 
-def test_nothing_is_half_written(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent, commands_in(tmp_path) as commands:
+@contextmanager
+def asking_in_vain(folder: Path, *arguments: str) -> Iterator[Running]:
+    """A command that has asked the table, and will not be answered."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, commands_in(folder) as commands:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        running = commands.start("init", "birds", "--dir", "new", "--dynamodb", url)
-        # It has asked the table, and will not be answered.
+        running = commands.start(*arguments, "--dynamodb", url)
         connection, _ = silent.accept()
         with connection:
             assert connection.recv(1)
             running.send(signal.SIGINT)
             running.wait_for_line("stopping .*once more")
-            assert running.stop(signal.SIGINT) == 128 + signal.SIGINT
+            yield running
+
+
+def test_once_more_ends_it_and_nothing_is_half_written(tmp_path: Path) -> None:
+    with asking_in_vain(tmp_path, "init", "birds", "--dir", "new") as running:
+        assert running.stop(signal.SIGINT) == 128 + signal.SIGINT
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_ends_all_the_same(tmp_path: Path) -> None:
+    with asking_in_vain(tmp_path, "run", "dynadex.demo.lessons:sync") as running:
+        # Sooner than Docker would kill it, which is what docs/how-to/operate.md promises; not timed here.
+        assert running.wait(seconds=17) == 1
+        running.wait_for_line("not waiting any longer for what hangs")

@@ -33,6 +33,14 @@ def test_half_a_line_of_a_killed_writer_does_not_swallow_the_letters_after_it(tm
     assert parked(file) == [letter("first"), letter("é torn"), letter("last")]
 
 
+def test_to_look_for_letters_where_none_are_makes_no_folder(tmp_path: Path) -> None:
+    file = DeadLetterFile(tmp_path / "mistyped" / "letters.jsonl")
+    assert parked(file) == []
+    file.remove([])
+    assert file.backlog() == Backlog(0)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_half_a_line_is_all_there_is(tmp_path: Path) -> None:
     file = DeadLetterFile(tmp_path / "letters.jsonl")
     file.path.write_bytes("é".encode()[:1])

@@ -55,6 +55,13 @@ def test_it_runs_what_it_says_where_it_says_and_ends_as_that_ends(folder: Path) 
     assert told[1] == f"dynadex: in {folder / 'infra'}: npx {' '.join(arguments)}"
 
 
+@pytest.mark.parametrize("name", ["eu-west", "us-east-1,eu-west-1", "US-EAST-1", ""])
+def test_what_is_no_region_is_told_before_anything_runs(folder: Path, name: str) -> None:
+    done = run(folder, "songs:sync", "--region", name, "--yes")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "that is no name of a region. For example: --region eu-west-1." in done.stderr
+
+
 def test_the_app_runs_with_the_environment_that_make_installed(folder: Path) -> None:
     python = folder / ".venv-infra" / "bin" / "python"
     python.parent.mkdir(parents=True)

@@ -101,7 +101,7 @@ def test_a_page_can_be_had_again(folder: Path) -> None:
 def test_an_export_is_found_below_the_folder_given(tmp_path: Path, folder: Path) -> None:
     assert opened(tmp_path).files.where == str(folder)
     write_export(tmp_path / "more", "tunes", ITEMS, AT_US)
-    with pytest.raises(SourceError, match=r"there are several exports.*Name one: .*AWSDynamoDB"):
+    with pytest.raises(SourceError, match=r"there are 2 exports.*Name one of them: .*AWSDynamoDB"):
         opened(tmp_path)
 
 

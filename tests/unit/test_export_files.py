@@ -87,8 +87,16 @@ def test_a_bucket_may_be_the_export_itself() -> None:
 
 def test_none_or_several_are_told() -> None:
     several = {f"mine/{one}/{MANIFEST}": b"{}" for one in "ab"}
-    with pytest.raises(SourceError, match=r"several exports.*Name one: s3://exports/mine/a, s3://exports/mine/b"):
+    with pytest.raises(
+        SourceError, match=r"there are 2 exports.*Name one of them: s3://exports/mine/a, s3://exports/mine/b"
+    ):
         Bucket.find(FakeS3(several), "s3://exports/mine")
+    many = {f"mine/{number:03}/{MANIFEST}": b"{}" for number in range(200)}
+    with pytest.raises(
+        SourceError, match=r"there are 200 exports.* the newest: s3://exports/mine/195.*mine/199\."
+    ) as told:
+        Bucket.find(FakeS3(many), "s3://exports/mine")
+    assert len(str(told.value)) < 400
     with pytest.raises(SourceError, match="there is no export"):
         Bucket.find(FakeS3({f"mine/not-{MANIFEST}": b"{}"}), "s3://exports/mine")
 

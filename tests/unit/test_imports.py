@@ -14,10 +14,11 @@ import dynadex
 
 ROOT = Path(dynadex.__file__).parent
 # Values, time, errors and checks that know nothing of tables and clusters.
-COMMON = {"change", "clock", "errors", "declaration", "settings"}
+COMMON = {"change", "clock", "counted", "errors", "declaration", "settings"}
 MAY_IMPORT: dict[str, set[str]] = {
     "change": set(),
     "clock": set(),
+    "counted": set(),
     "errors": set(),
     "document": {"change", "document"},
     "source": COMMON | {"document", "source"},

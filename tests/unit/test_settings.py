@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +50,19 @@ def test_every_setting_is_read_from_its_variable(name: str) -> None:
     assert type(found) is type(expected)
     assert found != getattr(Settings(), name)
     assert set(environment) == set(variables(name))
+
+
+@pytest.mark.parametrize("where", ["nonsense", "file:", "/var/parked.jsonl", "s3://parked/here"])
+def test_keys_are_parked_in_a_file_or_a_queue_and_nowhere_else(where: str) -> None:
+    with pytest.raises(DeclarationError, match="neither file:PATH nor the URL of an SQS queue"):
+        Settings.from_environment({"DYNADEX_DEAD_LETTERS": where})
+
+
+def test_where_keys_are_parked_is_told_wherever_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings().parking_place == f"file:{tmp_path}/dead-letters.jsonl"
+    queue = "https://sqs.us-east-1.amazonaws.com/123456789012/parked"
+    assert Settings(dead_letters=queue).parking_place == queue
 
 
 def test_the_region_falls_back_to_the_default_region() -> None:

@@ -36,6 +36,23 @@ def test_nothing_is_found_where_all_fits() -> None:
     assert (result.documents, result.parked, result.left_out, result.findings, result.fits) == (2, 0, 0, [], True)
 
 
+def test_a_type_that_opensearch_does_not_have_is_found() -> None:
+    properties = {
+        **FIXED["properties"],
+        "title": {"type": "txt", "fields": {"exact": {"type": "keywrd"}}},
+        "by": {"properties": {"name": {"type": "of_a_plugin"}, "born": {"type": "date"}}},
+    }
+    result = checked({"bars": 32}, mappings={**FIXED, "properties": properties})
+    assert {one.field: one.message.partition(": ")[2] for one in result.findings if one.kind == "type"} == {
+        "title": "did you mean text?",
+        "title.exact": "did you mean keyword?",
+        "by.name": "if a plugin brings it, try --on-cluster",
+    }
+    assert not result.fits
+    tried_on_cluster(result, {})
+    assert result.fits, "the cluster has all of them"
+
+
 def test_items_that_the_mapping_refuses_would_be_parked() -> None:
     result = checked({"bars": 32}, {"bars": "many"}, {"bars": "few"}, {"bars": 2**40})
     assert (result.documents, result.parked, result.fits) == (1, 3, False)

@@ -33,8 +33,9 @@ def check(
     """Try mapping and document function on a sample of the table, and say what would not fit. Writes nothing.
 
     Reported are items that would be parked, with the reason; attributes with values of several kinds; mappings that
-    would grow without end; fields that are mapped but never seen, or seen but not mapped. Exit code 1 when something
-    should be mended first. What the mapping takes is told without asking the cluster; --on-cluster asks it. Examples:
+    would grow without end or name an unknown type; fields that are mapped but never seen, or seen but not mapped. Exit
+    code 1 when something should be mended first. What the mapping takes is told without asking the cluster;
+    --on-cluster asks it. Examples:
 
         dynadex check lessons:sync
 

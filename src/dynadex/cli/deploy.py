@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ from dynadex.sync import load_sync
 # Version 3 of the CLI reads another schema of cloud assemblies than version 2 of the library writes.
 _CDK = "aws-cdk@2"
 _ALL = "--all"
+# By its form: AWS opens regions that no list here would have.
+_REGION = re.compile(r"[a-z]{2,3}(-[a-z]+)+-\d+")
 # Where `make synth` installs CDK, beside the app's folder; elsewhere cdk.json says what runs the app.
 _ENVIRONMENT = Path(".venv-infra/bin/python")
 
@@ -55,6 +58,9 @@ def deploy(
         dynadex deploy songs:sync -- --concurrency 2
     """
     declared = load_sync(sync)
+    for one in region or []:
+        if not _REGION.fullmatch(one):
+            raise DynadexError("deploy to", one, "that is no name of a region", "For example: --region eu-west-1.")
     command = cdk_command(sync, region or [], app, existing_table=existing_table, destroy=destroy, yes=yes)
     command = with_arguments(command, cdk or [])
     who = os.environ.get("AWS_PROFILE")

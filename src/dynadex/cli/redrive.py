@@ -52,7 +52,7 @@ def redrive(
         say("stopped before its end: what was not looked at stays parked")
         raise typer.Exit(STOPPED)
     if not result.failing and not result.settled:
-        say(f"nothing is parked in {settings.dead_letters}")
+        say(f"nothing is parked in {settings.parking_place}")
     if result.failing and not dry_run:
         raise typer.Exit(STILL_FAILING)
 
@@ -69,7 +69,8 @@ def resync(
 ) -> None:
     """Make the documents of the given keys equal to their items now, whatever happened before.
 
-    Prints each key with what became of it; exit code 1 when one cannot be indexed. Example:
+    Prints each key with what became of it, and whether there is no such item, in which case no document is left of it;
+    exit code 1 when one cannot be indexed. Example:
 
         dynadex resync lessons:sync oneills1850-0001-0050-1
     """
@@ -79,9 +80,10 @@ def resync(
 
     settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
     outcome = run_resync(connect(load_sync(sync), settings), keys)
-    for identity, reply in outcome.items():
-        equal = reply.outcome is Outcome.APPLIED
-        row = {"id": identity, "equal": equal, "reason": None if equal else reply.reason}
-        print(json.dumps(row) if as_json else f"{identity}\t{'equal' if equal else reply.reason}")
-    if any(reply.outcome is not Outcome.APPLIED for reply in outcome.values()):
+    for identity, one in outcome.items():
+        equal = one.reply.outcome is Outcome.APPLIED
+        row = {"id": identity, "equal": equal, "item": one.has_item, "reason": None if equal else one.reply.reason}
+        what = one.reply.reason if not equal else "equal" if one.has_item else "equal: no such item, and no document"
+        print(json.dumps(row) if as_json else f"{identity}\t{what}")
+    if any(one.reply.outcome is not Outcome.APPLIED for one in outcome.values()):
         raise typer.Exit(STILL_FAILING)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _LARGEST_PORT = 65535
 _LOOPBACK = "127.0.0.1"
+# Docker kills ten seconds after it asked. The worker gives its threads less; this is for a backend that never answers
+# before it has begun.
+_STOP_SECONDS = 9.0
 
 
 class LogFormat(StrEnum):
@@ -76,7 +79,7 @@ def run(
     )
     limits = Limits(maximum_retry_attempts=max_attempts, maximum_record_age_seconds=max_age)
     tell = say if log_format is LogFormat.TEXT else say_json
-    with stop_on_signals() as stop, ExitStack() as parts:
+    with stop_on_signals(_STOP_SECONDS) as stop, ExitStack() as parts:
         if http is None:
             follow(load_sync(sync), settings, stop, tell, limits)
             return

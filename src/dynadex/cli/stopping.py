@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -14,11 +15,15 @@ _STANDARD_ERROR = 2
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 # What a shell tells of a process that a signal ended.
 _ENDED_BY_SIGNAL = 128
+_NOT_ENDED = 1
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[threading.Event]:
+def stop_on_signals(longest_seconds: float | None = None) -> Iterator[threading.Event]:
     """An event that SIGTERM and Ctrl-C set; a second one ends the process at once, with 128 and its number.
+
+    With ``longest_seconds``, the process ends by itself, with 1, if the block has not ended so long after the first:
+    for one of which nothing is lost by that.
 
     A thread hears the signals. A handler would run in the main thread only, and not while that waits for a lock: the
     signal may have been delivered to another thread, or have come in the moment before the wait.
@@ -29,7 +34,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
         tells.setblocking(False)
         fd_before = signal.set_wakeup_fd(tells.fileno(), warn_on_full_buffer=False)
         before = {number: signal.signal(number, _leave_it_to_the_thread) for number in _STOPPING}
-        listener = threading.Thread(target=_listen, args=(hears, stop), name="signals", daemon=True)
+        listener = threading.Thread(target=_listen, args=(hears, stop, longest_seconds), name="signals", daemon=True)
         listener.start()
         try:
             yield stop
@@ -45,16 +50,29 @@ def _leave_it_to_the_thread(_number: int, _frame: FrameType | None) -> None:
     """Python tells a file descriptor only of signals that have a handler."""
 
 
-def _listen(hears: socket.socket, stop: threading.Event) -> None:
+def _listen(hears: socket.socket, stop: threading.Event, longest_seconds: float | None) -> None:
     heard = False
-    while told := hears.recv(1):
+    until: float | None = None
+    while True:
+        try:
+            hears.settimeout(until and max(0.001, until - time.monotonic()))
+            told = hears.recv(1)
+        except TimeoutError:
+            _write("not waiting any longer for what hangs: what is not acknowledged will be read again")
+            os._exit(_NOT_ENDED)
+        if not told:
+            return
         number = told[0]
         if number not in _STOPPING:
             continue
         if heard:
             os._exit(_ENDED_BY_SIGNAL + number)
         heard = True
-        # Not print(): whoever is being stopped may hold its lock.
-        line = f"dynadex: stopping ({signal.Signals(number).name}); once more to stop at once\n"
-        os.write(_STANDARD_ERROR, line.encode())
+        _write(f"stopping ({signal.Signals(number).name}); once more to stop at once")
         stop.set()
+        until = longest_seconds and time.monotonic() + longest_seconds
+
+
+def _write(line: str) -> None:
+    """Not by print(): whoever is being stopped may hold its lock."""
+    os.write(_STANDARD_ERROR, f"dynadex: {line}\n".encode())

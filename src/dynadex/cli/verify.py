@@ -12,6 +12,7 @@ from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, align
 from dynadex.cli.progress import progress_bar
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.cli.verify_regions import verify_regions
+from dynadex.counted import counted
 from dynadex.errors import DynadexError
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
@@ -147,7 +148,7 @@ def told(verified: Verified, examples: Examples, command: str, *, repair: bool) 
 def _sentence(verified: Verified, command: str, *, repair: bool) -> str:
     from dynadex.run.verify import Kind
 
-    counts = f"{verified.items:,} items, {verified.documents:,} documents"
+    counts = f"{counted(verified.items, 'item')}, {counted(verified.documents, 'document')}"
     if verified.sample:
         counts = f"a sample of {verified.sample:g} %: {counts}"
     if verified.equal:
@@ -163,7 +164,7 @@ def _sentence(verified: Verified, command: str, *, repair: bool) -> str:
 
 
 def _differences(count: int) -> str:
-    return f"{count:,} difference{'' if count == 1 else 's'}"
+    return counted(count, "difference")
 
 
 def _detail(now: Progress) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from dynadex.cli.progress import progress_bar
 from dynadex.cli.stopping import stop_on_signals
+from dynadex.counted import counted
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
 
@@ -70,7 +71,7 @@ def summary(found: AcrossRegions) -> dict[str, object]:
 def told(found: AcrossRegions, sync: str, clusters: dict[str, str]) -> Iterator[str]:
     """A sentence for each index and each pair of replicas, with what to do."""
     for region, one in found.indexes.items():
-        counts = f"{one.items:,} items, {one.documents:,} documents"
+        counts = f"{counted(one.items, 'item')}, {counted(one.documents, 'document')}"
         if one.equal:
             repaired = f", {one.repaired.total():,} repaired" if one.repaired else ""
             yield f"{region}: index {one.index} equals its table: {counts}{repaired}."

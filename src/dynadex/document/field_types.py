@@ -7,7 +7,7 @@ spelling of a value is so odd that types differ about it ("5d", "NaN"), it count
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
@@ -142,3 +142,23 @@ _CHECKS: dict[str, Callable[[Mapping[str, Any], Any], str]] = {
     "nested": _object,
     "object": _object,
 }
+
+
+# Of OpenSearch 2 and 3 with the plugins that come with them:
+# https://docs.opensearch.org/latest/mappings/supported-field-types/index/
+FIELD_TYPES = frozenset((
+    *_CHECKS, "alias", "annotated_text", "completion", "constant_keyword", "date_nanos", "date_range", "derived",
+    "double_range", "flat_object", "float_range", "geo_point", "geo_shape", "icu_collation_keyword", "integer_range",
+    "ip_range", "join", "knn_vector", "long_range", "murmur3", "percolator", "rank_feature", "rank_features",
+    "semantic", "star_tree", "token_count", "version", "wildcard", "xy_point", "xy_shape",
+))  # fmt: skip
+
+
+def unknown_types(spec: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Fields and sub-fields of a mapping whose type is none of OpenSearch's, each with that type."""
+    for inner in (spec.get("properties", {}), spec.get("fields", {})):
+        for name, one in inner.items():
+            kind = one.get("type", "object")
+            if kind not in FIELD_TYPES:
+                yield prefix + name, str(kind)
+            yield from unknown_types(one, f"{prefix}{name}.")

@@ -31,12 +31,17 @@ class DeadLetterFile:
             os.fsync(file.fileno())
 
     def parked(self) -> Iterator[list[Parked]]:
+        # To look for what nobody parked makes neither a folder nor a lock.
+        if not self.path.exists():
+            return
         with self._locked("read the dead letters in"):
             lines = self._lines()
         for start in range(0, len(lines), _BATCH):
             yield [Parked(self._letter(line), line) for line in lines[start : start + _BATCH]]
 
     def remove(self, parked: Sequence[Parked]) -> None:
+        if not parked:
+            return
         gone = Counter(one.handle for one in parked)
         with self._locked("remove dead letters from"):
             kept = []

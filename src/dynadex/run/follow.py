@@ -126,7 +126,7 @@ def _handler(
         if tally.failed:
             say(f"{len(tally.failed):,} changes not applied yet: {next(iter(tally.failed.values()))}")
         if tally.parked:
-            say(f"parked {tally.parked} keys that cannot be indexed, see {runtime.settings.dead_letters}")
+            say(f"parked {tally.parked} keys that cannot be indexed, see {runtime.settings.parking_place}")
         if now - last_report >= _REPORT_SECONDS:
             last_report = now
             lag = max(0.0, (runtime.clock.now_us() - totals.tally.newest_us) / 1e6)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from dynadex.clock import Clock
+from dynadex.counted import counted
 from dynadex.errors import DynadexError
 from dynadex.index.generations import roll_back
 from dynadex.index.indices import reading
@@ -113,7 +114,7 @@ class Operations:
 
 def _verify(run: _Run) -> tuple[str, dict[str, Any]]:
     def on_progress(now: verifies.Progress) -> None:
-        words = f"{now.items:,} items compared, {_count(now.differences, 'difference')}"
+        words = f"{now.items:,} items compared, {counted(now.differences, 'difference')}"
         run.tell(done=now.items, total=now.total, message=words)
 
     index = reading(run.runtime.index, run.runtime.sync.index)
@@ -122,7 +123,7 @@ def _verify(run: _Run) -> tuple[str, dict[str, Any]]:
     verifies.remember(run.runtime, verified)
     compared = f"{verified.items:,} items and {verified.documents:,} documents compared"
     found = verified.remaining.total()
-    words = "the index equals its table" if verified.equal else f"{_count(found, 'difference')} found"
+    words = "the index equals its table" if verified.equal else f"{counted(found, 'difference')} found"
     return f"{compared}: {words}.", verified.summary()
 
 
@@ -144,7 +145,7 @@ def _redrive(run: _Run) -> tuple[str, dict[str, Any]]:
 def _refill(run: _Run) -> tuple[str, dict[str, Any]]:
     done = refills.refill(run.runtime, refills.RefillOptions(), run.stop, _report(run))
     summary = refills.summary(run.runtime.clock, done)
-    deleted = _count(done.swept.deleted, "document")
+    deleted = counted(done.swept.deleted, "document")
     return f"{done.progress.items:,} items read, {deleted} without an item deleted.", summary
 
 
@@ -177,7 +178,3 @@ def _saying(run: _Run) -> Callable[[str], None]:
         run.tell(message=line)
 
     return say
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dynadex.change import Item
-from dynadex.document.identity import document_id, key_of_id
+from dynadex.document.identity import KeySchema, document_id, key_of_id
 from dynadex.errors import DynadexError, SearchError
 from dynadex.index.bulk import APPLIED, Outcome, Reply
 from dynadex.index.dead_letters import DeadLetter, Parked
@@ -55,7 +55,15 @@ def redrive(
     return result
 
 
-def resync(runtime: Runtime, names: Sequence[str]) -> dict[str, Reply]:
+@dataclass(frozen=True, slots=True)
+class Resynced:
+    """What became of a key, and whether there was an item of it right afterwards."""
+
+    reply: Reply
+    has_item: bool
+
+
+def resync(runtime: Runtime, names: Sequence[str]) -> dict[str, Resynced]:
     """Reconcile the keys named, each a document id or a key as typed JSON; what became of each.
 
     Raises DynadexError for a name that is no key of the table.
@@ -64,7 +72,10 @@ def resync(runtime: Runtime, names: Sequence[str]) -> dict[str, Reply]:
     for name in names:
         key = key_named(runtime, name)
         keys[document_id(runtime.description.schema, key)] = key
-    return settle(runtime, keys)
+    replies = settle(runtime, keys)
+    items = runtime.table.read_items(list(keys.values()))
+    has_item = {identity: item is not None for identity, item in zip(keys, items, strict=True)}
+    return {identity: Resynced(reply, has_item[identity]) for identity, reply in replies.items()}
 
 
 def settle(runtime: Runtime, keys: Mapping[str, Item]) -> dict[str, Reply]:
@@ -87,12 +98,22 @@ def key_named(runtime: Runtime, name: str) -> Item:
     try:
         key = json.loads(name) if name.startswith("{") else key_of_id(runtime.description.schema, name)
         if key is not None:
-            document_id(runtime.description.schema, key)
+            _check_key(runtime.description.schema, key)
     except ValueError as error:
         raise DynadexError("resync", repr(name), str(error), _KEY_HINT) from error
     if key is None:
         raise DynadexError("resync", repr(name), "the key cannot be told from a shortened id", _KEY_HINT)
     return key
+
+
+def _check_key(schema: KeySchema, key: Item) -> None:
+    """Raise ValueError for what DynamoDB would refuse as a key, in words that fit all keys it is asked for at once."""
+    document_id(schema, key)
+    for name, value in key.items():
+        if name not in schema.names:
+            raise ValueError(f"{name!r} is no key attribute of the table's; those are {', '.join(schema.names)}")
+        if not any(value.values()):
+            raise ValueError(f"key attribute {name!r} is empty")
 
 
 _KEY_HINT = """Name a document id, or a key as typed JSON: '{"id": {"S": "rakes"}}'."""

@@ -198,7 +198,7 @@ def _function(runtime: Runtime, reference: str, now_us: int) -> FunctionStatus:
 
 
 def _parked(runtime: Runtime) -> ParkedStatus:
-    backlog, where = runtime.dead_letters.backlog(), runtime.settings.dead_letters
+    backlog, where = runtime.dead_letters.backlog(), runtime.settings.parking_place
     oldest = backlog.oldest
     if oldest is None:
         return ParkedStatus(where, backlog.count, backlog.estimated)

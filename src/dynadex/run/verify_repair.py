@@ -63,5 +63,5 @@ class Repair:
             return replace(found, repaired=False, note=problem)
         self.unindexable += not finding.known_problem
         # Not the reason itself: the cluster quotes values in it.
-        note = f"its item cannot be indexed: parked in {self._runtime.settings.dead_letters}"
+        note = f"its item cannot be indexed: parked in {self._runtime.settings.parking_place}"
         return replace(found, repaired=True, note=note)

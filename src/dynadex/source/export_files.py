@@ -16,6 +16,7 @@ from dynadex.source.table import translate
 
 _MANIFEST = "manifest-summary.json"
 _S3 = "s3://"
+_MOST_NAMED = 5
 _MISSING = frozenset(("404", "NoSuchKey"))
 # S3's own ways to say "later", by its list of error responses.
 _PASSING = frozenset(("InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "500", "503"))
@@ -145,7 +146,12 @@ def only(where: str, found: list[str]) -> str:
         hint = f"Give the folder that holds its {_MANIFEST}, which DynamoDB writes when an export is complete."
         raise SourceError("read export", where, "there is no export", hint)
     if len(found) > 1:
-        raise SourceError("read export", where, "there are several exports", f"Name one: {', '.join(found)}.")
+        # Their names begin with their times: the newest are the last.
+        newest = ", ".join(found[-_MOST_NAMED:])
+        hint = (
+            f"Name one of them: {newest}." if len(found) <= _MOST_NAMED else f"Name one of them; the newest: {newest}."
+        )
+        raise SourceError("read export", where, f"there are {len(found):,} exports", hint)
     return found[0]
 
 

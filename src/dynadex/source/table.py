@@ -16,6 +16,7 @@ from dynadex.errors import SourceError, SourceUnavailable
 from dynadex.source.attribute_values import binary
 
 if TYPE_CHECKING:
+    from botocore.client import ClientMeta
     from mypy_boto3_dynamodb import DynamoDBClient
 
 # BatchGetItem takes no more keys than this at once.
@@ -107,7 +108,7 @@ class Table:
         try:
             found: Mapping[str, Any] = self._client.describe_table(TableName=self.name)["Table"]
         except (ClientError, BotoCoreError) as error:
-            raise translate(error, "describe table", self.name) from error
+            raise translate(error, "describe table", self.name, self._client.meta) from error
         types = {one["AttributeName"]: one["AttributeType"] for one in found["AttributeDefinitions"]}
         # HASH sorts before RANGE: the partition key comes first.
         names = [one["AttributeName"] for one in sorted(found["KeySchema"], key=lambda one: one["KeyType"])]
@@ -177,8 +178,10 @@ class Table:
         raise SourceUnavailable("read items of table", self.name, f"still throttled after {_ATTEMPTS} attempts")
 
 
-def translate(error: ClientError | BotoCoreError, operation: str, subject: str) -> SourceError:
-    """A boto error as one of ours: it may pass, or it says what to fix."""
+def translate(
+    error: ClientError | BotoCoreError, operation: str, subject: str, meta: ClientMeta | None = None
+) -> SourceError:
+    """A boto error as one of ours: it may pass, or it says what to fix; ``meta``, of the client, where it was asked."""
     if not isinstance(error, ClientError):
         if type(error).__name__ in ("NoCredentialsError", "NoRegionError"):
             return SourceError(operation, subject, str(error), "Set up AWS credentials and AWS_REGION.")
@@ -194,8 +197,9 @@ def translate(error: ClientError | BotoCoreError, operation: str, subject: str) 
         answer: Mapping[str, Any] = error.response
         return ConditionFailed(operation, subject, answer.get("Item"))
     if code == "ResourceNotFoundException":
+        where = f" in {meta.region_name}, at {meta.endpoint_url}" if meta else ""
         return SourceError(
-            operation, subject, f"it does not exist ({message})",
+            operation, subject, f"it does not exist{where} ({message})",
             "Check the name, AWS_REGION, and the endpoint (`--dynamodb`).",
         )  # fmt: skip
     if code in ("AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException"):

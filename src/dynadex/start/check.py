@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from dynadex.change import Item
 from dynadex.document.acceptance import MOST_FIELDS, Acceptance
 from dynadex.document.body import decode
+from dynadex.document.field_types import FIELD_TYPES, unknown_types
 from dynadex.document.identity import document_id
 from dynadex.errors import SourceError
 from dynadex.source.attribute_values import typed
@@ -27,8 +29,8 @@ _OF_ONE = re.compile(r" in document with id '.*", re.DOTALL)
 
 @dataclass(slots=True)
 class Finding:
-    """What does not fit. ``kind``: parked, explosion, impure, stream; or, of what is only worth knowing, conflict,
-    unmapped, unseen. ``field`` names where, ``items`` how many it concerns, ``example`` one of them."""
+    """What does not fit. ``kind``: parked, explosion, impure, stream, type; or, of what is only worth knowing,
+    conflict, unmapped, unseen. ``field`` names where, ``items`` how many it concerns, ``example`` one of them."""
 
     kind: str
     field: str
@@ -39,7 +41,7 @@ class Finding:
     @property
     def serious(self) -> bool:
         """Whether it should be mended first."""
-        return self.kind in ("parked", "explosion", "impure", "stream")
+        return self.kind in ("parked", "explosion", "impure", "stream", "type")
 
 
 @dataclass(slots=True)
@@ -95,6 +97,7 @@ def check(sync: Sync, sample: Sample) -> Checked:
         grew_at.append(acceptance.fields)
     checked.fields = acceptance.fields
     checked.findings += [
+        *_types(sync.mappings),
         *_stream(sample),
         *_explosion(acceptance, grew_at, survey),
         *_conflicts(survey, acceptance.mappings),
@@ -108,7 +111,7 @@ def check(sync: Sync, sample: Sample) -> Checked:
 def tried_on_cluster(checked: Checked, refused: Mapping[str, str]) -> None:
     """Put what the cluster said in the place of what was told from the mappings."""
     never_built = [one for one in checked.findings if one.kind == "parked" and not one.field]
-    checked.findings = [one for one in checked.findings if one.kind != "parked"]
+    checked.findings = [one for one in checked.findings if one.kind not in ("parked", "type")]
     checked.parked = sum(one.items for one in never_built)
     for identity, reason in refused.items():
         checked.park({("", _without_values(reason)): None}, identity)
@@ -140,6 +143,13 @@ def _look_at(sync: Sync, identity: str, item: Item, acceptance: Acceptance, chec
             checked.park(dict.fromkeys(refused), identity)
         else:
             checked.documents += 1
+
+
+def _types(mappings: Mapping[str, Any]) -> Iterator[Finding]:
+    for name, kind in unknown_types(mappings):
+        near = get_close_matches(kind, FIELD_TYPES, 1)
+        hint = f"did you mean {near[0]}?" if near else "if a plugin brings it, try --on-cluster"
+        yield Finding("type", name, f"OpenSearch has no field type {kind!r}: {hint}")
 
 
 def _stream(sample: Sample) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Lock
+from types import SimpleNamespace
 from typing import Any
 from zlib import crc32
 
@@ -50,6 +51,7 @@ class InMemoryTable:
         self.name = name
         self.schema = schema or KeySchema(("id",), ("S",))
         self.stream_arn = f"arn:aws:dynamodb:us-east-1:000000000000:table/{name}/stream/2026-01-01T00:00:00.000"
+        self.meta = SimpleNamespace(region_name="us-east-1", endpoint_url="memory:")
         self._clock = clock or ManualClock()
         self._granularity_us = granularity_us
         self._items: dict[str, dict[str, Any]] = {}

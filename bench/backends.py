@@ -18,22 +18,37 @@ from tests.opensearch_node import OpenSearchNode
 
 
 @contextmanager
-def search_cluster() -> Iterator[str]:
-    """Its URL, for as long as it is entered."""
+def search_cluster(*, apart: bool = False) -> Iterator[str]:
+    """Its URL, for as long as it is entered. ``apart``: ours has a processor that nobody else here uses meanwhile."""
     url = os.environ.get("OPENSEARCH_URL")
     if url:
         yield url
         return
-    with TemporaryDirectory(prefix="bench-node-") as home, OpenSearchNode(Path(home)) as node:
-        yield node.url
+    ours = os.sched_getaffinity(0)
+    with TemporaryDirectory(prefix="bench-node-") as home:
+        if apart:
+            # What is started now keeps it.
+            os.sched_setaffinity(0, {min(ours)})
+        try:
+            with OpenSearchNode(Path(home)) as node:
+                if apart:
+                    os.sched_setaffinity(0, ours - {min(ours)})
+                yield node.url
+        finally:
+            os.sched_setaffinity(0, ours)
+
+
+def can_be_apart() -> bool:
+    """Whether a cluster of ours can have a processor of its own."""
+    return "OPENSEARCH_URL" not in os.environ and len(os.sched_getaffinity(0)) > 1
 
 
 @contextmanager
-def made_up(name: str, items: int) -> Iterator[tuple[Sync, Settings]]:
+def made_up(name: str, items: int, *, apart: bool = False) -> Iterator[tuple[Sync, Settings]]:
     """A sync of that name whose table holds so many songs, and the settings to use it with."""
     with (
         TemporaryDirectory(prefix="bench-") as directory,
-        search_cluster() as url,
+        search_cluster(apart=apart) as url,
         LocalStack(Path(directory), opensearch_url=url) as stack,
         made_up_table(stack.endpoints.dynamodb, name, items) as table_url,
     ):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 # Objects between two looks at the youngest, and looks at them for each at the older ones: some ten megabytes, not
 # half of one. A page of items is one look or two.
-_RARELY = (50_000, 20, 20)
+_RARELY = (500_000, 20, 20)
 _lock = threading.Lock()
 _entered = 0
 _usual = gc.get_threshold()

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Objects between two looks at the youngest, and looks at them for each at the older ones: some ten megabytes, not
-# half of one. A page of items is one look or two.
+# How many more objects there are than at the last look before the youngest are looked at, and how many such looks
+# come before one at the older ones. Pages of a refill's four parts hold fewer, so that only what is left over counts.
 _RARELY = (500_000, 20, 20)
 _lock = threading.Lock()
 _entered = 0

@@ -33,6 +33,6 @@ def test_once_more_ends_it_and_nothing_is_half_written(tmp_path: Path) -> None:
 
 def test_a_worker_ends_all_the_same(tmp_path: Path) -> None:
     with asking_in_vain(tmp_path, "run", "dynadex.demo.lessons:sync") as running:
-        # Sooner than Docker would kill it, which is what docs/how-to/operate.md promises; not timed here.
-        assert running.wait(seconds=17) == 1
+        # By itself, before the table's time-out; after how many seconds is not tested on machines that may be busy.
+        assert running.wait() == 1
         running.wait_for_line("not waiting any longer for what hangs")

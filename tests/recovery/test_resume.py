@@ -54,7 +54,9 @@ def items_by_segment(scene: Scene) -> dict[int, int]:
     state = StateTable(scene.dynamodb, f"{scene.name}-dynadex", scene.name)
     if not state.exists():
         return dict.fromkeys(range(SEGMENTS), 0)
-    found = RefillState(state).segments()
+    refill = RefillState(state)
+    plan = refill.plan()
+    found = refill.segments(plan["StartedAt"]) if plan else {}
     return {one: int(found[one].counts.get("items", 0)) if one in found else 0 for one in range(SEGMENTS)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -309,8 +309,47 @@ class _NotThere:
         return False
 
 
-def test_of_two_indexes_created_at_once_the_older_stays() -> None:
+def test_of_two_indexes_created_at_once_one_stays() -> None:
     cluster = _TwoAtOnce()
-    name, created = ensure_index(cluster, "songs", {}, {}, ManualClock(AT_US))
-    assert (name, created) == ("songs-20261124054455", False)
-    assert cluster.indexes_behind(sync_alias("songs")) == ["songs-20261124054455"]
+    assert ensure_index(cluster, "songs", {}, {}, ManualClock(AT_US)) == (NAME, True)
+    assert cluster.indexes_behind(sync_alias("songs")) == [NAME]
+
+
+def test_one_stays_whoever_of_the_two_is_slow() -> None:
+    cluster, clock = InMemoryIndex(), ManualClock()
+    made = []
+
+    def slow() -> bool:
+        """While this one looks for items, the next second begins, and another process creates an index."""
+        clock.advance(1.0)
+        made.append(ensure_index(cluster, "songs", {}, {}, clock))
+        return True
+
+    made.append(ensure_index(cluster, "songs", {}, {}, clock, slow))
+    assert len(cluster.indexes_behind("songs")) == 1, "each document is found twice"
+    assert {name for name, _ in made} == set(cluster.indexes_behind("songs-sync"))
+
+
+def test_two_that_have_the_same_name_in_mind_agree() -> None:
+    cluster, clock = InMemoryIndex(), ManualClock()
+    made = []
+
+    def slow() -> bool:
+        made.append(ensure_index(cluster, "songs", {}, {}, clock))
+        return True
+
+    made.append(ensure_index(cluster, "songs", {}, {}, clock, slow))
+    [name] = cluster.indexes_behind("songs-sync")
+    assert made == [(name, True), (name, False)]
+
+
+def test_the_name_taken_by_another_process_in_this_moment_is_nobody_elses() -> None:
+    cluster = InMemoryIndex()
+    ensure_index(cluster, "songs", {}, {}, ManualClock(AT_US))
+    late = _LooksTooEarly(cluster)
+    assert ensure_index(cast(Any, late), "songs", {}, {}, ManualClock(AT_US)) == (NAME, False)
+
+
+class _LooksTooEarly(_NotThere):
+    def exists(self, index: str) -> bool:
+        return self._cluster.exists(index)

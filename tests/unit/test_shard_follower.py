@@ -365,3 +365,17 @@ def test_a_finished_shard_counts_until_its_children_do(
 def test_a_child_begins_where_its_parent_had_got_to() -> None:
     assert first_checkpoint(ENDED) == Checkpoint(None, passed_us=ENDED.passed_us)
     assert first_checkpoint(None) == Checkpoint(None)
+
+
+def test_a_batch_waits_as_long_as_its_window_says_to_fill_up() -> None:
+    following = Following(Pace(batch_size=100, batch_window_seconds=10.0))
+    began, waited = following.clock.monotonic(), []
+    following.write(1)
+
+    def stop() -> None:
+        waited.append(following.clock.monotonic() - began)
+        following.stop.set()
+
+    following.before_batch = stop
+    following.follow()
+    assert waited == [pytest.approx(10.0, abs=0.5)]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -20,6 +21,8 @@ from dynadex.run.verify import Bounds, Difference, Kind, VerifyOptions, resolved
 from dynadex.run.verify_result import differing_fields
 from dynadex.run.worker import Stopping
 from tests.unit.verify_stage import COMPOSITE, INDEX, Stage
+
+AWAY = SearchUnavailable("list index", INDEX, "503 busy")
 
 MICROSECONDS = 1_000_000
 REPAIR = VerifyOptions(repair=True)
@@ -434,3 +437,27 @@ def test_a_difference_as_json() -> None:
         "note": "why",
     }
     assert Difference(Kind.GHOST, "foo").as_json() == {"kind": "ghost", "id": "foo", "key": None, "fields": []}
+
+
+def test_it_waits_for_a_cluster_that_goes_away_while_suspects_are_looked_up(stage: Stage) -> None:
+    stage.plant("ghost", title="x")
+    for number in range(3):
+        stage.song(number)
+    versions, listings = stage.index.versions, []
+
+    def listing(index: str) -> Iterator[list[tuple[str, int]]]:
+        listings.append(index)
+        if len(listings) == 2:
+            raise AWAY
+        yield from versions(index)
+
+    cast(Any, stage.index).versions = listing
+    assert stage.verify().found[Kind.GHOST] == 1
+    assert len(listings) == 3
+
+
+def test_a_sample_waits_for_a_cluster_that_goes_away(stage: Stage) -> None:
+    stage.plant("ghost", title="x")
+    stage.index.failures["versions"] = [AWAY]
+    stage.verify(VerifyOptions(sample=99.0, seed=1))
+    assert not stage.index.failures["versions"]

@@ -137,3 +137,17 @@ def test_a_shard_that_ends_while_shards_are_listed_is_not_followed_again(monkeyp
     follower._start_ready_shards()
     follower._threads["shard shard-0"].join(10)
     assert [shard for shard, _ in followed] == ["shard-0"], followed
+
+
+def test_a_worker_does_not_remember_every_shard_there_ever_was() -> None:
+    table = InMemoryTable()
+    follower = worker(table, InMemoryState())
+    follower._check_stream()
+    shard = "shard-0"
+    for _ in range(100):
+        shard, ended = table.split(shard, 1)[0], shard
+        follower._start_ready_shards()
+        follower._threads[f"shard {ended}"].join(10)
+    follower._start_ready_shards()
+    follower._stop.set()
+    assert len(follower._threads) < 5

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _STANDARD_ERROR = 2
@@ -68,11 +69,14 @@ def _listen(hears: socket.socket, stop: threading.Event, longest_seconds: float 
         if heard:
             os._exit(_ENDED_BY_SIGNAL + number)
         heard = True
-        _write(f"stopping ({signal.Signals(number).name}); once more to stop at once")
         stop.set()
         until = longest_seconds and time.monotonic() + longest_seconds
+        _write(f"stopping ({signal.Signals(number).name}); once more to stop at once")
 
 
 def _write(line: str) -> None:
-    """Not by print(): whoever is being stopped may hold its lock."""
-    os.write(_STANDARD_ERROR, f"dynadex: {line}\n".encode())
+    """Not by print(): whoever is being stopped may hold its lock. And not where nobody reads any more, or reads late:
+    neither may keep a process from being stopped."""
+    with suppress(OSError):
+        if select.select((), (_STANDARD_ERROR,), (), 0)[1]:
+            os.write(_STANDARD_ERROR, f"dynadex: {line}\n".encode())

@@ -6,7 +6,7 @@ write with the version of the change, look at what conflicted, reconcile what ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -123,6 +123,11 @@ class Indexer:
         tally = Tally(skipped=items.skipped)
         for index in indexes:
             others, problems = self._write(self._writer.write_once, index, items.documents, deadline)
+            # What the delete of one that cannot be indexed met may be itself, from before its key was parked: however
+            # often an export is read, its items have the same version.
+            unsure = {i: items.keys[i] for i in problems if _is(others[i], Outcome.CONFLICT)}
+            if unsure:
+                self._settle(index, unsure, deadline, None, others, problems)
             tally.applied += len(items.keys) - len(others)
             letters = []
             for identity, reply in others.items():
@@ -160,11 +165,7 @@ class Indexer:
             tally.outcomes |= dict.fromkeys(unsettled, "reconciled")
             keys = {identity: chosen[identity].key for identity in unsettled}
             versions = {identity: chosen[identity].time_us for identity in unsettled}
-            settled = self._reconciler.reconcile(index, keys, deadline, versions)
-            # What an older image could not be made into is of no matter where the item as it is now could.
-            problems = {i: reason for i, reason in problems.items() if i not in settled}
-            problems |= {i: reply.reason for i, reply in settled.items() if _is(reply, Outcome.REJECTED)}
-            others |= {i: APPLIED if _is(reply, Outcome.REJECTED) else reply for i, reply in settled.items()}
+            self._settle(index, keys, deadline, versions, others, problems)
         tally.applied += len(chosen) - len(others)
         for identity, reply in others.items():
             if _is(reply, Outcome.RETRY):
@@ -175,6 +176,24 @@ class Indexer:
                     parked[identity] = _Parked(index, problems[identity])
                 else:
                     tally.applied += 1
+
+    def _settle(
+        self,
+        index: str,
+        keys: Mapping[str, Item],
+        deadline: float,
+        versions: Mapping[str, int] | None,
+        others: dict[str, Reply],
+        problems: dict[str, str],
+    ) -> None:
+        """Reconcile keys, and say in ``others`` and ``problems`` what became of them instead."""
+        settled = self._reconciler.reconcile(index, keys, deadline, versions)
+        for identity, reply in settled.items():
+            # What an older image could not be made into is of no matter where the item as it is now could.
+            problems.pop(identity, None)
+            others[identity] = reply
+            if _is(reply, Outcome.REJECTED):
+                problems[identity], others[identity] = reply.reason, APPLIED
 
     def _write(
         self, send: Send, index: str, documents: Documents, deadline: float

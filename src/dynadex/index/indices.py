@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from dynadex.clock import Clock
+from dynadex.clock import Backoff, Clock
 from dynadex.errors import SearchError
 
 # Writers learn of a new index this late at most; a rebuild waits for it before it scans.
 RESOLVE_SECONDS = 10.0
 # Deletes must be remembered longer than any late writer lives, or it would bring deleted items back.
 GC_DELETES = "15m"
+_GIVE_WAY = Backoff(first_seconds=0.5)
 
 
 class IndexAdmin(Protocol):
@@ -136,6 +137,9 @@ def ensure_index(
             "Change the declaration back, or build an index as declared with `dynadex rebuild`.",
         )  # fmt: skip
     if admin.exists(index):
+        if admin.indexes_behind(sync_alias(index)):
+            # Another process has created it since we looked.
+            return ensure_index(admin, index, mappings, settings, clock, has_items)
         raise SearchError(
             "create the alias", index, "an index or alias that dynadex did not make already has this name",
             "Rename or delete it, or declare another index name.",
@@ -144,12 +148,20 @@ def ensure_index(
     body = creation_body(index, mappings, settings)
     if has_items():
         body["aliases"][unfilled_alias(index)] = {}
-    admin.create(name, body)
-    first = admin.indexes_behind(sync_alias(index))[0]
-    if first != name:
-        # Another process created one at the same time; both see both, and the later one gives way.
+    try:
+        admin.create(name, body)
+    except SearchError:
+        # Another process may have had the same name in mind, in the same second.
+        if not admin.exists(name):
+            raise
+    else:
+        if admin.indexes_behind(sync_alias(index)) == [name]:
+            return name, True
+        # Another process created one at the same time, and may have seen its own alone: names tell when they were
+        # thought of, not what the other one has seen. So whoever sees both gives way, and looks again.
         admin.delete(name)
-    return first, first == name
+    clock.sleep(_GIVE_WAY.pause(1))
+    return ensure_index(admin, index, mappings, settings, clock, has_items)
 
 
 def creation_body(index: str, mappings: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -206,7 +207,17 @@ class OpenSearchIndex:
         try:
             return self._client.transport.perform_request(method, path, params=arguments, body=body)
         except exceptions.OpenSearchException as error:
+            _let_go_of_request(error)
             raise translate(error, operation, subject) from error
+
+
+def _let_go_of_request(error: BaseException) -> None:
+    """urllib3 keeps an error in a variable of the very frame that the error's traceback holds: a circle, with the whole
+    request in it, until somebody looks for garbage. While much passes through, that is hardly ever."""
+    cause: BaseException | None = error
+    while cause:
+        clear_frames(cause.__traceback__)
+        cause = cause.__context__
 
 
 def _of_one_document(index: str, error: Mapping[str, Any]) -> SearchError:

@@ -36,22 +36,27 @@ class RefillState:
         item = self._state.get(self.kind)
         return dict(json.loads(item["plan"]["S"])) if item else None
 
-    def save(self, segment: int, state: SegmentState) -> None:
-        """Keep how far a segment has come."""
-        values = {"event": state.event, "done": state.done, "counts": state.counts}
+    def save(self, segment: int, state: SegmentState, of: int) -> None:
+        """Keep how far a segment of the plan has come that began at this time."""
+        values = {"event": state.event, "done": state.done, "counts": state.counts, "of": of}
         self._state.put(f"{self._prefix}{segment}", {"state": {"S": json.dumps(values)}})
 
-    def segments(self) -> dict[int, SegmentState]:
-        """How far each segment has come; those not begun are not there."""
-        found = self._state.all(self._prefix)
-        return {
-            int(what.removeprefix(self._prefix)): SegmentState(**json.loads(item["state"]["S"]))
-            for what, item in found.items()
-        }
+    def segments(self, of: int) -> dict[int, SegmentState]:
+        """How far each segment of the plan has come that began at this time; those not begun are not there.
+
+        What another one keeps here that is still at work says nothing of this one: what that has read before this one
+        began, this one would never read, and then sweep.
+        """
+        found: dict[int, SegmentState] = {}
+        for what, item in self._state.all(self._prefix).items():
+            values = json.loads(item["state"]["S"])
+            if values.pop("of", None) == of:
+                found[int(what.removeprefix(self._prefix))] = SegmentState(**values)
+        return found
 
     def forget(self) -> None:
         """There is nothing to go on with."""
         # The plan goes first: segments without one are nobody's.
         self._state.delete(self.kind)
-        for segment in self.segments():
-            self._state.delete(f"{self._prefix}{segment}")
+        for what in self._state.all(self._prefix):
+            self._state.delete(what)

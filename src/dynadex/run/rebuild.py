@@ -49,7 +49,7 @@ def rebuild(runtime: Runtime, options: RebuildOptions, stop: threading.Event, re
     state = RefillState(runtime.state(), "rebuild")
     load = Load(runtime, options.refill, state, stop, report)
     plan = _begun(runtime, options.refill, load, state, report)
-    if not state.segments():
+    if not state.segments(plan.started_at_us):
         report.say(f"waiting {plan.fence_seconds} s until every writer knows {plan.indexes[0]}")
         runtime.clock.sleep(plan.fence_seconds)
     refilled = load.run(plan)

@@ -148,11 +148,11 @@ class Load:
 
     def run(self, plan: Plan) -> Refilled:
         """Do what is not done yet. Raises as ``refill`` does."""
-        known = self._state.segments()
+        known = self._state.segments(plan.started_at_us)
         progress = _progress(known.values(), self._items())
         self._report.on_progress(progress)
         threads = [
-            threading.Thread(target=self._segment, args=(first, known.get(first.segment), progress), daemon=True)
+            threading.Thread(target=self._segment, args=(plan, first, known.get(first.segment), progress), daemon=True)
             for first in plan.slices()
         ]
         for thread in threads:
@@ -175,7 +175,7 @@ class Load:
         self._state.forget()
         History(self._runtime.state()).note(self._state.kind, summary(self._runtime.clock, done))
 
-    def _segment(self, first: Slice, known: SegmentState | None, progress: Progress) -> None:
+    def _segment(self, plan: Plan, first: Slice, known: SegmentState | None, progress: Progress) -> None:
         """What one thread does: slice after slice of one segment."""
         try:
             counts = dict(known.counts) if known else {}
@@ -185,7 +185,8 @@ class Load:
                 counts["items"] = counts.get("items", 0) + len(page.items)
                 for name in _COUNTED:
                     counts[name] = counts.get(name, 0) + getattr(tally, name)
-                self._state.save(first.segment, SegmentState(after.as_event(), after.done, counts))
+                state = SegmentState(after.as_event(), after.done, counts)
+                self._state.save(first.segment, state, plan.started_at_us)
                 with self._lock:
                     progress.items += len(page.items)
                     progress.tally.add(tally)

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING
 
 from dynadex.clock import Clock
@@ -23,8 +24,8 @@ from dynadex.source.shard_reader import Read, ShardReader, StreamTrimmedError
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
-# A batch is at most this many reads of up to 1 MB each, as AWS's is at most 6 MB.
-_MOST_READS = 6
+# A batch is at most 6 MB, as AWS's is; the next read brings up to 1 MB.
+_FULL_BYTES = 5_000_000
 # GetRecords gives no more at once, and refuses to be asked for more.
 _MOST_RECORDS = 1000
 
@@ -115,17 +116,19 @@ class ShardFollower:
 
     def _next_batch(self, reader: ShardReader) -> _Read:
         """Records for one batch: full, or waited for long enough, or the end of the shard."""
-        records = Batch()
-        read_at_us = self._clock.now_us()
-        wait_until = self._clock.monotonic() + self._pace.batch_window_seconds
-        for _ in range(_MOST_READS):
+        records, size = Batch(), 0
+        read_at_us, wait_until = self._clock.now_us(), inf
+        while True:
             read = self._read(reader, min(self._pace.batch_size - len(records), _MOST_RECORDS))
+            if read.records and not records:
+                # Where nothing is to be delivered, nothing is waited for, and how far the shard is passed can be told.
+                wait_until = self._clock.monotonic() + self._pace.batch_window_seconds
             records += read.records
-            full = len(records) >= self._pace.batch_size
-            if full or read.ended or self._clock.monotonic() >= wait_until:
+            size += sum(record["dynamodb"].get("SizeBytes", 0) for record in read.records)
+            full = len(records) >= self._pace.batch_size or size >= _FULL_BYTES
+            if not records or full or read.ended or self._clock.monotonic() >= wait_until:
                 return _Read(records, read.ended, read_at_us)
             self._clock.sleep(min(self._pace.poll_seconds, max(0.0, wait_until - self._clock.monotonic())))
-        return _Read(records, False, read_at_us)
 
     def _read(self, reader: ShardReader, limit: int) -> Read:
         try:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Protocol
 
 from dynadex.change import Item
@@ -92,17 +93,17 @@ class Directions:
         """The items of some segments, then the documents whose salted hashes are in the percentage."""
         for segment in segments:
             self._compare_segment(segment, total_segments, None)
-        self._documents.refresh(self._verified.index)
+        self._patience(lambda: self._documents.refresh(self._verified.index))
         limit = int(_HASHES * percent / 100)
-        for page in self._documents.versions(self._verified.index):
-            for identity, _ in page:
-                if id_hash(identity, salt) < limit:
-                    self._verified.documents += 1
-                    candidate = self._candidate(identity)
-                    self._verified.unchecked += candidate is None
-                    if candidate:
-                        self._rechecks.add(candidate)
-            self._step()
+
+        def take(identity: str) -> None:
+            self._verified.documents += 1
+            candidate = self._candidate(identity)
+            self._verified.unchecked += candidate is None
+            if candidate:
+                self._rechecks.add(candidate)
+
+        self._each_listed(lambda identity: id_hash(identity, salt) < limit, take)
 
     def _compare_segment(self, segment: int, total_segments: int, fingerprint: Fingerprint | None) -> None:
         for items in self._pages(segment, total_segments):
@@ -163,22 +164,38 @@ class Directions:
     def _look_up(self, left: Fingerprint) -> None:
         shortened: set[str] = set()
         unlisted = 0
-        for page in self._documents.versions(self._verified.index):
-            for identity in (one for one, _ in page if left.suspects(one)):
-                candidate = self._candidate(identity)
-                if candidate:
-                    self._rechecks.add(candidate)
-                elif len(shortened) < MOST_SHORTENED:
-                    shortened.add(identity)
-                else:
-                    unlisted += 1
-            self._step()
+
+        def take(identity: str) -> None:
+            nonlocal unlisted
+            candidate = self._candidate(identity)
+            if candidate:
+                self._rechecks.add(candidate)
+            elif len(shortened) < MOST_SHORTENED:
+                shortened.add(identity)
+            else:
+                unlisted += 1
+
+        self._each_listed(left.suspects, take)
         if not unlisted:
             self._look_for(shortened)
             return
         parts = -(-(len(shortened) + unlisted) // MOST_SHORTENED)
         for part in range(parts):
-            self._look_for(self._shortened(left, part, parts))
+            self._look_for(self._patience(partial(self._shortened, left, part, parts)))
+
+    def _each_listed(self, wanted: Callable[[str], bool], take: Callable[[str], None]) -> None:
+        """Take each listed id that is wanted, once, even where the listing must begin anew."""
+        taken: set[int] = set()
+
+        def listing() -> None:
+            for page in self._documents.versions(self._verified.index):
+                for identity in (one for one, _ in page if wanted(one)):
+                    if (number := id_hash(identity)) not in taken:
+                        taken.add(number)
+                        take(identity)
+                self._step()
+
+        self._patience(listing)
 
     def _shortened(self, left: Fingerprint, part: int, parts: int) -> set[str]:
         """One part of the suspicious ids that do not tell their keys; the parts are about equal."""

@@ -203,6 +203,9 @@ class Worker:
     def _start_ready_shards(self) -> None:
         # Before its checkpoint is read: one that comes to its end meanwhile would be read a second time.
         followed = {thread.name for thread in self._alive()}
+        # Shards end every few hours, for as long as the worker runs. No other thread starts any.
+        for name in [one for one in list(self._threads) if one.startswith("shard ") and one not in followed]:
+            del self._threads[name]
         checkpoints = self._checkpoints.load()
         finished = [shard_id for shard_id, checkpoint in checkpoints.items() if checkpoint.finished]
         shards = list_shards(self._streams, self._stream_arn)

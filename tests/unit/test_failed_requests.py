@@ -1,0 +1,35 @@
+"""A request that failed is let go of at once, with all that it carried."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import socket
+import sys
+from contextlib import suppress
+
+import pytest
+
+from dynadex import clients
+from dynadex.errors import SearchUnavailable
+from dynadex.index.opensearch import OpenSearchIndex
+from dynadex.settings import Settings
+
+
+def test_its_body_is_not_kept_until_somebody_looks_for_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    # pytest keeps what is logged, with its traceback.
+    monkeypatch.setattr(logging.getLogger("opensearch"), "disabled", True)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    index = OpenSearchIndex(clients.opensearch(Settings(opensearch_url=url)))
+    body = b"x" * 1_000_000
+    gc.disable()
+    try:
+        before = sys.getrefcount(body)
+        for _ in range(3):
+            with suppress(SearchUnavailable):
+                index.bulk("songs", body, 1.0)
+        assert sys.getrefcount(body) == before
+    finally:
+        gc.enable()

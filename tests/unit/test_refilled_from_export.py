@@ -1,0 +1,68 @@
+"""Items of an export are read again with the version they had: none of those that cannot be indexed is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+from dynadex.change import Item
+from dynadex.errors import SearchUnavailable
+from dynadex.index.dead_letters import DeadLetter, ParkingError
+from dynadex.run.slices import Slice, run_slice
+from dynadex.run.wiring import Runtime
+from dynadex.source.table_scan import Page
+from tests.unit.verify_stage import INDEX, Stage
+
+IMPOSSIBLE: dict[str, Any] = {"id": {"S": "song-1"}, "impossible": {"BOOL": True}}
+
+
+class ExportOf:
+    """Pages as an export gives them: all of one time, however often they are read."""
+
+    def __init__(self, items: Sequence[Item], time_us: int) -> None:
+        self._items, self._time_us = items, time_us
+
+    def page(self, _start_key: Mapping[str, Any] | None, _limit: int | None = None) -> Page:
+        return Page(cast(Any, self._items), self._time_us, None, 0.0)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def load(stage: Stage, runtime: Runtime) -> Slice:
+    pages = ExportOf([IMPOSSIBLE], stage.clock.now_us() - 3_600_000_000)
+    return run_slice(runtime, Slice(indexes=(INDEX,)), stage.clock.monotonic() + 60, pages=pages)
+
+
+def test_it_is_parked_although_parking_failed_first() -> None:
+    stage = Stage()
+    stage.table.put(IMPOSSIBLE)
+    runtime = stage.runtime()
+    failures = [ParkingError("park", "queue", "away", "")]
+
+    def park(letters: Sequence[DeadLetter]) -> None:
+        if failures:
+            raise failures.pop()
+        stage.letters.extend(letters)
+
+    runtime.indexer._dead_letters = cast(Any, SimpleNamespace(park=park))
+    assert load(stage, runtime).done
+    assert [one.id for one in stage.letters] == ["song-1"]
+
+
+def test_it_is_parked_although_the_answer_to_its_delete_was_lost() -> None:
+    stage = Stage()
+    stage.table.put(IMPOSSIBLE)
+    bulk, losing = stage.index.bulk, [True]
+
+    def once_lost(index: str, body: bytes, timeout_seconds: float) -> Any:
+        answer = bulk(index, body, timeout_seconds)
+        if losing:
+            losing.pop()
+            raise SearchUnavailable("write", index, "timed out")
+        return answer
+
+    cast(Any, stage.index).bulk = once_lost
+    assert load(stage, stage.runtime()).done
+    assert [one.id for one in stage.letters] == ["song-1"]

@@ -1,0 +1,64 @@
+"""Two refills of one sync at a time: started twice by hand, by a schedule, or from the live view."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dynadex import clients
+from dynadex.run.refill import Progress, RefillOptions, Report, refill
+from dynadex.run.wiring import Runtime
+from tests.unit.test_worker_start import InMemoryState
+from tests.unit.verify_stage import Stage
+
+SECONDS = 10
+
+
+class State(InMemoryState):
+    def ensure(self) -> None:
+        """It is there."""
+
+    def put(self, what: str, values: dict[str, Any], *_: Any) -> bool:
+        self.items[what] = values
+        return True
+
+
+@pytest.mark.timeout(60)
+def test_a_second_refill_leaves_nothing_out_that_the_first_one_has_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, state = Stage(), State()
+    monkeypatch.setattr(clients, "dynamodb", lambda _: stage.table)
+    monkeypatch.setattr(Runtime, "state", lambda _: state)
+    ids = {stage.song(number, indexed=False) for number in range(10)}
+    runtime = replace(stage.runtime(), settings=replace(stage.runtime().settings, page_items=2))
+    halfway, go_on, went_on, finish = (threading.Event() for _ in range(4))
+
+    def on_progress(now: Progress) -> None:
+        if now.items == 6:
+            halfway.set()
+            assert go_on.wait(SECONDS)
+        if now.items == 8:
+            went_on.set()
+            assert finish.wait(SECONDS)
+
+    def first() -> None:
+        refill(runtime, RefillOptions(segments=1), threading.Event(), Report(lambda _: None, on_progress))
+
+    thread = threading.Thread(target=first, daemon=True)
+    thread.start()
+    assert halfway.wait(SECONDS)
+    stage.clock.advance(60)
+
+    def say(line: str) -> None:
+        if line.startswith("writing to"):
+            # The first one goes on for a page while the second one begins.
+            go_on.set()
+            assert went_on.wait(SECONDS)
+
+    refill(runtime, RefillOptions(segments=1), threading.Event(), Report(say, lambda _: None))
+    assert set(stage.documents()) == ids
+    finish.set()
+    thread.join(SECONDS)
+    assert set(stage.documents()) == ids

@@ -379,3 +379,22 @@ def test_a_batch_waits_as_long_as_its_window_says_to_fill_up() -> None:
     following.before_batch = stop
     following.follow()
     assert waited == [pytest.approx(10.0, abs=0.5)]
+
+
+def test_a_shard_trimmed_at_its_iterators_first_use_is_read_from_what_is_left() -> None:
+    """As on the first start with a busy table, whose oldest records are trimmed all the time."""
+    following = Following()
+    numbers = following.write(10)
+    hand_out = following.stream.get_shard_iterator
+    times = [1, 2]
+
+    def then_trim(**request: Any) -> dict[str, Any]:
+        iterator = hand_out(**request)
+        if times:
+            following.stream.trim(SHARD, times.pop())
+        return iterator
+
+    following.stream.get_shard_iterator = then_trim  # type: ignore[method-assign]
+    following.run()
+    assert following.checkpoints.stale_because == ""
+    assert following.batches == [numbers[3:]]

@@ -1,14 +1,15 @@
-"""Two refills of one sync at a time: started twice by hand, by a schedule, or from the live view."""
+"""Two refills of one sync at a time: by hand, by a schedule, from the live view; and one that takes days."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from dynadex import clients
+from dynadex.progress.checkpoints import Checkpoints
 from dynadex.run.refill import Progress, RefillOptions, Report, refill
 from dynadex.run.wiring import Runtime
 from tests.unit.test_worker_start import InMemoryState
@@ -62,3 +63,18 @@ def test_a_second_refill_leaves_nothing_out_that_the_first_one_has_read(monkeypa
     finish.set()
     thread.join(SECONDS)
     assert set(stage.documents()) == ids
+
+
+@pytest.mark.parametrize("hours", [20, 30])
+def test_a_refill_of_more_than_a_day_beside_which_no_worker_ran_mends_nothing(
+    hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, state = Stage(), State()
+    monkeypatch.setattr(clients, "dynamodb", lambda _: stage.table)
+    monkeypatch.setattr(Runtime, "state", lambda _: state)
+    stage.song(1)
+    checkpoints = Checkpoints(cast(Any, state), stage.clock)
+    checkpoints.mark_stale("a shard was trimmed")
+    report = Report(lambda _: None, lambda _: stage.clock.advance(hours * 1800))
+    refill(stage.runtime(), RefillOptions(segments=1), threading.Event(), report)
+    assert bool(checkpoints.stale()) == (hours > 24)

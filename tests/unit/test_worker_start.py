@@ -8,16 +8,20 @@ from typing import Any, cast
 
 import pytest
 
-from dynadex.clock import SystemClock
+from dynadex.clock import SystemClock, iso
 from dynadex.progress.checkpoints import Checkpoint, Checkpoints
+from dynadex.progress.history import History
 from dynadex.progress.lease import Lease
 from dynadex.progress.state_table import StateTable
 from dynadex.run.event_source_mapping import EventSourceMapping
+from dynadex.run.follow import tell_of_gap
 from dynadex.run.worker import StoppableClock, Worker
 from dynadex.source.shard_reader import StreamTrimmedError, list_shards
 from dynadex.source.shards import plan
 from dynadex.testing import InMemoryTable
 from tests.process.processes import wait_for
+
+HOUR_US = 3_600_000_000
 
 
 class InMemoryState(StateTable):
@@ -111,7 +115,7 @@ def test_a_stale_index_is_not_gone_on_with_until_a_refill_has_begun() -> None:
     checkpoints.mark_stale("shard-0 was trimmed")
     with pytest.raises(StreamTrimmedError, match=r"the index is stale: shard-0 was trimmed\. Run `dynadex refill`"):
         worker(table, state)._check_stream()
-    checkpoints.begin_answer(17)
+    checkpoints.begin_answer(SystemClock().now_us())
     worker(table, state)._check_stream()
     assert (checkpoints.stream(), checkpoints.load()) == (table.stream_arn, {"shard-0": Checkpoint(None)})
     checkpoints.mark_stale("and again")
@@ -125,7 +129,7 @@ def test_a_stream_that_was_replaced_makes_the_index_stale_even_while_a_refill_ru
     checkpoints = checkpoints_in(state)
     if answered:
         checkpoints.mark_stale("lost")
-        checkpoints.begin_answer(17)
+        checkpoints.begin_answer(SystemClock().now_us())
     worker(table, state)._check_stream()
     table.stream_arn += "-anew"
     with pytest.raises(StreamTrimmedError, match="the table's stream was replaced"):
@@ -160,3 +164,28 @@ def test_between_a_shard_and_its_children_nobody_claims_more_than_the_shard_had_
     follower._start_ready_shards()
     assert checkpoints.passed_us() == now + 1
     assert checkpoints.load()["shard-0"] == Checkpoint("1" * 21, finished=True)
+
+
+def test_a_worker_that_starts_a_day_after_the_refill_that_mends_the_index_began_says_that_changes_are_lost() -> None:
+    table, state = InMemoryTable(), InMemoryState()
+    checkpoints = checkpoints_in(state)
+    checkpoints.mark_stale("shard-0 was trimmed")
+    checkpoints.begin_answer(SystemClock().now_us() - 30 * HOUR_US)
+    with pytest.raises(StreamTrimmedError, match="24 hours"):
+        worker(table, state)._check_stream()
+
+
+@pytest.mark.parametrize(("hours", "told"), [(20, False), (50, True)])
+def test_a_first_start_long_after_the_last_refill_is_told_that_changes_may_be_lost(hours: int, told: bool) -> None:
+    state = InMemoryState()
+    began = iso(SystemClock().now_us() - hours * HOUR_US)
+    History(cast(Any, state)).note("refill", {"started_at": began})
+    said: list[str] = []
+    tell_of_gap(cast(Any, state), checkpoints_in(state), SystemClock(), said.append)
+    assert [line.partition(", more than 24 hours ago: what changed in between is lost")[0] for line in said] == [
+        f"! the last refill began {began}"
+    ] * told
+    checkpoints_in(state).follow("arn")
+    said.clear()
+    tell_of_gap(cast(Any, state), checkpoints_in(state), SystemClock(), said.append)
+    assert said == []

@@ -6,24 +6,29 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
 from dynadex import clients
+from dynadex.clock import Clock
 from dynadex.document.identity import document_id
 from dynadex.index.indices import is_unfilled
 from dynadex.index.tally import Tally
 from dynadex.progress.checkpoints import Checkpoints
+from dynadex.progress.history import History
 from dynadex.progress.lease import Lease
+from dynadex.progress.state_table import StateTable
 from dynadex.run.event_source_mapping import EventSourceMapping, Limits, sequence_number
 from dynadex.run.garbage import rarely_collected
 from dynadex.run.patience import Patience
 from dynadex.run.records import apply_records, prepare_batch
 from dynadex.run.shard_follower import Pace
+from dynadex.run.shard_progress import KEPT_US
 from dynadex.run.wiring import Runtime, connect
 from dynadex.run.worker import StoppableClock, Worker
 from dynadex.settings import Settings
-from dynadex.source.stream_event import Record
+from dynadex.source.stream_event import Record, time_us
 from dynadex.sync import Sync
 
 _REPORT_SECONDS = 5.0
@@ -84,10 +89,12 @@ def follow(
         say("the table holds items older than the index: `dynadex refill` loads them while this worker runs")
     state = runtime.state()
     state.ensure()
+    checkpoints = Checkpoints(state, clock)
+    tell_of_gap(state, checkpoints, clock, say)
     worker = Worker(
         clients.dynamodb_streams(settings),
         stream_arn,
-        Checkpoints(state, clock),
+        checkpoints,
         Lease(state, _owner(), clock, settings.lease_seconds),
         EventSourceMapping(
             _handler(runtime, totals, say, watch),
@@ -107,6 +114,22 @@ def follow(
         worker.run()
     say(f"stopped: {totals}")
     return totals.tally
+
+
+def tell_of_gap(state: StateTable, checkpoints: Checkpoints, clock: Clock, say: Callable[[str], None]) -> None:
+    """Before a first start: what a refill read that began longer ago than a stream keeps may have changed unseen.
+
+    Only told: a Lambda function that follows the stream notes nothing in the state table.
+    """
+    refilled = None if checkpoints.stream() else History(state).last("refill")
+    if refilled is None:
+        return
+    began = str(refilled["started_at"])
+    if clock.now_us() - time_us(datetime.fromisoformat(began)) > KEPT_US:
+        say(
+            f"! the last refill began {began}, more than 24 hours ago: what changed in between is lost, unless "
+            "something else has followed the stream; `dynadex verify` tells, and `dynadex refill` mends it"
+        )
 
 
 def _handler(

@@ -16,6 +16,7 @@ from dynadex.progress.history import History
 from dynadex.progress.refill_state import RefillState, SegmentState
 from dynadex.run.plan import Plan, prepare, sweep_all
 from dynadex.run.segments import segments
+from dynadex.run.shard_progress import KEPT_US
 from dynadex.run.slices import Slice, run_slice, scan_of
 from dynadex.run.wiring import Runtime
 from dynadex.run.worker import Stopping
@@ -86,7 +87,11 @@ def refill(runtime: Runtime, options: RefillOptions, stop: threading.Event, repo
         load.begin(plan)
     report.say(f"writing to {', '.join(plan.indexes)} from {load.source} in {_parts(plan)}")
     done = load.run(plan)
-    if checkpoints.end_answer(plan.started_at_us):
+    if checkpoints.stale() and not checkpoints.stream() and runtime.clock.now_us() - plan.started_at_us > KEPT_US:
+        report.say(
+            "! no worker has read the stream since this began, more than 24 hours ago: start one beside the next"
+        )
+    elif checkpoints.end_answer(plan.started_at_us):
         report.say("the index is stale no longer")
     elif checkpoints.stale():
         report.say("! the index was declared stale while this ran: run it once more")

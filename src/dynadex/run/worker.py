@@ -17,7 +17,7 @@ from dynadex.run.event_source_mapping import EventSourceMapping
 from dynadex.run.patience import Patience
 from dynadex.run.records import Batch
 from dynadex.run.shard_follower import Pace, ShardFollower
-from dynadex.run.shard_progress import first_checkpoint, may_lack_its_beginning, succeeded
+from dynadex.run.shard_progress import KEPT_US, first_checkpoint, may_lack_its_beginning, succeeded
 from dynadex.source.shard_reader import StreamTrimmedError, list_shards
 from dynadex.source.shards import plan
 
@@ -176,6 +176,12 @@ class Worker:
             self._checkpoints.mark_stale(replaced)
             raise self._stale(replaced)
         if not known:
+            answered = self._checkpoints.answered()
+            if answered is not None and self._clock.now_us() - answered > KEPT_US:
+                # Nobody has read the stream since the refill began: what it has read by then may have changed since.
+                late = "no worker has read the stream for more than 24 hours since the refill began"
+                self._checkpoints.mark_stale(late)
+                raise self._stale(late)
             self._begin()
 
     def _begin(self) -> None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 
+_TRIMMED = "TrimmedDataAccessException"
+_MOST_ANEW = 10
+
+
 class StreamTrimmedError(SourceError):
     """Records were forgotten (after 24 hours) before they were read: the index is stale."""
 
@@ -59,6 +63,7 @@ class ShardReader:
         self._after = after
         self._iterator: str | None = None
         self._ended = False
+        self._anew = 0
 
     def read(self, limit: int) -> Read:
         """The next records, none if there are none yet.
@@ -74,7 +79,13 @@ class ShardReader:
             if code == "ExpiredIteratorException":
                 self._iterator = None
                 return self.read(limit)
-            if code in ("TrimmedDataAccessException", "ResourceNotFoundException"):
+            if code == _TRIMMED and self._after is None and self._anew < _MOST_ANEW:
+                # Trimmed since the iterator was handed out, at its first use even; what is left begins later. Whether
+                # that leaves a gap, the time of whoever noted the shard tells.
+                self._anew += 1
+                self._iterator = None
+                return self.read(limit)
+            if code in (_TRIMMED, "ResourceNotFoundException"):
                 raise StreamTrimmedError(
                     "go on reading shard", self.shard_id, "what followed the last checkpoint is no longer kept",
                     "Changes were lost: run `dynadex refill`, which brings the index up to date.",

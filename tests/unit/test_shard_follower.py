@@ -290,10 +290,11 @@ def test_a_shard_without_news_has_passed_the_time_before_the_read_that_said_so()
 
 def test_it_says_at_once_how_far_it_is_when_nobody_knew() -> None:
     following = Following(Pace(poll_seconds=0.5))
-    stop_at_read(following, 5)
+    stop_at_read(following, QUIET_READS + 1)
     began_at = following.clock.now_us()
     following.follow()
-    assert following.checkpoints.saved == [Checkpoint(None), Checkpoint(None, passed_us=began_at - SECOND // 2)]
+    passed_us = began_at + (QUIET_READS - 1) * SECOND // 2 - 2 * SECOND
+    assert following.checkpoints.saved == [Checkpoint(None), Checkpoint(None, passed_us=passed_us)]
 
 
 def test_an_empty_answer_does_not_mean_that_there_are_no_records() -> None:

@@ -185,7 +185,15 @@ def test_a_first_start_long_after_the_last_refill_is_told_that_changes_may_be_lo
     assert [line.partition(", more than 24 hours ago: what changed in between is lost")[0] for line in said] == [
         f"! the last refill began {began}"
     ] * told
-    checkpoints_in(state).follow("arn")
     said.clear()
+    checkpoints_in(state).mark_stale("shard-0 was trimmed")
+    tell_of_gap(cast(Any, state), checkpoints_in(state), SystemClock(), said.append)
+    assert said == [], "that is told by itself"
+    state.delete("stale")
+    History(cast(Any, state)).note("rebuild", {"started_at": iso(SystemClock().now_us())})
+    tell_of_gap(cast(Any, state), checkpoints_in(state), SystemClock(), said.append)
+    assert said == [], "it was built anew since"
+    state.delete("last/rebuild")
+    checkpoints_in(state).follow("arn")
     tell_of_gap(cast(Any, state), checkpoints_in(state), SystemClock(), said.append)
     assert said == []

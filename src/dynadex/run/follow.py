@@ -121,10 +121,14 @@ def tell_of_gap(state: StateTable, checkpoints: Checkpoints, clock: Clock, say: 
 
     Only told: a Lambda function that follows the stream notes nothing in the state table.
     """
-    refilled = None if checkpoints.stream() else History(state).last("refill")
-    if refilled is None:
+    # What is stale is told by itself, and mended by a refill that has begun since.
+    if checkpoints.stream() or checkpoints.stale():
         return
-    began = str(refilled["started_at"])
+    history = History(state)
+    loaded = [str(one["started_at"]) for one in map(history.last, ("refill", "rebuild")) if one]
+    if not loaded:
+        return
+    began = max(loaded)
     if clock.now_us() - time_us(datetime.fromisoformat(began)) > KEPT_US:
         say(
             f"! the last refill began {began}, more than 24 hours ago: what changed in between is lost, unless "

@@ -15,8 +15,9 @@ from dynadex.source.stream_event import Record, time_us
 
 # A change is in the stream well within a second as a rule; a read says nothing of the time right before it.
 STREAM_DELAY_US = 2 * MICROSECONDS
-# GetRecords may answer nothing although records follow; only so many answers in a row mean that there are none.
-QUIET_READS = 4
+# GetRecords may answer nothing although records follow; only so many answers in a row mean that there are none. About
+# five lead through a whole empty shard (see `catch_up`), AWS promises no number.
+QUIET_READS = 10
 # That nothing happened is a write like any other, for every shard: no oftener than this.
 IDLE_SAVE_SECONDS = 5.0
 # While more is there to be read: a checkpoint for every batch would take a part of the time of each. After a crash so

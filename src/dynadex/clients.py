@@ -13,7 +13,7 @@ import orjson
 
 from dynadex.document import body
 from dynadex.errors import DeclarationError
-from dynadex.settings import Settings, is_loopback
+from dynadex.settings import Settings, is_loopback, without_password
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -92,7 +92,10 @@ def opensearch(settings: Settings) -> OpenSearch:
     url = settings.opensearch_url
     if url.startswith("http://") and not is_loopback(url):
         raise DeclarationError(
-            "connect to", url, "plain HTTP would send data over the network unencrypted", "Use https://."
+            "connect to",
+            without_password(url),
+            "plain HTTP would send data over the network unencrypted",
+            "Use https://.",
         )
     return OpenSearch(
         [url],

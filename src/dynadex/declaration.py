@@ -27,10 +27,9 @@ RELEVANCE = "relevance"
 class Search:
     """What the search service offers for an index.
 
-    ``fields``: the text fields a query looks in, each with its weight. ``facets``: keyword, boolean or number
-    fields counted and filtered by. ``highlights``: fields shown with the matched words marked; default: all text
-    fields searched. ``title``: what the page is headed with. ``sorts``: orders that a searcher can choose beside
-    relevance, each a name and a field, with a minus before it for the largest first. ``suggest``: the text field
+    ``fields``: the text fields a query looks in, each with its weight. ``facets``: keyword, boolean or number fields
+    counted and filtered by. ``title``: what the page is headed with. ``sorts``: orders that a searcher can choose
+    beside relevance, each a name and a field, with a minus before it for the largest first. ``suggest``: the text field
     that completes what is being typed. ``version``: the number attribute that counts the writes of an item, so that
     nobody overwrites a change that they have not seen. ``forgiving``: those of the fields that were mapped with
     ``dynadex.analysis.title()``; a Sync sees that by itself.

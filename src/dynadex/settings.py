@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from ipaddress import ip_address
@@ -15,7 +16,10 @@ from dynadex.document.versioning import MICROSECONDS, Timing
 from dynadex.errors import DeclarationError
 
 _PREFIX = "DYNADEX_"
+# To the last @: one that is not percent-encoded may hold one, or what ends a host elsewhere.
+_PASSWORD = re.compile(r"(?<=//)([^/@:]*):.*@")
 _FILE = "file:"
+_FLAG = "flag"
 _AUTH = ("auto", "sigv4", "none")
 PROJECT_FILE = "pyproject.toml"
 _MAY_BE_ZERO = ("clock_skew_seconds", "batch_window_seconds")
@@ -99,7 +103,8 @@ class Settings:
         Raises DeclarationError naming the variable, or the key, that holds something unusable.
         """
         found = sourced(environment, **overrides)
-        named = {one.name: one.where for one in found if one.project}
+        named = {one.name: one.where for one in found if one.project or one.where == _FLAG}
+        named |= {name: f"{variables(name)[0]}, given by its flag" for name, where in named.items() if where == _FLAG}
         return cls(**{one.name: one.value for one in found}).checked(named)
 
     def checked(self, named: Mapping[str, str] | None = None) -> Settings:
@@ -109,7 +114,7 @@ class Settings:
         self._check_places(named)
         for origin in self.origins:
             if not _is_web_address(origin) or urlsplit(origin).path or urlsplit(origin).query:
-                reason = f"{origin!r} is no origin of the form https://host or https://host:port"
+                reason = f"{without_password(origin)!r} is no origin of the form https://host or https://host:port"
                 raise _unusable(named.get("cors_origins", "cors_origins"), reason)
         if self.opensearch_auth not in _AUTH:
             reason = f"{self.opensearch_auth!r} is none of {', '.join(_AUTH)}"
@@ -127,11 +132,12 @@ class Settings:
     def _check_places(self, named: Mapping[str, str]) -> None:
         for name in ("opensearch_url", "dynamodb_url"):
             url = getattr(self, name)
-            if url and not _is_web_address(url):
-                raise _unusable(named.get(name, name), f"{url!r} is no http or https URL")
+            # Empty is not unset: `--opensearch "$URL"` without URL must not go somewhere else, or nowhere.
+            if url is not None and not _is_web_address(url):
+                raise _unusable(named.get(name, name), f"{without_password(url)!r} is no http or https URL")
         in_file = self.dead_letters.startswith(_FILE) and self.dead_letters != _FILE
         if not in_file and not _is_web_address(self.dead_letters):
-            reason = f"{self.dead_letters!r} is neither file:PATH nor the URL of an SQS queue"
+            reason = f"{without_password(self.dead_letters)!r} is neither file:PATH nor the URL of an SQS queue"
             raise _unusable(named.get("dead_letters", "dead_letters"), reason)
 
 
@@ -167,17 +173,21 @@ def project_settings(folder: Path | None = None) -> Mapping[str, Any]:
     """
     path = (folder or Path()) / PROJECT_FILE
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except OSError:
         return {}
     import tomllib
 
+    hint = "Mend it; dynadex reads its settings there."
     try:
-        table: Mapping[str, Any] = tomllib.loads(text).get("tool", {}).get("dynadex", {})
-    except tomllib.TOMLDecodeError as error:
-        raise DeclarationError(
-            "read", str(path.absolute()), str(error), "Mend it; dynadex reads its settings there."
-        ) from error
+        table: Mapping[str, Any] = tomllib.loads(content.decode())
+    except ValueError as error:
+        raise DeclarationError("read", str(path.absolute()), str(error), hint) from error
+    for name in ("tool", "dynadex"):
+        table = table.get(name, {})
+        if not isinstance(table, Mapping):
+            reason = f"{name} in it is no table"
+            raise DeclarationError("read", str(path.absolute()), reason, hint)
     names = [one.name for one in fields(Settings)]
     for name in table:
         if name not in names:
@@ -193,7 +203,7 @@ def _sourced(
     name: str, kind: type, default: Any, flags: Mapping[str, Any], env: Mapping[str, str], project: Mapping[str, Any]
 ) -> Sourced:
     if flags.get(name) is not None:
-        return Sourced(name, flags[name], "flag")
+        return Sourced(name, flags[name], _FLAG)
     variable = next((variable for variable in variables(name) if env.get(variable)), None)
     if variable:
         return Sourced(name, _parse(variables(name)[0], kind, env[variable]), variable)
@@ -218,6 +228,11 @@ def variables(field_name: str) -> tuple[str, ...]:
     if field_name == "region":
         return ("AWS_REGION", "AWS_DEFAULT_REGION")
     return (_PREFIX + field_name.upper(),)
+
+
+def without_password(text: str) -> str:
+    """A URL for people: without the password that it may hold, whether or not that is written as it should be."""
+    return _PASSWORD.sub(r"\1:***@", text)
 
 
 def is_loopback(url: str | None) -> bool:

@@ -142,7 +142,8 @@ def test_a_table_that_is_not_there(fails: Fails, command: tuple[str, ...], local
     module = SYNC.replace(f"table={NAME!r}", "table='no-such-table'")
     line = fails(wrong, module, DYNADEX_DYNAMODB_URL=local_stack.endpoints.dynamodb)
     says = (
-        r"cannot describe table no-such-table: it does not exist \(.*\)\. Check the name, AWS_REGION, and the endpoint"
+        r"cannot describe table no-such-table: it does not exist in \S+, at http\S+ \(.*\)\. "
+        r"Check the name, AWS_REGION, and the endpoint"
     )
     assert re.search(says, line), line
 

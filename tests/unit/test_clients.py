@@ -241,3 +241,14 @@ def test_clients_are_shared_by_those_with_the_same_settings_and_credentials(monk
     assert other is not first
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ANOTHER")
     assert clients.dynamodb(settings) is not first
+
+
+@pytest.mark.parametrize("password", ["secret", "sec@ret", "secr#et", "secr/et", "secr?et", "se:cret"])
+def test_no_message_shows_the_password_of_a_url_even_if_it_is_not_written_as_it_should_be(password: str) -> None:
+    for scheme in ("http", "https"):
+        with pytest.raises(DeclarationError) as raised:
+            clients.opensearch(Settings(opensearch_url=f"{scheme}://admin:{password}@search.example.org:x").checked())
+        assert "admin:***@search.example.org" in str(raised.value)
+    with pytest.raises(DeclarationError) as raised:
+        clients.opensearch(Settings(opensearch_url=f"http://admin:{password}@search.example.org"))
+    assert "admin:***@search.example.org" in str(raised.value)

@@ -94,3 +94,17 @@ def test_what_cannot_be_counted_is_told(tmp_path: Path) -> None:
     (tmp_path / "other").write_text("no letter\n")
     with pytest.raises(ParkingError, match="Mend or remove the line"):
         DeadLetterFile(tmp_path / "other").backlog()
+
+
+def test_a_file_that_is_no_text_is_told_and_not_raised_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "parked.jsonl"
+    path.write_bytes(b"\xff\xfe\n")
+    with pytest.raises(ParkingError, match="read the dead letters in"):
+        list(DeadLetterFile(path).parked())
+
+
+def test_a_line_that_is_no_letter_can_be_found_by_what_it_begins_with(tmp_path: Path) -> None:
+    path = tmp_path / "parked.jsonl"
+    path.write_text("[1]\n")
+    with pytest.raises(ParkingError, match=r"'\[1\]' begins a line that is none"):
+        list(DeadLetterFile(path).parked())

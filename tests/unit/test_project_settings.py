@@ -51,6 +51,20 @@ def test_the_environment_wins_over_the_project_and_a_flag_over_both(monkeypatch:
     assert found["region"] == (None, "default")
 
 
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("name", ["opensearch_url", "dynamodb_url"])
+def test_an_empty_url_is_told_and_not_taken_for_none(name: str) -> None:
+    with pytest.raises(DeclarationError, match="_URL, given by its flag: '' is no http or https URL"):
+        Settings.from_environment(None, **{name: ""})
+
+
+@pytest.mark.parametrize("text", [b"tool = 3", b"[tool]\ndynadex = 3", b"[tool]\ndynadex = []", b"\xff\xfe", b"["])
+def test_a_file_that_holds_no_settings_but_something_else_in_their_place_is_named(folder: Path, text: bytes) -> None:
+    (folder / "pyproject.toml").write_bytes(text)
+    with pytest.raises(DeclarationError, match=re.escape(f"read {folder / 'pyproject.toml'}: ")):
+        project_settings()
+
+
 def test_only_the_current_folder_is_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inner = folder / "inner"
     inner.mkdir()

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import dynadex.run.redrive
 import dynadex.run.wiring
+import dynadex.start.rehearsal
 import dynadex.start.sample
 from dynadex.cli import app
 from dynadex.run.redrive import Redriven
@@ -50,3 +51,17 @@ def test_check(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answer.exit_code == 1
     assert "stopped before its end" in answer.output
     assert "Nothing has to be mended" not in answer.output
+
+
+def test_check_on_the_cluster_deletes_its_index_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    cleaned = []
+
+    def rehearse(*_: Any) -> dict[str, str]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        cleaned.append("index")
+        return {}
+
+    monkeypatch.setattr(dynadex.start.sample, "take", lambda *_: Sample(Stage().runtime().description, (), whole=False))
+    monkeypatch.setattr(dynadex.start.rehearsal, "rehearse", rehearse)
+    answer = CliRunner().invoke(app, ["check", SYNC, "--on-cluster", "--dynamodb", "http://127.0.0.1:1"])
+    assert (answer.exit_code, cleaned) == (1, ["index"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
@@ -17,7 +18,7 @@ from dynadex.document.identity import document_id
 from dynadex.errors import DynadexError, SearchError, SearchUnavailable, SourceUnavailable
 from dynadex.index.fingerprint import Fingerprint
 from dynadex.run import verify_directions
-from dynadex.run.verify import Bounds, Difference, Kind, VerifyOptions, resolved
+from dynadex.run.verify import Bounds, Difference, Kind, VerifyOptions, _segments, resolved
 from dynadex.run.verify_result import differing_fields
 from dynadex.run.worker import Stopping
 from tests.unit.verify_stage import COMPOSITE, INDEX, Stage
@@ -390,6 +391,11 @@ def test_a_sample_says_what_it_cannot_check(stage: Stage) -> None:
     assert 110 < verified.unchecked < 190
 
 
+def test_the_least_sample_is_one_segment_of_the_most() -> None:
+    chosen, of = _segments(1e-320, None, random.Random(1))
+    assert (len(chosen), of) == (1, 1_000_000)
+
+
 def test_a_sample_of_all_is_everything() -> None:
     assert VerifyOptions(sample=100).sample is None
 
@@ -405,6 +411,19 @@ def test_a_name_is_an_alias_or_an_index(stage: Stage) -> None:
     assert resolved(runtime, "songs") == resolved(runtime, INDEX) == INDEX
     with pytest.raises(SearchError, match=r"verify index nowhere: there is no such index\. See `dynadex indexes`"):
         resolved(runtime, "nowhere")
+    for pattern in ("", "*", "_all", "songs,other", "so?gs"):
+        with pytest.raises(SearchError, match="no name of one index"):
+            resolved(runtime, pattern)
+
+
+def test_only_an_index_of_its_own_is_repaired(stage: Stage) -> None:
+    runtime = stage.runtime()
+    runtime.index.create("others", {"aliases": {"people": {}}})
+    assert resolved(runtime, INDEX, repair=True) == INDEX
+    assert resolved(runtime, "people") == "others"
+    for name in ("others", "people"):
+        with pytest.raises(SearchError, match=f"repair index {name}: others is no index that is written for songs"):
+            resolved(runtime, name, repair=True)
 
 
 @pytest.mark.parametrize(

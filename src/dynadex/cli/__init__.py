@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated
 
@@ -14,12 +15,13 @@ from dynadex.errors import DynadexError
 
 _EPILOG = """Exit codes: 0 when all is well; 1 when something failed, was stopped before its end, or is not as it should
 be (verify, check, status, redrive); 2 for a wrong command line; 3 from `local status` when nothing runs; 130 or 143
-after a second Ctrl-C or SIGTERM, which ends it at once.
+where Ctrl-C or SIGTERM ended it at once: the second of them, or the first of a command that is done in a moment.
 
 What a command found goes to standard output, what it says about its work to standard error. Colours and progress bars
 are for terminals alone, and NO_COLOR switches colours off. `dynadex config` shows the settings and where they are from.
 """
 
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _START, _FOLLOW, _LOOK = "Start", "Keep an index in step", "See whether it is"
 _MEND, _SET_UP = "Put single keys right", "Settings, machines"
 
@@ -71,6 +73,10 @@ def main() -> None:
         app()
     except DynadexError as error:
         _fail(str(error))
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        _fail(f"cannot write: {error.strerror}. Free the disk, or send the output elsewhere.")
     except (BotoCoreError, ClientError) as error:
         _fail(f"cannot use AWS: {error} Check AWS_REGION, the credentials and the endpoint (`--dynamodb`).")
 

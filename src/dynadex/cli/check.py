@@ -50,11 +50,12 @@ def check(
     settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
     with stop_on_signals() as stop:
         found = run_check(declared, take(clients.dynamodb(settings), declared.table, sample, stop.is_set))
+        if on_cluster and not stop.is_set():
+            # Within: a signal must not end it before the index is deleted again.
+            tried_on_cluster(found, rehearse(declared, settings, found.bodies))
         if stop.is_set():
             say("stopped before its end: of a part of the sample nothing is told")
             raise typer.Exit(STOPPED)
-    if on_cluster:
-        tried_on_cluster(found, rehearse(declared, settings, found.bodies))
     print(json.dumps(found.as_json()) if as_json else "\n".join(_lines(found, sync)))
     if not found.fits:
         raise typer.Exit(MISFIT)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from shutil import get_terminal_size
 from typing import Any
 
 from dynadex.cli.options import AsJson, DynamoDbUrl, OpenSearchUrl, aligned
-from dynadex.settings import Settings, sourced, variables
-
-_PASSWORD = re.compile(r"(?<=//)([^/@:]*):[^/@]*@")
+from dynadex.settings import Settings, sourced, variables, without_password
 
 
 def config(as_json: AsJson = False, opensearch: OpenSearchUrl = None, dynamodb: DynamoDbUrl = None) -> None:
@@ -40,4 +37,4 @@ def config(as_json: AsJson = False, opensearch: OpenSearchUrl = None, dynamodb: 
 
 
 def _shown(value: Any) -> Any:
-    return _PASSWORD.sub(r"\1:***@", value) if isinstance(value, str) else value
+    return without_password(value) if isinstance(value, str) else value

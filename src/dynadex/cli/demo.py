@@ -60,7 +60,7 @@ def demo(
             webbrowser.open(page)
 
     options = DemoOptions(directory, port, songs, dynamodb, opensearch)
-    names = checked_names([name.strip() for name in regions.split(",")]) if regions else []
+    names = checked_names([name.strip() for name in regions.split(",")]) if regions is not None else []
     if names and (opensearch or dynamodb):
         raise DynadexError(
             "run", "the demo in several regions", "each has a local backend of its own", "Leave out the URLs."

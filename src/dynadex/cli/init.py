@@ -12,7 +12,7 @@ from dynadex import clients
 from dynadex.cli.options import AsJson, DynamoDbUrl, OpenSearchUrl, Sample, say
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.declaration import table_name
-from dynadex.settings import Settings
+from dynadex.settings import Settings, variables, without_password
 
 if TYPE_CHECKING:
     from dynadex.start.render import Project
@@ -52,11 +52,14 @@ def init(
     from dynadex.start.render import project_files
     from dynadex.start.sample import take
 
-    for given in filter(None, (table, name)):
-        table_name(given)
+    for given in (table, name):
+        if given is not None:
+            table_name(given)
     settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
     urls = {"opensearch_url": opensearch, "dynamodb_url": dynamodb}
-    kept = {setting: url for setting, url in urls.items() if url}
+    kept = {setting: url for setting, url in urls.items() if url and url == without_password(url)}
+    for setting in (one for one, url in urls.items() if url and one not in kept):
+        say(f"the URL with its password is not written down: set {variables(setting)[0]} for the commands that follow")
     with stop_on_signals() as stop:
         if table is None:
             project = from_nothing(settings, kept, name)

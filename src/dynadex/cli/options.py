@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -41,10 +42,22 @@ DynamoDbUrl = Annotated[
     typer.Option("--dynamodb", metavar="URL", help="The DynamoDB endpoint. Default: DYNADEX_DYNAMODB_URL, else AWS."),
 ]
 
+DeadLetters = Annotated[
+    str | None,
+    typer.Option(
+        "--dead-letters", metavar="WHERE", help="Where keys are parked: file:PATH or the URL of an SQS queue."
+    ),
+]
+
 
 def say(line: str) -> None:
     """Tell the person at the terminal; standard error, so that standard output stays data."""
     print(f"dynadex: {line}", file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """As it is, unless a terminal would not show it as it is."""
+    return text if text.isprintable() else json.dumps(text)
 
 
 def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

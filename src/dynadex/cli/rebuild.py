@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, say
+from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference, say
 from dynadex.cli.progress import progress_bar
-from dynadex.cli.refill import STOPPED, FromExport, ReadCapacity, Resume, Segments, report_to
+from dynadex.cli.refill import STOPPED, FromExport, ReadCapacity, Resume, Segments, parked, report_to
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
@@ -24,6 +24,7 @@ def rebuild(
     force: Annotated[bool, typer.Option("--force", help="Swap even if the new index is worse than the old.")] = False,
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
+    dead_letters: DeadLetters = None,
 ) -> None:
     """Build a new index as declared now, while writes and searches go on; then let searches use it.
 
@@ -42,7 +43,7 @@ def rebuild(
     from dynadex.run.wiring import connect
     from dynadex.run.worker import StoppableClock, Stopping
 
-    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
+    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters)
     options = RebuildOptions(RefillOptions(segments, read_capacity, resume, from_export), verify, force)
     with stop_on_signals() as stop, progress_bar() as bar:
         runtime = connect(load_sync(sync), settings, StoppableClock(stop))
@@ -52,6 +53,8 @@ def rebuild(
             bar.close("rebuild stopped before its end; searches use the old index: go on with --resume")
             raise typer.Exit(STOPPED) from None
         bar.close()
+        if told := parked(done.refilled, settings):
+            bar.say(told.removeprefix("; "))
         if done.comparison:
             bar.say(str(done.comparison))
         bar.say(f"searches use {done.name}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dynadex.cli.options import DynamoDbUrl, JsonLines, OpenSearchUrl, SyncReference, say
+from dynadex.cli.options import DeadLetters, DynamoDbUrl, JsonLines, OpenSearchUrl, SyncReference, printable, say
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
@@ -19,9 +19,7 @@ def redrive(
     sync: SyncReference,
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
-    dead_letters: Annotated[
-        str | None, typer.Option(metavar="WHERE", help="Where keys are parked: file:PATH or the URL of an SQS queue.")
-    ] = None,
+    dead_letters: DeadLetters = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what is parked, and why.")] = False,
     as_json: JsonLines = False,
 ) -> None:
@@ -47,7 +45,7 @@ def redrive(
     for letter, reason in result.failing:
         identity = letter.id or letter.sequence_number
         row = {"id": letter.id or None, "key": letter.key, "reason": reason, "parked_at": letter.parked_at}
-        print(json.dumps(row) if as_json else f"{identity}\t{reason}")
+        print(json.dumps(row) if as_json else f"{printable(identity or '')}\t{printable(reason)}")
     if stopped:
         say("stopped before its end: what was not looked at stays parked")
         raise typer.Exit(STOPPED)
@@ -84,6 +82,6 @@ def resync(
         equal = one.reply.outcome is Outcome.APPLIED
         row = {"id": identity, "equal": equal, "item": one.has_item, "reason": None if equal else one.reply.reason}
         what = one.reply.reason if not equal else "equal" if one.has_item else "equal: no such item, and no document"
-        print(json.dumps(row) if as_json else f"{identity}\t{what}")
+        print(json.dumps(row) if as_json else f"{printable(identity)}\t{printable(what)}")
     if any(one.reply.outcome is not Outcome.APPLIED for one in outcome.values()):
         raise typer.Exit(STILL_FAILING)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference
+from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference
 from dynadex.cli.progress import Bar, progress_bar
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
 
 if TYPE_CHECKING:
-    from dynadex.run.refill import Progress, Report
+    from dynadex.run.refill import Progress, Refilled, Report
 
 STOPPED = 1
 
@@ -48,6 +48,7 @@ def refill(
     from_export: FromExport = None,
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
+    dead_letters: DeadLetters = None,
 ) -> None:
     """Load the whole index from a scan of its table, while the stream keeps running.
 
@@ -65,16 +66,22 @@ def refill(
     from dynadex.run.wiring import connect
     from dynadex.run.worker import StoppableClock, Stopping
 
-    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
+    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters)
     options = RefillOptions(segments, read_capacity, resume, from_export)
     with stop_on_signals() as stop, progress_bar() as bar:
         runtime = connect(load_sync(sync), settings, StoppableClock(stop))
         try:
-            run_refill(runtime, options, stop, report_to(bar))
+            done = run_refill(runtime, options, stop, report_to(bar))
         except Stopping:
             bar.close("refill stopped before its end; nothing is harmed: go on with --resume")
             raise typer.Exit(STOPPED) from None
-        bar.close("refill complete")
+        bar.close(f"refill complete{parked(done, settings)}")
+
+
+def parked(done: Refilled, settings: Settings) -> str:
+    """Which keys a refill could not index, and where they are; nothing if there are none."""
+    count = done.progress.tally.parked
+    return f"; parked {count:,} keys that cannot be indexed, see {settings.parking_place}" if count else ""
 
 
 def report_to(bar: Bar) -> Report:

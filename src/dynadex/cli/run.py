@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, say
+from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference, say
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.clock import SystemClock, iso
 from dynadex.errors import DynadexError
@@ -18,9 +19,11 @@ from dynadex.settings import Settings
 from dynadex.sync import load_sync
 
 if TYPE_CHECKING:
+    from dynadex.run.event_source_mapping import Limits
     from dynadex.run.wiring import Runtime
     from dynadex.run.worker_service import ObservedWorker
 
+FAILED = 1
 _LARGEST_PORT = 65535
 _LOOPBACK = "127.0.0.1"
 # Docker kills ten seconds after it asked. The worker gives its threads less; this is for a backend that never answers
@@ -39,9 +42,7 @@ def run(
     sync: SyncReference,
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
-    dead_letters: Annotated[
-        str | None, typer.Option(metavar="WHERE", help="Where keys are parked: file:PATH or the URL of an SQS queue.")
-    ] = None,
+    dead_letters: DeadLetters = None,
     batch_size: Annotated[int | None, typer.Option(help="Most stream records per batch.")] = None,
     batch_window: Annotated[float | None, typer.Option(help="Seconds a batch may wait to fill up.")] = None,
     max_attempts: Annotated[
@@ -68,7 +69,6 @@ def run(
         dynadex run lessons:sync --http 0.0.0.0:9464 --log-format json
     """
     from dynadex.run.event_source_mapping import Limits
-    from dynadex.run.follow import follow
 
     settings = Settings.from_environment(
         opensearch_url=opensearch,
@@ -78,8 +78,24 @@ def run(
         batch_window_seconds=batch_window,
     )
     limits = Limits(maximum_retry_attempts=max_attempts, maximum_record_age_seconds=max_age)
-    tell = say if log_format is LogFormat.TEXT else say_json
-    with stop_on_signals(_STOP_SECONDS) as stop, ExitStack() as parts:
+    if log_format is LogFormat.TEXT:
+        _run(sync, settings, limits, http, say, "dynadex: {}".format)
+        return
+    try:
+        _run(sync, settings, limits, http, say_json, json_line)
+    except DynadexError as error:
+        # Whoever collects the log wants to read this line most of all.
+        say_json(str(error))
+        raise typer.Exit(FAILED) from None
+
+
+def _run(
+    sync: str, settings: Settings, limits: Limits, http: str | None,
+    tell: Callable[[str], None], as_line: Callable[[str], str],
+) -> None:  # fmt: skip
+    from dynadex.run.follow import follow
+
+    with stop_on_signals(_STOP_SECONDS, as_line) as stop, ExitStack() as parts:
         if http is None:
             follow(load_sync(sync), settings, stop, tell, limits)
             return
@@ -97,9 +113,13 @@ def run(
 
 
 def say_json(line: str) -> None:
-    """As ``say``, for whoever collects logs: time (ISO, UTC) and message."""
-    told = {"time": iso(SystemClock().now_us()), "message": line}
-    print(json.dumps(told, ensure_ascii=False), file=sys.stderr, flush=True)
+    """As ``say``, for whoever collects logs."""
+    print(json_line(line), file=sys.stderr, flush=True)
+
+
+def json_line(line: str) -> str:
+    """Time (ISO, UTC) and message, as JSON."""
+    return json.dumps({"time": iso(SystemClock().now_us()), "message": line}, ensure_ascii=False)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference
+from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference, printable
 from dynadex.settings import Settings
 from dynadex.sync import load_sync
 
@@ -35,9 +35,7 @@ def status(
     ] = None,
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
-    dead_letters: Annotated[
-        str | None, typer.Option(metavar="WHERE", help="Where keys are parked: file:PATH or the URL of an SQS queue.")
-    ] = None,
+    dead_letters: DeadLetters = None,
 ) -> None:
     """Show table, indexes, lag, worker, parked keys and what was done last. Changes nothing.
 
@@ -145,7 +143,8 @@ def _parked(parked: ParkedStatus, now: datetime, reference: str) -> Iterator[str
     about, letters = "about " if parked.estimated else "", "dead letter" if parked.count == 1 else "dead letters"
     yield f"{about}{parked.count:,} {letters} in {parked.where}: `dynadex redrive {reference}` tries them again"
     if parked.oldest_at and parked.oldest_reason:
-        yield f"oldest {_when(parked.oldest_at, now)}: {parked.oldest_id}: {_cut(parked.oldest_reason)}"
+        identity = printable(parked.oldest_id or "")
+        yield f"oldest {_when(parked.oldest_at, now)}: {identity}: {_cut(parked.oldest_reason)}"
 
 
 def _done(summary: Mapping[str, Any] | None, now: datetime) -> str:
@@ -191,5 +190,5 @@ def _span(seconds: float) -> str:
 
 
 def _cut(reason: str) -> str:
-    line = " ".join(reason.split())
+    line = printable(" ".join(reason.split()))
     return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"

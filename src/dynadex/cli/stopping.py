@@ -8,11 +8,12 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
 _STANDARD_ERROR = 2
+_SHOW_CURSOR = "\x1b[?25h"
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 # What a shell tells of a process that a signal ended.
 _ENDED_BY_SIGNAL = 128
@@ -20,11 +21,13 @@ _NOT_ENDED = 1
 
 
 @contextmanager
-def stop_on_signals(longest_seconds: float | None = None) -> Iterator[threading.Event]:
+def stop_on_signals(
+    longest_seconds: float | None = None, as_line: Callable[[str], str] = "dynadex: {}".format
+) -> Iterator[threading.Event]:
     """An event that SIGTERM and Ctrl-C set; a second one ends the process at once, with 128 and its number.
 
     With ``longest_seconds``, the process ends by itself, with 1, if the block has not ended so long after the first:
-    for one of which nothing is lost by that.
+    for one of which nothing is lost by that. ``as_line`` makes a line of what is told on standard error.
 
     A thread hears the signals. A handler would run in the main thread only, and not while that waits for a lock: the
     signal may have been delivered to another thread, or have come in the moment before the wait.
@@ -35,7 +38,9 @@ def stop_on_signals(longest_seconds: float | None = None) -> Iterator[threading.
         tells.setblocking(False)
         fd_before = signal.set_wakeup_fd(tells.fileno(), warn_on_full_buffer=False)
         before = {number: signal.signal(number, _leave_it_to_the_thread) for number in _STOPPING}
-        listener = threading.Thread(target=_listen, args=(hears, stop, longest_seconds), name="signals", daemon=True)
+        listener = threading.Thread(
+            target=_listen, args=(hears, stop, longest_seconds, as_line), name="signals", daemon=True
+        )
         listener.start()
         try:
             yield stop
@@ -51,7 +56,9 @@ def _leave_it_to_the_thread(_number: int, _frame: FrameType | None) -> None:
     """Python tells a file descriptor only of signals that have a handler."""
 
 
-def _listen(hears: socket.socket, stop: threading.Event, longest_seconds: float | None) -> None:
+def _listen(
+    hears: socket.socket, stop: threading.Event, longest_seconds: float | None, as_line: Callable[[str], str]
+) -> None:
     heard = False
     until: float | None = None
     while True:
@@ -59,7 +66,7 @@ def _listen(hears: socket.socket, stop: threading.Event, longest_seconds: float 
             hears.settimeout(until and max(0.001, until - time.monotonic()))
             told = hears.recv(1)
         except TimeoutError:
-            _write("not waiting any longer for what hangs: what is not acknowledged will be read again")
+            _write(as_line("not waiting any longer for what hangs: what is not acknowledged will be read again"))
             os._exit(_NOT_ENDED)
         if not told:
             return
@@ -67,11 +74,14 @@ def _listen(hears: socket.socket, stop: threading.Event, longest_seconds: float 
         if number not in _STOPPING:
             continue
         if heard:
+            if os.isatty(_STANDARD_ERROR):
+                # A progress bar hides the cursor, and nobody is left to show it again.
+                _write(_SHOW_CURSOR)
             os._exit(_ENDED_BY_SIGNAL + number)
         heard = True
         stop.set()
         until = longest_seconds and time.monotonic() + longest_seconds
-        _write(f"stopping ({signal.Signals(number).name}); once more to stop at once")
+        _write(as_line(f"stopping ({signal.Signals(number).name}); once more to stop at once"))
 
 
 def _write(line: str) -> None:
@@ -79,4 +89,4 @@ def _write(line: str) -> None:
     neither may keep a process from being stopped."""
     with suppress(OSError):
         if select.select((), (_STANDARD_ERROR,), (), 0)[1]:
-            os.write(_STANDARD_ERROR, f"dynadex: {line}\n".encode())
+            os.write(_STANDARD_ERROR, f"{line}\n".encode())

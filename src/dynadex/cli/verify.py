@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dynadex.cli.options import DynamoDbUrl, OpenSearchUrl, SyncReference, aligned
+from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference, aligned, printable
 from dynadex.cli.progress import progress_bar
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.cli.verify_regions import verify_regions
@@ -45,6 +45,7 @@ def verify(
     ] = None,
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
+    dead_letters: DeadLetters = None,
 ) -> None:
     """Compare every item with its document and every document with its item, while writes go on.
 
@@ -67,9 +68,9 @@ def verify(
     from dynadex.run.wiring import connect
     from dynadex.run.worker import StoppableClock, Stopping
 
-    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
+    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters)
     options = VerifyOptions(sample, repair, Bounds(settle_seconds=settle))
-    if across_regions:
+    if across_regions is not None:
         if index or sample or opensearch:
             raise DynadexError(
                 "verify across regions", across_regions, "that goes with neither --index, --sample nor --opensearch",
@@ -90,7 +91,10 @@ def verify(
         on_difference = _print_json if as_json else examples.add
         try:
             runtime = connect(load_sync(sync), settings, StoppableClock(stop))
-            name = resolved(runtime, index) if index else reading(runtime.index, runtime.sync.index)
+            if index is None:
+                name = reading(runtime.index, runtime.sync.index)
+            else:
+                name = resolved(runtime, index, repair=repair)
             verified = run_verify(runtime, name, options, VerifyReport(on_difference, on_progress, bar.say))
         except Stopping:
             total = f" of about {max(last.total, last.items):,}" if last and last.total else ""
@@ -120,7 +124,7 @@ class Examples:
     def lines(self) -> list[str]:
         """``kind  id  fields``, and what became of it in a repair."""
         rows = [
-            (str(kind), _printable(one.id), ", ".join(map(_printable, one.fields)), _outcome(one))
+            (str(kind), printable(one.id), ", ".join(map(printable, one.fields)), _outcome(one))
             for kind, examples in self.kept.items()
             for one in examples
         ]
@@ -179,8 +183,3 @@ def _print_json(difference: Difference) -> None:
 def _outcome(one: Difference) -> str:
     repaired = {None: "", True: "repaired", False: "not repaired"}[one.repaired]
     return f"{repaired}: {one.note}" if one.note else repaired
-
-
-def _printable(text: str) -> str:
-    """As it is, unless a terminal would not show it as it is."""
-    return text if text.isprintable() else json.dumps(text)

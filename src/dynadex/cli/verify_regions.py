@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from dynadex.cli.options import printable
 from dynadex.cli.progress import progress_bar
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.counted import counted
-from dynadex.settings import Settings
+from dynadex.settings import Settings, without_password
 from dynadex.sync import load_sync
 
 if TYPE_CHECKING:
@@ -34,14 +35,15 @@ def verify_regions(sync: str, clusters: str, settings: Settings, options: Verify
         if as_json:
             print(json.dumps({"region": region, **one.as_json()}), flush=True)
         elif len(examples) < _EXAMPLES:
-            examples.append(f"{region}: {one.kind}  {one.id}  {', '.join(one.fields)}".rstrip())
+            named = ", ".join(map(printable, one.fields))
+            examples.append(f"{region}: {one.kind}  {printable(one.id)}  {named}".rstrip())
 
     def on_replicas(one: ReplicaDifference) -> None:
         if as_json:
             print(json.dumps(one.as_json()), flush=True)
         elif len(examples) < _EXAMPLES:
-            what = f"only in {one.only_in}" if one.only_in else ", ".join(one.fields)
-            examples.append(f"{' and '.join(one.regions)}: replicas  {one.id}  {what}")
+            what = f"only in {one.only_in}" if one.only_in else ", ".join(map(printable, one.fields))
+            examples.append(f"{' and '.join(one.regions)}: replicas  {printable(one.id)}  {what}")
 
     regions = parse_regions(clusters)
     with stop_on_signals() as stop, progress_bar() as bar:
@@ -76,9 +78,10 @@ def told(found: AcrossRegions, sync: str, clusters: dict[str, str]) -> Iterator[
             repaired = f", {one.repaired.total():,} repaired" if one.repaired else ""
             yield f"{region}: index {one.index} equals its table: {counts}{repaired}."
         else:
+            cluster = without_password(clusters[region])
             yield (
                 f"{region}: index {one.index} differs from its table in {one.remaining.total():,}; {counts}. To repair "
-                f"it: `AWS_REGION={region} dynadex verify {sync} --opensearch {clusters[region]} --repair`."
+                f"it: `AWS_REGION={region} dynadex verify {sync} --opensearch {cluster} --repair`."
             )
     yield from map(_replicas, found.replicas)
 

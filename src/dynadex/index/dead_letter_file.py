@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dynadex.index.dead_letters import Backlog, DeadLetter, Parked, ParkingError
 
+_SHOWN = 60
 _BATCH = 100
 
 
@@ -94,15 +95,21 @@ class DeadLetterFile:
     def _lines(self) -> list[str]:
         if not self.path.exists():
             return []
-        return [line for line in self.path.read_text(encoding="utf-8").split("\n") if line.strip()]
+        try:
+            return [line for line in self.path.read_text(encoding="utf-8").split("\n") if line.strip()]
+        except UnicodeDecodeError as error:
+            raise ParkingError(
+                "read the dead letters in", str(self.path), str(error), "Mend the file, or set DYNADEX_DEAD_LETTERS."
+            ) from error
 
     def _letter(self, line: str) -> DeadLetter:
         try:
             return DeadLetter.from_json(line)
         except ValueError as error:
             raise ParkingError(
-                "read the dead letters in", str(self.path), str(error), "Mend or remove the line."
-            ) from error
+                "read the dead letters in", str(self.path), f"{line[:_SHOWN]!r} begins a line that is none: {error}",
+                "Mend or remove the line.",
+            ) from error  # fmt: skip
 
     @contextmanager
     def _locked(self, operation: str) -> Iterator[None]:

@@ -47,8 +47,11 @@ class DeadLetter:
     @classmethod
     def from_json(cls, line: str) -> DeadLetter:
         """The letter that ``to_json`` wrote. Raises ValueError for anything else."""
+        fields = json.loads(line)
+        if not isinstance(fields, dict):
+            raise ValueError("not a dead letter: no JSON object")
         try:
-            return cls(**json.loads(line))
+            return cls(**fields)
         except TypeError as error:
             raise ValueError(f"not a dead letter: {error}") from error
 

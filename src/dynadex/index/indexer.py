@@ -112,6 +112,7 @@ class Indexer:
             tally.failed |= {str(letter.sequence_number): problem for letter in unidentified}
         tally.failed |= {change.sequence_number: failed[i] for i, change in identified if i in failed}
         tally.newest_us = max((c.time_us for i, c in identified if i not in failed), default=0)
+        tally.skipped = sum(identity not in failed for identity in changes.skipped)
         return tally
 
     def load(self, items: PreparedItems, deadline: float, indexes: Sequence[str]) -> Tally:

@@ -33,12 +33,14 @@ class Documents:
 @dataclass(frozen=True, slots=True)
 class PreparedChanges:
     """Changes with their document ids; ``chosen``: the latest for each id; ``documents`` of those whose image is
-    known; ``unidentified``: changes without a usable key, each with the reason."""
+    known; ``unidentified``: changes without a usable key, each with the reason; ``skipped``: ids of items that are
+    there and not to be indexed."""
 
     identified: Sequence[tuple[str, Change]]
     chosen: Mapping[str, Change]
     documents: Documents
     unidentified: Sequence[tuple[Change, str]]
+    skipped: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,14 @@ def prepare_changes(schema: KeySchema, build: Build, changes: Iterable[Change]) 
             identified.append((document_id(schema, change.key), change))
         except ValueError as error:
             unidentified.append((change, str(error)))
-    chosen, documents = latest(identified), Documents()
+    chosen, documents, skipped = latest(identified), Documents(), set()
     for identity, change in chosen.items():
         if change.image_known:
-            documents.add(identity, build(change.image), max(1, change.time_us))
-    return PreparedChanges(identified, chosen, documents, unidentified)
+            built = build(change.image)
+            documents.add(identity, built, max(1, change.time_us))
+            if change.image and built.body is None and not built.problem:
+                skipped.add(identity)
+    return PreparedChanges(identified, chosen, documents, unidentified, frozenset(skipped))
 
 
 def prepare_items(schema: KeySchema, build: Build, items: Iterable[Item], version: int) -> PreparedItems:

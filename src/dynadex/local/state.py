@@ -72,7 +72,9 @@ class StackFolder:
         """Make the folder, and keep it out of the user's version control; raises LocalStackError."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            (self.path / ".gitignore").write_text("*\n")
+            # Only in a folder of our own: in one that the user has, it would hide, or replace, what is theirs.
+            if not any(self.path.iterdir()):
+                (self.path / ".gitignore").write_text("*\n")
         except OSError as error:
             reason = error.strerror or str(error)
             raise LocalStackError("keep state in", str(self.path), reason, "Give another --dir.") from error

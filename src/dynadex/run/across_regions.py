@@ -17,7 +17,7 @@ from dynadex.run.replicas import Compared, Comparison, ReplicaDifference
 from dynadex.run.slices import Slice, scan_of
 from dynadex.run.verify import Difference, Progress, Verified, VerifyOptions, VerifyReport, verify
 from dynadex.run.wiring import Runtime, connect
-from dynadex.settings import Settings
+from dynadex.settings import Settings, without_password
 from dynadex.source.table_scan import Page
 from dynadex.sync import Sync
 
@@ -74,7 +74,8 @@ def parse_regions(text: str) -> dict[str, str]:
     found = {region: url for region, equals, url in pairs if region and equals and url}
     if len(found) < 2 or len(found) < len(pairs):
         raise DynadexError(
-            "verify across regions", text, "those are not two or more regions, each with its search cluster",
+            "verify across regions", without_password(text),
+            "those are not two or more regions, each with its search cluster",
             "For example: --across-regions us-east-1=https://one.example.org,eu-west-1=https://two.example.org.",
         )  # fmt: skip
     return found

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from dynadex import clients
@@ -111,7 +112,8 @@ class Load:
         self._report = report
         self._segments = options.segments
         self._export = _opened(runtime, options.from_export)
-        self._capacity = ReadCapacity(options.read_capacity, runtime.clock) if options.read_capacity else None
+        units = options.read_capacity
+        self._capacity = ReadCapacity(units, runtime.clock) if units and isfinite(units) else None
         self._lock = threading.Lock()
         self._errors: list[BaseException] = []
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from dynadex.clock import iso
 from dynadex.document.body import NOT_INDEXED
 from dynadex.errors import DynadexError, SearchError
+from dynadex.index.indices import sync_alias
 from dynadex.progress.checkpoints import Checkpoints
 from dynadex.progress.history import History
 from dynadex.run.garbage import rarely_collected
@@ -35,6 +36,7 @@ _ALL = 100.0
 _FEWEST_SAMPLED, _MOST_SAMPLED, _ITEMS_PER_SAMPLED = 5, 50, 200
 _MOST_SEGMENTS = 1_000_000
 _SALT_BYTES = 16
+_NOT_IN_A_NAME = frozenset(' "*\\<|,>/?#:')
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +98,26 @@ def verify(
         return _Verification(runtime, index, options, report, passed or _passed(runtime)).run()
 
 
-def resolved(runtime: Runtime, name: str) -> str:
-    """The physical index of this name, or the newest behind this alias. Raises SearchError (404)."""
+def resolved(runtime: Runtime, name: str, *, repair: bool = False) -> str:
+    """The physical index of this name, or the newest behind this alias.
+
+    Raises SearchError (404), and for an index of somebody else's that is to be repaired: it would lose what it holds.
+    """
+    if not name or name.startswith("_") or _NOT_IN_A_NAME.intersection(name):
+        # A cluster takes it for a pattern, or for all.
+        raise SearchError("verify index", repr(name), "that is no name of one index", "Leave --index out, or name one.")
     behind = runtime.index.indexes_behind(name)
-    if behind:
-        return behind[-1]
-    if not runtime.index.exists(name):
+    if not behind and not runtime.index.exists(name):
         hint = "See `dynadex indexes` for those there are; `dynadex refill` creates the first one."
         raise SearchError("verify index", name, "there is no such index", hint, status=404)
-    return name
+    found = behind[-1] if behind else name
+    ours = runtime.index.indexes_behind(sync_alias(runtime.sync.index))
+    if repair and found not in ours:
+        reason = (
+            f"{found} is no index that is written for {runtime.sync.index}, and repairing would replace what it holds"
+        )
+        raise SearchError("repair index", name, reason, f"There are: {', '.join(ours)}." if ours else "There is none.")
+    return found
 
 
 def remember(runtime: Runtime, verified: Verified) -> None:
@@ -195,6 +208,5 @@ def _passed(runtime: Runtime) -> Passed:
 def _segments(percent: float, expected: int | None, chance: random.Random) -> tuple[list[int], int]:
     """Which segments to scan for about ``expected`` items (None: unknown), and of how many."""
     wanted = _MOST_SAMPLED if expected is None else expected // _ITEMS_PER_SAMPLED
-    total = round(max(_FEWEST_SAMPLED, min(_MOST_SAMPLED, wanted)) * _ALL / percent)
-    total = min(_MOST_SEGMENTS, total)
+    total = round(min(_MOST_SEGMENTS, max(_FEWEST_SAMPLED, min(_MOST_SAMPLED, wanted)) * _ALL / percent))
     return chance.sample(range(total), max(1, round(total * percent / _ALL))), total

@@ -42,8 +42,9 @@ $ aws dynamodb update-table --table-name {table}{endpoint} \\
     --stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES
 ```
 """
-_CLUSTER = """An OpenSearch has to answer at `OPENSEARCH_URL`: `docker compose up --detach opensearch` starts one, and
-`dynadex local up` another, without Docker.
+_CLUSTER = """An OpenSearch has to answer at `OPENSEARCH_URL`: `docker compose up --detach opensearch` starts one, at
+`http://127.0.0.1:9200`, and `dynadex local up --detach` another, without Docker. Of the line that this prints, set only
+`OPENSEARCH_URL` if the table is elsewhere: the rest leads to a DynamoDB of its own, which is empty.
 """
 
 

@@ -480,3 +480,23 @@ def test_a_sample_waits_for_a_cluster_that_goes_away(stage: Stage) -> None:
     stage.index.failures["versions"] = [AWAY]
     stage.verify(VerifyOptions(sample=99.0, seed=1))
     assert not stage.index.failures["versions"]
+
+
+def test_it_does_not_wait_where_too_many_documents_would_have_to_be_remembered(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_directions, "MOST_REMEMBERED", 2)
+    for number in range(3):
+        stage.plant(f"ghost-{number}", title="x")
+    versions, listings = stage.index.versions, []
+
+    def listing(index: str) -> Iterator[list[tuple[str, int]]]:
+        listings.append(index)
+        yield from versions(index)
+        if len(listings) == 2:
+            raise AWAY
+
+    cast(Any, stage.index).versions = listing
+    with pytest.raises(SearchError, match="cannot go on from there: run it again") as told:
+        stage.verify()
+    assert not isinstance(told.value, SearchUnavailable)

@@ -23,6 +23,7 @@ from dynadex.clock import Clock
 from dynadex.document.body import Built, same
 from dynadex.document.identity import KeySchema, document_id, key_of_id
 from dynadex.document.versioning import Timing, read_version
+from dynadex.errors import SearchError, SearchUnavailable
 from dynadex.index.fingerprint import Fingerprint, id_hash
 from dynadex.index.opensearch import Stored
 from dynadex.index.reconcile import Build
@@ -35,6 +36,8 @@ from dynadex.source.table_scan import Pages
 _BATCH = 200
 # Shortened ids looked for in one scan; about 600 bytes each.
 MOST_SHORTENED = 20_000
+# Documents remembered as looked at, in case their listing must begin anew; about 100 bytes each.
+MOST_REMEMBERED = 100_000
 _HASHES = 2**96
 # What DynamoDB takes as a number: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _MOST_DIGITS, _LEAST_EXPONENT, _GREATEST_EXPONENT = 38, -130, 125
@@ -184,18 +187,31 @@ class Directions:
             self._look_for(self._patience(partial(self._shortened, left, part, parts)))
 
     def _each_listed(self, wanted: Callable[[str], bool], take: Callable[[str], None]) -> None:
-        """Take each listed id that is wanted, once, even where the listing must begin anew."""
+        """Take each listed id that is wanted, once, even where the listing must begin anew.
+
+        That takes remembering them; with too many it does not begin anew: raises SearchError.
+        """
         taken: set[int] = set()
 
         def listing() -> None:
             for page in self._documents.versions(self._verified.index):
                 for identity in (one for one, _ in page if wanted(one)):
                     if (number := id_hash(identity)) not in taken:
-                        taken.add(number)
+                        if len(taken) < MOST_REMEMBERED:
+                            taken.add(number)
                         take(identity)
                 self._step()
 
-        self._patience(listing)
+        def listing_while_remembered() -> None:
+            try:
+                listing()
+            except SearchUnavailable as error:
+                if len(taken) < MOST_REMEMBERED:
+                    raise
+                hint = "So many documents are looked at that it cannot go on from there: run it again."
+                raise SearchError(error.operation, error.subject, error.reason, hint) from error
+
+        self._patience(listing_while_remembered)
 
     def _shortened(self, left: Fingerprint, part: int, parts: int) -> set[str]:
         """One part of the suspicious ids that do not tell their keys; the parts are about equal."""

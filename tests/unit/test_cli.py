@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import pty
 import re
@@ -127,3 +128,21 @@ def test_a_shell_gets_them(folder: Path) -> None:
     command = [str(Path(sys.executable).with_name("dynadex"))]
     done = subprocess.run(command, cwd=folder, env=os.environ | words, capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["songs:sync", "songs:other"]
+
+
+@pytest.mark.parametrize("wrong", [("--http", "nonsense"), ("--dead-letters", "nonsense"), ("--opensearch", "")])
+def test_a_worker_that_logs_json_ends_with_a_line_of_json(wrong: tuple[str, str]) -> None:
+    answer = CliRunner().invoke(app, ["run", "dynadex.demo.lessons:sync", "--log-format", "json", *wrong])
+    assert answer.exit_code == 1
+    [line] = answer.output.splitlines()
+    assert json.loads(line)["message"].startswith("cannot ")
+
+
+def test_a_password_is_written_into_no_project(tmp_path: Path) -> None:
+    url = "https://admin:secret@search.example.org"
+    answer = CliRunner().invoke(app, ["init", "--dir", str(tmp_path / "new"), "--opensearch", url])
+    assert answer.exit_code == 0
+    assert "set OPENSEARCH_URL for the commands that follow" in answer.output
+    written = [path.read_text() for path in (tmp_path / "new").rglob("*") if path.is_file()]
+    assert written
+    assert not any("secret" in text for text in written)

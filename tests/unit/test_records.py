@@ -63,3 +63,15 @@ def test_what_is_no_stream_record_is_met_by_who_applies_it() -> None:
     prepare_batch(indexer, records)
     with pytest.raises(ValueError, match="SequenceNumber"):
         apply_records(indexer, records, DEADLINE)
+
+
+def test_changes_whose_items_are_not_indexed_are_counted_and_those_of_deleted_items_are_not() -> None:
+    stage = Stage()
+    removed = record(stage, 3, "gone")
+    removed["eventName"] = "REMOVE"
+    del removed["dynamodb"]["NewImage"]
+    records = Batch(
+        [record(stage, 1, "song", title={"S": "new"}), record(stage, 2, "hidden", hidden={"BOOL": True}), removed]
+    )
+    tally = apply_records(stage.runtime().indexer, records, DEADLINE)
+    assert (tally.applied, tally.skipped, tally.failed) == (3, 1, {})

@@ -53,8 +53,8 @@ def rebuild(
             bar.close("rebuild stopped before its end; searches use the old index: go on with --resume")
             raise typer.Exit(STOPPED) from None
         bar.close()
-        if told := parked(done.refilled, settings):
-            bar.say(told.removeprefix("; "))
+        for told in parked(done.refilled, settings):
+            bar.say(told)
         if done.comparison:
             bar.say(str(done.comparison))
         bar.say(f"searches use {done.name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,13 +76,13 @@ def refill(
         except Stopping:
             bar.close("refill stopped before its end; nothing is harmed: go on with --resume")
             raise typer.Exit(STOPPED) from None
-        bar.close(f"refill complete{parked(done, settings)}")
+        bar.close("; ".join(["refill complete", *parked(done, settings)]))
 
 
-def parked(done: Refilled, settings: Settings) -> str:
-    """Which keys a refill could not index, and where they are; nothing if there are none."""
-    count = done.progress.tally.parked
-    return f"; parked {count:,} keys that cannot be indexed, see {settings.parking_place}" if count else ""
+def parked(done: Refilled, settings: Settings) -> Iterator[str]:
+    """How many keys a refill could not index, and where they are; nothing if there are none."""
+    if count := done.progress.tally.parked:
+        yield f"parked {count:,} keys that cannot be indexed, see {settings.parking_place}"
 
 
 def report_to(bar: Bar) -> Report:

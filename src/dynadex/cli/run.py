@@ -70,20 +70,20 @@ def run(
     """
     from dynadex.run.event_source_mapping import Limits
 
-    settings = Settings.from_environment(
-        opensearch_url=opensearch,
-        dynamodb_url=dynamodb,
-        dead_letters=dead_letters,
-        batch_size=batch_size,
-        batch_window_seconds=batch_window,
-    )
     limits = Limits(maximum_retry_attempts=max_attempts, maximum_record_age_seconds=max_age)
-    if log_format is LogFormat.TEXT:
-        _run(sync, settings, limits, http, say, "dynadex: {}".format)
-        return
+    tell, as_line = (say, "dynadex: {}".format) if log_format is LogFormat.TEXT else (say_json, json_line)
     try:
-        _run(sync, settings, limits, http, say_json, json_line)
+        settings = Settings.from_environment(
+            opensearch_url=opensearch,
+            dynamodb_url=dynamodb,
+            dead_letters=dead_letters,
+            batch_size=batch_size,
+            batch_window_seconds=batch_window,
+        )
+        _run(sync, settings, limits, http, tell, as_line)
     except DynadexError as error:
+        if log_format is LogFormat.TEXT:
+            raise
         # Whoever collects the log wants to read this line most of all.
         say_json(str(error))
         raise typer.Exit(FAILED) from None

@@ -107,7 +107,7 @@ def key_named(runtime: Runtime, name: str) -> Item:
 
 
 def _check_key(schema: KeySchema, key: Item) -> None:
-    """Raise ValueError for what DynamoDB would refuse as a key, in words that fit all keys it is asked for at once."""
+    """Raise ValueError for what DynamoDB would refuse as a key, and with it all keys that are asked for at once."""
     document_id(schema, key)
     for name, value in key.items():
         if name not in schema.names:

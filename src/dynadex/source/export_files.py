@@ -147,10 +147,8 @@ def only(where: str, found: list[str]) -> str:
         raise SourceError("read export", where, "there is no export", hint)
     if len(found) > 1:
         # Their names begin with their times: the newest are the last.
-        newest = ", ".join(found[-_MOST_NAMED:])
-        hint = (
-            f"Name one of them: {newest}." if len(found) <= _MOST_NAMED else f"Name one of them; the newest: {newest}."
-        )
+        named = ": " if len(found) <= _MOST_NAMED else "; the newest: "
+        hint = f"Name one of them{named}{', '.join(found[-_MOST_NAMED:])}."
         raise SourceError("read export", where, f"there are {len(found):,} exports", hint)
     return found[0]
 

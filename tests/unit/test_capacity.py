@@ -82,3 +82,25 @@ def test_an_empty_page_teaches_nothing() -> None:
     for _ in range(3):
         assert pages.page(None).items == []
     assert clock.monotonic() < 1
+
+
+def test_a_page_that_is_being_read_counts_for_whoever_reads_beside_it() -> None:
+    clock = ManualClock()
+    capacity = ReadCapacity(10, clock)
+    read_at: list[float] = []
+
+    class Beside:
+        """While the first page is read, another part of the table asks for one."""
+
+        def page(self, _start_key: Any, _limit: int | None = None) -> Page:
+            read_at.append(clock.monotonic())
+            if len(read_at) == 1:
+                capacity.of(self).page(None, 10)
+            return Page(({"id": {"S": "1"}},) * 10, clock.now_us(), None, 10.0)
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    capacity.of(Beside()).page(None, 10)
+    first, second = read_at
+    assert second - first >= 1.0

@@ -16,8 +16,9 @@ _NO_TIME = 1e-5
 class ReadCapacity:
     """An allowance that several scans share. ``units`` is per second.
 
-    A page is paid for after it is read: the next one, whoever asks for it, waits until the debt is paid off. Pages
-    are cut to what one second allows, so that a small allowance is not spent in bursts.
+    A page is paid for when it is asked for, by what it will cost as far as one can tell, and once it is read, by what
+    it did cost: the next one, whoever asks for it, waits until the debt is paid off. Pages are cut to what one second
+    allows, so that a small allowance is not spent in bursts.
     """
 
     def __init__(self, units: float, clock: Clock) -> None:
@@ -34,15 +35,31 @@ class ReadCapacity:
 
     def page(self, pages: Pages, start_key: Mapping[str, Any] | None, limit: int | None) -> Page:
         """One page, once its predecessors are paid for."""
-        while (wait := self._paid_at - self._clock.monotonic()) > _NO_TIME:
+        asked, seconds = self._turn(limit)
+        consumed = 0.0
+        try:
+            page = pages.page(start_key, asked)
+            consumed = page.consumed_capacity
+            return page
+        finally:
+            with self._lock:
+                if consumed > 0 and page.items:
+                    self._items_per_unit = len(page.items) / consumed
+                self._paid_at += consumed / self._units - seconds
+
+    def _turn(self, limit: int | None) -> tuple[int, float]:
+        """Wait until all is paid for; how many items to ask for, and how many seconds of the allowance they take."""
+        while True:
+            with self._lock:
+                now = self._clock.monotonic()
+                wait = self._paid_at - now
+                if wait <= _NO_TIME:
+                    allowed = max(1, int(self._units * self._items_per_unit))
+                    asked = min(allowed, limit or allowed)
+                    seconds = asked / self._items_per_unit / self._units
+                    self._paid_at = max(self._paid_at, now) + seconds
+                    return asked, seconds
             self._clock.sleep(wait)
-        allowed = max(1, int(self._units * self._items_per_unit))
-        page = pages.page(start_key, min(allowed, limit or allowed))
-        with self._lock:
-            if page.consumed_capacity > 0 and page.items:
-                self._items_per_unit = len(page.items) / page.consumed_capacity
-            self._paid_at = max(self._paid_at, self._clock.monotonic()) + page.consumed_capacity / self._units
-        return page
 
 
 class _Paced:

@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 
 from bench.made_up import made_up_table
 from dynadex import Sync, clients
+from dynadex.demo.demo import create_table
 from dynadex.demo.lessons import MAPPINGS, SETTINGS
-from dynadex.local.demo import create_table
 from dynadex.local.stack import LocalStack
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 from tests.opensearch_node import OpenSearchNode
 
 
@@ -44,7 +44,7 @@ def can_be_apart() -> bool:
 
 
 @contextmanager
-def made_up(name: str, items: int, *, apart: bool = False) -> Iterator[tuple[Sync, Settings]]:
+def made_up(name: str, items: int, *, apart: bool = False) -> Iterator[tuple[Sync, RuntimeSettings]]:
     """A sync of that name whose table holds so many songs, and the settings to use it with."""
     with (
         TemporaryDirectory(prefix="bench-") as directory,
@@ -52,6 +52,6 @@ def made_up(name: str, items: int, *, apart: bool = False) -> Iterator[tuple[Syn
         LocalStack(Path(directory), opensearch_url=url) as stack,
         made_up_table(stack.endpoints.dynamodb, name, items) as table_url,
     ):
-        create_table(clients.dynamodb(Settings(dynamodb_url=stack.endpoints.dynamodb)), name)
-        settings = Settings(dynamodb_url=table_url, opensearch_url=url, dead_letters=f"file:{directory}/letters")
+        create_table(clients.dynamodb(RuntimeSettings(dynamodb_url=stack.endpoints.dynamodb)), name)
+        settings = RuntimeSettings(dynamodb_url=table_url, opensearch_url=url, dead_letters=f"file:{directory}/letters")
         yield Sync(table=name, index=name, mappings=MAPPINGS, settings=SETTINGS), settings

@@ -15,11 +15,11 @@ from bench.backends import made_up
 from bench.ratios import Ratios, share
 from bench.refill import bare_loop, lines_of
 from dynadex import Sync
-from dynadex.index.tally import Tally
-from dynadex.run.follow import follow
-from dynadex.run.wiring import connect
-from dynadex.settings import Settings
+from dynadex.index.results import ApplyResult
+from dynadex.runtime import connect
+from dynadex.settings import RuntimeSettings
 from dynadex.source.stream_event import Record
+from dynadex.worker.follow import follow
 
 _ROUNDS = 3
 _CHANGES = 100_000
@@ -38,7 +38,7 @@ class _Watch:
     def taken(self, records: Sequence[Record]) -> None:  # noqa: ARG002
         self.began = self.began or time.perf_counter()
 
-    def done(self, records: Sequence[Record], tally: Tally) -> None:
+    def done(self, records: Sequence[Record], tally: ApplyResult) -> None:
         assert tally.applied == len(records), tally
         self._left -= len(records)
         if not self._left:
@@ -58,7 +58,7 @@ def main() -> Iterator[str]:
     yield share(coding, ratios)
 
 
-def _catch_up(sync: Sync, settings: Settings, turn: str) -> float:
+def _catch_up(sync: Sync, settings: RuntimeSettings, turn: str) -> float:
     """Seconds from the first record that was read to the last that was applied, in an index and state of its own."""
     stop = threading.Event()
     watch = _Watch(_CHANGES, stop)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 
 from bench.backends import made_up
 from bench.decode import record
-from dynadex.run.records import apply_records
-from dynadex.run.slices import Slice, run_slice
-from dynadex.run.wiring import Runtime, connect
+from dynadex.index.apply_records import apply_records
+from dynadex.refill.slices import Slice, run_slice
+from dynadex.runtime import Runtime, connect
 from tests.songs import all_songs
 
 PRICES_OF = "2026-11"

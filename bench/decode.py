@@ -26,10 +26,10 @@ from bench.ratios import Ratios, cpu_seconds
 from dynadex import Sync, clients
 from dynadex.change import Change
 from dynadex.document.identity import KeySchema, document_id
+from dynadex.document.typed_json import typed
+from dynadex.gc_tuning import infrequent_gc
 from dynadex.index.bulk import External, Write
-from dynadex.run.garbage import rarely_collected
-from dynadex.settings import Settings
-from dynadex.source.attribute_values import typed
+from dynadex.settings import RuntimeSettings
 from dynadex.source.stream_event import parse
 from tests.songs import all_songs
 
@@ -51,7 +51,7 @@ def main() -> Iterator[str]:
     songs = [record(number, song) for number, song in enumerate(all_songs())]
     wide = [record(number, _wide_item(number)) for number in range(500)]
     # Nothing is sent: where to is of no matter.
-    settings = Settings(dynamodb_url="http://127.0.0.1:1")
+    settings = RuntimeSettings(dynamodb_url="http://127.0.0.1:1")
     ours = clients.dynamodb_streams(settings)
     plain = boto3.client(
         "dynamodbstreams", "us-east-1", endpoint_url=settings.dynamodb_url,
@@ -120,7 +120,7 @@ def _as_the_worker(way: Way) -> Way:
     """As `dynadex run` reads: without a search for garbage at every few hundred objects."""
 
     def read(records: list[Record]) -> int:
-        with rarely_collected():
+        with infrequent_gc():
             return way(records)
 
     return read

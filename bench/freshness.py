@@ -17,16 +17,16 @@ from typing import Any
 
 from bench.backends import search_cluster
 from dynadex import Sync, clients
+from dynadex.demo.demo import create_table
 from dynadex.demo.loader import load
 from dynadex.errors import SearchUnavailable
 from dynadex.index.opensearch import OpenSearchIndex
-from dynadex.index.tally import Tally
-from dynadex.local.demo import create_table
+from dynadex.index.results import ApplyResult
 from dynadex.local.stack import LocalStack
-from dynadex.run.follow import follow
-from dynadex.run.wiring import connect
-from dynadex.settings import Settings
+from dynadex.runtime import connect
+from dynadex.settings import RuntimeSettings
 from dynadex.source.stream_event import Record
+from dynadex.worker.follow import follow
 
 _NAME = "bench-freshness"
 _RATES = (50, 200, 1000)
@@ -47,7 +47,7 @@ class _Watch:
         now = time.perf_counter()
         self.read |= {_number(record): now for record in records}
 
-    def done(self, records: Sequence[Record], tally: Tally) -> None:
+    def done(self, records: Sequence[Record], tally: ApplyResult) -> None:
         assert tally.applied == len(records), tally
         now = time.perf_counter()
         self.applied |= {_number(record): now for record in records}
@@ -61,14 +61,14 @@ def main() -> Iterator[str]:
     ):
         for rate in _RATES:
             name = f"{_NAME}-{rate}"
-            settings = Settings(
+            settings = RuntimeSettings(
                 dynamodb_url=stack.endpoints.dynamodb, opensearch_url=url, dead_letters=f"file:{directory}/letters"
             )
             create_table(clients.dynamodb(settings), name)
             yield _measured(Sync(table=name, index=name, mappings=_MAPPINGS), settings, rate)
 
 
-def _measured(sync: Sync, settings: Settings, rate: int) -> str:
+def _measured(sync: Sync, settings: RuntimeSettings, rate: int) -> str:
     stop, watch = threading.Event(), _Watch()
     runtime = connect(sync, settings)
     runtime.ensure_index(awaits_refill=False)
@@ -98,7 +98,7 @@ def _measured(sync: Sync, settings: Settings, rate: int) -> str:
     return f"freshness at {wanted / max(took, 1e-9):,.0f} writes a second, ms (median/p95/p99): {told}"
 
 
-def _write(settings: Settings, table: str, rate: int, wanted: int) -> dict[int, float]:
+def _write(settings: RuntimeSettings, table: str, rate: int, wanted: int) -> dict[int, float]:
     """Items numbered from 0, at this rate if the table can; when each was acknowledged."""
     client, written = clients.dynamodb(settings), dict[int, float]()
     each = max(1, rate // _BATCHES_PER_SECOND)

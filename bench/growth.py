@@ -17,10 +17,10 @@ from typing import Any
 
 from bench.backends import made_up
 from dynadex import Sync
-from dynadex.run.refill import RefillOptions, Report, refill
-from dynadex.run.verify import VerifyOptions, VerifyReport, verify
-from dynadex.run.wiring import Runtime, connect
-from dynadex.settings import Settings
+from dynadex.refill.refill import RefillOptions, RefillReport, refill
+from dynadex.runtime import Runtime, connect
+from dynadex.settings import RuntimeSettings
+from dynadex.verify.verify import VerifyOptions, VerifyReport, verify
 
 _COUNTS = (1_000, 10_000, 100_000)
 # GROWTH_ITEMS=1000000 adds a table of so many items: some ten minutes.
@@ -54,7 +54,7 @@ def _measured(count: int) -> list[tuple[str, float, int]]:
                 runtime.index.delete(name)
 
 
-def _in_own_process(work: Work, sync: Sync, settings: Settings, count: int) -> tuple[float, int]:
+def _in_own_process(work: Work, sync: Sync, settings: RuntimeSettings, count: int) -> tuple[float, int]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_run, args=(work, sync, settings, count, theirs))
@@ -67,7 +67,7 @@ def _in_own_process(work: Work, sync: Sync, settings: Settings, count: int) -> t
         process.join()
 
 
-def _run(work: Work, sync: Sync, settings: Settings, count: int, told: Any) -> None:
+def _run(work: Work, sync: Sync, settings: RuntimeSettings, count: int, told: Any) -> None:
     runtime = connect(sync, settings)
     began = time.perf_counter()
     work(runtime, count)
@@ -81,7 +81,7 @@ def _peak_megabytes() -> int:
 
 
 def _refill(runtime: Runtime, count: int) -> None:
-    done = refill(runtime, RefillOptions(), threading.Event(), Report(lambda _: None, lambda _: None))
+    done = refill(runtime, RefillOptions(), threading.Event(), RefillReport(lambda _: None, lambda _: None))
     assert done.progress.tally.applied == count
 
 

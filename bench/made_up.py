@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from dynadex.source.attribute_values import typed
+from dynadex.document.typed_json import typed
 from tests.songs import all_songs
 
 _BEGAN, _A_SECOND = 1_700_000_000, 1000

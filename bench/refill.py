@@ -22,13 +22,13 @@ from bench.made_up import MadeUpTable
 from bench.ratios import Ratios, cpu_seconds, share, wall_seconds
 from dynadex import Sync, clients
 from dynadex.document.identity import KeySchema, document_id
+from dynadex.gc_tuning import infrequent_gc
+from dynadex.index.aliases import creation_body
 from dynadex.index.bulk import External, Write
-from dynadex.index.indices import creation_body
 from dynadex.index.opensearch import OpenSearchIndex
-from dynadex.run.garbage import rarely_collected
-from dynadex.run.refill import RefillOptions, Report, refill
-from dynadex.run.wiring import Runtime, connect
-from dynadex.settings import Settings
+from dynadex.refill.refill import RefillOptions, RefillReport, refill
+from dynadex.runtime import Runtime, connect
+from dynadex.settings import RuntimeSettings
 
 _ROUNDS = 6
 _WARMING_UP = 2
@@ -65,7 +65,7 @@ def _compared(name: str, *, apart: bool = False) -> Iterator[str]:
         yield f"with its sweep: {swept} the speed of bare bulk requests"
 
 
-def _bare(sync: Sync, settings: Settings, lines: Sequence[bytes]) -> float:
+def _bare(sync: Sync, settings: RuntimeSettings, lines: Sequence[bytes]) -> float:
     return bare_loop(connect(sync, settings), lines, _NAME, settings.page_items, _SEGMENTS)
 
 
@@ -81,7 +81,7 @@ def lines_of(sync: Sync, items: int) -> tuple[list[bytes], float]:
 
     numbers = [range(start, min(items, start + _PAGE)) for start in range(0, items, _PAGE)]
     replies = [b"[%b]" % b",".join(map(table.item, page)) for page in numbers]
-    with rarely_collected():
+    with infrequent_gc():
         return lines, cpu_seconds(lambda: code(replies))
 
 
@@ -119,7 +119,7 @@ class _Refreshed(OpenSearchIndex):
 def _refill(runtime: Runtime) -> tuple[float, float]:
     """Seconds until the documents were searchable, and until the end."""
     index = _Refreshed(clients.opensearch(runtime.settings))
-    report = Report(lambda _: None, lambda _: None)
+    report = RefillReport(lambda _: None, lambda _: None)
     began = time.perf_counter()
     refill(replace(runtime, index=index), RefillOptions(_SEGMENTS), threading.Event(), report)
     ended = time.perf_counter()

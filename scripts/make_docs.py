@@ -12,7 +12,7 @@ from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 
-from dynadex.settings import Settings, variables
+from dynadex.settings import RuntimeSettings, variables
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "dynadex" / "settings.py"
@@ -38,7 +38,7 @@ def settings_reference() -> str:
         "|---|---|---|---|",
     ]
     meanings = _meanings()
-    for field in fields(Settings):
+    for field in fields(RuntimeSettings):
         names = ", ".join(f"`{name}`" for name in variables(field.name))
         default = "" if field.default is None else f"`{field.default}`"
         lines.append(f"| {names} | `{field.name}` | {default} | {meanings[field.name]} |")

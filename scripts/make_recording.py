@@ -25,11 +25,11 @@ import pyte
 from animated_svg import Frame, Row, Run, svg
 
 from dynadex import clients
+from dynadex.demo.demo import create_table
 from dynadex.demo.loader import load
 from dynadex.demo.songs import lessons
-from dynadex.local.demo import create_table
 from dynadex.local.stack import LocalStack
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 
 PICTURE = Path(__file__).parent.parent / "docs/images/recording.svg"
 COLUMNS, ROWS = 112, 27
@@ -129,7 +129,7 @@ def stage(folder: Path) -> Iterator[dict[str, str]]:
     """Backends, a full table, and a worker that follows it; yields the environment of a shell."""
     with LocalStack(folder / "stack") as stack:
         endpoints = stack.endpoints
-        dynamodb = clients.dynamodb(Settings(dynamodb_url=endpoints.dynamodb))
+        dynamodb = clients.dynamodb(RuntimeSettings(dynamodb_url=endpoints.dynamodb))
         create_table(dynamodb, "lessons")
         load(dynamodb, "lessons", lessons(None), lambda _: None)
         (folder / "lessons.py").write_text(_MODULE)

@@ -25,7 +25,7 @@ PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
 # For this interpreter: what an emulator of Lambda on this machine runs.
 LOCAL = "local"
 # Parts of dynadex that no function uses.
-_NOT_DEPLOYED = ("cli", "local", "start", "testing")
+_NOT_DEPLOYED = ("cli", "local", "scaffold", "testing")
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc")
 # Of a package's own notes only its name, version and licence; the rest tells when and how it was installed.
 _NOTES_KEPT = ("METADATA", "licenses", "LICENSE", "LICENSE.txt", "NOTICE")

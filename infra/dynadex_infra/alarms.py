@@ -8,6 +8,8 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from dynadex_infra.settings import SyncCode
+
 STREAM_RETENTION_HOURS = 24
 # Shares of the stream's retention: at the first there is time to look, at the second changes are soon lost.
 ITERATOR_AGE_SHARES = {"Late": 0.15, "VeryLate": 0.5}
@@ -71,12 +73,12 @@ def domain_metric(domain: str, name: str, statistic: str = "Maximum") -> cloudwa
     )
 
 
-def sync_metric(reference: str, index: str, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
-    """A metric that the functions print, by the dimensions that `dynadex.run.function` gives it."""
+def sync_metric(code: SyncCode, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
+    """A metric that the functions print, by the dimensions that `dynadex.aws` gives it."""
     return cloudwatch.Metric(
         namespace="dynadex",
         metric_name=name,
-        dimensions_map={"service": "dynadex", "sync": reference, "index": index},
+        dimensions_map={"service": "dynadex", "table": code.table, "index": code.index},
         statistic=statistic,
         period=_FIVE_MINUTES,
     )

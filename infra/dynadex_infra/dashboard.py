@@ -57,7 +57,7 @@ def _written(code: SyncCode) -> cloudwatch.GraphWidget:
 
 def _waiting(code: SyncCode, indexer: StreamIndexer) -> cloudwatch.GraphWidget:
     age = indexer.function.metric("IteratorAge", statistic="Maximum", period=MINUTE)
-    return _graph("2 Waiting in the stream", age, sync_metric(code.reference, code.index, "LagSeconds", "Maximum"))
+    return _graph("2 Waiting in the stream", age, sync_metric(code, "LagSeconds", "Maximum"))
 
 
 def _function(indexer: StreamIndexer) -> cloudwatch.GraphWidget:
@@ -67,7 +67,7 @@ def _function(indexer: StreamIndexer) -> cloudwatch.GraphWidget:
 
 
 def _applied(code: SyncCode) -> cloudwatch.GraphWidget:
-    return _graph("4 What became of it", *(sync_metric(code.reference, code.index, name) for name in _COUNTED))
+    return _graph("4 What became of it", *(sync_metric(code, name) for name in _COUNTED))
 
 
 def _letters(indexer: StreamIndexer) -> cloudwatch.GraphWidget:
@@ -87,7 +87,7 @@ def _cluster(domain: DomainReference) -> cloudwatch.GraphWidget:
 
 def _bulks(code: SyncCode) -> cloudwatch.GraphWidget:
     statistics = ("Average", "Maximum")
-    longest = (sync_metric(code.reference, code.index, "BulkSeconds", statistic) for statistic in statistics)
+    longest = (sync_metric(code, "BulkSeconds", statistic) for statistic in statistics)
     return _graph("The longest bulk request of a batch", *longest)
 
 

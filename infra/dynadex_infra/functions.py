@@ -18,7 +18,7 @@ from dynadex_infra.search_domain import DomainReference
 from dynadex_infra.settings import SyncCode
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
-# Left of an invocation for parking and answering, as in dynadex.run.lambda_handlers.
+# Left of an invocation for parking and answering, as in dynadex.aws.steps.
 RESERVE_SECONDS = 3
 _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 
@@ -44,13 +44,13 @@ def sync_function(
     domain: DomainReference,
     environment: Mapping[str, str] | None = None,
 ) -> lambda_.Function:
-    """The function of one handler of `dynadex.run.function`; it may write its logs, and nothing else yet."""
+    """The function of one handler of `dynadex.aws.deployed`; it may write its logs, and nothing else yet."""
     group = log_group(scope, f"{name}Logs")
     function = lambda_.Function(
         scope,
         name,
         code=lambda_.Code.from_asset(str(code.package)),
-        handler=f"dynadex.run.function.{handler}",
+        handler=f"dynadex.aws.deployed.{handler}",
         runtime=RUNTIME,
         architecture=_ARCHITECTURES[code.architecture],
         memory_size=sizing.memory_mib,

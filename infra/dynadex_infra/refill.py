@@ -21,7 +21,7 @@ from dynadex_infra.search_domain import DomainReference, alias_paths, index_path
 from dynadex_infra.settings import StreamOptions, SyncCode
 from dynadex_infra.stream_indexer import allow_indexing
 
-STATE_MACHINE = Path(dynadex.__file__).parent / "run" / "refill.asl.json"
+STATE_MACHINE = Path(dynadex.__file__).parent / "aws" / "refill.asl.json"
 # A slice scans for four minutes and keeps half a minute for flushing: Lambda must not end it before.
 SLICE = Sizing(timeout_seconds=300, request_seconds=30)
 # Finish lists the whole index, and after a rebuild compares it: as long as Lambda allows.

@@ -13,7 +13,7 @@ import orjson
 
 from dynadex.document import body
 from dynadex.errors import DeclarationError
-from dynadex.settings import Settings, is_loopback, without_password
+from dynadex.settings import RuntimeSettings, is_loopback, without_password
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -34,13 +34,13 @@ _AMAZON = re.compile(
 )
 
 
-def dynamodb(settings: Settings) -> DynamoDBClient:
+def dynamodb(settings: RuntimeSettings) -> DynamoDBClient:
     """A DynamoDB client."""
     client: DynamoDBClient = _aws("dynamodb", settings)
     return client
 
 
-def dynamodb_streams(settings: Settings) -> DynamoDBStreamsClient:
+def dynamodb_streams(settings: RuntimeSettings) -> DynamoDBStreamsClient:
     """A DynamoDB Streams client."""
     client: DynamoDBStreamsClient = _aws("dynamodbstreams", settings)
     return client
@@ -62,23 +62,23 @@ def _as_sent(response_dict: dict[str, Any], customized_response_dict: dict[str, 
     response_dict["body"] = orjson.dumps(reply)
 
 
-def sqs(settings: Settings) -> SQSClient:
+def sqs(settings: RuntimeSettings) -> SQSClient:
     """An SQS client."""
     client: SQSClient = _aws("sqs", settings)
     return client
 
 
-def s3(settings: Settings) -> Any:
+def s3(settings: RuntimeSettings) -> Any:
     """An S3 client, for exports."""
     return _aws("s3", settings)
 
 
-def cloudwatch(settings: Settings) -> Any:
+def cloudwatch(settings: RuntimeSettings) -> Any:
     """A CloudWatch client, for what the functions have reported."""
     return _aws("cloudwatch", settings)
 
 
-def opensearch(settings: Settings) -> OpenSearch:
+def opensearch(settings: RuntimeSettings) -> OpenSearch:
     """An OpenSearch client: never retries by itself (the writer does), reads numbers exactly, signs where it must.
 
     Raises DeclarationError for plain HTTP to anything but this machine, and when it cannot sign.
@@ -110,7 +110,7 @@ def opensearch(settings: Settings) -> OpenSearch:
     )
 
 
-def _signer(settings: Settings) -> Urllib3AWSV4SignerAuth | None:
+def _signer(settings: RuntimeSettings) -> Urllib3AWSV4SignerAuth | None:
     """What signs requests to the search cluster with SigV4, or None where a user or nobody is asked for."""
     parts = urlsplit(settings.opensearch_url)
     amazon = _AMAZON.search(parts.hostname or "")
@@ -135,13 +135,13 @@ def _signer(settings: Settings) -> Urllib3AWSV4SignerAuth | None:
     return Urllib3AWSV4SignerAuth(credentials, region, (amazon and amazon["service"]) or "es")
 
 
-def _aws(service: str, settings: Settings) -> Any:
+def _aws(service: str, settings: RuntimeSettings) -> Any:
     """One client for all who ask: they may share it, and making one takes longer than most of what it is made for."""
     return _made(service, settings, tuple(sorted(one for one in os.environ.items() if one[0].startswith("AWS_"))))
 
 
 @lru_cache(_MOST_CLIENTS)
-def _made(service: str, settings: Settings, environment: Sequence[tuple[str, str]]) -> Any:
+def _made(service: str, settings: RuntimeSettings, environment: Sequence[tuple[str, str]]) -> Any:
     import boto3
     from botocore.config import Config
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
+import threading
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -43,17 +42,16 @@ class SystemClock:
         time.sleep(seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Pauses between attempts: exponential from ``first_seconds`` up to ``longest_seconds``, with full jitter.
+class Stopping(BaseException):
+    """Raised out of a wait once a command was asked to stop; not an error, and nothing may catch it as one."""
 
-    Jitter keeps many writers that met the same trouble from coming back all at once.
-    """
 
-    first_seconds: float = 0.1
-    longest_seconds: float = 5.0
+class StoppableClock(SystemClock):
+    """System time whose sleep ends at once, by Stopping, when its event is set."""
 
-    def pause(self, attempt: int) -> float:
-        """Seconds to wait after the given attempt, counted from 0."""
-        ceiling = min(self.longest_seconds, self.first_seconds * 2.0 ** min(attempt, 30))
-        return random.uniform(self.first_seconds / 2, ceiling)
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def sleep(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise Stopping

@@ -26,7 +26,7 @@ _MAY_BE_ZERO = ("clock_skew_seconds", "batch_window_seconds")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class RuntimeSettings:
     """How dynadex runs, as opposed to what a Sync declares. Each field says its environment variable and unit."""
 
     opensearch_url: str = "http://127.0.0.1:9200"
@@ -97,7 +97,7 @@ class Settings:
         )
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    def from_environment(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> RuntimeSettings:
         """Settings of this process: ``overrides`` that are not None, else the environment, else pyproject.toml.
 
         Raises DeclarationError naming the variable, or the key, that holds something unusable.
@@ -107,7 +107,7 @@ class Settings:
         named |= {name: f"{variables(name)[0]}, given by its flag" for name, where in named.items() if where == _FLAG}
         return cls(**{one.name: one.value for one in found}).checked(named)
 
-    def checked(self, named: Mapping[str, str] | None = None) -> Settings:
+    def checked(self, named: Mapping[str, str] | None = None) -> RuntimeSettings:
         """These settings, once it is certain that they make sense; raises DeclarationError otherwise, which calls a
         setting by its variable unless ``named`` has another name for it."""
         named = named or {}
@@ -163,7 +163,9 @@ def sourced(
     if project is None:
         project = project_settings() if environment is None else {}
     env = os.environ if environment is None else environment
-    return [_sourced(one.name, type(one.default), one.default, overrides, env, project) for one in fields(Settings)]
+    return [
+        _sourced(one.name, type(one.default), one.default, overrides, env, project) for one in fields(RuntimeSettings)
+    ]
 
 
 def project_settings(folder: Path | None = None) -> Mapping[str, Any]:
@@ -188,7 +190,7 @@ def project_settings(folder: Path | None = None) -> Mapping[str, Any]:
         if not isinstance(table, Mapping):
             reason = f"{name} in it is no table"
             raise DeclarationError("read", str(path.absolute()), reason, hint)
-    names = [one.name for one in fields(Settings)]
+    names = [one.name for one in fields(RuntimeSettings)]
     for name in table:
         if name not in names:
             from difflib import get_close_matches
@@ -264,5 +266,5 @@ def _parse(name: str, kind: type, text: str) -> Any:
 
 def _unusable(name: str, reason: str) -> DeclarationError:
     """``name`` is the setting's, or says where it was set."""
-    subject = variables(name)[0] if name in Settings.__slots__ else name
+    subject = variables(name)[0] if name in RuntimeSettings.__slots__ else name
     return DeclarationError("use the setting", subject, reason, "Set it to a usable value, or unset it.")

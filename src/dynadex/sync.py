@@ -16,12 +16,12 @@ from dynadex import declaration
 from dynadex.change import Item
 from dynadex.declaration import Search
 from dynadex.document.body import NOT_INDEXED, Built, encode
+from dynadex.document.fast_json import body_of
+from dynadex.document.typed_json import plain
 from dynadex.errors import DeclarationError, DynadexError
-from dynadex.source.attribute_values import plain
-from dynadex.source.direct import body_of
 
 Document = Mapping[str, Any]
-# From an item, as plain values (see dynadex.source.attribute_values), to its document; None: not indexed.
+# From an item, as plain values (see dynadex.document.typed_json), to its document; None: not indexed.
 DocumentFunction = Callable[[dict[str, Any]], Document | None]
 
 
@@ -35,8 +35,7 @@ class Sync:
     None for an item that is not to be indexed; without it, the document is the item. ``search`` says what the
     search service offers. Contradictions raise DeclarationError here, not in production.
 
-    The methods ``stream``, ``prepare``, ``refill`` and ``finish`` are Lambda handlers: assign them to names of your
-    module.
+    A Sync only declares: the command `dynadex` runs it, and `dynadex.aws` makes Lambda handlers from it.
     """
 
     def __init__(
@@ -71,30 +70,6 @@ class Sync:
             return Built(encode(document))
         except Exception as error:  # noqa: BLE001 - the user's function may raise anything; the key is parked
             return Built(problem=f"{type(error).__name__}: {error}")
-
-    def stream(self, event: Any, context: Any) -> dict[str, Any]:
-        """Lambda handler for the table's stream; answers with a partial batch response."""
-        from dynadex.run import lambda_handlers
-
-        return lambda_handlers.stream(self, event, context)
-
-    def refill(self, event: Any, context: Any) -> dict[str, Any]:
-        """Lambda handler for one time-boxed slice of a refill; answers where the next slice starts."""
-        from dynadex.run import lambda_handlers
-
-        return lambda_handlers.refill(self, event, context)
-
-    def prepare(self, event: Any, context: Any) -> dict[str, Any]:
-        """Lambda handler for what comes before the slices: answers what to scan, and into which indexes."""
-        from dynadex.run import lambda_handlers
-
-        return lambda_handlers.prepare(self, event, context)
-
-    def finish(self, event: Any, context: Any) -> dict[str, Any]:
-        """Lambda handler for what comes after the slices: ghosts are deleted, a new index is compared and used."""
-        from dynadex.run import lambda_handlers
-
-        return lambda_handlers.finish(self, event, context)
 
     def __repr__(self) -> str:
         return f"Sync(table={self.table!r}, index={self.index!r})"

@@ -19,7 +19,7 @@ import httpx
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from dynadex import clients
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -69,7 +69,7 @@ class Demo:
     def dynamodb(self) -> DynamoDBClient:
         """The table itself: it takes items that the service would refuse."""
         endpoint = json.loads((self.folder / "stack.json").read_text())["endpoints"]["dynamodb"]
-        return clients.dynamodb(Settings(dynamodb_url=endpoint))
+        return clients.dynamodb(RuntimeSettings(dynamodb_url=endpoint))
 
     def _ask(self, method: str, identity: str, headers: Mapping[str, str], **more: Any) -> httpx.Response:
         url = f"{self.address}/api/documents/{quote(identity, safe='')}"

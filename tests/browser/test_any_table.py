@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dynadex import Search, Sync, analysis, clients
-from dynadex.run.serving import listening, serving, url_of
-from dynadex.run.wiring import connect
-from dynadex.search.api import create_app
-from dynadex.settings import Settings
+from dynadex.http.app import create_app
+from dynadex.http.server import listening, serving, url_of
+from dynadex.runtime import connect
+from dynadex.settings import RuntimeSettings
 from tests.browser.demo_page import Demo, go_to, opened, search_for
 from tests.process.following import worker
 from tests.unit.service import AUTH
@@ -44,7 +44,7 @@ def orders() -> Sync:
 def page(browser: Browser, demo: Demo) -> Iterator[Page]:
     """The page of a service with a worker of its own, on the demo's backends, before somebody who may edit."""
     endpoints = json.loads((demo.folder / "stack.json").read_text())["endpoints"]
-    settings = Settings(dynamodb_url=endpoints["dynamodb"], opensearch_url=endpoints["opensearch"])
+    settings = RuntimeSettings(dynamodb_url=endpoints["dynamodb"], opensearch_url=endpoints["opensearch"])
     sync = orders()
     clients.dynamodb(settings).create_table(
         TableName=sync.table,

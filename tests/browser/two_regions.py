@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import httpx
 
-from dynadex.local.router import Router, Switches
-from dynadex.local.routing import routes_for
-from dynadex.run.serving import listening, serving, url_of
-from dynadex.search.guard import REGION_HEADER
+from dynadex.demo.router import Router, Switches
+from dynadex.demo.routing import routes_for
+from dynadex.http.security_headers import REGION_HEADER
+from dynadex.http.server import listening, serving, url_of
 
 EUROPE, AMERICA = "eu-west-1", "us-east-1"
 HOSTS: Mapping[str, str] = {f"{EUROPE}.test": EUROPE, f"{AMERICA}.test": AMERICA}

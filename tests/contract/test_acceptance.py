@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from opensearchpy import OpenSearch, RequestError
 
-from dynadex.document.acceptance import Acceptance, count_fields, refusals
+from dynadex.document.mapping_check import MappingCheck, count_fields, refusals
 
 INDEX = "acceptance-contract"
 FIELDS: dict[str, dict[str, Any]] = {
@@ -95,7 +95,7 @@ def test_it_refuses_what_opensearch_refuses(answers: dict[str, bool], name: str)
 
 
 def test_a_mapping_grows_as_it_does_in_opensearch(opensearch_url: str) -> None:
-    index, acceptance = f"{INDEX}-growing", Acceptance({})
+    index, acceptance = f"{INDEX}-growing", MappingCheck({})
     with OpenSearch(opensearch_url) as client:
         client.indices.delete(index=index, ignore=[404])
         client.indices.create(index=index, body={"mappings": {}})

@@ -16,11 +16,11 @@ from dynadex import clients, declaration
 from dynadex.document.body import decode, encode
 from dynadex.document.identity import MAX_ID_BYTES
 from dynadex.errors import DeclarationError, SearchError
+from dynadex.index.aliases import creation_body, differences, ensure_index
 from dynadex.index.bulk import External, Outcome, Unchanged, Write, classify
-from dynadex.index.indices import creation_body, differences, ensure_index
 from dynadex.index.opensearch import OpenSearchIndex, Stored
 from dynadex.local.stack import Endpoints
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 from dynadex.testing import InMemoryIndex, ManualClock
 from tests.contract.differences import (
     DESCRIBES_THE_DECLARATION,
@@ -72,7 +72,7 @@ def session_backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
         url = endpoints.opensearch
     else:
         url = request.getfixturevalue("opensearch_url")
-    client = clients.opensearch(Settings(opensearch_url=url))
+    client = clients.opensearch(RuntimeSettings(opensearch_url=url))
     yield Backend(request.param, OpenSearchIndex(client), time.sleep, time.monotonic)
     client.close()
 

@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, given, settings
 
 from dynadex import Sync, analysis
 from dynadex.document.identity import KeySchema
-from dynadex.settings import Settings
+from dynadex.scaffold.check import check
+from dynadex.scaffold.infer import infer
+from dynadex.scaffold.sample import Sample
+from dynadex.scaffold.survey import Survey
+from dynadex.scaffold.trial_index import index_on_trial
+from dynadex.settings import RuntimeSettings
 from dynadex.source.table import TableDescription
-from dynadex.start.check import check
-from dynadex.start.infer import infer
-from dynadex.start.rehearsal import rehearse
-from dynadex.start.sample import Sample
-from dynadex.start.seen import Survey
 from tests.stranger.any_items import SCALE, enlarged, tables
 
 TABLE = TableDescription("inferred", KeySchema(("id",), ("S",)), "arn", "NEW_IMAGE", 0)
@@ -35,6 +35,6 @@ def test_every_sampled_item_is_taken(opensearch_url: str) -> None:
             document=lambda item: {name: value for name, value in item.items() if name not in inferred.left_out},
         )  # fmt: skip
         found = check(sync, Sample(TABLE, tuple(items), whole=True))
-        assert rehearse(sync, Settings(opensearch_url=opensearch_url), found.bodies) == {}
+        assert index_on_trial(sync, RuntimeSettings(opensearch_url=opensearch_url), found.bodies) == {}
 
     taken()

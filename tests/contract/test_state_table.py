@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError
 
 from dynadex import clients
 from dynadex.local.stack import Endpoints
-from dynadex.progress.checkpoints import Checkpoint, Checkpoints
-from dynadex.progress.lease import Lease
-from dynadex.progress.state_table import StateError, StateTable
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
+from dynadex.state.checkpoints import Checkpoint, Checkpoints
+from dynadex.state.lease import Lease
+from dynadex.state.state_table import StateError, StateTable
 from dynadex.testing import ManualClock
 
 TERM = 10.0
@@ -23,7 +23,7 @@ TERM = 10.0
 
 @pytest.fixture(scope="module")
 def client(local_stack: Endpoints) -> Iterator[Any]:
-    client = clients.dynamodb(Settings(dynamodb_url=local_stack.dynamodb))
+    client = clients.dynamodb(RuntimeSettings(dynamodb_url=local_stack.dynamodb))
     yield client
     client.close()
 

@@ -15,11 +15,11 @@ from dynadex import clients
 from dynadex.change import Change
 from dynadex.clock import SystemClock
 from dynadex.document.identity import KeySchema, document_id
+from dynadex.document.typed_json import plain
 from dynadex.errors import SourceError
 from dynadex.local.stack import Endpoints
-from dynadex.run.slices import Slice
-from dynadex.settings import Settings
-from dynadex.source.attribute_values import plain
+from dynadex.refill.slices import Slice
+from dynadex.settings import RuntimeSettings
 from dynadex.source.shard_reader import ShardReader, StreamTrimmedError, list_shards
 from dynadex.source.stream_event import parse
 from dynadex.source.table import Condition, ConditionFailed, Table, TableDescription
@@ -60,7 +60,7 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
         yield Backend("memory", in_memory)
         return
     endpoints: Endpoints = request.getfixturevalue("local_stack")
-    settings = Settings(dynamodb_url=endpoints.dynamodb)
+    settings = RuntimeSettings(dynamodb_url=endpoints.dynamodb)
     client, streams = clients.dynamodb(settings), clients.dynamodb_streams(settings)
 
     def in_ministack(name: str, schema: KeySchema) -> tuple[Any, Any]:
@@ -272,7 +272,7 @@ class TestTable:
     def test_a_table_without_a_stream_is_described_so(self, local_stack: Endpoints) -> None:
         name, client = (
             f"contract-{uuid.uuid4().hex[:12]}",
-            clients.dynamodb(Settings(dynamodb_url=local_stack.dynamodb)),
+            clients.dynamodb(RuntimeSettings(dynamodb_url=local_stack.dynamodb)),
         )
         create_table(client, name, TEXT, {"StreamEnabled": False})
         description = Table(client, name).describe()

@@ -8,27 +8,27 @@ from pathlib import Path
 import pytest
 
 from dynadex import clients
+from dynadex.http.app import create_app
+from dynadex.http.server import listening, serving, url_of
 from dynadex.local.stack import LocalStack
-from dynadex.run.serving import listening, serving, url_of
-from dynadex.run.wiring import connect
-from dynadex.search.api import create_app
-from dynadex.settings import Settings
+from dynadex.runtime import connect
+from dynadex.settings import RuntimeSettings
 from tests.docs.surroundings import REBUILD_FILE, Surroundings
 from tests.docs.tables import SYNCS, create_tables
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeSettings]:
     """Backends with the tables that documents speak of."""
     with LocalStack(tmp_path_factory.mktemp("stack")) as stack:
         endpoints = stack.endpoints
-        settings = Settings(dynamodb_url=endpoints.dynamodb, opensearch_url=endpoints.opensearch)
+        settings = RuntimeSettings(dynamodb_url=endpoints.dynamodb, opensearch_url=endpoints.opensearch)
         create_tables(clients.dynamodb(settings))
         yield settings
 
 
 @pytest.fixture(scope="session")
-def service(settings: Settings) -> Iterator[str]:
+def service(settings: RuntimeSettings) -> Iterator[str]:
     """Where the lessons can be searched, once there is an index."""
     runtime = connect(SYNCS["lessons"], settings)
     app = create_app(runtime.sync, runtime.index, runtime.table, runtime.description.schema)
@@ -37,7 +37,7 @@ def service(settings: Settings) -> Iterator[str]:
 
 
 @pytest.fixture
-def surroundings(tmp_path: Path, settings: Settings, service: str) -> Iterator[Surroundings]:
+def surroundings(tmp_path: Path, settings: RuntimeSettings, service: str) -> Iterator[Surroundings]:
     """Of one document."""
     names = {
         "https://search.example.com": settings.opensearch_url,

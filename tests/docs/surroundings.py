@@ -11,11 +11,11 @@ from pathlib import Path
 from unittest.mock import patch
 
 from dynadex import clients
-from dynadex.progress.checkpoints import Checkpoints
-from dynadex.run.rebuild import RebuildOptions, rebuild
-from dynadex.run.refill import RefillOptions, Report, refill
-from dynadex.run.wiring import Runtime, connect
-from dynadex.settings import Settings
+from dynadex.refill.rebuild import RebuildOptions, rebuild
+from dynadex.refill.refill import RefillOptions, RefillReport, refill
+from dynadex.runtime import Runtime, connect
+from dynadex.settings import RuntimeSettings
+from dynadex.state.checkpoints import Checkpoints
 from tests.docs.blocks import Block, Step
 from tests.docs.tables import MODULES, SYNCS
 from tests.process.processes import Running, environment
@@ -28,20 +28,20 @@ from unittest.mock import patch
 
 from dynadex.cli import main
 
-with patch("dynadex.run.plan.fence_seconds", lambda *_: 0):
+with patch("dynadex.refill.plan.fence_seconds", lambda *_: 0):
     main()
 """
 REBUILD_FILE = "rebuild_at_once.py"
 _COMMAND_SECONDS = 60
 _ENDLESS = "dynadex run "
 _FOLLOWS = "reading the stream as worker"
-_QUIET = Report(lambda _: None, lambda _: None)
+_QUIET = RefillReport(lambda _: None, lambda _: None)
 
 
 class Surroundings:
     """One folder, on backends that are there. ``names`` stand for what a document can only make up."""
 
-    def __init__(self, folder: Path, settings: Settings, service: str, names: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, settings: RuntimeSettings, service: str, names: Mapping[str, str]) -> None:
         self._folder = folder
         self.settings = settings
         self._names = names
@@ -114,7 +114,7 @@ class Surroundings:
 
     def fill_another(self, name: str) -> None:
         """A second index, which searches use from now on. There is nobody to wait for."""
-        with patch("dynadex.run.plan.fence_seconds", lambda *_: 0):
+        with patch("dynadex.refill.plan.fence_seconds", lambda *_: 0):
             rebuild(self.runtime(name), RebuildOptions(RefillOptions()), threading.Event(), _QUIET)
 
     def declare_stale(self, name: str) -> None:

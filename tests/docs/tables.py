@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dynadex import Sync
+from dynadex.demo.demo import create_table
 from dynadex.demo.lessons import sync as lessons_sync
 from dynadex.demo.loader import load
 from dynadex.demo.songs import lessons
-from dynadex.local.demo import create_table
-from dynadex.source.attribute_values import typed
+from dynadex.document.typed_json import typed
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

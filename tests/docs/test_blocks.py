@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dynadex.settings import Settings, project_settings, variables
-from dynadex.start.project import from_nothing
-from dynadex.start.render import project_files
+from dynadex.scaffold.project import from_nothing
+from dynadex.scaffold.render import project_files
+from dynadex.settings import RuntimeSettings, project_settings, variables
 from tests.docs.blocks import DOCUMENTS, ROOT, Block, Step, all_blocks, blocks_in, blocks_of, inline_code
 from tests.docs.commands import check, check_mention, every_option, is_checked_only, words_of
 from tests.docs.exceptions import BEFORE, EXIT_CODES, FOREIGN_OPTIONS, NOT_RUN, OWN_TEST, RUN_ELSEWHERE
@@ -24,7 +24,7 @@ RUN = sorted({block.document for block in BLOCKS} - OWN_TEST.keys())
 
 def new_project() -> str:
     """The README that `dynadex init` writes."""
-    return project_files(from_nothing(Settings(), {}))["README.md"]
+    return project_files(from_nothing(RuntimeSettings(), {}))["README.md"]
 
 
 def every_step() -> Iterator[tuple[str, Step]]:
@@ -120,5 +120,5 @@ def test_what_stands_within_a_sentence_would_be_accepted(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_variable_is_a_setting(path: Path) -> None:
-    known = {name for field in Settings.__dataclass_fields__ for name in variables(field)}
+    known = {name for field in RuntimeSettings.__dataclass_fields__ for name in variables(field)}
     assert set(re.findall(r"\bDYNADEX_[A-Z_]+\b", path.read_text(encoding="utf-8"))) <= known

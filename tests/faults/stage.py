@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynadex import clients
+from dynadex.dead_letters.file import DeadLetterFile
+from dynadex.dead_letters.sqs import DeadLetterQueue
 from dynadex.document.body import same
-from dynadex.index.dead_letter_file import DeadLetterFile
-from dynadex.index.dead_letter_queue import DeadLetterQueue
-from dynadex.run.wiring import connect
+from dynadex.runtime import connect
 from dynadex.source.shard_reader import ShardReader, list_shards
 from dynadex.source.table import Table
 from tests.faults.load import is_refused

@@ -13,7 +13,7 @@ from functools import partial
 import pytest
 
 from dynadex import clients
-from dynadex.index.dead_letter_queue import DeadLetterQueue
+from dynadex.dead_letters.sqs import DeadLetterQueue
 from tests.faults.load import WriteLoad, writing
 from tests.faults.proxy import BY_CHANCE, SLOW, Fault, Plan, Proxy, Request, proxy_to
 from tests.faults.stage import Figures, Stage, make_stage

@@ -21,16 +21,17 @@ from uuid import uuid4
 import pytest
 
 from dynadex import Sync, clients
+from dynadex.aws import stream_handler
+from dynadex.dead_letters.file import DeadLetterFile
+from dynadex.dead_letters.port import Parked
 from dynadex.document.body import encode, same
 from dynadex.document.identity import canonical_number, document_id
+from dynadex.index.apply_records import apply_records
 from dynadex.index.bulk import Outcome
-from dynadex.index.dead_letter_file import DeadLetterFile
-from dynadex.index.dead_letters import Parked
 from dynadex.index.opensearch import OpenSearchIndex
-from dynadex.run.records import apply_records
-from dynadex.run.redrive import settle
-from dynadex.run.wiring import Runtime, connect
-from dynadex.settings import Settings
+from dynadex.maintenance.redrive import settle
+from dynadex.runtime import Runtime, connect
+from dynadex.settings import RuntimeSettings
 from dynadex.source.shard_reader import ShardReader, list_shards
 from dynadex.source.stream_event import Record, records_of
 from dynadex.sync import DocumentFunction
@@ -198,8 +199,8 @@ class Backends:
     directory: Path
 
     @property
-    def settings(self) -> Settings:
-        return Settings(dynamodb_url=self.dynamodb_url, opensearch_url=self.opensearch_url)
+    def settings(self) -> RuntimeSettings:
+        return RuntimeSettings(dynamodb_url=self.dynamodb_url, opensearch_url=self.opensearch_url)
 
     def create_table(self, name: str, *keys: str) -> None:
         """A table; each key as ``name:type``."""
@@ -588,6 +589,6 @@ def test_lambda_is_told_that_nothing_must_come_again(
     monkeypatch.setenv("OPENSEARCH_URL", backends.opensearch_url)
     monkeypatch.setenv("DYNADEX_DEAD_LETTERS", hostile.runtime.settings.dead_letters)
     records = [record("first", GOOD), record("it", {"x": {"N": "1E+125"}}), record("it", {}, without=["Keys"])]
-    assert hostile.runtime.sync.stream({"Records": records}, None) == {"batchItemFailures": []}
+    assert stream_handler(hostile.runtime.sync)({"Records": records}, None) == {"batchItemFailures": []}
     assert hostile.document("first")
     assert len(hostile.letters()) == 2

@@ -14,19 +14,19 @@ import pytest
 from dynadex import Sync, clients
 from dynadex.clock import SystemClock
 from dynadex.demo import lessons as demo
+from dynadex.demo.demo import create_table
+from dynadex.demo.live_feed import LiveFeed
+from dynadex.demo.live_routes import Letter, Surroundings, live_routes
+from dynadex.demo.operations import NAMES
 from dynadex.demo.songs import lessons
 from dynadex.document.body import encode
-from dynadex.index.indices import ensure_index
+from dynadex.document.typed_json import typed
+from dynadex.http.app import create_app
+from dynadex.http.health import Health
+from dynadex.index.aliases import ensure_index
 from dynadex.index.opensearch import OpenSearchIndex
-from dynadex.local.demo import create_table
 from dynadex.local.stack import LocalStack
-from dynadex.run.live_feed import LiveFeed
-from dynadex.run.operations import NAMES
-from dynadex.search.api import create_app
-from dynadex.search.health import Health
-from dynadex.search.live import Letter, Surroundings, live_routes
-from dynadex.settings import Settings
-from dynadex.source.attribute_values import typed
+from dynadex.settings import RuntimeSettings
 from dynadex.source.table import Table
 from dynadex.testing import InMemoryTable
 from tests.http.listing_index import ListingIndex
@@ -109,7 +109,7 @@ def real(
     directory: Path = tmp_path_factory.mktemp("http")
     with LocalStack(directory, opensearch_url=opensearch_url) as stack:
         report_backend("ministack")
-        settings = Settings(opensearch_url=opensearch_url, dynamodb_url=stack.endpoints.dynamodb)
+        settings = RuntimeSettings(opensearch_url=opensearch_url, dynamodb_url=stack.endpoints.dynamodb)
         sync = sync_of(f"http-{uuid.uuid4().hex[:12]}")
         create_table(clients.dynamodb(settings), sync.table)
         table, index = Table(clients.dynamodb(settings), sync.table), OpenSearchIndex(clients.opensearch(settings))
@@ -129,6 +129,6 @@ def _fill(index: Any, name: str, songs: int) -> None:
     index.refresh(name)
 
 
-def _items(settings: Settings, table: str) -> dict[str, Any]:
+def _items(settings: RuntimeSettings, table: str) -> dict[str, Any]:
     pages = clients.dynamodb(settings).get_paginator("scan").paginate(TableName=table)
     return {item["id"]["S"]: item for page in pages for item in page["Items"]}

@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from dynadex.document.identity import KeySchema
-from dynadex.search.openapi import describe
+from dynadex.http.openapi import describe
 from tests.http.conftest import Service, sync_of
 from tests.unit.service import WRITER, Client, path_of
 

@@ -19,8 +19,8 @@ from dynadex_infra.settings import StreamOptions
 from opensearchpy import OpenSearch
 
 from dynadex.demo.songs import lessons
+from dynadex.document.typed_json import typed
 from dynadex.local.stack import LocalStack
-from dynadex.source.attribute_values import typed
 from tests.infra.conftest import ROOT, Figure, Zip
 from tests.infra.local_cloud import LocalCloud, Signed
 from tests.infra.synthesis import REGIONS, synthesised

@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 
 from dynadex import clients
-from dynadex.clock import Backoff, SystemClock
-from dynadex.index.dead_letter_queue import DeadLetterQueue
+from dynadex.clock import SystemClock
+from dynadex.dead_letters.sqs import DeadLetterQueue
+from dynadex.demo.demo import create_table
 from dynadex.index.opensearch import OpenSearchIndex
-from dynadex.local.demo import create_table
 from dynadex.local.stack import LocalStack
-from dynadex.run.event_source_mapping import EventSourceMapping, lambda_handler
-from dynadex.settings import Settings
+from dynadex.retry import Backoff
+from dynadex.settings import RuntimeSettings
 from dynadex.source.stream_event import Record
+from dynadex.worker.event_source_mapping import EventSourceMapping, lambda_handler
 from tests.infra.conftest import ROOT, Figure, Zip
 from tests.infra.deployed_function import DeployedFunction
 
@@ -55,7 +56,7 @@ def test_native_code_is_of_the_machine_and_the_python_of_lambda(zips: Zip, targe
 def test_it_holds_the_users_module_and_no_ballast(zips: Zip, figure: Figure) -> None:
     figure(f"package of {zips('arm64').stat().st_size / 1e6:.1f} MB")
     found = names(zips("arm64"))
-    assert {"deployed_lessons.py", "dynadex/run/function.py", "dynadex/search/page/index.html"} <= set(found)
+    assert {"deployed_lessons.py", "dynadex/aws/handlers.py", "dynadex/http/page/index.html"} <= set(found)
     assert not [name for name in found if name.startswith(("grpc", "google", "boto", "dynadex/cli/", "dynadex/local/"))]
     assert not [name for name in found if "__pycache__" in name or name.endswith("RECORD")]
     assert zips("arm64").stat().st_size < MOST_BYTES
@@ -64,13 +65,13 @@ def test_it_holds_the_users_module_and_no_ballast(zips: Zip, figure: Figure) -> 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     with LocalStack(tmp_path_factory.mktemp("stack")) as running:
-        create_table(clients.dynamodb(Settings(dynamodb_url=running.endpoints.dynamodb)), "lessons")
+        create_table(clients.dynamodb(RuntimeSettings(dynamodb_url=running.endpoints.dynamodb)), "lessons")
         yield running
 
 
 @pytest.fixture
-def settings(stack: LocalStack) -> Settings:
-    return Settings(
+def settings(stack: LocalStack) -> RuntimeSettings:
+    return RuntimeSettings(
         dynamodb_url=stack.endpoints.dynamodb,
         opensearch_url=stack.endpoints.opensearch,
         dead_letters=f"{stack.endpoints.dynamodb}/000000000000/parked",
@@ -78,7 +79,7 @@ def settings(stack: LocalStack) -> Settings:
 
 
 @pytest.fixture
-def function(zips: Zip, settings: Settings, tmp_path: Path) -> Iterator[DeployedFunction]:
+def function(zips: Zip, settings: RuntimeSettings, tmp_path: Path) -> Iterator[DeployedFunction]:
     environment = {
         "DYNADEX_SYNC": "deployed_lessons:sync",
         "DYNADEX_OPENSEARCH_ENDPOINT": settings.opensearch_url.removeprefix("http://"),
@@ -94,13 +95,13 @@ def function(zips: Zip, settings: Settings, tmp_path: Path) -> Iterator[Deployed
 
 
 def test_every_handler_works_with_what_lambda_has_and_nothing_else(function: DeployedFunction) -> None:
-    plan = function.call("dynadex.run.function.prepare", {})
-    assert function.call("dynadex.run.function.refill", plan["Slices"][0]) == {}
-    assert function.call("dynadex.run.function.finish", plan) == {}
-    assert function.call("dynadex.run.function.stream", {"Records": []}) == {"batchItemFailures": []}
+    plan = function.call("dynadex.aws.deployed.prepare", {})
+    assert function.call("dynadex.aws.deployed.refill", plan["Slices"][0]) == {}
+    assert function.call("dynadex.aws.deployed.finish", plan) == {}
+    assert function.call("dynadex.aws.deployed.stream", {"Records": []}) == {"batchItemFailures": []}
     http = {"method": "GET", "path": "/api/config", "sourceIp": "192.0.2.1", "protocol": "HTTP/1.1", "userAgent": ""}
     answer = function.call(
-        "dynadex.run.function.search",
+        "dynadex.aws.deployed.search",
         {
             "version": "2.0",
             "rawPath": "/api/config",
@@ -115,10 +116,12 @@ def test_every_handler_works_with_what_lambda_has_and_nothing_else(function: Dep
     assert str(function.code / "dynadex") in answer["body"]
 
 
-def test_the_deployed_code_holds_under_the_semantics_of_aws(function: DeployedFunction, settings: Settings) -> None:
+def test_the_deployed_code_holds_under_the_semantics_of_aws(
+    function: DeployedFunction, settings: RuntimeSettings
+) -> None:
     """Batches, partial responses and retries as AWS has them: the queue for dead letters is away at first."""
     dynamodb, sqs = clients.dynamodb(settings), clients.sqs(settings)
-    function.call("dynadex.run.function.prepare", {})
+    function.call("dynadex.aws.deployed.prepare", {})
     for number in range(300):
         key = {"id": {"S": f"song-{number % 60}"}}
         if number % 7 == 6:
@@ -136,7 +139,7 @@ def test_the_deployed_code_holds_under_the_semantics_of_aws(function: DeployedFu
             sqs.create_queue(QueueName="parked")
 
     def invoke(event: dict[str, Any], _: Any) -> Any:
-        return function.call("dynadex.run.function.stream", event)
+        return function.call("dynadex.aws.deployed.stream", event)
 
     mapping = EventSourceMapping(
         lambda_handler(invoke, lambda: None), SystemClock(), on_retry=on_retry, backoff=Backoff(0.05, 0.1)
@@ -159,7 +162,7 @@ def test_the_deployed_code_holds_under_the_semantics_of_aws(function: DeployedFu
     assert SECRET not in "".join(function.printed)
 
 
-def stream_records(settings: Settings) -> list[Record]:
+def stream_records(settings: RuntimeSettings) -> list[Record]:
     """Every record of the table's stream, as Lambda would hand it on."""
     streams = clients.dynamodb_streams(settings)
     arn = clients.dynamodb(settings).describe_table(TableName="lessons")["Table"]["LatestStreamArn"]

@@ -10,17 +10,17 @@ import zipfile
 from pathlib import Path
 
 from dynadex.document.identity import KeySchema
-from dynadex.settings import Settings
+from dynadex.scaffold.files import write
+from dynadex.scaffold.project import from_table
+from dynadex.scaffold.render import project_files
+from dynadex.scaffold.sample import Sample
+from dynadex.settings import RuntimeSettings
 from dynadex.source.table import TableDescription
-from dynadex.start.files import write
-from dynadex.start.project import from_table
-from dynadex.start.render import project_files
-from dynadex.start.sample import Sample
 
 
 def test_the_app_of_a_new_project_follows_the_table_that_is_there(tmp_path: Path) -> None:
     table = TableDescription("Birds-prod", KeySchema(("station", "noted"), ("S", "N")), None, None, 0)
-    write(tmp_path, project_files(from_table(Sample(table, (), whole=True), Settings(region="eu-west-1"), {})))
+    write(tmp_path, project_files(from_table(Sample(table, (), whole=True), RuntimeSettings(region="eu-west-1"), {})))
     code = tmp_path / "build" / "lambda" / "function-arm64.zip"
     code.parent.mkdir(parents=True)
     # What is in it does not matter for the templates.

@@ -13,7 +13,7 @@ from tests.infra.synthesis import STRONG_REGIONS, Assembly, Resource, synthesise
 CORE = "DynadexCore-us-east-1"
 DAY_SECONDS = 24 * 3600
 HOUR_MILLISECONDS = 3_600_000
-# Left of an invocation for parking and answering, as in dynadex.run.lambda_handlers.
+# Left of an invocation for parking and answering, as in dynadex.aws.steps.
 RESERVE_SECONDS = 3
 
 
@@ -31,7 +31,7 @@ def only(assembly: Assembly, kind: str, stack: str = CORE) -> Resource:
 def functions(assembly: Assembly) -> dict[str, Resource]:
     """Properties of the functions that run dynadex, by handler."""
     found = (one["Properties"] for one in assembly.of_type("AWS::Lambda::Function", CORE))
-    prefix = "dynadex.run.function."
+    prefix = "dynadex.aws.deployed."
     return {one["Handler"].removeprefix(prefix): one for one in found if one["Handler"].startswith(prefix)}
 
 
@@ -184,11 +184,11 @@ def test_one_dead_letter_is_enough_to_ring(assembly: Assembly, name: str) -> Non
 
 
 def test_the_dashboard_shows_the_metrics_that_the_function_prints(assembly: Assembly) -> None:
-    from dynadex.index.tally import Bulks, Tally
-    from dynadex.run.function import NAMESPACE, counts
+    from dynadex.aws.observation import NAMESPACE, counts
+    from dynadex.index.results import ApplyResult, BulkStats
 
     body = json.dumps(only(assembly, "AWS::CloudWatch::Dashboard")["DashboardBody"])
-    for metric in counts(Tally(newest_us=1), Bulks(longest_seconds=1.0), 1.0):
+    for metric in counts(ApplyResult(newest_us=1), BulkStats(longest_seconds=1.0), 1.0):
         assert f'\\\\\\"{NAMESPACE}\\\\\\",\\\\\\"{metric}\\\\\\"' in json.dumps(body)
 
 

@@ -17,17 +17,24 @@ from tests.package.environments import ROOT, UV, build, constraints, installed, 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # What of the package an extra is for: modules, or with a dot at the end all modules of a folder.
 PARTS = {
-    "": ("dynadex", "dynadex.cli.", "dynadex.run.worker", "dynadex.run.refill", "dynadex.run.verify", "dynadex.start."),
-    "worker": ("dynadex.run.worker_service", "dynadex.run.metrics", "dynadex.run.serving"),
+    "": (
+        "dynadex",
+        "dynadex.cli.",
+        "dynadex.worker.worker",
+        "dynadex.refill.refill",
+        "dynadex.verify.verify",
+        "dynadex.scaffold.",
+    ),
+    "worker": ("dynadex.worker.http", "dynadex.worker.metrics", "dynadex.http.server"),
     "search": ("dynadex.search.",),
-    "aws": ("dynadex.run.function", "dynadex.run.lambda_handlers"),
+    "aws": ("dynadex.aws.handlers", "dynadex.aws.connection", "dynadex.aws.deployed", "dynadex.aws.observation"),
     "local": ("dynadex.",),
 }
 # What a part imports only when it is used.
 USED = {
     "": "",
-    "worker": "from dynadex.run.metrics import WorkerMetrics; WorkerMetrics('songs')",
-    "search": "from dynadex.search.auth import TokenAuth; TokenAuth(bytes(32)).token(60); import uvicorn, limits",
+    "worker": "from dynadex.worker.metrics import WorkerMetrics; WorkerMetrics('songs')",
+    "search": "from dynadex.http.auth import TokenAuth; TokenAuth(bytes(32)).token(60); import uvicorn, limits",
     "aws": "import mangum, aws_lambda_powertools.utilities.batch",
     "local": "import ministack, osmem_server",
 }

@@ -28,7 +28,7 @@ def wheel(built: Path) -> Path:
 
 def test_the_wheel_has_all_it_needs_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    wanted = ("py.typed", "demo/songs.jsonl.gz", "search/page/index.html", "run/refill.asl.json")
+    wanted = ("py.typed", "demo/songs.jsonl.gz", "http/page/index.html", "aws/refill.asl.json")
     assert [one for one in wanted if f"dynadex/{one}" not in names] == []
     assert {name.split("/")[0].split("-")[0] for name in names} == {"dynadex"}
     assert [name for name in names if "test_" in name and name.endswith(".py")] == []

@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 
 from dynadex import Sync
-from dynadex.run.follow import follow
-from dynadex.run.worker import Stopping
-from dynadex.settings import Settings
+from dynadex.clock import Stopping
+from dynadex.settings import RuntimeSettings
+from dynadex.worker.follow import follow
 from tests.process.background import background
 
 
-def worker(sync: Sync, settings: Settings) -> AbstractContextManager[None]:
+def worker(sync: Sync, settings: RuntimeSettings) -> AbstractContextManager[None]:
     """Follows the table of the sync until the block ends; what ended it too early is raised."""
 
     def work(stop: threading.Event) -> None:

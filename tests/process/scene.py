@@ -12,9 +12,9 @@ from dynadex.demo.lessons import MAPPINGS, SETTINGS
 from dynadex.demo.loader import load
 from dynadex.document.body import same
 from dynadex.document.identity import KeySchema, document_id
+from dynadex.document.typed_json import typed
 from dynadex.index.opensearch import OpenSearchIndex
-from dynadex.settings import Settings
-from dynadex.source.attribute_values import typed
+from dynadex.settings import RuntimeSettings
 from dynadex.source.shard_reader import ShardReader, list_shards
 from tests.process.processes import DEADLINE_SECONDS, wait_for
 
@@ -41,7 +41,7 @@ class Scene:
     def __init__(self, directory: Path, name: str, dynamodb_url: str, opensearch_url: str) -> None:
         self.directory = directory
         self.name = name
-        self.settings = Settings(dynamodb_url=dynamodb_url, opensearch_url=opensearch_url)
+        self.settings = RuntimeSettings(dynamodb_url=dynamodb_url, opensearch_url=opensearch_url)
         self.sync = Sync(table=name, index=name, mappings=MAPPINGS, settings=SETTINGS)
         self.declare(_DECLARATION.format(name=name))
         self.dead_letters = directory / "dead-letters.jsonl"

@@ -15,11 +15,11 @@ from dynadex.demo import lessons as demo
 from dynadex.demo.songs import lessons
 from dynadex.document.body import encode
 from dynadex.document.identity import KeySchema
-from dynadex.index.indices import ensure_index
+from dynadex.http.app import create_app
+from dynadex.index.aliases import ensure_index
 from dynadex.index.opensearch import OpenSearchIndex
 from dynadex.local.stack import LocalStack
-from dynadex.search.api import create_app
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 from dynadex.source.table import Table
 from tests.http.serving import SECONDS, serving
 from tests.unit.service import AUTH, WRITER
@@ -39,7 +39,7 @@ sync = Sync(
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     with LocalStack(tmp_path_factory.mktemp("stack")) as running:
-        clients.dynamodb(Settings(dynamodb_url=running.endpoints.dynamodb)).create_table(
+        clients.dynamodb(RuntimeSettings(dynamodb_url=running.endpoints.dynamodb)).create_table(
             TableName=sync.table,
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
@@ -55,7 +55,7 @@ def service(
     """The service before a full index of the demo's lessons."""
     report_backend("osmem-server")
     url = stack.endpoints.opensearch if request.param == "osmem" else request.getfixturevalue("opensearch_url")
-    settings = Settings(opensearch_url=url, dynamodb_url=stack.endpoints.dynamodb)
+    settings = RuntimeSettings(opensearch_url=url, dynamodb_url=stack.endpoints.dynamodb)
     index = OpenSearchIndex(clients.opensearch(settings))
     name, _ = ensure_index(index, sync.index, sync.mappings, sync.settings, SystemClock())
     every = [*lessons(), {"id": "harmful", "title": HARMFUL}]
@@ -207,7 +207,7 @@ def test_what_dynamodb_does_not_take_is_refused(service: httpx.Client) -> None:
 
 
 def test_without_a_backend_the_service_says_so() -> None:
-    settings = Settings(opensearch_url="http://127.0.0.1:9", dynamodb_url="http://127.0.0.1:9")
+    settings = RuntimeSettings(opensearch_url="http://127.0.0.1:9", dynamodb_url="http://127.0.0.1:9")
     index, table = OpenSearchIndex(clients.opensearch(settings)), Table(clients.dynamodb(settings), sync.table)
     schema = KeySchema(("id",), ("S",))
     with serving(create_app(sync, index, table, schema)) as url, httpx.Client(base_url=url, trust_env=False) as client:

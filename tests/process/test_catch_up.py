@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from dynadex import clients
+from dynadex.clock import StoppableClock, Stopping
 from dynadex.demo.songs import lessons
 from dynadex.errors import SearchUnavailable, SourceError
-from dynadex.index.tally import Tally
+from dynadex.index.apply_records import apply_records
+from dynadex.index.results import ApplyResult
 from dynadex.local.stack import LocalStack
-from dynadex.run.catch_up import catch_up, check_stream
-from dynadex.run.records import apply_records
-from dynadex.run.wiring import Runtime, connect
-from dynadex.run.worker import StoppableClock, Stopping
+from dynadex.refill.replay import catch_up, check_stream
+from dynadex.runtime import Runtime, connect
 from dynadex.source.export import Export
 from dynadex.source.shard_reader import ShardReader, list_shards
 from tests.process.conftest import SceneMaker
@@ -86,7 +86,7 @@ def forget_tombstones(scene: Scene, runtime: Runtime) -> None:
     runtime.clock.sleep(1)
 
 
-def catch_up_since(runtime: Runtime, export: Export) -> Tally:
+def catch_up_since(runtime: Runtime, export: Export) -> ApplyResult:
     return catch_up(runtime, export.export_time_us, lambda _: None)
 
 

@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from dynadex import cli, clients
 from dynadex.local.stack import LocalStack
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 
 NOWHERE = "http://127.0.0.1:9"
 MODULE, NAME = "every_command_sync", "every-command"
@@ -95,7 +95,7 @@ def refusing() -> Iterator[str]:
 def dynamodb(local_stack: LocalStack) -> str:
     """A DynamoDB with the table."""
     url = local_stack.endpoints.dynamodb
-    clients.dynamodb(Settings(dynamodb_url=url)).create_table(
+    clients.dynamodb(RuntimeSettings(dynamodb_url=url)).create_table(
         TableName=NAME,
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from dynadex import clients
+from dynadex.clock import StoppableClock, Stopping
 from dynadex.demo.songs import lessons
 from dynadex.errors import SourceError
 from dynadex.local.stack import LocalStack
-from dynadex.run.refill import Progress, Refilled, RefillOptions, Report, refill
-from dynadex.run.wiring import Runtime, connect
-from dynadex.run.worker import StoppableClock, Stopping
+from dynadex.refill.refill import Refilled, RefillOptions, RefillProgress, RefillReport, refill
+from dynadex.runtime import Runtime, connect
 from dynadex.source.table_scan import TableScan
 from tests.process.export_writer import change, write_export
 from tests.process.scene import Scene
@@ -49,7 +49,7 @@ def exported(scene: Scene, tmp_path: Path) -> Path:
 
 def load(runtime: Runtime, where: object, said: Callable[[str], None] = lambda _: None) -> Refilled:
     options = RefillOptions(segments=2, from_export=str(where))
-    return refill(runtime, options, threading.Event(), Report(said, lambda _: None))
+    return refill(runtime, options, threading.Event(), RefillReport(said, lambda _: None))
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_without_reading_the_stream_again_deleted_items_would_come_back(
     scene: Scene, runtime: Runtime, exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the other test shows would be nothing, were this not so."""
-    monkeypatch.setattr("dynadex.run.catch_up._read", lambda *_: iter(()))
+    monkeypatch.setattr("dynadex.refill.replay._read", lambda *_: iter(()))
     load(runtime, exported)
     assert len(scene.differences()) == len([*DELETED, *CHANGED, *BACK, "new"])
 
@@ -90,15 +90,15 @@ def test_stopped_and_resumed(scene: Scene, runtime: Runtime, exported: Path) -> 
     stop = threading.Event()
     options = RefillOptions(segments=2, from_export=str(exported))
 
-    def on_progress(now: Progress) -> None:
+    def on_progress(now: RefillProgress) -> None:
         if now.items >= 300:
             stop.set()
 
     stoppable = connect(scene.sync, runtime.settings, StoppableClock(stop))
     with pytest.raises(Stopping):
-        refill(stoppable, options, stop, Report(lambda _: None, on_progress))
+        refill(stoppable, options, stop, RefillReport(lambda _: None, on_progress))
     seen: list[int] = []
-    report = Report(lambda _: None, lambda now: seen.append(now.items))
+    report = RefillReport(lambda _: None, lambda now: seen.append(now.items))
     done = refill(runtime, replace(options, resume=True), threading.Event(), report)
     assert 300 <= seen[0] < SONGS
     assert done.progress.items == SONGS

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from dynadex.demo.songs import lessons
+from dynadex.http.app import create_app
 from dynadex.local.stack import LocalStack
-from dynadex.run.freshness import StateFreshness
-from dynadex.run.wiring import Runtime, connect
-from dynadex.search.api import create_app
+from dynadex.runtime import Runtime, connect
+from dynadex.state.lag import StateLag
 from tests.process.conftest import SceneMaker
 from tests.process.following import worker
 from tests.process.processes import wait_for
@@ -27,7 +27,7 @@ BEHIND = r"s behind its table, more than 12 s"
 
 
 def service(runtime: Runtime, *, has_worker: bool = True) -> Client:
-    freshness = StateFreshness(runtime.state(), runtime.clock, has_worker)
+    freshness = StateLag(runtime.state(), runtime.clock, has_worker)
     return Client(
         create_app(runtime.sync, runtime.index, runtime.table, runtime.description.schema, freshness, LIMIT_SECONDS)
     )

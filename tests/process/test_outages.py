@@ -16,9 +16,9 @@ from dynadex import clients
 from dynadex.clock import SystemClock
 from dynadex.demo.songs import lessons
 from dynadex.local.stack import LocalStack
-from dynadex.progress.lease import Lease
-from dynadex.progress.state_table import StateTable, StateUnavailable
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
+from dynadex.state.lease import Lease
+from dynadex.state.state_table import StateTable, StateUnavailable
 from dynadex.testing import ManualClock
 from tests.process.conftest import SceneMaker
 from tests.process.processes import Commands, Running, wait_for
@@ -133,7 +133,7 @@ def make_state() -> Iterator[Callable[[str, str], Away]]:
     with ExitStack() as open_clients:
 
         def make(name: str, dynamodb_url: str) -> Away:
-            client = clients.dynamodb(Settings(dynamodb_url=dynamodb_url))
+            client = clients.dynamodb(RuntimeSettings(dynamodb_url=dynamodb_url))
             open_clients.callback(client.close)
             state = Away(client, name, "songs")
             state.ensure()

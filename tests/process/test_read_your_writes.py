@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from dynadex import Search, Sync
-from dynadex.run.wiring import connect
-from dynadex.search.api import create_app
+from dynadex.http.app import create_app
+from dynadex.runtime import connect
 from tests.process.conftest import SceneMaker
 from tests.process.following import worker
 from tests.process.processes import wait_for

@@ -12,20 +12,21 @@ from typing import Any
 import pytest
 
 from dynadex import Sync, clients
+from dynadex.aws.steps import stream
+from dynadex.clock import StoppableClock, Stopping
+from dynadex.demo.demo import create_table
 from dynadex.demo.loader import load
 from dynadex.demo.songs import lessons
 from dynadex.errors import DynadexError, SearchError
-from dynadex.index.generations import generations, retire, roll_back
-from dynadex.index.indices import reading
-from dynadex.local.demo import create_table
+from dynadex.index.aliases import reading
+from dynadex.index.lifecycle import physical_indexes, retire, roll_back
 from dynadex.local.stack import LocalStack
-from dynadex.progress.history import History
-from dynadex.run import plan as plans
-from dynadex.run.rebuild import RebuildOptions, Rebuilt, rebuild
-from dynadex.run.refill import Progress, RefillOptions, Report, refill
-from dynadex.run.wiring import Runtime, connect
-from dynadex.run.worker import StoppableClock, Stopping
-from dynadex.settings import Settings
+from dynadex.refill import plan as plans
+from dynadex.refill.rebuild import RebuildOptions, Rebuilt, rebuild
+from dynadex.refill.refill import RefillOptions, RefillProgress, RefillReport, refill
+from dynadex.runtime import Runtime, connect
+from dynadex.settings import RuntimeSettings
+from dynadex.state.last_runs import LastRuns
 from tests.process.conftest import SceneMaker
 from tests.process.processes import Commands
 from tests.process.scene import REFERENCE
@@ -34,7 +35,7 @@ SONGS = 300
 TEXT: dict[str, Any] = {"properties": {"title": {"type": "text"}}}
 KEYWORD: dict[str, Any] = {"properties": {"title": {"type": "text", "fields": {"raw": {"type": "keyword"}}}}}
 NUMBER: dict[str, Any] = {"properties": {"title": {"type": "integer"}}}
-QUIET = Report(lambda _: None, lambda _: None)
+QUIET = RefillReport(lambda _: None, lambda _: None)
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Library:
     """A table of songs, an index of it, and declarations that change."""
 
     name: str
-    settings: Settings
+    settings: RuntimeSettings
 
     def runtime(self, mappings: dict[str, Any], stop: threading.Event | None = None, **more: Any) -> Runtime:
         sync = Sync(table=self.name, index=self.name, mappings=mappings, **more)
@@ -50,11 +51,11 @@ class Library:
 
     def rebuild(self, mappings: dict[str, Any], said: list[str] | None = None, **options: Any) -> Rebuilt:
         resume = RefillOptions(resume=options.pop("resume", False))
-        report = Report((said if said is not None else []).append, lambda _: None)
+        report = RefillReport((said if said is not None else []).append, lambda _: None)
         return rebuild(self.runtime(mappings), RebuildOptions(resume, **options), threading.Event(), report)
 
     def roles(self) -> list[str]:
-        return [one.role for one in generations(self.runtime(TEXT).index, self.name)]
+        return [one.role for one in physical_indexes(self.runtime(TEXT).index, self.name)]
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def library(
     endpoints = local_stack.endpoints
     made = Library(
         request.node.name.replace("_", "-")[-60:].strip("-"),
-        Settings(
+        RuntimeSettings(
             dynamodb_url=endpoints.dynamodb,
             opensearch_url=endpoints.opensearch,
             dead_letters=f"file:{tmp_path / 'parked.jsonl'}",
@@ -93,7 +94,7 @@ def test_a_new_mapping_and_back(library: Library) -> None:
     settings = cluster.describe(done.name)["settings"]["index"]
     assert settings.get("refresh_interval") != "-1"
     assert roll_back(cluster, library.name) == (done.name, old)
-    last = History(library.runtime(TEXT).state()).last("rebuild")
+    last = LastRuns(library.runtime(TEXT).state()).last("rebuild")
     assert last is not None
     assert last["items"] == SONGS
 
@@ -139,12 +140,12 @@ def test_a_rebuild_that_was_stopped_goes_on_with_the_same_index(library: Library
     stop = threading.Event()
     runtime = library.runtime(KEYWORD, stop)
 
-    def on_progress(_: Progress) -> None:
+    def on_progress(_: RefillProgress) -> None:
         stop.set()
 
     with pytest.raises(Stopping):
-        rebuild(runtime, RebuildOptions(), stop, Report(lambda _: None, on_progress))
-    [_, building] = generations(runtime.index, library.name)
+        rebuild(runtime, RebuildOptions(), stop, RefillReport(lambda _: None, on_progress))
+    [_, building] = physical_indexes(runtime.index, library.name)
     assert building.building
     said: list[str] = []
     assert library.rebuild(KEYWORD, said, resume=True).name == building.name
@@ -155,11 +156,11 @@ def test_a_rebuild_that_ended_before_its_plan_was_kept_finds_its_index(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("dynadex.run.rebuild.Load.keep", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        patch.setattr("dynadex.run.rebuild.Load.begin", begin_without_keep)
+        patch.setattr("dynadex.refill.rebuild.Load.keep", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("dynadex.refill.rebuild.Load.begin", begin_without_keep)
         with pytest.raises(KeyboardInterrupt):
             library.rebuild(KEYWORD)
-    building = generations(library.runtime(KEYWORD).index, library.name)[-1]
+    building = physical_indexes(library.runtime(KEYWORD).index, library.name)[-1]
     assert building.building
     assert library.rebuild(KEYWORD, resume=True).name == building.name
 
@@ -185,11 +186,9 @@ def test_writers_do_without_an_index_that_is_retired_while_they_write(library: L
     # What it knows of the alias is some seconds old; it learns better when it is refused.
     song = next(iter(lessons(1)))
     event = {"Records": [_record(song["id"])]}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dynadex.run.lambda_handlers._runtime", lambda *_: runtime)
-        with pytest.raises(SearchError, match="it was retired"):
-            runtime.sync.stream(event, None)
-        assert runtime.sync.stream(event, None) == {"batchItemFailures": []}
+    with pytest.raises(SearchError, match="it was retired"):
+        stream(runtime, event, None)
+    assert stream(runtime, event, None)[0] == {"batchItemFailures": []}
     assert runtime.index.get_many(new, [song["id"]]) == [None]
 
 

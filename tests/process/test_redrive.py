@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from dynadex import Sync, clients
+from dynadex.aws import stream_handler
+from dynadex.dead_letters.port import DeadLetter, ParkingError
 from dynadex.errors import DynadexError
 from dynadex.index.bulk import Outcome
-from dynadex.index.dead_letters import DeadLetter, ParkingError
 from dynadex.local.stack import LocalStack
-from dynadex.run.lambda_handlers import stream
-from dynadex.run.redrive import Redriven, redrive, resync
-from dynadex.run.wiring import Runtime, connect
-from dynadex.settings import Settings
+from dynadex.maintenance.redrive import Redriven, redrive, resync
+from dynadex.runtime import Runtime, connect
+from dynadex.settings import RuntimeSettings
 
 MAPPINGS = {"properties": {"title": {"type": "text"}, "bars": {"type": "integer"}}}
 SYNC = Sync(table="redriven", index="redriven", mappings=MAPPINGS)
@@ -37,13 +37,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 @pytest.fixture(params=["file", "queue"])
 def runtime(request: pytest.FixtureRequest, stack: LocalStack, tmp_path: Path) -> Iterator[Runtime]:
     where = f"file:{tmp_path / 'parked.jsonl'}"
-    settings = Settings(
+    settings = RuntimeSettings(
         dynamodb_url=stack.endpoints.dynamodb, opensearch_url=stack.endpoints.opensearch, dead_letters=where
     )
     if request.param == "queue":
         queue = clients.sqs(settings).create_queue(QueueName="parked")["QueueUrl"]
         clients.sqs(settings).purge_queue(QueueUrl=queue)
-        settings = Settings(
+        settings = RuntimeSettings(
             dynamodb_url=stack.endpoints.dynamodb, opensearch_url=stack.endpoints.opensearch, dead_letters=queue
         )
     dynamodb = clients.dynamodb(settings)
@@ -211,13 +211,13 @@ def test_the_queue_gone_fails_the_record_and_not_the_data(
     event = {
         "Records": [record("1", "good", {"S": "fine"}), record("2", "bad", {"M": {}}), record("3", "bad2", {"M": {}})]
     }
-    answer = stream(sync, event, None)
+    answer = stream_handler(sync)(event, None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "2" * 21}]}
     assert document(runtime, "good") == {"id": "good", "title": "fine"}
     with pytest.raises(ParkingError, match="park dead letters in"):
-        connect(sync, Settings.from_environment()).dead_letters.park([DeadLetter("", "x", None, "", None, "")])
+        connect(sync, RuntimeSettings.from_environment()).dead_letters.park([DeadLetter("", "x", None, "", None, "")])
     with pytest.raises(ParkingError, match="count the dead letters in"):
-        connect(sync, Settings.from_environment()).dead_letters.backlog()
+        connect(sync, RuntimeSettings.from_environment()).dead_letters.backlog()
 
 
 def record(digit: str, identity: str, title: Any) -> dict[str, Any]:
@@ -227,7 +227,7 @@ def record(digit: str, identity: str, title: Any) -> dict[str, Any]:
 
 
 def test_the_file_survives_removal_beside_new_arrivals(tmp_path: Path) -> None:
-    from dynadex.index.dead_letter_file import DeadLetterFile
+    from dynadex.dead_letters.file import DeadLetterFile
 
     place = DeadLetterFile(tmp_path / "parked.jsonl")
     place.park([DeadLetter("i", str(number), None, "r", None, "t") for number in range(3)])

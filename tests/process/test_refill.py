@@ -12,25 +12,25 @@ from typing import Any
 import pytest
 
 from dynadex import Sync, clients
+from dynadex.aws import refill_handler
+from dynadex.clock import StoppableClock, Stopping
+from dynadex.demo.demo import create_table
 from dynadex.demo.loader import load
 from dynadex.demo.songs import lessons
 from dynadex.errors import SearchError, SourceUnavailable
 from dynadex.index.bulk import External, Write
-from dynadex.local.demo import create_table
 from dynadex.local.stack import LocalStack
-from dynadex.progress.history import History
-from dynadex.progress.refill_state import RefillState
-from dynadex.run.plan import prepare
-from dynadex.run.refill import Load, Progress, Refilled, RefillOptions, Report, refill
-from dynadex.run.segments import found
-from dynadex.run.slices import Slice, run_slice, scan_of
-from dynadex.run.wiring import Runtime, connect
-from dynadex.run.worker import StoppableClock, Stopping
-from dynadex.settings import Settings
+from dynadex.refill.plan import prepare, suited_segments
+from dynadex.refill.refill import Load, Refilled, RefillOptions, RefillProgress, RefillReport, refill
+from dynadex.refill.slices import Slice, run_slice
+from dynadex.runtime import Runtime, connect
+from dynadex.settings import RuntimeSettings
 from dynadex.source.table_scan import Page, TableScan
+from dynadex.state.last_runs import LastRuns
+from dynadex.state.refill_state import RefillState
 
 SONGS = 1_500
-QUIET = Report(lambda _: None, lambda _: None)
+QUIET = RefillReport(lambda _: None, lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 
 @pytest.fixture
-def settings(stack: LocalStack, tmp_path: Path) -> Settings:
-    return Settings(
+def settings(stack: LocalStack, tmp_path: Path) -> RuntimeSettings:
+    return RuntimeSettings(
         dynamodb_url=stack.endpoints.dynamodb,
         opensearch_url=stack.endpoints.opensearch,
         dead_letters=f"file:{tmp_path / 'parked.jsonl'}",
@@ -55,7 +55,7 @@ def sync(request: pytest.FixtureRequest) -> Sync:
 
 
 @pytest.fixture
-def filled(sync: Sync, settings: Settings) -> Runtime:
+def filled(sync: Sync, settings: RuntimeSettings) -> Runtime:
     """A table of songs, and no index yet."""
     dynamodb = clients.dynamodb(settings)
     create_table(dynamodb, sync.table)
@@ -85,11 +85,12 @@ def test_the_handler_answers_with_the_next_slice_until_all_is_loaded(
 ) -> None:
     monkeypatch.setenv("OPENSEARCH_URL", stack.endpoints.opensearch)
     monkeypatch.setenv("DYNADEX_DYNAMODB_URL", stack.endpoints.dynamodb)
+    handler = refill_handler(filled.sync)
     event: dict[str, Any] = {}
     answers = []
     while True:
         # As Step Functions hands it on: JSON, and nothing but JSON.
-        event = json.loads(json.dumps(filled.sync.refill(event, None)))
+        event = json.loads(json.dumps(handler(event, None)))
         answers.append(event)
         if not event:
             break
@@ -124,11 +125,11 @@ def test_segments_together_scan_every_item(filled: Runtime) -> None:
 
 def run(runtime: Runtime, options: RefillOptions | None = None, said: list[str] | None = None) -> Refilled:
     """A refill by the command's driver; what it says is kept."""
-    report = Report((said if said is not None else []).append, lambda _: None)
+    report = RefillReport((said if said is not None else []).append, lambda _: None)
     return refill(runtime, options or RefillOptions(), threading.Event(), report)
 
 
-def test_the_parts_are_found_unless_they_are_given(sync: Sync, settings: Settings) -> None:
+def test_the_parts_are_found_unless_they_are_given(sync: Sync, settings: RuntimeSettings) -> None:
     create_table(clients.dynamodb(settings), sync.table)
     runtime = connect(sync, settings)
 
@@ -137,7 +138,7 @@ def test_the_parts_are_found_unless_they_are_given(sync: Sync, settings: Setting
         return Load(known, options, RefillState(known.state()), threading.Event(), QUIET).segments()
 
     unknown = parts(0, RefillOptions())
-    assert unknown == found(None, settings.page_items, runtime.index.processors(runtime.sync.index)) > 1
+    assert unknown == suited_segments(None, settings.page_items, runtime.index.processors(runtime.sync.index)) > 1
     assert parts(settings.page_items, RefillOptions()) == 1
     assert parts(settings.page_items + 1, RefillOptions()) == 2
     assert parts(settings.page_items, RefillOptions(segments=3)) == 3
@@ -158,7 +159,7 @@ def test_a_refill_deletes_ghosts_and_ends_staleness(filled: Runtime) -> None:
     assert filled.checkpoints().stale() is None
     assert done.swept.deleted == 50
     assert said[-1] == "the index is stale no longer"
-    last = History(filled.state()).last("refill")
+    last = LastRuns(filled.state()).last("refill")
     assert last is not None
     assert (last["items"], last["written"], last["swept"]) == (SONGS, SONGS, 50)
 
@@ -168,7 +169,7 @@ def test_a_worker_may_start_as_soon_as_a_refill_mends_the_stale_index(filled: Ru
     checkpoints.mark_stale("for this test")
     checkpoints.follow("arn:of:a:stream:that:was:replaced")
     seen: list[tuple[str | None, str | None]] = []
-    report = Report(lambda _: None, lambda _: seen.append((checkpoints.unanswered(), checkpoints.stream())))
+    report = RefillReport(lambda _: None, lambda _: seen.append((checkpoints.unanswered(), checkpoints.stream())))
     refill(filled, RefillOptions(), threading.Event(), report)
     assert set(seen) == {(None, None)}
 
@@ -176,7 +177,9 @@ def test_a_worker_may_start_as_soon_as_a_refill_mends_the_stale_index(filled: Ru
 def test_an_index_declared_stale_while_a_refill_runs_stays_so(filled: Runtime) -> None:
     checkpoints = filled.checkpoints()
     said: list[str] = []
-    refill(filled, RefillOptions(), threading.Event(), Report(said.append, lambda _: checkpoints.mark_stale("lost")))
+    refill(
+        filled, RefillOptions(), threading.Event(), RefillReport(said.append, lambda _: checkpoints.mark_stale("lost"))
+    )
     assert checkpoints.stale() == "lost"
     assert "run it once more" in said[-1]
     # Nor is it mended by going on with what was read before.
@@ -184,30 +187,30 @@ def test_an_index_declared_stale_while_a_refill_runs_stays_so(filled: Runtime) -
     assert checkpoints.stale() is None
 
 
-def stopped_half_way(runtime: Runtime, settings: Settings, options: RefillOptions) -> int:
+def stopped_half_way(runtime: Runtime, settings: RuntimeSettings, options: RefillOptions) -> int:
     """Stop a refill at its fifth page at the latest; how many items it had done."""
     stop = threading.Event()
     pages: list[int] = []
 
-    def on_progress(now: Progress) -> None:
+    def on_progress(now: RefillProgress) -> None:
         pages.append(now.items)
         if len(pages) == 6:
             stop.set()
 
     stoppable = connect(runtime.sync, settings, StoppableClock(stop))
     with pytest.raises(Stopping):
-        refill(stoppable, options, stop, Report(lambda _: None, on_progress))
+        refill(stoppable, options, stop, RefillReport(lambda _: None, on_progress))
     return pages[-1]
 
 
-def test_a_refill_that_was_stopped_goes_on_where_it_was(filled: Runtime, settings: Settings) -> None:
+def test_a_refill_that_was_stopped_goes_on_where_it_was(filled: Runtime, settings: RuntimeSettings) -> None:
     small = replace(settings, page_items=100)
     plant_ghosts(filled, 10)
     before = stopped_half_way(filled, small, RefillOptions(segments=2))
     assert before < SONGS
     said: list[str] = []
     read: list[int] = []
-    report = Report(said.append, lambda now: read.append(now.items))
+    report = RefillReport(said.append, lambda now: read.append(now.items))
     done = refill(connect(filled.sync, small), RefillOptions(resume=True), threading.Event(), report)
     assert documents(filled) == expected()
     assert (done.progress.items, done.swept.deleted) == (SONGS, 10)
@@ -217,7 +220,7 @@ def test_a_refill_that_was_stopped_goes_on_where_it_was(filled: Runtime, setting
     assert RefillState(filled.state()).plan() is None
 
 
-def test_what_cannot_be_resumed_is_said_and_begins_anew(filled: Runtime, settings: Settings) -> None:
+def test_what_cannot_be_resumed_is_said_and_begins_anew(filled: Runtime, settings: RuntimeSettings) -> None:
     small = replace(settings, page_items=100)
     said: list[str] = []
     run(filled, RefillOptions(resume=True), said)
@@ -248,7 +251,7 @@ def test_a_plan_is_for_the_index_there_is_now_not_for_one_deleted_a_moment_ago(f
     assert documents(filled) == expected()
 
 
-def test_reads_stay_within_the_capacity_given(filled: Runtime, settings: Settings) -> None:
+def test_reads_stay_within_the_capacity_given(filled: Runtime, settings: RuntimeSettings) -> None:
     """The local DynamoDB counts one unit for each page, whatever it holds."""
     small = connect(filled.sync, replace(settings, page_items=100))
     started_at = filled.clock.monotonic()
@@ -270,7 +273,7 @@ def test_reads_stay_within_the_capacity_given(filled: Runtime, settings: Setting
     assert documents(filled) == expected()
 
 
-def test_items_that_are_not_indexed_or_refused_do_not_stop_it(sync: Sync, settings: Settings) -> None:
+def test_items_that_are_not_indexed_or_refused_do_not_stop_it(sync: Sync, settings: RuntimeSettings) -> None:
     dynamodb = clients.dynamodb(settings)
     create_table(dynamodb, sync.table)
     items: list[dict[str, Any]] = [{"id": f"bad-{n}", "title": {"not": "text"}} for n in range(5)]
@@ -289,7 +292,7 @@ def with_title(item: dict[str, Any]) -> dict[str, Any] | None:
     return item if "title" in item else None
 
 
-def test_an_empty_table_is_refilled_at_once(sync: Sync, settings: Settings) -> None:
+def test_an_empty_table_is_refilled_at_once(sync: Sync, settings: RuntimeSettings) -> None:
     create_table(clients.dynamodb(settings), sync.table)
     runtime = connect(sync, settings)
     assert run(runtime).progress.items == 0
@@ -298,7 +301,7 @@ def test_an_empty_table_is_refilled_at_once(sync: Sync, settings: Settings) -> N
 
 def test_throttled_reads_are_waited_for(filled: Runtime) -> None:
     filled.ensure_index()
-    scan = scan_of(filled, Slice())
+    scan = filled.scan()
     refusals = iter([True, True, False, True])
 
     class Throttled:

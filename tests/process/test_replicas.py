@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from dynadex.demo.songs import lessons
-from dynadex.run.across_regions import RegionReplica
-from dynadex.run.patience import Patience
-from dynadex.run.replicas import Comparison, ReplicaDifference
-from dynadex.run.wiring import connect
+from dynadex.retry import Retrier
+from dynadex.runtime import connect
+from dynadex.verify.across_regions import RegionReplica
+from dynadex.verify.replicas import ReplicaComparison, ReplicaDifference
 from tests.process.conftest import SceneMaker
 from tests.process.scene import Scene
 
@@ -37,7 +37,7 @@ def regions(make_scene: SceneMaker) -> Iterator[list[Scene]]:
 
 def replica(scene: Scene) -> RegionReplica:
     runtime = connect(scene.sync, replace(scene.settings, page_items=40))
-    return RegionReplica(str(scene.settings.region), runtime, Patience(print, runtime.clock))
+    return RegionReplica(str(scene.settings.region), runtime, Retrier(print, runtime.clock))
 
 
 def test_what_is_late_is_told_from_what_differs(regions: list[Scene]) -> None:
@@ -59,7 +59,7 @@ def test_what_is_late_is_told_from_what_differs(regions: list[Scene]) -> None:
     told: list[ReplicaDifference] = []
     left, right = replica(first), replica(second)
     late.start()
-    found = Comparison(
+    found = ReplicaComparison(
         left, right, left.runtime.description.schema, left.runtime.clock, SETTLE_SECONDS, told.append
     ).run()
     late.join()

@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dynadex import clients
+from dynadex.aws.observation import NAMESPACE, SERVICE
 from dynadex.demo.songs import lessons
-from dynadex.progress.checkpoints import Checkpoints
-from dynadex.progress.state_table import StateTable
-from dynadex.run.function import NAMESPACE, SERVICE
-from dynadex.run.wiring import connect
+from dynadex.runtime import connect
+from dynadex.state.checkpoints import Checkpoints
+from dynadex.state.state_table import StateTable
 from dynadex.testing import ManualClock
 from tests.process.conftest import SceneMaker
 from tests.process.following import worker
@@ -124,13 +124,13 @@ def test_where_functions_do_the_work_it_tells_what_they_reported(make_scene: Sce
     scene = make_scene("status-functions")
     scene.create_table()
     assert commands.start("refill", REFERENCE, **scene.variables).wait() == 0
-    nothing = f"  function     last hour: nothing reported by functions deployed as {REFERENCE}"
+    nothing = "  function     last hour: no function of this Sync has reported"
     assert nothing in status(commands, scene, code=0).splitlines()
     now = datetime.now(UTC)
     report(scene, now, ChangesApplied=1000, Parked=0, Failed=2, LagSeconds=1.25)
     report(scene, now - timedelta(minutes=10), ChangesApplied=234, Parked=1, Failed=0, LagSeconds=7.5)
     report(scene, now - timedelta(minutes=70), ChangesApplied=9000, Parked=90, Failed=90, LagSeconds=900.0)
-    report(scene, now, "another:sync", ChangesApplied=9000, Parked=90, Failed=90, LagSeconds=900.0)
+    report(scene, now, "another", ChangesApplied=9000, Parked=90, Failed=90, LagSeconds=900.0)
     lines = status(commands, scene, "--max-lag", "8", code=0).splitlines()
     assert "  lag          at most 7.5 s in the last hour" in lines
     assert "  function     last hour: 1,234 changes applied, lag at most 7.5 s, 1 parked, 2 failed" in lines
@@ -139,9 +139,9 @@ def test_where_functions_do_the_work_it_tells_what_they_reported(make_scene: Sce
     assert found["function"] == {"applied": 1234, "parked": 1, "failed": 2, "lag_seconds": 7.5, "unknown": None}
 
 
-def report(scene: Scene, at: datetime, reference: str = REFERENCE, **metrics: float) -> None:
+def report(scene: Scene, at: datetime, table: str = "", **metrics: float) -> None:
     """Metrics as a function prints them."""
-    about = {"service": SERVICE, "sync": reference, "index": scene.name}
+    about = {"service": SERVICE, "table": table or scene.name, "index": scene.name}
     dimensions = [{"Name": name, "Value": value} for name, value in about.items()]
     data = [
         {"MetricName": name, "Dimensions": dimensions, "Timestamp": at, "Value": value}

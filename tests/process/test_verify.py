@@ -16,12 +16,12 @@ import pytest
 
 from dynadex.demo.songs import lessons
 from dynadex.document.body import encode
+from dynadex.index.aliases import reading
 from dynadex.index.bulk import External, Outcome, Write
-from dynadex.index.indices import reading
-from dynadex.progress.history import History
-from dynadex.run.slices import Slice, run_slice
-from dynadex.run.verify import Difference, Kind, Verified, VerifyOptions, VerifyReport, remember, verify
-from dynadex.run.wiring import Runtime, connect
+from dynadex.refill.slices import Slice, run_slice
+from dynadex.runtime import Runtime, connect
+from dynadex.state.last_runs import LastRuns
+from dynadex.verify.verify import Difference, Kind, Verified, VerifyOptions, VerifyReport, remember, verify
 from tests.process.background import background
 from tests.process.conftest import SceneMaker
 from tests.process.processes import Commands
@@ -133,7 +133,7 @@ def test_what_was_planted_is_found_by_kind_and_nothing_else(filled: Runtime) -> 
     assert dict(verified.found) == {Kind.MISSING: EACH, Kind.GHOST: EACH, Kind.DIFFERENT: EACH}
     assert all("title" in one.fields for one in differences if one.kind is Kind.DIFFERENT)
     remember(filled, verified)
-    kept = History(filled.state()).last("verify")
+    kept = LastRuns(filled.state()).last("verify")
     assert kept is not None
     assert (kept["index"], kept["remaining"], kept["found"]["ghost"]) == (index_of(filled), 3 * EACH, EACH)
     assert kept["finished_at"].startswith("20")

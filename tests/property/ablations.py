@@ -19,10 +19,10 @@ import orjson
 
 from dynadex.change import Item
 from dynadex.document.versioning import MICROSECONDS, Timing
-from dynadex.index import bulk, indexer, prepared
+from dynadex.index import bulk, indexer, prepare
 from dynadex.index.bulk import Unchanged, Write
 from dynadex.index.opensearch import Stored
-from dynadex.index.prepared import Documents
+from dynadex.index.prepare import DocumentWrites
 from dynadex.index.reconcile import Reconciler
 from tests.property import world as worlds
 from tests.property.ports import Cluster, Reads, writes_of
@@ -83,7 +83,7 @@ def _no_condition() -> Iterator[None]:
 
 
 def _write_leaving_nothing(
-    _: indexer.Indexer, send: indexer.Send, index: str, documents: Documents, deadline: float
+    _: indexer.Indexer, send: indexer.Send, index: str, documents: DocumentWrites, deadline: float
 ) -> Any:
     """A document that is refused leaves no tombstone; compare Indexer._write."""
     writes = documents.writes
@@ -156,7 +156,7 @@ _OFTEN_TIED = in_circumstances(
 ABLATIONS: dict[str, Ablation] = {
     "first of a batch wins": Ablation(
         "1: within a batch only the last change of a key is written",
-        _patched(prepared, "latest", lambda pairs: dict(reversed(list(pairs)))),
+        _patched(prepare, "latest", lambda pairs: dict(reversed(list(pairs)))),
     ),
     "no margin": Ablation(
         "2: a read's version stays below its time", circumstances=in_circumstances(timing=Timing(1, 0))

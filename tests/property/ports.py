@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from dynadex.change import Item
+from dynadex.dead_letters.port import DeadLetter, ParkingError
 from dynadex.errors import SearchUnavailable, SourceUnavailable
-from dynadex.index.dead_letters import DeadLetter, ParkingError
 from dynadex.index.opensearch import Stored
 
 # What can go wrong with a call, by name; "" for nothing.

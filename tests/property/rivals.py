@@ -9,7 +9,7 @@ from typing import Any
 from dynadex.change import Change
 from dynadex.document.versioning import MICROSECONDS
 from dynadex.index.bulk import APPLIED, External, Outcome, Reply, Write
-from dynadex.index.tally import Tally
+from dynadex.index.results import ApplyResult
 from dynadex.index.writer import Writer
 from dynadex.source.stream_event import Record, parse
 from tests.property.world import SYNC, World
@@ -22,8 +22,8 @@ class _Rival:
         self._world = world
         self._writer = Writer(world.unreliable, world.clock)
 
-    def apply(self, records: Sequence[Record], deadline: float) -> Tally:
-        tally = Tally()
+    def apply(self, records: Sequence[Record], deadline: float) -> ApplyResult:
+        tally = ApplyResult()
         for change in map(parse, records):
             assert isinstance(change, Change)
             reply = self._write(change.key["id"]["S"], change.image, self.version(change), deadline)
@@ -31,8 +31,8 @@ class _Rival:
                 tally.failed[change.sequence_number] = reply.reason
         return tally
 
-    def load(self, items: Sequence[Any], requested_at_us: int, deadline: float, indexes: Sequence[str]) -> Tally:  # noqa: ARG002
-        tally = Tally()
+    def load(self, items: Sequence[Any], requested_at_us: int, deadline: float, indexes: Sequence[str]) -> ApplyResult:  # noqa: ARG002
+        tally = ApplyResult()
         for item in items:
             reply = self._write(item["id"]["S"], item, self.scan_version(requested_at_us), deadline)
             if reply.outcome is Outcome.RETRY:

@@ -17,9 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from dynadex import clients
 from dynadex.document.versioning import MICROSECONDS, Timing
-from dynadex.index.indices import GC_DELETES
+from dynadex.index.aliases import GC_DELETES
 from dynadex.index.opensearch import OpenSearchIndex
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 from tests.property.ablations import ABLATIONS, Ablation
 from tests.property.ports import FAULTS
 from tests.property.report import indexable
@@ -65,7 +65,7 @@ def test_circumstances_made_for_an_ablation_do_not_diverge_under_the_whole_rule(
 
 @pytest.fixture(scope="module")
 def cluster(opensearch_url: str) -> Iterator[OpenSearchIndex]:
-    client = clients.opensearch(Settings(opensearch_url=opensearch_url))
+    client = clients.opensearch(RuntimeSettings(opensearch_url=opensearch_url))
     with closing(client):
         yield OpenSearchIndex(client)
 

@@ -17,17 +17,17 @@ from dynadex import Sync
 from dynadex.clock import Clock
 from dynadex.document.body import same
 from dynadex.document.versioning import MICROSECONDS, Timing, read_version
+from dynadex.index.aliases import SyncAlias
+from dynadex.index.apply_records import apply_records
 from dynadex.index.indexer import Indexer
-from dynadex.index.indices import SyncAlias
 from dynadex.index.reconcile import Reconciler
+from dynadex.index.results import ApplyResult
 from dynadex.index.sweep import sweep
-from dynadex.index.tally import Tally
 from dynadex.index.writer import Writer
-from dynadex.progress.acknowledged import lowest
-from dynadex.run.plan import fence_seconds
-from dynadex.run.records import apply_records
+from dynadex.refill.plan import fence_seconds
 from dynadex.source.stream_event import Record
 from dynadex.source.table import Table
+from dynadex.state.ack_tracker import lowest
 from dynadex.testing import InMemoryIndex, InMemoryTable, ManualClock
 from tests.property.ports import Cluster, Fault, MemoryDeadLetters, Reads, UnreliableCluster, UnreliableReads
 from tests.property.scheduler import Actor, ActorClock, Scheduler
@@ -56,8 +56,10 @@ SYNC = Sync(table="songs", index="songs", mappings=MAPPINGS, document=document)
 class Rule(Protocol):
     """How stream records and scanned items are written: the product's way, or one it is compared with."""
 
-    def apply(self, records: Sequence[Record], deadline: float) -> Tally: ...
-    def load(self, items: Sequence[Any], requested_at_us: int, deadline: float, indexes: Sequence[str]) -> Tally: ...
+    def apply(self, records: Sequence[Record], deadline: float) -> ApplyResult: ...
+    def load(
+        self, items: Sequence[Any], requested_at_us: int, deadline: float, indexes: Sequence[str]
+    ) -> ApplyResult: ...
     def resync(self, key: Mapping[str, Any], deadline: float) -> None: ...
     def sweep(self, started_at_us: int, indexes: Sequence[str]) -> None: ...
 
@@ -244,7 +246,7 @@ class World:
                 lines.append(f"{index} {identity}: cannot be indexed, but is not parked")
         return lines
 
-    def _apply(self, records: Sequence[Record]) -> Tally:
+    def _apply(self, records: Sequence[Record]) -> ApplyResult:
         return self.rule.apply(records, self._deadline())
 
     def _spawn_scan(self, page_size: int, indexes: Sequence[str]) -> None:
@@ -315,10 +317,10 @@ class Product:
         ]  # fmt: skip
         self._turn = count()
 
-    def apply(self, records: Sequence[Record], deadline: float) -> Tally:
+    def apply(self, records: Sequence[Record], deadline: float) -> ApplyResult:
         return apply_records(self._indexers[next(self._turn) % _PROCESSES], records, deadline)
 
-    def load(self, items: Sequence[Any], requested_at_us: int, deadline: float, indexes: Sequence[str]) -> Tally:
+    def load(self, items: Sequence[Any], requested_at_us: int, deadline: float, indexes: Sequence[str]) -> ApplyResult:
         indexer = self._indexers[0]
         return indexer.load(indexer.prepare_items(items, requested_at_us), deadline, indexes)
 

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from dynadex.run.wiring import Runtime
+from dynadex.runtime import Runtime
 from tests.process.scene import MODULE, Scene
 
 _ROLE = "arn:aws:iam::000000000000:role/refill"
 _FUNCTIONS = ("prepare", "refill", "finish")
 _HANDLERS = """
-prepare = sync.prepare
-refill = sync.refill
-finish = sync.finish
+from dynadex.aws import finish_handler, prepare_handler, refill_handler
+prepare = prepare_handler(sync)
+refill = refill_handler(sync)
+finish = finish_handler(sync)
 """
 
 
@@ -83,7 +84,7 @@ class RefillMachine:
 
 def definition(arns: Mapping[str, str]) -> str:
     """The shipped Amazon States Language file with the functions filled in, as CloudFormation does it."""
-    text = files("dynadex.run").joinpath("refill.asl.json").read_text()
+    text = files("dynadex.aws").joinpath("refill.asl.json").read_text()
     for name, arn in arns.items():
         text = text.replace("${" + name + "}", arn)
     assert "${" not in text

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from dynadex.demo.songs import lessons
+from dynadex.index.aliases import reading
 from dynadex.index.bulk import External, Write
-from dynadex.index.generations import generations, retirable, retire, roll_back
-from dynadex.index.indices import reading
+from dynadex.index.lifecycle import physical_indexes, retirable, retire, roll_back
 from dynadex.local.stack import LocalStack
-from dynadex.run.rebuild import RebuildOptions, rebuild
-from dynadex.run.refill import RefillOptions, Report, refill
-from dynadex.run.wiring import Runtime, connect
-from dynadex.settings import Settings
+from dynadex.refill.rebuild import RebuildOptions, rebuild
+from dynadex.refill.refill import RefillOptions, RefillReport, refill
+from dynadex.runtime import Runtime, connect
+from dynadex.settings import RuntimeSettings
 from tests.faults.load import WriteLoad, writing
 from tests.faults.stage import Figures as Compared
 from tests.faults.stage import Stage, make_stage
@@ -31,7 +31,7 @@ SONGS = scaled(2_000, least=600)
 GHOSTS = 20
 # Three writers, bursts of three and a half: at full length 200 writes a second and more, where the machine gives it.
 _PAUSE_SECONDS = 0.01 if SCALE >= 1 else 0.04
-_QUIET = Report(lambda _: None, lambda _: None)
+_QUIET = RefillReport(lambda _: None, lambda _: None)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def worker(stage: Stage, commands: Commands) -> Running:
 
 @pytest.fixture
 def runtime(stage: Stage) -> Runtime:
-    settings = Settings.from_environment({**stage.variables, "DYNADEX_LONGEST_INVOCATION_SECONDS": "3"})
+    settings = RuntimeSettings.from_environment({**stage.variables, "DYNADEX_LONGEST_INVOCATION_SECONDS": "3"})
     return connect(stage.sync, settings)
 
 
@@ -104,7 +104,7 @@ def test_a_rebuild_while_the_table_is_written_to_and_searched(
                 retire(runtime.index, stage.name, name)
             time.sleep(1)
         assert more.failed == []
-        assert [one.role for one in generations(runtime.index, stage.name)] == ["searched"]
+        assert [one.role for one in physical_indexes(runtime.index, stage.name)] == ["searched"]
         stage.compare(compared, worker)
         figures.rebuilds += 1
         figures.writes += load.writes + after.writes

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+from dynadex.index.aliases import reading
 from dynadex.index.bulk import External, Write
-from dynadex.index.indices import reading
 from dynadex.local.stack import LocalStack
-from dynadex.run.wiring import Runtime, connect
+from dynadex.runtime import Runtime, connect
 from tests.faults.load import writing
 from tests.faults.stage import Figures as Compared
 from tests.faults.stage import make_stage

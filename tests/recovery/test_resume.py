@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from dynadex.local.stack import LocalStack
-from dynadex.progress.refill_state import RefillState
-from dynadex.progress.state_table import StateTable
+from dynadex.state.refill_state import RefillState
+from dynadex.state.state_table import StateTable
 from tests.faults.proxy import Happened, Proxy, Request
 from tests.process.processes import commands_in
 from tests.process.scene import REFERENCE, Scene

@@ -12,7 +12,7 @@ import pytest
 from dynadex.demo.songs import lessons
 from dynadex.document.identity import document_id
 from dynadex.local.stack import LocalStack
-from dynadex.run.wiring import Runtime, connect
+from dynadex.runtime import Runtime, connect
 from dynadex.source.table import boto_key
 from tests.process.scene import Scene
 from tests.recovery.conftest import scaled

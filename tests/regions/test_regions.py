@@ -9,11 +9,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from dynadex.demo.lessons import sync
+from dynadex.demo.router import PERIOD_SECONDS
+from dynadex.document.typed_json import typed
+from dynadex.index.aliases import reading
 from dynadex.index.bulk import External, Write
-from dynadex.index.indices import reading
-from dynadex.local.router import PERIOD_SECONDS
-from dynadex.run.wiring import connect
-from dynadex.source.attribute_values import typed
+from dynadex.runtime import connect
 from tests.process.processes import Running, commands_in, wait_for
 from tests.regions.conftest import scaled
 from tests.regions.figures import Figures

@@ -14,13 +14,13 @@ from uuid import uuid4
 import httpx
 
 from dynadex.demo.lessons import sync
+from dynadex.demo.regions import Region, Regions, running_regions
+from dynadex.demo.router import LOCATION_HEADER, Switches
 from dynadex.document.body import same
-from dynadex.local.regions import Region, Regions, running_regions
-from dynadex.local.router import LOCATION_HEADER, Switches
+from dynadex.document.typed_json import plain
+from dynadex.http.security_headers import REGION_HEADER
 from dynadex.local.state import StackFolder
-from dynadex.run.wiring import connect
-from dynadex.search.guard import REGION_HEADER
-from dynadex.source.attribute_values import plain
+from dynadex.runtime import connect
 from tests.opensearch_node import OpenSearchNode
 from tests.process.processes import wait_for
 

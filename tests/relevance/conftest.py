@@ -12,7 +12,7 @@ from opensearchpy import OpenSearch
 
 from dynadex.demo.lessons import MAPPINGS, SETTINGS, sync
 from dynadex.document.identity import KeySchema
-from dynadex.search import offer, query
+from dynadex.search import query, sort_order
 from dynadex.search.request import SearchRequest
 from tests.relevance.evaluate import Engine
 from tests.relevance.table import Table
@@ -23,7 +23,7 @@ _TABLE = pytest.StashKey[Table]()
 SCALE = float(os.environ.get("RELEVANCE_SCALE", "0.003"))
 _PLAIN = {"properties": {"title": {"type": "text"}, "composer": {"type": "text"}}}
 _AT_ONCE = 2000
-ORDER = offer.order(sync, KeySchema(("id",), ("S",)))
+ORDER = sort_order.order(sync, KeySchema(("id",), ("S",)))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 from opensearchpy import OpenSearch
 
 from dynadex.demo.lessons import sync
-from dynadex.search import answer, query
+from dynadex.search import hits, query
 from tests.relevance.conftest import ORDER
 from tests.relevance.evaluate import Engine
 
@@ -55,7 +55,7 @@ def test_pages_hold_every_hit_once(client: OpenSearch, engines: list[Engine]) ->
     wanted: list[Any] = [query.parse(parameters, sync.search)]
     for request in wanted:
         reply = client.search(index=engines[0].index, body=query.body(sync.search, request, ORDER))
-        told = answer.answer(reply, sync.search, request, ORDER)
+        told = hits.answer(reply, sync.search, request, ORDER)
         seen += [hit["id"] for hit in told["hits"]]
         if told["cursor"]:
             wanted.append(query.parse([*parameters, ("cursor", told["cursor"])], sync.search))
@@ -65,7 +65,7 @@ def test_pages_hold_every_hit_once(client: OpenSearch, engines: list[Engine]) ->
 @pytest.mark.parametrize(("typed", "first"), [("the rak", "The Rak"), ("kyr", "Kyrie"), ("the rkaes of", "The Rakes")])
 def test_what_is_being_typed_is_completed(typed: str, first: str, client: OpenSearch, engines: list[Engine]) -> None:
     reply = client.search(index=engines[0].index, body=query.suggest_body(sync.search, typed))
-    texts = [one["text"] for one in answer.suggestions(reply, sync.search, typed)]
+    texts = [one["text"] for one in hits.suggestions(reply, sync.search, typed)]
     assert texts[0].startswith(first)
     assert len({text.casefold() for text in texts}) == len(texts) <= 8
 
@@ -74,4 +74,4 @@ def test_what_finds_nothing_may_have_meant_a_title(client: OpenSearch, engines: 
     typed = "wxyzvqx mallow"
     assert _titles(client, engines, typed) == []
     reply = client.search(index=engines[0].index, body=query.correction_body(sync.search, typed))
-    assert "Mallow" in (answer.correction(reply, typed) or "")
+    assert "Mallow" in (hits.correction(reply, typed) or "")

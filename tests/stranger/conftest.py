@@ -9,7 +9,7 @@ import pytest
 
 from dynadex import clients
 from dynadex.local.stack import LocalStack
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 from tests.process.processes import commands_in
 from tests.stranger.observations import create
 from tests.stranger.walk import Walk
@@ -20,7 +20,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory, opensearch_url: str) -> Itera
     """A table that is full, a folder that is empty, and a search cluster that has nothing of this run's name."""
     folder, table = tmp_path_factory.mktemp("stranger"), f"Birds-{os.getpid()}"
     with LocalStack(tmp_path_factory.mktemp("stack"), opensearch_url=opensearch_url) as stack:
-        settings = Settings(dynamodb_url=stack.endpoints.dynamodb, opensearch_url=opensearch_url)
+        settings = RuntimeSettings(dynamodb_url=stack.endpoints.dynamodb, opensearch_url=opensearch_url)
         create(clients.dynamodb(settings), table)
         # A worker that is stopped hands over, and a rebuild begins, as soon as these allow.
         quick = {"DYNADEX_LEASE_SECONDS": "1", "DYNADEX_LONGEST_INVOCATION_SECONDS": "1"}

@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 
 from dynadex import Sync, clients
-from dynadex.run.wiring import connect
-from dynadex.search.api import create_app
-from dynadex.settings import Settings
-from dynadex.source.attribute_values import typed
+from dynadex.document.typed_json import typed
+from dynadex.http.app import create_app
+from dynadex.runtime import connect
+from dynadex.settings import RuntimeSettings
 from tests.process.processes import Commands, Running, wait_for
 from tests.stranger.observations import COUNT
 
@@ -32,7 +32,7 @@ class Walk:
 
     folder: Path
     table: str
-    settings: Settings
+    settings: RuntimeSettings
     commands: Commands
 
     @property

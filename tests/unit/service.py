@@ -11,7 +11,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from dynadex.errors import DynadexError
-from dynadex.search.auth import TokenAuth
+from dynadex.http.auth import TokenAuth
 
 HOST = "http://lessons.test"
 SECRET = "node-7.internal: shard failure [lessons-20261124054500]"

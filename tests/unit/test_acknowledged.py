@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynadex.progress.acknowledged import Acknowledged, lowest
+from dynadex.state.ack_tracker import AckTracker, lowest
 
 
-def state(progress: Acknowledged) -> tuple[str | None, int]:
+def state(progress: AckTracker) -> tuple[str | None, int]:
     return progress.position, progress.open
 
 
 def test_nothing_tracked_leaves_the_position_where_it_was() -> None:
-    assert Acknowledged().position is None
-    assert Acknowledged("7").position == "7"
+    assert AckTracker().position is None
+    assert AckTracker("7").position == "7"
 
 
 def test_the_position_follows_what_is_done_in_order() -> None:
-    progress = Acknowledged("0")
+    progress = AckTracker("0")
     progress.track(["1", "2", "3"])
     assert state(progress) == ("0", 3)
     progress.acknowledge(["1"])
@@ -31,7 +31,7 @@ def test_the_position_follows_what_is_done_in_order() -> None:
 
 
 def test_the_position_waits_for_the_oldest_that_is_open() -> None:
-    progress = Acknowledged()
+    progress = AckTracker()
     progress.track(["1", "2", "3", "4"])
     progress.acknowledge(["2", "4"])
     assert state(progress) == (None, 4)
@@ -42,7 +42,7 @@ def test_the_position_waits_for_the_oldest_that_is_open() -> None:
 
 
 def test_what_is_handed_out_later_comes_after_what_is_open() -> None:
-    progress = Acknowledged()
+    progress = AckTracker()
     progress.track(["1", "2"])
     progress.acknowledge(["1"])
     progress.track(["3"])
@@ -53,7 +53,7 @@ def test_what_is_handed_out_later_comes_after_what_is_open() -> None:
 
 
 def test_positions_are_compared_by_their_place_and_not_by_their_text() -> None:
-    progress = Acknowledged()
+    progress = AckTracker()
     progress.track(["9", "10"])
     progress.acknowledge(["9"])
     progress.acknowledge(["10"])
@@ -64,7 +64,7 @@ def test_positions_are_compared_by_their_place_and_not_by_their_text() -> None:
 @given(st.integers(1, 30), st.randoms(use_true_random=False))
 def test_in_any_order_the_position_is_the_last_one_before_the_first_gap(count: int, chance: random.Random) -> None:
     numbers = [str(number) for number in range(1, count + 1)]
-    progress = Acknowledged()
+    progress = AckTracker()
     progress.track(numbers)
     done: set[str] = set()
     for number in chance.sample(numbers, count):

@@ -10,9 +10,9 @@ from starlette.routing import Route
 from dynadex import Search, Sync
 from dynadex.document.identity import KeySchema
 from dynadex.errors import SearchError, SearchUnavailable
-from dynadex.search.api import create_app
-from dynadex.search.auth import protected
-from dynadex.search.endpoints import reply
+from dynadex.http.app import create_app
+from dynadex.http.auth import protected
+from dynadex.http.response import reply
 from dynadex.source.table import Table
 from dynadex.testing import InMemoryTable
 from tests.unit.service import AUTH, NOTHING_FOUND, SECRET, WRITER, Client, ScriptedIndex, error_of, hit

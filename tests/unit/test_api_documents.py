@@ -9,7 +9,7 @@ import pytest
 from dynadex import Search, Sync
 from dynadex.document.identity import KeySchema, document_id
 from dynadex.errors import DynadexError, SourceError, SourceUnavailable
-from dynadex.search.api import MOST_BYTES, create_app
+from dynadex.http.app import MOST_BYTES, create_app
 from dynadex.source.table import Table
 from dynadex.testing import InMemoryTable
 from tests.unit.service import AUTH, SECRET, WRITER, BrokenTable, Client, ScriptedIndex, error_of, path_of

@@ -10,7 +10,7 @@ import pytest
 from dynadex import Search, Sync
 from dynadex.document.identity import KeySchema
 from dynadex.errors import DeclarationError
-from dynadex.search.api import create_app
+from dynadex.http.app import create_app
 from dynadex.source.table import Table
 from dynadex.testing import InMemoryTable
 from tests.unit.service import AUTH, WRITER, Client, ScriptedIndex, error_of, path_of

@@ -13,9 +13,9 @@ import pytest
 
 from dynadex import Sync
 from dynadex.document.identity import KeySchema
-from dynadex.search.api import create_app
-from dynadex.search.auth import Auth, GatewayAuth, NoWrites, TokenAuth
-from dynadex.search.rate_limit import client_of
+from dynadex.http.app import create_app
+from dynadex.http.auth import Auth, GatewayAuth, NoWrites, TokenAuth
+from dynadex.http.rate_limit import client_of
 from dynadex.source.table import Table
 from dynadex.testing import InMemoryTable
 from tests.unit.service import AUTH, HOST, WRITER, Client, ScriptedIndex, error_of, path_of
@@ -228,6 +228,6 @@ def test_a_client_is_an_address_or_a_network_of_ipv6(host: str, client: str) -> 
 
 
 def test_what_a_deployed_function_does_not_hold_is_not_imported_with_the_service() -> None:
-    code = "import sys, dynadex.search.api; print('\\n'.join(sys.modules))"
+    code = "import sys, dynadex.http.app; print('\\n'.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert not {"jwt", "limits", "uvicorn"} & set(loaded)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dynadex.document.body import encode
-from dynadex.source.attribute_values import binary, number, plain, typed, value
+from dynadex.document.typed_json import binary, number, plain, typed, value
 
 # DynamoDB nests no deeper.
 _DEEPEST = 32

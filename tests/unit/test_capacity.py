@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dynadex.source.capacity import ReadCapacity
+from dynadex.source.read_capacity import ReadCapacity
 from dynadex.source.table_scan import Page
 from dynadex.testing import ManualClock
 

@@ -10,13 +10,13 @@ from typing import Any, cast
 
 import pytest
 
+from dynadex.clock import StoppableClock, Stopping
 from dynadex.document.versioning import Timing
 from dynadex.errors import SearchError, SearchUnavailable, SourceError
-from dynadex.index.tally import Tally
-from dynadex.run.catch_up import Listed, _read, catch_up, check_age, check_stream, in_order
-from dynadex.run.patience import Patience
-from dynadex.run.wiring import Runtime
-from dynadex.run.worker import StoppableClock, Stopping
+from dynadex.index.results import ApplyResult
+from dynadex.refill.replay import Listed, _read, catch_up, check_age, check_stream, in_order
+from dynadex.retry import Retrier
+from dynadex.runtime import Runtime
 from dynadex.source.shard_reader import Read, ShardReader, StreamTrimmedError
 from dynadex.source.shards import Shard
 from dynadex.testing import InMemoryTable, ManualClock
@@ -76,7 +76,7 @@ def read(
     clock = ManualClock(START_US)
     runtime = cast(Runtime, SimpleNamespace(clock=clock))
     found = []
-    for page in _read(runtime, Patience(lambda _: None, clock), script, Listed("shard", closed), is_listed):
+    for page in _read(runtime, Retrier(lambda _: None, clock), script, Listed("shard", closed), is_listed):
         clock.advance(page_seconds)
         found += [one["dynamodb"]["SequenceNumber"] for one in page]
     return found
@@ -154,12 +154,12 @@ class World:
             ),
         )
         monkeypatch.setattr("dynadex.clients.dynamodb_streams", lambda _: self.table)
-        monkeypatch.setattr("dynadex.run.catch_up.apply_records", self.apply)
+        monkeypatch.setattr("dynadex.refill.replay.apply_records", self.apply)
 
     def put(self, identity: str) -> None:
         self.table.put({"id": {"S": identity}})
 
-    def apply(self, _: object, records: Sequence[Any], deadline: float) -> Tally:
+    def apply(self, _: object, records: Sequence[Any], deadline: float) -> ApplyResult:
         self.deadlines.append(deadline)
         answer = self.answers.pop(0) if self.answers else []
         if isinstance(answer, Exception):
@@ -168,9 +168,9 @@ class World:
         done = [one for one in records if one["dynamodb"]["SequenceNumber"] not in failed]
         self.applied += [one["dynamodb"]["Keys"]["id"]["S"] for one in done]
         self.on_page()
-        return Tally(applied=len(done), failed=failed)
+        return ApplyResult(applied=len(done), failed=failed)
 
-    def catch_up(self, since_us: int) -> Tally:
+    def catch_up(self, since_us: int) -> ApplyResult:
         return catch_up(self.runtime, since_us, lambda _: None)
 
 

@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from dynadex.document.body import decode, encode
-from dynadex.search.change_token import ChangeToken, fingerprint, fingerprint_of
-from dynadex.search.problems import Problem
+from dynadex.http.change_token import ChangeToken, fingerprint, fingerprint_of
+from dynadex.search.problem import Problem
 
 
 @pytest.mark.parametrize("identity", ["x", "", "a|b%7C", "🎻 Émile", "x" * 512])

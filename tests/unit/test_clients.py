@@ -16,7 +16,7 @@ from botocore.session import Session
 
 from dynadex import clients
 from dynadex.errors import DeclarationError
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 
 DOMAIN = "https://search-lessons-abc123.eu-west-1.es.amazonaws.com"
 SERVERLESS = "https://abc123.us-west-2.aoss.amazonaws.com"
@@ -64,7 +64,7 @@ def server() -> Iterator[tuple[str, list[dict[str, str]]]]:
 
 def signs(url: str, **settings: str) -> tuple[str, str] | None:
     """Region and service that the client for a URL signs for; None when it does not sign."""
-    signer = clients._signer(Settings(opensearch_url=url, **settings))  # type: ignore[arg-type]
+    signer = clients._signer(RuntimeSettings(opensearch_url=url, **settings))  # type: ignore[arg-type]
     if signer is None:
         return None
     scope = _SCOPE.search(signer("GET", f"{url}/", None)["Authorization"])
@@ -110,7 +110,7 @@ def test_a_signed_request_carries_the_headers(
 ) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "a-token")
     url, seen = server
-    with clients.opensearch(Settings(opensearch_url=url, opensearch_auth="sigv4", region="eu-west-1")) as client:
+    with clients.opensearch(RuntimeSettings(opensearch_url=url, opensearch_auth="sigv4", region="eu-west-1")) as client:
         client.transport.perform_request("POST", "/lessons/_search", params={"size": 1}, body=b'{"query":{}}')
     [headers] = seen
     assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/")
@@ -122,7 +122,7 @@ def test_a_signed_request_carries_the_headers(
 
 def test_a_user_in_the_url_is_sent_as_one(server: tuple[str, list[dict[str, str]]]) -> None:
     url, seen = server
-    with clients.opensearch(Settings(opensearch_url=url.replace("//", "//user:password@"))) as client:
+    with clients.opensearch(RuntimeSettings(opensearch_url=url.replace("//", "//user:password@"))) as client:
         client.transport.perform_request("GET", "/")
     assert seen[0]["authorization"].startswith("Basic ")
 
@@ -138,7 +138,7 @@ def test_credentials_about_to_expire_are_refreshed_between_requests(monkeypatch:
 
     credentials = RefreshableCredentials.create_from_metadata(issue(), issue, "test")
     monkeypatch.setattr(Session, "get_credentials", lambda _: credentials)
-    signer = clients._signer(Settings(opensearch_url=DOMAIN))
+    signer = clients._signer(RuntimeSettings(opensearch_url=DOMAIN))
     assert signer
     first, second = (_SCOPE.search(signer("GET", DOMAIN, None)["Authorization"]) for _ in range(2))
     assert first
@@ -150,26 +150,26 @@ def test_credentials_about_to_expire_are_refreshed_between_requests(monkeypatch:
 def test_plain_http_beyond_this_machine_is_refused(auth: str) -> None:
     url = DOMAIN.replace("https", "http")
     with pytest.raises(DeclarationError, match="plain HTTP"):
-        clients.opensearch(Settings(opensearch_url=url, opensearch_auth=auth))
+        clients.opensearch(RuntimeSettings(opensearch_url=url, opensearch_auth=auth))
 
 
 def test_a_user_and_a_signature_contradict_each_other() -> None:
     url = DOMAIN.replace("//", "//user:password@")
     with pytest.raises(DeclarationError, match="either signed or sent as a user") as raised:
-        clients.opensearch(Settings(opensearch_url=url, opensearch_auth="sigv4"))
+        clients.opensearch(RuntimeSettings(opensearch_url=url, opensearch_auth="sigv4"))
     assert "password@" not in str(raised.value)
 
 
 def test_a_signature_needs_a_region_and_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DeclarationError, match="Set AWS_REGION"):
-        clients.opensearch(Settings(opensearch_url="https://search.example.org", opensearch_auth="sigv4"))
+        clients.opensearch(RuntimeSettings(opensearch_url="https://search.example.org", opensearch_auth="sigv4"))
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(DeclarationError, match="no AWS credentials"):
-        clients.opensearch(Settings(opensearch_url=DOMAIN))
+        clients.opensearch(RuntimeSettings(opensearch_url=DOMAIN))
 
 
 def test_certificates_are_verified_and_times_limited() -> None:
-    with clients.opensearch(Settings(opensearch_url=DOMAIN, request_timeout_seconds=7)) as client:
+    with clients.opensearch(RuntimeSettings(opensearch_url=DOMAIN, request_timeout_seconds=7)) as client:
         connection = client.transport.get_connection()
         pool = connection.pool
         assert connection.use_ssl
@@ -208,7 +208,7 @@ def test_scanned_items_come_as_they_were_sent_and_the_rest_as_botocore_has_it(
 ) -> None:
     url, answers = table
     answers.append((200, b'{"Items":[{"id":{"B":"AP/+"},"n":{"N":"1.50"}}],"LastEvaluatedKey":{"id":{"B":"AP/+"}}}'))
-    reply = clients.dynamodb(Settings(dynamodb_url=url)).scan(TableName="songs")
+    reply = clients.dynamodb(RuntimeSettings(dynamodb_url=url)).scan(TableName="songs")
     assert reply["Items"] == [{"id": {"B": "AP/+"}, "n": {"N": "1.50"}}]
     assert reply["LastEvaluatedKey"] == {"id": {"B": b"\x00\xff\xfe"}}
 
@@ -220,23 +220,23 @@ def test_stream_records_come_as_a_lambda_function_gets_them(table: tuple[str, li
         "dynamodb": {"ApproximateCreationDateTime": 1700000000.0, "Keys": {"id": {"S": "a"}}},
     }
     answers.append((200, json.dumps({"Records": [sent], "NextShardIterator": "next"}).encode()))
-    reply = clients.dynamodb_streams(Settings(dynamodb_url=url)).get_records(ShardIterator="first")
+    reply = clients.dynamodb_streams(RuntimeSettings(dynamodb_url=url)).get_records(ShardIterator="first")
     assert (reply["Records"], reply["NextShardIterator"]) == ([sent], "next")
 
 
 def test_a_refusal_is_read_as_ever(table: tuple[str, list[tuple[int, bytes]]]) -> None:
     url, answers = table
     answers.append((400, b'{"__type":"com.amazonaws#ResourceNotFoundException","message":"no such table","Items":[]}'))
-    client = clients.dynamodb(Settings(dynamodb_url=url))
+    client = clients.dynamodb(RuntimeSettings(dynamodb_url=url))
     with pytest.raises(client.exceptions.ResourceNotFoundException, match="no such table"):
         client.scan(TableName="songs")
 
 
 def test_clients_are_shared_by_those_with_the_same_settings_and_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings(region="eu-west-1")
+    settings = RuntimeSettings(region="eu-west-1")
     first = clients.dynamodb(settings)
-    assert clients.dynamodb(Settings(region="eu-west-1")) is first
-    assert clients.dynamodb(Settings(region="eu-west-2")) is not first
+    assert clients.dynamodb(RuntimeSettings(region="eu-west-1")) is first
+    assert clients.dynamodb(RuntimeSettings(region="eu-west-2")) is not first
     other: object = clients.sqs(settings)
     assert other is not first
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ANOTHER")
@@ -247,8 +247,10 @@ def test_clients_are_shared_by_those_with_the_same_settings_and_credentials(monk
 def test_no_message_shows_the_password_of_a_url_even_if_it_is_not_written_as_it_should_be(password: str) -> None:
     for scheme in ("http", "https"):
         with pytest.raises(DeclarationError) as raised:
-            clients.opensearch(Settings(opensearch_url=f"{scheme}://admin:{password}@search.example.org:x").checked())
+            clients.opensearch(
+                RuntimeSettings(opensearch_url=f"{scheme}://admin:{password}@search.example.org:x").checked()
+            )
         assert "admin:***@search.example.org" in str(raised.value)
     with pytest.raises(DeclarationError) as raised:
-        clients.opensearch(Settings(opensearch_url=f"http://admin:{password}@search.example.org"))
+        clients.opensearch(RuntimeSettings(opensearch_url=f"http://admin:{password}@search.example.org"))
     assert "admin:***@search.example.org" in str(raised.value)

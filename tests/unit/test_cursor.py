@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynadex.search import cursor
-from dynadex.search.problems import Problem
+from dynadex.search.problem import Problem
 
 VALUES = st.none() | st.text(max_size=40) | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False).filter(abs)
 

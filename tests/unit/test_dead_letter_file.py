@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dynadex.index.dead_letter_file import DeadLetterFile
-from dynadex.index.dead_letters import Backlog, DeadLetter, ParkingError
+from dynadex.dead_letters.file import DeadLetterFile
+from dynadex.dead_letters.port import Backlog, DeadLetter, ParkingError
 
 # What the W3C's XML allows, and so SQS.
 SENDABLE = re.compile("[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")

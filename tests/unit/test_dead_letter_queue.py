@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
-from dynadex.index.dead_letter_queue import DeadLetterQueue
-from dynadex.index.dead_letters import DeadLetter
-from dynadex.run.redrive import redrive
+from dynadex.dead_letters.port import DeadLetter
+from dynadex.dead_letters.sqs import DeadLetterQueue
+from dynadex.maintenance.redrive import redrive
 from tests.unit.verify_stage import Stage
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dynadex.document import fast_json
 from dynadex.document.body import encode
-from dynadex.source import direct
-from dynadex.source.attribute_values import plain
-from dynadex.source.direct import body_of
+from dynadex.document.fast_json import body_of
+from dynadex.document.typed_json import plain
 
 # Texts in which the marks of JSON, of typed JSON and of this code are likely.
 TEXTS = st.text(st.sampled_from('ab"\\{}[]:,\0\n/é🎻') | st.characters(), max_size=8) | st.sampled_from(
@@ -78,9 +78,9 @@ def the_long_way(item: Any) -> bytes | str:
 
 
 def the_short_way(item: Any) -> bytes | str:
-    if direct._converted.cache_info().misses > 100:
+    if fast_json._converted.cache_info().misses > 100:
         # Or the shapes of these tests, of which hardly any two are the same, would end the short way.
-        direct._converted.cache_clear()
+        fast_json._converted.cache_clear()
     try:
         return body_of(item)
     except ValueError as error:
@@ -114,11 +114,11 @@ def nested(text: str, number: str) -> dict[str, Any]:
 
 
 def test_items_of_one_shape_share_its_conversion() -> None:
-    direct._converted.cache_clear()
+    fast_json._converted.cache_clear()
     for position in range(50):
         item = nested(f'"{{{position}', str(position - 25))
         assert body_of(item) == encode(plain(item))
-    assert direct._converted.cache_info().misses == 1
+    assert fast_json._converted.cache_info().misses == 1
 
 
 @pytest.mark.parametrize(
@@ -131,15 +131,15 @@ def test_items_of_one_shape_share_its_conversion() -> None:
     ids=["a set", "a number of another spelling", "a shape of many names"],
 )
 def test_what_would_make_a_shape_of_every_item_is_kept_by_none(item: dict[str, Any]) -> None:
-    direct._converted.cache_clear()
+    fast_json._converted.cache_clear()
     assert body_of(item) == encode(plain(item))
-    assert direct._converted.cache_info().currsize == 0
+    assert fast_json._converted.cache_info().currsize == 0
 
 
 def test_where_every_item_has_a_shape_of_its_own_none_is_looked_for_any_more() -> None:
-    direct._converted.cache_clear()
+    fast_json._converted.cache_clear()
     for number in range(1000):
         item = {"map": {"M": {f"name{number}": {"S": "a"}}}}
         assert body_of(item) == encode(plain(item))
-    assert direct._converted.cache_info().misses == direct._MOST_SHAPES
-    direct._converted.cache_clear()
+    assert fast_json._converted.cache_info().misses == fast_json._MOST_SHAPES
+    fast_json._converted.cache_clear()

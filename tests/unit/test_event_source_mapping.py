@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from dynadex.clock import Backoff
 from dynadex.errors import DynadexError, SearchError, SearchUnavailable
-from dynadex.run.event_source_mapping import EventSourceMapping, Limits, lambda_handler
+from dynadex.retry import Backoff
 from dynadex.source.stream_event import Record
 from dynadex.testing import ManualClock
+from dynadex.worker.event_source_mapping import EventSourceMapping, Limits, lambda_handler
 
 FIRST = 100_000_000_000_000_000_000
 

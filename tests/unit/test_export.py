@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from dynadex import Sync
 from dynadex.document.identity import KeySchema, document_id
+from dynadex.document.typed_json import plain
 from dynadex.errors import SourceError
-from dynadex.source.attribute_values import plain
 from dynadex.source.export import Export
 from tests.process.export_writer import write_export
 

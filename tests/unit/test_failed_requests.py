@@ -13,7 +13,7 @@ import pytest
 from dynadex import clients
 from dynadex.errors import SearchUnavailable
 from dynadex.index.opensearch import OpenSearchIndex
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 
 
 def test_its_body_is_not_kept_until_somebody_looks_for_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +22,7 @@ def test_its_body_is_not_kept_until_somebody_looks_for_garbage(monkeypatch: pyte
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    index = OpenSearchIndex(clients.opensearch(Settings(opensearch_url=url)))
+    index = OpenSearchIndex(clients.opensearch(RuntimeSettings(opensearch_url=url)))
     body = b"x" * 1_000_000
     gc.disable()
     try:

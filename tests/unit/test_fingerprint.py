@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from dynadex.index.fingerprint import Fingerprint, id_hash
+from dynadex.verify.fingerprint import Fingerprint, id_hash
 
 IDS = [f"song-{number}" for number in range(5_000)]
 

@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from dynadex import Sync, clients
+from dynadex import Sync, clients, runtime
+from dynadex.aws import FunctionError, observation, steps
+from dynadex.aws import deployed as entry
 from dynadex.change import Item
 from dynadex.errors import DeclarationError, SearchError, SearchUnavailable
-from dynadex.index.tally import Bulks, Tally
-from dynadex.run import function, lambda_handlers, wiring
-from dynadex.run.freshness import StateFreshness
+from dynadex.index.results import ApplyResult, BulkStats
+from dynadex.state.lag import StateLag
 from dynadex.testing import InMemoryIndex, InMemoryTable
 
 SECRET = "hunter2-nobody-may-read-this"
@@ -57,8 +58,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Deploye
     monkeypatch.setenv("DYNADEX_DEAD_LETTERS", f"file:{tmp_path / 'parked.jsonl'}")
     monkeypatch.setattr(clients, "dynamodb", lambda _: backends.table)
     monkeypatch.setattr(clients, "opensearch", lambda _: None)
-    monkeypatch.setattr(wiring, "OpenSearchIndex", lambda _: backends.index)
-    monkeypatch.setattr(lambda_handlers, "_runtimes", {})
+    monkeypatch.setattr(runtime, "OpenSearchIndex", lambda _: backends.index)
     monkeypatch.setattr("dynadex.sync.load_sync", lambda _: sync)
     start_over()
     yield backends
@@ -67,7 +67,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Deploye
 
 def start_over() -> None:
     """As in a new process: nothing is remembered, and the logger prints to where output goes now."""
-    for cached in (function.declared, function._service, function._logger):
+    for cached in (entry.declared, entry._handler, observation._logger):
         cached.cache_clear()
     logger = logging.getLogger("dynadex")
     logger.handlers.clear()
@@ -85,13 +85,13 @@ def item(identity: str, **attributes: Any) -> dict[str, Any]:
 
 
 def test_a_stream_batch_is_applied_and_measured(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
-    function.prepare({}, CONTEXT)
+    entry.prepare({}, CONTEXT)
     deployed.table.put(item("1", title="Reel"))
     deployed.table.put(item("2", title="Jig"))
-    assert function.stream(deployed.event(), CONTEXT) == {"batchItemFailures": []}
+    assert entry.stream(deployed.event(), CONTEXT) == {"batchItemFailures": []}
     [metrics] = [line for line in lines(capsys.readouterr().out) if "_aws" in line]
     assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "dynadex"
-    assert set(metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == {"service", "sync", "index"}
+    assert set(metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == {"service", "table", "index"}
     assert (metrics["ChangesApplied"], metrics["Parked"], metrics["Failed"]) == ([2.0], [0.0], [0.0])
     assert metrics["LagSeconds"][0] >= 0
     assert metrics["Retries"] == [0.0]
@@ -101,7 +101,7 @@ def test_a_stream_batch_is_applied_and_measured(deployed: Deployed, capsys: pyte
 def test_a_busy_cluster_is_measured_per_invocation(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    function.prepare({}, CONTEXT)
+    entry.prepare({}, CONTEXT)
     take, away = deployed.index.bulk, [True]
 
     def bulk(*arguments: Any) -> Any:
@@ -115,7 +115,7 @@ def test_a_busy_cluster_is_measured_per_invocation(
     deployed.table.put(item("1", title="Reel"))
     deployed.table.put(item("2", title="Jig"))
     for _ in range(2):
-        assert function.stream(deployed.event(), CONTEXT) == {"batchItemFailures": []}
+        assert entry.stream(deployed.event(), CONTEXT) == {"batchItemFailures": []}
     first, second = (line for line in lines(capsys.readouterr().out) if "_aws" in line)
     assert (first["Retries"], second["Retries"]) == ([2.0], [0.0])
     assert 0.002 <= first["BulkSeconds"][0] < 60
@@ -123,10 +123,10 @@ def test_a_busy_cluster_is_measured_per_invocation(
 
 
 def test_a_log_line_tells_counts_and_no_values(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
-    function.prepare({}, CONTEXT)
+    entry.prepare({}, CONTEXT)
     deployed.table.put(item(f"key-{SECRET}", title=SECRET))
     deployed.table.put({"id": {"S": f"bad-{SECRET}"}, "title": {"M": {"value": {"S": SECRET}}}})
-    assert function.stream(deployed.event(), CONTEXT) == {"batchItemFailures": []}
+    assert entry.stream(deployed.event(), CONTEXT) == {"batchItemFailures": []}
     printed = capsys.readouterr()
     assert SECRET not in printed.out + printed.err
     told = next(line for line in lines(printed.out) if line.get("message") == "stream")
@@ -141,9 +141,9 @@ def test_an_error_of_somebody_else_is_told_without_its_words(
         raise KeyError(SECRET)
 
     deployed.table.put(item("1", title=SECRET))
-    monkeypatch.setattr(lambda_handlers, "apply_records", explode)
-    with pytest.raises(function.FunctionError, match=r"KeyError at test_function.py:\d+") as raised:
-        function.stream(deployed.event(), CONTEXT)
+    monkeypatch.setattr(steps, "apply_records", explode)
+    with pytest.raises(FunctionError, match=r"KeyError at test_function.py:\d+") as raised:
+        entry.stream(deployed.event(), CONTEXT)
     assert raised.value.__suppress_context__
     printed = capsys.readouterr()
     assert SECRET not in printed.out + printed.err
@@ -152,7 +152,7 @@ def test_an_error_of_somebody_else_is_told_without_its_words(
 def test_an_error_of_ours_is_logged_with_what_to_do(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
     deployed.table.put(item("1", title="Reel"))
     with pytest.raises(SearchError):
-        function.stream(deployed.event(), CONTEXT)
+        entry.stream(deployed.event(), CONTEXT)
     [told] = [line for line in lines(capsys.readouterr().out) if line["level"] == "ERROR"]
     assert "no index stands behind this alias" in told["message"]
     assert (told["kind"], told["retryable"]) == ("SearchError", False)
@@ -160,28 +160,28 @@ def test_an_error_of_ours_is_logged_with_what_to_do(deployed: Deployed, capsys: 
 
 def test_a_refill_runs_in_its_three_steps(deployed: Deployed) -> None:
     deployed.table.put(item("1", title="Reel"))
-    plan = function.prepare({}, CONTEXT)
+    plan = entry.prepare({}, CONTEXT)
     [part] = plan["Slices"]
-    assert function.refill(part, CONTEXT) == {}
-    assert function.finish(plan, CONTEXT) == {}
+    assert entry.refill(part, CONTEXT) == {}
+    assert entry.finish(plan, CONTEXT) == {}
     assert deployed.index.documents("lessons") == {"1": {"id": "1", "title": "Reel"}}
 
 
 def test_searches_and_documents_are_served_to_an_http_api(deployed: Deployed) -> None:
     deployed.table.put(item("1", title="Reel"))
-    answer = function.search(request("GET", "/api/documents/1"), CONTEXT)
+    answer = entry.search(request("GET", "/api/documents/1"), CONTEXT)
     assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"id": "1", "title": "Reel"})
     for authorizer in (
         {"iam": {"userArn": "arn:aws:iam::000000000000:user/editor"}},
         {"jwt": {"claims": {"sub": "e"}}},
     ):
-        answer = function.search(request("PUT", "/api/documents/2", '{"title": "Jig"}', authorizer), CONTEXT)
+        answer = entry.search(request("PUT", "/api/documents/2", '{"title": "Jig"}', authorizer), CONTEXT)
         assert answer["statusCode"] == 200
         assert deployed.table.items()["2"]["title"] == {"S": "Jig"}
-        answer = function.search(request("DELETE", "/api/documents/2", authorizer=authorizer), CONTEXT)
+        answer = entry.search(request("DELETE", "/api/documents/2", authorizer=authorizer), CONTEXT)
         assert answer["statusCode"] == 200
         assert "2" not in deployed.table.items()
-    page = function.search(request("GET", "/"), CONTEXT)
+    page = entry.search(request("GET", "/"), CONTEXT)
     assert page["headers"]["content-type"].startswith("text/html")
     assert not page["isBase64Encoded"]
 
@@ -189,7 +189,7 @@ def test_searches_and_documents_are_served_to_an_http_api(deployed: Deployed) ->
 def test_a_write_that_the_gateway_did_not_authorise_changes_nothing(deployed: Deployed) -> None:
     deployed.table.put(item("1", title="Reel"))
     for method in ("PUT", "DELETE"):
-        answer = function.search(request(method, "/api/documents/1", '{"title": "Jig"}'), CONTEXT)
+        answer = entry.search(request(method, "/api/documents/1", '{"title": "Jig"}'), CONTEXT)
         assert answer["statusCode"] == 401
     assert deployed.table.items() == {"1": item("1", title="Reel")}
 
@@ -199,11 +199,11 @@ def test_readiness_is_told_of_the_state_table_that_is_named(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch, state_table: str, status: int
 ) -> None:
     monkeypatch.setattr(deployed.index, "search", lambda *_: {}, raising=False)
-    monkeypatch.setattr(StateFreshness, "lag_seconds", lambda _: None)
-    monkeypatch.setattr(StateFreshness, "stale", lambda _: "changes were lost")
+    monkeypatch.setattr(StateLag, "lag_seconds", lambda _: None)
+    monkeypatch.setattr(StateLag, "stale", lambda _: "changes were lost")
     monkeypatch.setenv("DYNADEX_STATE_TABLE", state_table)
-    assert function.search(request("GET", "/health/ready"), CONTEXT)["statusCode"] == status
-    assert function.search(request("GET", "/health/live"), CONTEXT)["statusCode"] == 200
+    assert entry.search(request("GET", "/health/ready"), CONTEXT)["statusCode"] == status
+    assert entry.search(request("GET", "/health/live"), CONTEXT)["statusCode"] == 200
 
 
 def request(method: str, path: str, body: str | None = None, authorizer: Any = None) -> dict[str, Any]:
@@ -222,18 +222,18 @@ def request(method: str, path: str, body: str | None = None, authorizer: Any = N
 
 
 def test_the_lag_is_of_the_newest_change_applied() -> None:
-    assert function.counts(Tally(applied=1, newest_us=1_000_000), Bulks(), now=3.5)["LagSeconds"] == 2.5
-    assert function.counts(Tally(applied=1, newest_us=9_000_000), Bulks(), now=3.5)["LagSeconds"] == 0
-    assert "LagSeconds" not in function.counts(Tally(), Bulks(), now=3.5)
+    assert observation.counts(ApplyResult(applied=1, newest_us=1_000_000), BulkStats(), now=3.5)["LagSeconds"] == 2.5
+    assert observation.counts(ApplyResult(applied=1, newest_us=9_000_000), BulkStats(), now=3.5)["LagSeconds"] == 0
+    assert "LagSeconds" not in observation.counts(ApplyResult(), BulkStats(), now=3.5)
 
 
 def test_nothing_written_is_no_latency() -> None:
-    assert "BulkSeconds" not in function.counts(Tally(), Bulks(), now=3.5)
-    bulks = Bulks()
+    assert "BulkSeconds" not in observation.counts(ApplyResult(), BulkStats(), now=3.5)
+    bulks = BulkStats()
     bulks.add(0.25, 0)
     bulks.add(1.5, 3)
     bulks.add(0.5, 2)
-    told = function.counts(Tally(), bulks, now=3.5)
+    told = observation.counts(ApplyResult(), bulks, now=3.5)
     assert (told["BulkSeconds"], told["Retries"]) == (1.5, 5)
 
 
@@ -244,13 +244,13 @@ def test_what_other_modules_log_goes_the_same_way(
         raise SearchError("search index", "lessons", "it is away")
 
     monkeypatch.setattr(deployed.index, "search", refuse, raising=False)
-    assert function.search(request("GET", "/api/search"), CONTEXT)["statusCode"] == 503
+    assert entry.search(request("GET", "/api/search"), CONTEXT)["statusCode"] == 503
     told = [line for line in lines(capsys.readouterr().out) if line["level"] == "WARNING"]
     assert [line["service"] for line in told if "it is away" in line["message"]] == ["dynadex"]
 
 
 def test_importing_it_brings_nothing_heavy_with_it() -> None:
-    code = "import sys, dynadex.run.function; print('\\n'.join(sys.modules))"
+    code = "import sys, dynadex.aws.deployed; print('\\n'.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert not {"boto3", "botocore", "opensearchpy", "starlette", "mangum", "aws_lambda_powertools"} & set(loaded)
 
@@ -264,19 +264,19 @@ def test_importing_it_brings_nothing_heavy_with_it() -> None:
     ],
 )
 def test_a_domains_endpoint_is_reached_encrypted(endpoint: str, url: str) -> None:
-    assert function.url_of(endpoint) == url
+    assert entry.url_of(endpoint) == url
 
 
 def test_the_endpoint_becomes_the_url_unless_there_is_one(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     del deployed
     monkeypatch.setenv("OPENSEARCH_URL", "https://mine.example.org")
     monkeypatch.setenv("DYNADEX_OPENSEARCH_ENDPOINT", "search.example.org")
-    function.declared()
+    entry.declared()
     assert os.environ["OPENSEARCH_URL"] == "https://mine.example.org"
-    function.declared.cache_clear()
+    entry.declared.cache_clear()
     # As the process would find it: undone by monkeypatch, which has seen the variable above.
     monkeypatch.delenv("OPENSEARCH_URL")
-    function.declared()
+    entry.declared()
     assert os.environ["OPENSEARCH_URL"] == "https://search.example.org"
 
 
@@ -284,4 +284,4 @@ def test_a_function_without_a_sync_says_what_to_set(deployed: Deployed, monkeypa
     del deployed
     monkeypatch.delenv("DYNADEX_SYNC")
     with pytest.raises(DeclarationError, match="cannot use the setting DYNADEX_SYNC: it is not set"):
-        function.stream({}, CONTEXT)
+        entry.stream({}, CONTEXT)

@@ -10,10 +10,12 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.parsers import ResponseParserError
 
-from dynadex.index.tally import Bulks, Tally
-from dynadex.run.function import counts
-from dynadex.run.function_status import FunctionStatus, function_status
+from dynadex import Sync
+from dynadex.aws.cloudwatch import FunctionStatus, function_status
+from dynadex.aws.observation import counts
+from dynadex.index.results import ApplyResult, BulkStats
 
+SYNC = Sync(table="songs", index="lessons")
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
@@ -33,7 +35,7 @@ class CloudWatch:
 
 
 def ask(cloudwatch: CloudWatch) -> FunctionStatus:
-    return function_status(cloudwatch, "lessons:sync", "lessons", round(NOON.timestamp() * 1e6))
+    return function_status(cloudwatch, SYNC, round(NOON.timestamp() * 1e6))
 
 
 def test_counts_are_summed_and_the_largest_lag_is_told() -> None:
@@ -62,11 +64,11 @@ def test_it_asks_for_the_last_hour_of_what_the_functions_print() -> None:
     assert {name: one["MetricStat"]["Stat"] for name, one in asked.items()} == {
         "ChangesApplied": "Sum", "Parked": "Sum", "Failed": "Sum", "LagSeconds": "Maximum",
     }  # fmt: skip
-    assert asked.keys() <= counts(Tally(newest_us=1), Bulks(), 1.0).keys()
+    assert asked.keys() <= counts(ApplyResult(newest_us=1), BulkStats(), 1.0).keys()
     metric = asked["Parked"]["MetricStat"]["Metric"]
     assert metric["Namespace"] == "dynadex"
     assert {one["Name"]: one["Value"] for one in metric["Dimensions"]} == {
-        "service": "dynadex", "sync": "lessons:sync", "index": "lessons",
+        "service": "dynadex", "table": "songs", "index": "lessons",
     }  # fmt: skip
 
 

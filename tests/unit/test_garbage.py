@@ -6,12 +6,12 @@ import gc
 
 import pytest
 
-from dynadex.run.garbage import rarely_collected
+from dynadex.gc_tuning import infrequent_gc
 
 
 def test_the_process_is_left_as_it_was_whoever_comes_and_goes_last() -> None:
     before = gc.get_threshold()
-    first, second = rarely_collected(), rarely_collected()
+    first, second = infrequent_gc(), infrequent_gc()
     with first:
         during = gc.get_threshold()
         assert during[0] > before[0]
@@ -23,6 +23,6 @@ def test_the_process_is_left_as_it_was_whoever_comes_and_goes_last() -> None:
 
 def test_the_process_is_left_as_it_was_after_an_error() -> None:
     before = gc.get_threshold()
-    with pytest.raises(ValueError, match="broken"), rarely_collected():
+    with pytest.raises(ValueError, match="broken"), infrequent_gc():
         raise ValueError("broken")
     assert gc.get_threshold() == before

@@ -5,16 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dynadex.errors import SearchError
-from dynadex.index.generations import (
-    begin_building,
-    end_building,
-    generations,
-    retirable,
-    retire,
-    roll_back,
-    swap,
-)
-from dynadex.index.indices import ensure_index, reading
+from dynadex.index.aliases import ensure_index, reading
+from dynadex.index.lifecycle import begin_building, end_building, physical_indexes, retirable, retire, roll_back, swap
 from dynadex.testing import InMemoryIndex, ManualClock
 
 AT_US = 1_795_499_100_000_000  # 2026-11-24 05:45:00 UTC
@@ -41,7 +33,7 @@ class Songs:
         return name
 
     def roles(self) -> dict[str, str]:
-        return {one.name: one.role for one in generations(self.cluster, "songs")}
+        return {one.name: one.role for one in physical_indexes(self.cluster, "songs")}
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from dynadex.index.dead_letters import ParkingError
-from dynadex.run.event_source_mapping import EventSourceMapping, Limits
+from dynadex.dead_letters.port import ParkingError
 from dynadex.source.stream_event import Record
 from dynadex.testing import ManualClock
+from dynadex.worker.event_source_mapping import EventSourceMapping, Limits
 
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 DISK_FULL = ParkingError("park dead letters in", "dead-letters.jsonl", "no space left on device")

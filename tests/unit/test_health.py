@@ -15,13 +15,13 @@ import pytest
 from dynadex import Search, Sync
 from dynadex.document.identity import KeySchema
 from dynadex.errors import SearchError, SearchUnavailable
-from dynadex.index.generations import begin_building, mark_filled, swap
-from dynadex.index.indices import ensure_index
-from dynadex.progress.checkpoints import Checkpoint, Checkpoints
-from dynadex.progress.state_table import StateError
-from dynadex.run.freshness import StateFreshness
-from dynadex.search.api import create_app
-from dynadex.search.health import KEPT_SECONDS, Freshness, Health
+from dynadex.http.app import create_app
+from dynadex.http.health import KEPT_SECONDS, Health, LagSource
+from dynadex.index.aliases import ensure_index
+from dynadex.index.lifecycle import begin_building, mark_filled, swap
+from dynadex.state.checkpoints import Checkpoint, Checkpoints
+from dynadex.state.lag import StateLag
+from dynadex.state.state_table import StateError
 from dynadex.testing import InMemoryIndex, ManualClock
 from dynadex.testing.clock import MICROSECONDS
 from tests.unit.service import NOTHING_FOUND, Client, ScriptedIndex
@@ -85,7 +85,7 @@ def hanging() -> Iterator[Hanging]:
     one.let_go.set()
 
 
-def client(index: Any, freshness: Freshness | None = None, limit: float = 60.0) -> Client:
+def client(index: Any, freshness: LagSource | None = None, limit: float = 60.0) -> Client:
     nobody: Any = None
     return Client(create_app(sync, index, nobody, KeySchema(("id",), ("S",)), freshness, limit))
 
@@ -255,14 +255,14 @@ class State:
 @pytest.mark.parametrize("exists", [True, False])
 def test_before_a_worker_has_said_anything(has_worker: bool, lag: float | None, exists: bool) -> None:
     state: Any = State(exists=exists)
-    freshness = StateFreshness(state, ManualClock(), has_worker)
+    freshness = StateLag(state, ManualClock(), has_worker)
     assert (freshness.lag_seconds(), freshness.stale()) == (lag, None)
 
 
 def test_freshness_is_what_the_worker_noted() -> None:
     state: Any = State(exists=False)
     clock = ManualClock()
-    freshness = StateFreshness(state, clock, has_worker=True)
+    freshness = StateLag(state, clock, has_worker=True)
     assert freshness.lag_seconds() == math.inf
     state.is_there = True
     checkpoints = Checkpoints(state, clock)
@@ -279,7 +279,7 @@ def test_freshness_is_what_the_worker_noted() -> None:
 def test_a_refill_under_way_has_not_mended_a_stale_index(index: ScriptedIndex) -> None:
     state: Any = State()
     checkpoints = Checkpoints(state, ManualClock())
-    service = client(index, StateFreshness(state, ManualClock()))
+    service = client(index, StateLag(state, ManualClock()))
     checkpoints.mark_stale("a shard was trimmed")
     checkpoints.begin_answer(1)
     assert reasons(service) == ["the index is declared stale"]

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from dynadex.errors import SearchError
-from dynadex.index.indices import (
+from dynadex.index.aliases import (
     GC_DELETES,
     RESOLVE_SECONDS,
     SyncAlias,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dynadex.search.item_model import problems
+from dynadex.http.item_validation import problems
 
 WHOLE = "It must be a whole number."
 NUMBER = "It must be a number."

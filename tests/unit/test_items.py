@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dynadex.document.body import encode
 from dynadex.document.identity import KeySchema
-from dynadex.search.items import item_of, sent_attributes
-from dynadex.source.attribute_values import plain
+from dynadex.document.typed_json import plain
+from dynadex.http.items import item_of, sent_attributes
 
 SCHEMA = KeySchema(("id",), ("S",))
 KEY = {"id": {"S": "x"}}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dynadex.progress.lease import Holder, Lease, look
-from dynadex.progress.state_table import StateError, StateTable
+from dynadex.state.lease import Holder, Lease, look
+from dynadex.state.state_table import StateError, StateTable
 from dynadex.testing import ManualClock
 
 TERM = 10.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from dynadex.demo.live_feed import SECONDS_KEPT, LiveFeed
 from dynadex.document.identity import KeySchema
 from dynadex.document.versioning import MICROSECONDS
-from dynadex.index.tally import Tally
-from dynadex.run.live_feed import SECONDS_KEPT, LiveFeed
+from dynadex.index.results import ApplyResult
 from dynadex.testing import ManualClock
 
 NOW = 1_795_500_000
@@ -33,7 +33,7 @@ def test_each_change_is_told_once_newest_first_with_what_became_of_it() -> None:
     records = [record(1, "a"), record(2, "b", removed=True), record(3, "c")]
     feed.taken(records)
     clock.sleep(0.5)
-    feed.done(records, Tally(outcomes={"b": "stale", "c": "parked"}))
+    feed.done(records, ApplyResult(outcomes={"b": "stale", "c": "parked"}))
     flow = feed.flow()
     assert [(one.id, one.kind, one.outcome) for one in flow.changes] == [
         ("c", "put", "parked"), ("b", "delete", "stale"), ("a", "put", "applied"),
@@ -46,12 +46,12 @@ def test_what_failed_is_not_told_until_it_is_done() -> None:
     feed, clock = started()
     records = [record(1, "a"), record(2, "b")]
     feed.taken(records)
-    feed.done(records, Tally(failed={"2": "the cluster is busy"}))
+    feed.done(records, ApplyResult(failed={"2": "the cluster is busy"}))
     assert [one.id for one in feed.flow().changes] == ["a"]
     clock.sleep(7)
     assert feed.flow().lag_seconds == 7
     feed.taken(records[1:])
-    feed.done(records[1:], Tally())
+    feed.done(records[1:], ApplyResult())
     assert [one.id for one in feed.flow().changes] == ["b", "a"]
     clock.sleep(3)
     assert feed.flow().lag_seconds == 0
@@ -62,7 +62,7 @@ def test_lag_is_the_age_of_the_oldest_change_that_is_not_applied_yet() -> None:
     feed.taken([record(1), record(2, written=NOW + 2)])
     clock.sleep(4.5)
     assert feed.flow().lag[-6:] == (0.0, 1.0, 2.0, 3.0, 4.0, 4.5)
-    feed.done([record(1), record(2, written=NOW + 2)], Tally())
+    feed.done([record(1), record(2, written=NOW + 2)], ApplyResult())
     clock.sleep(2)
     assert feed.flow().lag[-8:] == (0.0, 1.0, 2.0, 3.0, 4.0, 4.5, 0.0, 0.0)
 
@@ -72,7 +72,7 @@ def test_a_minute_is_kept_and_no_more_than_fifty_changes() -> None:
     for second in range(100):
         batch = [record(second, f"{second}-{number}", written=NOW + second) for number in range(3)]
         feed.taken(batch)
-        feed.done(batch, Tally())
+        feed.done(batch, ApplyResult())
         clock.sleep(1)
     flow = feed.flow()
     assert flow.per_second == (3,) * (SECONDS_KEPT - 1) + (0,)
@@ -85,9 +85,9 @@ def test_a_record_without_a_usable_key_is_passed_over() -> None:
     feed, _ = started()
     malformed = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": "1"}}
     feed.taken([malformed])
-    feed.done([malformed], Tally(parked=1))
+    feed.done([malformed], ApplyResult(parked=1))
     assert feed.flow().changes == ()
     keyless = record(2)
     keyless["dynamodb"]["Keys"] = {"other": {"S": "x"}}
-    feed.done([keyless], Tally(parked=1))
+    feed.done([keyless], ApplyResult(parked=1))
     assert [one.id for one in feed.flow().changes] == [""]

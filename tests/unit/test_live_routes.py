@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp
 
+from dynadex.demo.live_routes import Letter, Surroundings, live_routes
 from dynadex.errors import SearchError
-from dynadex.search.api import create_app
-from dynadex.search.health import Health
-from dynadex.search.live import Letter, Surroundings, live_routes
+from dynadex.http.app import create_app
+from dynadex.http.health import Health
 from dynadex.source.table import Table
 from dynadex.sync import Sync
 from dynadex.testing import InMemoryTable, ManualClock

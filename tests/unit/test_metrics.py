@@ -14,12 +14,12 @@ from prometheus_client import generate_latest
 from typer.main import get_command
 
 from dynadex.cli import app
+from dynadex.dead_letters.port import Backlog
 from dynadex.errors import SourceUnavailable
-from dynadex.index.dead_letters import Backlog
-from dynadex.index.tally import Tally
-from dynadex.run.metrics import WorkerMetrics
-from dynadex.settings import Settings, variables
+from dynadex.index.results import ApplyResult
+from dynadex.settings import RuntimeSettings, variables
 from dynadex.testing import ManualClock
+from dynadex.worker.metrics import WorkerMetrics
 
 ROOT = Path(__file__).parents[2]
 _NAME = re.compile(r"\bdynadex_[a-z_]+\b")
@@ -69,8 +69,8 @@ def samples(metrics: WorkerMetrics) -> dict[str, float]:
 
 
 def test_changes_are_counted_by_what_became_of_them(metrics: WorkerMetrics) -> None:
-    metrics.done([], Tally(applied=5, stale=1, reconciled=2, parked=1, skipped=4, failed={"7": "away"}))
-    metrics.done([], Tally(applied=1))
+    metrics.done([], ApplyResult(applied=5, stale=1, reconciled=2, parked=1, skipped=4, failed={"7": "away"}))
+    metrics.done([], ApplyResult(applied=1))
     found = samples(metrics)
     assert {
         outcome: found[f'dynadex_changes_total{{index="lessons",outcome="{outcome}"}}']
@@ -145,7 +145,7 @@ def test_the_kubernetes_example_names_what_there_is() -> None:
     [container] = deployment["spec"]["template"]["spec"]["containers"]
     probes = {container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("liveness", "readiness")}
     assert probes == {"/health/live", "/health/ready"}
-    known = {name for field in Settings.__dataclass_fields__ for name in variables(field)}
+    known = {name for field in RuntimeSettings.__dataclass_fields__ for name in variables(field)}
     assert {one["name"] for one in container["env"]} <= known
     options = {option for one in get_command(app).commands["run"].params for option in one.opts}  # type: ignore[attr-defined]
     assert {argument for argument in container["args"] if argument.startswith("--")} <= options

@@ -8,26 +8,27 @@ import pytest
 
 from dynadex import Search, Sync, analysis
 from dynadex.document.identity import KeySchema
-from dynadex.search import offer
+from dynadex.http import ui_config
+from dynadex.search import sort_order
 
 KEYWORD: dict[str, Any] = {"type": "keyword"}
 TITLE = {"type": "text", "fields": {"raw": KEYWORD}}
 
 
-def _order(properties: dict[str, Any], schema: KeySchema | None = None) -> offer.Order:
+def _order(properties: dict[str, Any], schema: KeySchema | None = None) -> sort_order.Order:
     sync = Sync(table="songs", index="songs", mappings={"properties": properties}, search=Search(fields={"title": 1}))
-    return offer.order(sync, schema or KeySchema(("id",), ("S",)))
+    return sort_order.order(sync, schema or KeySchema(("id",), ("S",)))
 
 
 def test_the_key_decides_last_between_hits() -> None:
-    assert _order({"title": TITLE, "id": KEYWORD}) == offer.Order(("title.raw", "id"), unique=True)
-    assert _order({"title": KEYWORD}, KeySchema(("title",), ("S",))) == offer.Order(("title",), unique=True)
+    assert _order({"title": TITLE, "id": KEYWORD}) == sort_order.Order(("title.raw", "id"), unique=True)
+    assert _order({"title": KEYWORD}, KeySchema(("title",), ("S",))) == sort_order.Order(("title",), unique=True)
 
 
 def test_a_key_of_two_needs_both() -> None:
     schema = KeySchema(("by", "no"), ("S", "N"))
     assert _order({"title": TITLE, "by": KEYWORD, "no": {"type": "long"}}, schema).fields == ("title.raw", "by", "no")
-    assert _order({"title": TITLE, "by": KEYWORD}, schema) == offer.Order(("title.raw",))
+    assert _order({"title": TITLE, "by": KEYWORD}, schema) == sort_order.Order(("title.raw",))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_a_key_of_two_needs_both() -> None:
     ],
 )
 def test_a_key_that_may_be_the_same_for_two_documents_decides_nothing(spec: dict[str, Any]) -> None:
-    assert _order({"title": TITLE, "id": spec} if spec else {"title": TITLE}) == offer.Order(("title.raw",))
+    assert _order({"title": TITLE, "id": spec} if spec else {"title": TITLE}) == sort_order.Order(("title.raw",))
 
 
 def test_the_page_learns_of_sorts_suggestions_and_the_version() -> None:
@@ -53,7 +54,7 @@ def test_the_page_learns_of_sorts_suggestions_and_the_version() -> None:
         mappings={"properties": {"id": KEYWORD, "title": analysis.title(), "note_count": {"type": "integer"}}},
         search=Search(fields={"title": 1}, sorts={"fewest_notes": "note_count"}, suggest="title", version="version"),
     )
-    told = offer.config(sync, KeySchema(("id",), ("S",)))
+    told = ui_config.config(sync, KeySchema(("id",), ("S",)))
     assert told["sorts"] == [
         {"name": "relevance", "label": "Relevance"},
         {"name": "fewest_notes", "label": "Fewest notes"},

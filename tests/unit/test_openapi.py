@@ -14,9 +14,9 @@ from starlette.routing import Route
 from dynadex import Search, Sync
 from dynadex.demo.lessons import sync as lessons
 from dynadex.document.identity import KeySchema
-from dynadex.search.api import create_app
-from dynadex.search.endpoints import reply
-from dynadex.search.openapi import OPERATIONS, describe
+from dynadex.http.app import create_app
+from dynadex.http.openapi import OPERATIONS, describe
+from dynadex.http.response import reply
 from dynadex.source.table import Table
 from dynadex.testing import InMemoryTable
 from tests.unit.service import AUTH, Client, ScriptedIndex
@@ -96,7 +96,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def test_the_operations_are_those_of_the_live_view() -> None:
-    from dynadex.run import operations
+    from dynadex.demo import operations
 
     assert set(OPERATIONS) == set(operations.NAMES)
 
@@ -110,4 +110,6 @@ def test_every_code_of_an_error_is_in_the_reference_and_no_other() -> None:
 
 
 def _sources() -> str:
-    return "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src" / "dynadex" / "search").glob("*.py"))
+    package = ROOT / "src" / "dynadex"
+    paths = [*package.glob("search/*.py"), *package.glob("http/*.py"), package / "demo" / "live_routes.py"]
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)

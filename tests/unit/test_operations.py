@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dynadex.clock import Clock
+from dynadex.demo.operations import NAMES, Operation, Operations
 from dynadex.errors import SourceError
-from dynadex.run.operations import NAMES, Operation, Operations
 
 SOON = 10.0
 

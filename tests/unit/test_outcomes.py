@@ -6,7 +6,7 @@ from typing import Any
 
 from dynadex.change import Change
 from dynadex.document.versioning import MICROSECONDS
-from dynadex.index.tally import Tally
+from dynadex.index.results import ApplyResult
 from tests.unit.verify_stage import Stage
 
 DEADLINE = float("inf")
@@ -36,7 +36,7 @@ def test_only_what_is_not_simply_applied_is_told() -> None:
 
 
 def test_sums_say_nothing_of_single_keys() -> None:
-    total = Tally()
-    total.add(Tally(stale=1, outcomes={"late": "stale"}))
+    total = ApplyResult()
+    total.add(ApplyResult(stale=1, outcomes={"late": "stale"}))
     assert total.stale == 1
     assert total.outcomes == {}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dynadex.index.prepared import Documents, PreparedItems
-from dynadex.run.read_ahead import ReadAhead
-from dynadex.source.capacity import ReadCapacity
+from dynadex.index.prepare import DocumentWrites, PreparedItems
+from dynadex.source.prefetch import Prefetch
+from dynadex.source.read_capacity import ReadCapacity
 from dynadex.source.table_scan import Page
 from dynadex.testing import ManualClock
 
@@ -30,7 +30,7 @@ def test_a_page_that_waited_for_its_turn_to_be_read_is_fresh() -> None:
     clock = ManualClock()
     table = Table(clock)
     pages = ReadCapacity(10, clock).of(table)
-    with ReadAhead(pages, 2000, clock, lambda *_: PreparedItems({}, Documents(), 0)) as ahead:
+    with Prefetch(pages, 2000, clock, lambda *_: PreparedItems({}, DocumentWrites(), 0)) as ahead:
         key = None
         for _ in range(5):
             found = ahead.take(key)

@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 
 from dynadex.errors import SearchError, SearchUnavailable
+from dynadex.http.health import _index_reasons
 from dynadex.index.opensearch import OpenSearchIndex
-from dynadex.search.health import _index_reasons
 
 
 def cluster(*replies: Any) -> OpenSearchIndex:

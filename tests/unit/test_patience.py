@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dynadex.clock import Backoff
 from dynadex.errors import DynadexError, SourceError, SourceUnavailable
-from dynadex.run.patience import Patience
+from dynadex.retry import Backoff, Retrier
 from dynadex.testing import ManualClock
 
 AWAY = SourceUnavailable("read shard", "shard-0", "connection refused")
@@ -35,18 +34,18 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def patience(clock: ManualClock, said: list[str]) -> Patience:
-    return Patience(said.append, clock, Backoff(first_seconds=1.0, longest_seconds=8.0))
+def patience(clock: ManualClock, said: list[str]) -> Retrier:
+    return Retrier(said.append, clock, Backoff(first_seconds=1.0, longest_seconds=8.0))
 
 
-def test_what_works_is_neither_waited_for_nor_told_of(patience: Patience, clock: ManualClock, said: list[str]) -> None:
+def test_what_works_is_neither_waited_for_nor_told_of(patience: Retrier, clock: ManualClock, said: list[str]) -> None:
     began = clock.monotonic()
     assert patience(Flaky()) == "answer"
     assert (clock.monotonic() - began, said) == (0, [])
 
 
 def test_what_may_pass_is_waited_for_and_told_of_once_in_a_while(
-    patience: Patience, clock: ManualClock, said: list[str]
+    patience: Retrier, clock: ManualClock, said: list[str]
 ) -> None:
     began = clock.monotonic()
     assert patience(Flaky(*[AWAY] * 100)) == "answer"
@@ -56,19 +55,19 @@ def test_what_may_pass_is_waited_for_and_told_of_once_in_a_while(
     assert 1 < len(said) <= waited / 5 + 1
 
 
-def test_threads_that_wait_for_the_same_tell_of_it_once(patience: Patience, said: list[str]) -> None:
+def test_threads_that_wait_for_the_same_tell_of_it_once(patience: Retrier, said: list[str]) -> None:
     for _ in range(100):
         patience.tell(AWAY)
     assert len(said) == 1
 
 
-def test_a_pause_can_be_kept_short(patience: Patience, clock: ManualClock) -> None:
+def test_a_pause_can_be_kept_short(patience: Retrier, clock: ManualClock) -> None:
     began = clock.monotonic()
     patience(Flaky(*[AWAY] * 10), longest_pause_seconds=0.25)
     assert clock.monotonic() - began == pytest.approx(2.5)
 
 
-def test_what_cannot_pass_is_raised_at_once(patience: Patience, said: list[str]) -> None:
+def test_what_cannot_pass_is_raised_at_once(patience: Retrier, said: list[str]) -> None:
     refused = SourceError("read shard", "shard-0", "access denied")
     with pytest.raises(SourceError) as caught:
         patience(Flaky(AWAY, refused))

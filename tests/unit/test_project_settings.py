@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from dynadex.cli import app
 from dynadex.errors import DeclarationError
-from dynadex.settings import Settings, project_settings, sourced
+from dynadex.settings import RuntimeSettings, project_settings, sourced
 
 PROJECT = """
 [tool.dynadex]
@@ -34,10 +34,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("folder")
 def test_the_project_wins_over_the_defaults() -> None:
-    settings = Settings.from_environment()
+    settings = RuntimeSettings.from_environment()
     assert (settings.opensearch_url, settings.batch_size) == ("https://project.example.org", 10)
     assert (settings.lease_seconds, type(settings.lease_seconds)) == (5.0, float)
-    assert settings.page_items == Settings().page_items
+    assert settings.page_items == RuntimeSettings().page_items
 
 
 @pytest.mark.usefixtures("folder")
@@ -55,7 +55,7 @@ def test_the_environment_wins_over_the_project_and_a_flag_over_both(monkeypatch:
 @pytest.mark.parametrize("name", ["opensearch_url", "dynamodb_url"])
 def test_an_empty_url_is_told_and_not_taken_for_none(name: str) -> None:
     with pytest.raises(DeclarationError, match="_URL, given by its flag: '' is no http or https URL"):
-        Settings.from_environment(None, **{name: ""})
+        RuntimeSettings.from_environment(None, **{name: ""})
 
 
 @pytest.mark.parametrize("text", [b"tool = 3", b"[tool]\ndynadex = 3", b"[tool]\ndynadex = []", b"\xff\xfe", b"["])
@@ -74,7 +74,7 @@ def test_only_the_current_folder_is_looked_at(folder: Path, monkeypatch: pytest.
 
 @pytest.mark.usefixtures("folder")
 def test_a_given_environment_is_all_there_is() -> None:
-    assert Settings.from_environment({}) == Settings()
+    assert RuntimeSettings.from_environment({}) == RuntimeSettings()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_given_environment_is_all_there_is() -> None:
 def test_what_cannot_be_used_is_told_by_its_key(folder: Path, line: str, complaint: str) -> None:
     (folder / "pyproject.toml").write_text(f"[tool.dynadex]\n{line}\n")
     with pytest.raises(DeclarationError, match=complaint):
-        Settings.from_environment()
+        RuntimeSettings.from_environment()
 
 
 @pytest.mark.usefixtures("folder")
@@ -111,7 +111,7 @@ def test_config_shows_each_setting_with_where_it_is_from(monkeypatch: pytest.Mon
     assert "batch_size in [tool.dynadex] of pyproject.toml" in lines["batch_size"]
     as_json = json.loads(CliRunner().invoke(app, ["config", "--json"]).stdout)
     assert as_json["batch_size"] == {"value": 10, "source": "batch_size in [tool.dynadex] of pyproject.toml"}
-    assert set(as_json) == set(Settings.__slots__)
+    assert set(as_json) == set(RuntimeSettings.__slots__)
 
 
 def test_config_fails_where_a_value_cannot_be_used(folder: Path) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from dynadex.declaration import Search
-from dynadex.search.answer import answer, correction, suggestions
-from dynadex.search.marks import MARK_END, MARK_START, marked
-from dynadex.search.offer import Order
-from dynadex.search.problems import Problem
+from dynadex.search.highlight import MARK_END, MARK_START, marked
+from dynadex.search.hits import answer, correction, suggestions
+from dynadex.search.problem import Problem
 from dynadex.search.query import SearchRequest, body, correction_body, parse, suggest_body
 from dynadex.search.request import DEFAULT_HITS
-from dynadex.search.texts import most_tokens, words
+from dynadex.search.sort_order import Order
+from dynadex.search.tokens import most_tokens, words
 
 PLAIN = Search(fields={"title": 3, "title.loose": 2, "composer": 1}, facets=("form", "key"))
 SEARCH = Search(

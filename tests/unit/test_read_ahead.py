@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dynadex.errors import SourceUnavailable
-from dynadex.index.prepared import Documents, PreparedItems
-from dynadex.run.read_ahead import ReadAhead
+from dynadex.index.prepare import DocumentWrites, PreparedItems
+from dynadex.source.prefetch import Prefetch
 from dynadex.source.table_scan import Page
 from dynadex.testing import ManualClock
 
@@ -47,13 +47,15 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def ahead(pages: Pages, clock: ManualClock) -> ReadAhead:
-    return ReadAhead(
-        pages, 7, clock, lambda items, at: PreparedItems({str(item): item for item in items}, Documents(), at)
+def ahead(pages: Pages, clock: ManualClock) -> Prefetch[PreparedItems]:
+    return Prefetch(
+        pages, 7, clock, lambda items, at: PreparedItems({str(item): item for item in items}, DocumentWrites(), at)
     )
 
 
-def test_a_page_that_was_read_ahead_is_not_read_again(ahead: ReadAhead, pages: Pages, clock: ManualClock) -> None:
+def test_a_page_that_was_read_ahead_is_not_read_again(
+    ahead: Prefetch[PreparedItems], pages: Pages, clock: ManualClock
+) -> None:
     assert ahead.take(FIRST).page.items == [{}]
     ahead.start(SECOND)
     clock.advance(5)
@@ -66,7 +68,7 @@ def test_a_page_that_was_read_ahead_is_not_read_again(ahead: ReadAhead, pages: P
     assert pages.read == [FIRST, SECOND, SECOND]
 
 
-def test_nobody_waits_for_it_but_who_takes_it(ahead: ReadAhead, pages: Pages) -> None:
+def test_nobody_waits_for_it_but_who_takes_it(ahead: Prefetch[PreparedItems], pages: Pages) -> None:
     pages.open.clear()
     ahead.start(SECOND)
     assert pages.read == []
@@ -74,14 +76,16 @@ def test_nobody_waits_for_it_but_who_takes_it(ahead: ReadAhead, pages: Pages) ->
     assert ahead.take(SECOND).page.items == [SECOND]
 
 
-def test_another_page_than_was_read_ahead_is_read_when_it_is_taken(ahead: ReadAhead, pages: Pages) -> None:
+def test_another_page_than_was_read_ahead_is_read_when_it_is_taken(
+    ahead: Prefetch[PreparedItems], pages: Pages
+) -> None:
     ahead.start(SECOND)
     assert ahead.take(FIRST).page.items == [{}]
     assert pages.read == [SECOND, FIRST]
 
 
 def test_a_page_is_as_old_as_its_request_and_too_old_a_one_is_read_again(
-    ahead: ReadAhead, pages: Pages, clock: ManualClock
+    ahead: Prefetch[PreparedItems], pages: Pages, clock: ManualClock
 ) -> None:
     began = clock.monotonic()
     pages.open.clear()
@@ -98,7 +102,9 @@ def test_a_page_is_as_old_as_its_request_and_too_old_a_one_is_read_again(
 
 
 @pytest.mark.parametrize("error", [SourceUnavailable("scan", "table", "throttled"), KeyboardInterrupt()], ids=repr)
-def test_what_failed_ahead_fails_where_it_is_taken(ahead: ReadAhead, pages: Pages, error: BaseException) -> None:
+def test_what_failed_ahead_fails_where_it_is_taken(
+    ahead: Prefetch[PreparedItems], pages: Pages, error: BaseException
+) -> None:
     pages.failures.append(error)
     ahead.start(SECOND)
     with pytest.raises(type(error)):
@@ -106,7 +112,7 @@ def test_what_failed_ahead_fails_where_it_is_taken(ahead: ReadAhead, pages: Page
     assert ahead.take(SECOND).page.items == [SECOND]
 
 
-def test_what_nobody_took_is_waited_for_and_forgotten(ahead: ReadAhead, pages: Pages) -> None:
+def test_what_nobody_took_is_waited_for_and_forgotten(ahead: Prefetch[PreparedItems], pages: Pages) -> None:
     pages.failures.append(SourceUnavailable("scan", "table", "throttled"))
     with ahead:
         ahead.start(SECOND)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dynadex.document.versioning import MICROSECONDS
-from dynadex.run.records import Batch, apply_records, prepare_batch
+from dynadex.index.apply_records import Batch, apply_records, prepare_batch
 from tests.unit.verify_stage import INDEX, Stage
 
 DEADLINE = float("inf")

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from dynadex.change import Item
+from dynadex.dead_letters.port import DeadLetter, ParkingError
 from dynadex.errors import SearchUnavailable
-from dynadex.index.dead_letters import DeadLetter, ParkingError
-from dynadex.run.slices import Slice, run_slice
-from dynadex.run.wiring import Runtime
+from dynadex.refill.slices import Slice, run_slice
+from dynadex.runtime import Runtime
 from dynadex.source.table_scan import Page
 from tests.unit.verify_stage import INDEX, Stage
 

@@ -10,12 +10,12 @@ import pytest
 
 from dynadex.change import Item
 from dynadex.document.identity import KeySchema
+from dynadex.document.typed_json import typed
 from dynadex.errors import DynadexError
-from dynadex.run.across_regions import parse_regions
-from dynadex.run.replicas import Compared, Comparison, ReplicaDifference
-from dynadex.source.attribute_values import typed
 from dynadex.source.table_scan import Page
 from dynadex.testing import ManualClock
+from dynadex.verify.across_regions import parse_regions
+from dynadex.verify.replicas import Compared, ReplicaComparison, ReplicaDifference
 
 SETTLE = 5.0
 SCHEMA = KeySchema(("id",), ("S",))
@@ -48,7 +48,7 @@ def compare(
 ) -> tuple[Compared, list[ReplicaDifference]]:
     clock, told = ManualClock(), list[ReplicaDifference]()
     regions = Region("us-east-1", lambda: left(clock)), Region("eu-west-1", lambda: right(clock))
-    return Comparison(*regions, SCHEMA, clock, SETTLE, told.append).run(), told
+    return ReplicaComparison(*regions, SCHEMA, clock, SETTLE, told.append).run(), told
 
 
 SONGS = {str(n): {"title": f"Tune {n}"} for n in range(5)}
@@ -125,7 +125,7 @@ def test_sets_have_no_order() -> None:
 
     told: list[ReplicaDifference] = []
     left, right = (Sets(name, lambda: {"x": {}}) for name in ("us-east-1", "eu-west-1"))
-    Comparison(left, right, SCHEMA, ManualClock(), SETTLE, told.append).run()
+    ReplicaComparison(left, right, SCHEMA, ManualClock(), SETTLE, told.append).run()
     assert told == []
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from dynadex.demo.router import Router, Switches
+from dynadex.demo.routing import routes_for
 from dynadex.errors import LocalStackError
-from dynadex.local.router import Router, Switches
-from dynadex.local.routing import routes_for
 from tests.unit.service import Client
 
 URLS = {"us-east-1": "http://us.test", "eu-west-1": "http://eu.test"}

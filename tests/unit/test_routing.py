@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dynadex.local.routing import routes_for
+from dynadex.demo.routing import routes_for
 
 TWO = routes_for(["us-east-1", "eu-west-1"])
 THREE = routes_for(["us-east-1", "eu-west-1", "ap-southeast-2"])

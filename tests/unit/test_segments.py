@@ -6,7 +6,7 @@ import pytest
 
 from dynadex.errors import SearchUnavailable
 from dynadex.index.opensearch import OpenSearchIndex
-from dynadex.run.segments import DEFAULT, MOST, found
+from dynadex.refill.plan import DEFAULT_SEGMENTS, MAX_SUITED_SEGMENTS, suited_segments
 
 PAGE = 2000
 
@@ -16,20 +16,20 @@ PAGE = 2000
     [
         (1_000_000, 2, 4),
         (1_000_000, 8, 16),
-        (1_000_000, 1000, MOST),
-        (1_000_000, None, DEFAULT),
+        (1_000_000, 1000, MAX_SUITED_SEGMENTS),
+        (1_000_000, None, DEFAULT_SEGMENTS),
         (None, 8, 16),
-        (None, None, DEFAULT),
+        (None, None, DEFAULT_SEGMENTS),
         (1, 8, 1),
         (PAGE, 8, 1),
         (PAGE + 1, 8, 2),
-        (5 * PAGE, None, DEFAULT),
+        (5 * PAGE, None, DEFAULT_SEGMENTS),
     ],
 )
 def test_two_parts_for_each_processor_but_no_more_than_there_are_pages(
     items: int | None, processors: int | None, parts: int
 ) -> None:
-    assert found(items, PAGE, processors) == parts
+    assert suited_segments(items, PAGE, processors) == parts
 
 
 class _Client:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dynadex.errors import DeclarationError
-from dynadex.settings import Settings, is_loopback, variables
+from dynadex.settings import RuntimeSettings, is_loopback, variables
 
 SET: dict[str, tuple[dict[str, str], Any]] = {
     "opensearch_url": ({"OPENSEARCH_URL": "https://search.example.org"}, "https://search.example.org"),
@@ -34,67 +34,70 @@ SET: dict[str, tuple[dict[str, str], Any]] = {
     "requests_per_second": ({"DYNADEX_REQUESTS_PER_SECOND": "5"}, 5),
     "cors_origins": ({"DYNADEX_CORS_ORIGINS": "https://example.org"}, "https://example.org"),
 }
-NUMBERS = [field.name for field in fields(Settings) if isinstance(field.default, int | float)]
+NUMBERS = [field.name for field in fields(RuntimeSettings) if isinstance(field.default, int | float)]
 MAY_BE_ZERO = {"clock_skew_seconds", "batch_window_seconds"}
 
 
 def test_without_an_environment_the_defaults_stand() -> None:
-    assert Settings.from_environment({}) == Settings()
+    assert RuntimeSettings.from_environment({}) == RuntimeSettings()
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Settings)])
+@pytest.mark.parametrize("name", [field.name for field in fields(RuntimeSettings)])
 def test_every_setting_is_read_from_its_variable(name: str) -> None:
     environment, expected = SET[name]
-    found = getattr(Settings.from_environment(environment), name)
+    found = getattr(RuntimeSettings.from_environment(environment), name)
     assert found == expected
     assert type(found) is type(expected)
-    assert found != getattr(Settings(), name)
+    assert found != getattr(RuntimeSettings(), name)
     assert set(environment) == set(variables(name))
 
 
 @pytest.mark.parametrize("where", ["nonsense", "file:", "/var/parked.jsonl", "s3://parked/here"])
 def test_keys_are_parked_in_a_file_or_a_queue_and_nowhere_else(where: str) -> None:
     with pytest.raises(DeclarationError, match="neither file:PATH nor the URL of an SQS queue"):
-        Settings.from_environment({"DYNADEX_DEAD_LETTERS": where})
+        RuntimeSettings.from_environment({"DYNADEX_DEAD_LETTERS": where})
 
 
 def test_where_keys_are_parked_is_told_wherever_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert Settings().parking_place == f"file:{tmp_path}/dead-letters.jsonl"
+    assert RuntimeSettings().parking_place == f"file:{tmp_path}/dead-letters.jsonl"
     queue = "https://sqs.us-east-1.amazonaws.com/123456789012/parked"
-    assert Settings(dead_letters=queue).parking_place == queue
+    assert RuntimeSettings(dead_letters=queue).parking_place == queue
 
 
 def test_the_region_falls_back_to_the_default_region() -> None:
-    assert Settings.from_environment({"AWS_DEFAULT_REGION": "us-west-2"}).region == "us-west-2"
-    assert Settings.from_environment({"AWS_REGION": "", "AWS_DEFAULT_REGION": "us-west-2"}).region == "us-west-2"
+    assert RuntimeSettings.from_environment({"AWS_DEFAULT_REGION": "us-west-2"}).region == "us-west-2"
+    assert RuntimeSettings.from_environment({"AWS_REGION": "", "AWS_DEFAULT_REGION": "us-west-2"}).region == "us-west-2"
 
 
 def test_an_empty_variable_is_an_unset_one() -> None:
-    assert Settings.from_environment(dict.fromkeys(("DYNADEX_BATCH_SIZE", "OPENSEARCH_URL"), "")) == Settings()
+    assert (
+        RuntimeSettings.from_environment(dict.fromkeys(("DYNADEX_BATCH_SIZE", "OPENSEARCH_URL"), ""))
+        == RuntimeSettings()
+    )
 
 
 def test_the_process_environment_is_read_unless_another_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYNADEX_BATCH_SIZE", "7")
-    assert Settings.from_environment().batch_size == 7
+    assert RuntimeSettings.from_environment().batch_size == 7
 
 
 def test_what_is_given_wins_over_the_environment_unless_it_is_none() -> None:
     environment = {"DYNADEX_BATCH_SIZE": "7", "DYNADEX_STATE_TABLE": "state"}
-    settings = Settings.from_environment(environment, batch_size=9, state_table=None)
+    settings = RuntimeSettings.from_environment(environment, batch_size=9, state_table=None)
     assert (settings.batch_size, settings.state_table) == (9, "state")
 
 
 def test_origins_are_listed_with_commas() -> None:
-    settings = Settings(cors_origins="https://example.org, http://127.0.0.1:8000,").checked()
+    settings = RuntimeSettings(cors_origins="https://example.org, http://127.0.0.1:8000,").checked()
     assert settings.origins == ("https://example.org", "http://127.0.0.1:8000")
-    assert Settings().origins == ()
+    assert RuntimeSettings().origins == ()
 
 
 @pytest.mark.parametrize("origin", ["*", "example.org", "https://example.org/", "https://example.org/page", "null"])
 def test_what_no_page_can_have_as_its_origin_is_refused(origin: str) -> None:
     with pytest.raises(DeclarationError, match="DYNADEX_CORS_ORIGINS"):
-        Settings.from_environment({"DYNADEX_CORS_ORIGINS": origin})
+        RuntimeSettings.from_environment({"DYNADEX_CORS_ORIGINS": origin})
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -102,10 +105,10 @@ def test_what_no_page_can_have_as_its_origin_is_refused(origin: str) -> None:
 def test_a_number_that_cannot_be_used_names_its_variable(name: str, text: str) -> None:
     [variable] = variables(name)
     if text == "0" and name in MAY_BE_ZERO:
-        assert getattr(Settings.from_environment({variable: text}), name) == 0
+        assert getattr(RuntimeSettings.from_environment({variable: text}), name) == 0
         return
     with pytest.raises(DeclarationError, match=rf"cannot use the setting {variable}: .*Set it to a usable value"):
-        Settings.from_environment({variable: text})
+        RuntimeSettings.from_environment({variable: text})
 
 
 @pytest.mark.parametrize("name", ["opensearch_url", "dynamodb_url"])
@@ -116,30 +119,30 @@ def test_a_number_that_cannot_be_used_names_its_variable(name: str, text: str) -
 def test_a_url_that_cannot_be_used_names_its_variable(name: str, url: str) -> None:
     [variable] = variables(name)
     with pytest.raises(DeclarationError, match=re.escape(f"cannot use the setting {variable}: {url!r}")):
-        Settings.from_environment({variable: url})
+        RuntimeSettings.from_environment({variable: url})
 
 
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:9200", "https://h.example.org/path", "http://[::1]:9200", "https://u:p@h"]
 )
 def test_any_http_or_https_url_can_be_used(url: str) -> None:
-    assert Settings.from_environment({"OPENSEARCH_URL": url}).opensearch_url == url
+    assert RuntimeSettings.from_environment({"OPENSEARCH_URL": url}).opensearch_url == url
 
 
 def test_a_way_to_authenticate_that_there_is_not_names_its_variable() -> None:
     with pytest.raises(DeclarationError, match=r"DYNADEX_OPENSEARCH_AUTH: 'basic' is none of auto, sigv4, none"):
-        Settings.from_environment({"DYNADEX_OPENSEARCH_AUTH": "basic"})
+        RuntimeSettings.from_environment({"DYNADEX_OPENSEARCH_AUTH": "basic"})
 
 
 def test_what_is_given_is_checked_like_the_environment() -> None:
     with pytest.raises(DeclarationError, match="DYNADEX_BATCH_SIZE"):
-        Settings.from_environment({}, batch_size=0)
+        RuntimeSettings.from_environment({}, batch_size=0)
 
 
 def test_times_are_given_to_the_version_rule_in_microseconds() -> None:
-    timing = Settings(stream_granularity_seconds=60, clock_skew_seconds=0.5).timing
+    timing = RuntimeSettings(stream_granularity_seconds=60, clock_skew_seconds=0.5).timing
     assert (timing.granularity_us, timing.clock_skew_us) == (60_000_000, 500_000)
-    assert (Settings().timing.margin_us, Settings().timing.window_us) == (2_000_000, 5_000_000)
+    assert (RuntimeSettings().timing.margin_us, RuntimeSettings().timing.window_us) == (2_000_000, 5_000_000)
 
 
 @pytest.mark.parametrize(

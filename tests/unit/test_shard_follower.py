@@ -9,17 +9,17 @@ from typing import Any, cast
 import pytest
 
 from dynadex.clock import Clock
-from dynadex.progress.checkpoints import Checkpoint, Checkpoints
-from dynadex.progress.state_table import StateUnavailable
-from dynadex.run.event_source_mapping import EventSourceMapping
-from dynadex.run.patience import Patience
-from dynadex.run.records import Batch
-from dynadex.run.shard_follower import Pace, ShardFollower
-from dynadex.run.shard_progress import QUIET_READS, first_checkpoint, succeeded
+from dynadex.index.apply_records import Batch
+from dynadex.retry import Retrier
 from dynadex.source.shard_reader import StreamTrimmedError
 from dynadex.source.shards import Shard
 from dynadex.source.stream_event import Record
+from dynadex.state.checkpoints import Checkpoint, Checkpoints
+from dynadex.state.state_table import StateUnavailable
 from dynadex.testing import InMemoryTable, ManualClock
+from dynadex.worker.event_source_mapping import EventSourceMapping
+from dynadex.worker.shard_follower import Pace, ShardFollower
+from dynadex.worker.shard_progress import QUIET_READS, first_checkpoint, succeeded
 
 SHARD = "shard-0"
 SECOND = 1_000_000
@@ -107,7 +107,7 @@ class Following:
             self.stop,
             self.clock,
             self.pace,
-            Patience(self.said.append, self.clock),
+            Retrier(self.said.append, self.clock),
             self._prepare,
         )
         follower.follow(SHARD, checkpoint or Checkpoint(None))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dynadex.source.shards import Plan, Shard, plan, shards_of
+from dynadex.source.shards import ReadPlan, Shard, plan_reads, shards_of
 
 
 def shards(*lines: str) -> list[Shard]:
@@ -48,7 +48,7 @@ PLANS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, str, str]]] = {
 
 @pytest.mark.parametrize(("listed", "started", "finished", "expected"), PLANS.values(), ids=PLANS)
 def test_the_plan(listed: tuple[str, ...], started: str, finished: str, expected: tuple[str, str, str]) -> None:
-    found = plan(shards(*listed), started.split(), finished.split())
+    found = plan_reads(shards(*listed), started.split(), finished.split())
     ready, lost, forget = expected
     assert found.ready == ready.split()
     assert [line.split()[1] for line in found.lost] == lost.split()
@@ -56,7 +56,7 @@ def test_the_plan(listed: tuple[str, ...], started: str, finished: str, expected
 
 
 def test_what_is_lost_is_told_in_words() -> None:
-    found = plan(shards("d<c", "x"), ["x", "y"], [])
+    found = plan_reads(shards("d<c", "x"), ["x", "y"], [])
     assert found.lost == [
         "shard d follows c, which was trimmed before it was read",
         "shard y was trimmed before it was read to its end",
@@ -67,11 +67,11 @@ def test_reading_by_the_plan_reads_every_shard_once_and_parents_first() -> None:
     family = shards("f<d", "e<b", "d<b", "c<a", "b<a", "a", "g<f")
     parents = {shard.shard_id: shard.parent for shard in family}
     read: list[str] = []
-    while ready := plan(family, read, read).ready:
+    while ready := plan_reads(family, read, read).ready:
         assert all(parents[shard_id] is None or parents[shard_id] in read for shard_id in ready)
         read += ready
     assert sorted(read) == sorted(parents)
-    assert plan(family, read, read) == Plan([], [], [])
+    assert plan_reads(family, read, read) == ReadPlan([], [], [])
 
 
 def test_shards_are_taken_from_a_description() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dynadex.run.plan import Plan, sweep_all
+from dynadex.refill.plan import RefillPlan, sweep_all
 from tests.unit.verify_stage import INDEX, Stage
 
 
@@ -13,7 +13,7 @@ def test_items_scanned_by_a_host_whose_clock_is_slow_are_not_swept() -> None:
     true_now = stage.clock.now_us()
     skew = runtime.timing.clock_skew_us
     # Prepare ran on a host that is fast by 0.8 s; a tenth of a second later the first slice, on one slow by 0.8 s.
-    plan = Plan(true_now + 800_000, (INDEX,))
+    plan = RefillPlan(true_now + 800_000, (INDEX,))
     assert skew == 1_000_000
     requested = true_now + 100_000 - 800_000
     page = runtime.indexer.prepare_items(stage.table.items().values(), requested)

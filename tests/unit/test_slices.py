@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dynadex.document.identity import KeySchema, document_id
-from dynadex.run.slices import Slice, budget_seconds
+from dynadex.refill.slices import Slice, budget_seconds
 from dynadex.source.table import boto_key
 
 KEY = {"pk": {"S": "reels"}, "sk": {"N": "7"}}

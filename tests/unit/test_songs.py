@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from dynadex.demo.lessons import sync
 from dynadex.demo.loader import load
 from dynadex.demo.songs import lessons
+from dynadex.document.typed_json import typed
 from dynadex.errors import SourceUnavailable
-from dynadex.source.attribute_values import typed
 from dynadex.testing import ManualClock
 
 FIELDS = set(sync.mappings["properties"])

@@ -9,10 +9,10 @@ import pytest
 
 from dynadex import Sync
 from dynadex.document.identity import KeySchema
-from dynadex.source.attribute_values import typed
+from dynadex.document.typed_json import typed
+from dynadex.scaffold.check import CheckResult, check, tried_on_cluster
+from dynadex.scaffold.sample import Sample
 from dynadex.source.table import TableDescription
-from dynadex.start.check import Checked, check, tried_on_cluster
-from dynadex.start.sample import Sample
 
 FIXED: dict[str, Any] = {"dynamic": False, "properties": {"id": {"type": "keyword"}, "bars": {"type": "integer"}}}
 
@@ -23,11 +23,11 @@ def sample(*songs: dict[str, Any], stream: str | None = "NEW_AND_OLD_IMAGES") ->
     return Sample(description, items, whole=True)
 
 
-def checked(*songs: dict[str, Any], mappings: dict[str, Any] = FIXED, **declared: Any) -> Checked:
+def checked(*songs: dict[str, Any], mappings: dict[str, Any] = FIXED, **declared: Any) -> CheckResult:
     return check(Sync(table="songs", index="songs", mappings=mappings, **declared), sample(*songs))
 
 
-def found(result: Checked, kind: str) -> list[tuple[str, int, str]]:
+def found(result: CheckResult, kind: str) -> list[tuple[str, int, str]]:
     return [(one.field, one.items, one.example) for one in result.findings if one.kind == kind]
 
 

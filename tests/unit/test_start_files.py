@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dynadex.errors import DynadexError
-from dynadex.start.files import write
+from dynadex.scaffold.files import write
 
 FILES = {"a.py": "a", "tests/test_a.py": "test", "infra/app.py": "app"}
 

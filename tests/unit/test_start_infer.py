@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from dynadex import analysis
-from dynadex.document.acceptance import refusals
 from dynadex.document.identity import KeySchema
-from dynadex.source.attribute_values import plain
-from dynadex.start.example import example_item
-from dynadex.start.infer import Inferred, Proposal, infer
-from dynadex.start.seen import Survey
+from dynadex.document.mapping_check import refusals
+from dynadex.document.typed_json import plain
+from dynadex.scaffold.example import example_item
+from dynadex.scaffold.infer import Inferred, Proposal, infer
+from dynadex.scaffold.survey import Survey
 
 SCHEMA = KeySchema(("id",), ("S",))
 KEYWORD = {"type": "keyword", "ignore_above": 1024}

@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 
 from dynadex import Sync
 from dynadex.document.identity import KeySchema
-from dynadex.settings import Settings
+from dynadex.scaffold.check import check
+from dynadex.scaffold.project import from_table
+from dynadex.scaffold.render import project_files
+from dynadex.scaffold.sample import Sample
+from dynadex.settings import RuntimeSettings
 from dynadex.source.table import TableDescription
-from dynadex.start.check import check
-from dynadex.start.project import from_table
-from dynadex.start.render import project_files
-from dynadex.start.sample import Sample
 from tests.stranger.any_items import SCALE, enlarged, tables
 
 TABLE = TableDescription("anything", KeySchema(("id",), ("S",)), "arn", "NEW_IMAGE", 0)
@@ -21,7 +21,7 @@ TABLE = TableDescription("anything", KeySchema(("id",), ("S",)), "arn", "NEW_IMA
 
 def written(sample: Sample) -> tuple[Sync, dict[str, str]]:
     """The Sync, as the file that is written declares it."""
-    files = project_files(from_table(sample, Settings(), {}))
+    files = project_files(from_table(sample, RuntimeSettings(), {}))
     module: dict[str, Any] = {}
     exec(compile(files["anything.py"], "anything.py", "exec"), module)
     return module["sync"], files

@@ -14,17 +14,17 @@ import yaml
 
 from dynadex import Sync
 from dynadex.document.identity import KeySchema
-from dynadex.settings import Settings, project_settings
+from dynadex.scaffold.files import write
+from dynadex.scaffold.project import from_nothing, from_table
+from dynadex.scaffold.render import Project, index_name, literal, module_name, project_files
+from dynadex.scaffold.sample import Sample
+from dynadex.settings import RuntimeSettings, project_settings
 from dynadex.source.table import TableDescription
-from dynadex.start.files import write
-from dynadex.start.project import from_nothing, from_table
-from dynadex.start.render import Project, index_name, literal, module_name, project_files
-from dynadex.start.sample import Sample
 from tests.stranger.observations import observations
 
 KEYS = KeySchema(("station", "noted"), ("S", "N"))
 URLS = {"opensearch_url": "https://search.example.org", "dynamodb_url": "http://127.0.0.1:8000"}
-SETTINGS = Settings(region="eu-west-1", dynamodb_url="http://127.0.0.1:8000")
+SETTINGS = RuntimeSettings(region="eu-west-1", dynamodb_url="http://127.0.0.1:8000")
 
 
 def of_observations(items: bool = True) -> Project:
@@ -35,8 +35,8 @@ def of_observations(items: bool = True) -> Project:
 PROJECTS: dict[str, Callable[[], Project]] = {
     "from a table": of_observations,
     "from an empty table": lambda: of_observations(items=False),
-    "from nothing": lambda: from_nothing(Settings(), {}),
-    "from nothing, with a name": lambda: from_nothing(Settings(), {}, "json"),
+    "from nothing": lambda: from_nothing(RuntimeSettings(), {}),
+    "from nothing, with a name": lambda: from_nothing(RuntimeSettings(), {}, "json"),
 }
 
 
@@ -80,7 +80,7 @@ def test_compose_runs_the_worker_in_the_network_of_its_opensearch(folder: Path) 
 def test_the_urls_that_were_given_are_kept_for_every_command(tmp_path: Path) -> None:
     write(tmp_path, project_files(of_observations()))
     assert project_settings(tmp_path) == URLS
-    write(tmp_path, project_files(from_nothing(Settings(), {})), force=True)
+    write(tmp_path, project_files(from_nothing(RuntimeSettings(), {})), force=True)
     assert project_settings(tmp_path) == {}
     assert tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]["name"] == "songs-search"
 
@@ -95,12 +95,15 @@ def test_the_readme_says_what_to_do_first() -> None:
     readme = project_files(of_observations())["README.md"]
     assert "aws dynamodb update-table --table-name Birds-prod --endpoint-url http://127.0.0.1:8000" in readme
     assert "`weather`: text in 200, map in 40: no type takes both" in readme
-    assert "aws dynamodb create-table --table-name songs" in project_files(from_nothing(Settings(), {}))["README.md"]
+    assert (
+        "aws dynamodb create-table --table-name songs"
+        in project_files(from_nothing(RuntimeSettings(), {}))["README.md"]
+    )
 
 
 def test_the_cdk_app_takes_a_table_that_is_there_as_it_is() -> None:
     assert "existing_table=True" in project_files(of_observations())["infra/app.py"]
-    assert "existing_table=False" in project_files(from_nothing(Settings(), {}))["infra/app.py"]
+    assert "existing_table=False" in project_files(from_nothing(RuntimeSettings(), {}))["infra/app.py"]
     assert '"eu-west-1"' in project_files(of_observations())["infra/app.py"]
 
 

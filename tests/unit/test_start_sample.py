@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dynadex.start.sample import take
+from dynadex.scaffold.sample import take
 from dynadex.testing import InMemoryTable
 
 

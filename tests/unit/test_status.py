@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from dynadex.aws.cloudwatch import FunctionStatus
 from dynadex.cli.status import table
-from dynadex.run.function_status import FunctionStatus
-from dynadex.run.status import (
+from dynadex.maintenance.status import (
     IndexStatus,
     ParkedStatus,
     ShardStatus,
@@ -102,7 +102,7 @@ def test_the_lag_of_functions_counts_where_no_worker_has_reported(lag: float | N
         (
             FunctionStatus(),
             "unknown: no worker has reported",
-            "last hour: nothing reported by functions deployed as lessons:sync",
+            "last hour: no function of this Sync has reported",
         ),
         (
             FunctionStatus(unknown="CloudWatch is away"),

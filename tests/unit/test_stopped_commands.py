@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-import dynadex.run.redrive
-import dynadex.run.wiring
-import dynadex.start.rehearsal
-import dynadex.start.sample
+import dynadex.maintenance.redrive
+import dynadex.runtime
+import dynadex.scaffold.sample
+import dynadex.scaffold.trial_index
 from dynadex.cli import app
-from dynadex.run.redrive import Redriven
-from dynadex.start.sample import Sample
+from dynadex.maintenance.redrive import Redriven
+from dynadex.scaffold.sample import Sample
 from tests.process.processes import wait_for
 from tests.unit.verify_stage import Stage
 
@@ -33,8 +33,8 @@ def test_redrive(monkeypatch: pytest.MonkeyPatch) -> None:
         interrupted(stop.is_set)
         return Redriven()
 
-    monkeypatch.setattr(dynadex.run.redrive, "redrive", redrive)
-    monkeypatch.setattr(dynadex.run.wiring, "connect", lambda *_: None)
+    monkeypatch.setattr(dynadex.maintenance.redrive, "redrive", redrive)
+    monkeypatch.setattr(dynadex.runtime, "connect", lambda *_: None)
     answer = CliRunner().invoke(app, ["redrive", SYNC])
     assert answer.exit_code == 1
     assert "stopped before its end" in answer.output
@@ -46,7 +46,7 @@ def test_check(monkeypatch: pytest.MonkeyPatch) -> None:
         interrupted(stopped)
         return Sample(Stage().runtime().description, (), whole=False)
 
-    monkeypatch.setattr(dynadex.start.sample, "take", take)
+    monkeypatch.setattr(dynadex.scaffold.sample, "take", take)
     answer = CliRunner().invoke(app, ["check", SYNC, "--dynamodb", "http://127.0.0.1:1"])
     assert answer.exit_code == 1
     assert "stopped before its end" in answer.output
@@ -61,7 +61,9 @@ def test_check_on_the_cluster_deletes_its_index_before_it_ends(monkeypatch: pyte
         cleaned.append("index")
         return {}
 
-    monkeypatch.setattr(dynadex.start.sample, "take", lambda *_: Sample(Stage().runtime().description, (), whole=False))
-    monkeypatch.setattr(dynadex.start.rehearsal, "rehearse", rehearse)
+    monkeypatch.setattr(
+        dynadex.scaffold.sample, "take", lambda *_: Sample(Stage().runtime().description, (), whole=False)
+    )
+    monkeypatch.setattr(dynadex.scaffold.trial_index, "index_on_trial", rehearse)
     answer = CliRunner().invoke(app, ["check", SYNC, "--on-cluster", "--dynamodb", "http://127.0.0.1:1"])
     assert (answer.exit_code, cleaned) == (1, ["index"])

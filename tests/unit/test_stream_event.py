@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dynadex.change import Change
-from dynadex.source.attribute_values import plain
+from dynadex.document.typed_json import plain
 from dynadex.source.stream_event import Malformed, parse, records_of, time_us
 
 NUMBER = "111100000000000000000001"

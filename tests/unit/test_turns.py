@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from dynadex.index.adaptive_limit import SLOW_SECONDS, AdaptiveLimit
 from dynadex.index.bulk import External, Outcome, Write
-from dynadex.index.turns import SLOW_SECONDS, Turns
 from dynadex.index.writer import Writer
 from dynadex.testing import ManualClock
 
@@ -16,7 +16,7 @@ LONG = 60.0
 
 
 def test_what_the_cluster_does_not_take_halves_what_may_be_under_way() -> None:
-    turns = Turns(most=64)
+    turns = AdaptiveLimit(most=64)
     with ExitStack() as under_way:
         for _ in range(8):
             assert under_way.enter_context(turns.one(LONG))
@@ -25,7 +25,7 @@ def test_what_the_cluster_does_not_take_halves_what_may_be_under_way() -> None:
 
 
 def test_a_request_that_takes_long_counts_as_not_taken() -> None:
-    turns = Turns(most=6)
+    turns = AdaptiveLimit(most=6)
     with ExitStack() as under_way:
         for _ in range(6):
             under_way.enter_context(turns.one(LONG))
@@ -34,7 +34,7 @@ def test_a_request_that_takes_long_counts_as_not_taken() -> None:
 
 
 def test_one_may_always_be_under_way() -> None:
-    turns = Turns()
+    turns = AdaptiveLimit()
     for _ in range(10):
         with turns.one(LONG) as taken:
             assert taken
@@ -43,7 +43,7 @@ def test_one_may_always_be_under_way() -> None:
 
 
 def test_a_round_of_good_answers_lets_one_more_through_up_to_the_most() -> None:
-    turns = Turns(most=3)
+    turns = AdaptiveLimit(most=3)
     with turns.one(LONG):
         turns.note(0.1, not_taken=1)
     limits = []
@@ -56,7 +56,7 @@ def test_a_round_of_good_answers_lets_one_more_through_up_to_the_most() -> None:
 
 
 def test_who_waits_too_long_has_no_turn() -> None:
-    turns = Turns(most=1)
+    turns = AdaptiveLimit(most=1)
     with turns.one(LONG), turns.one(0.0) as taken:
         assert not taken
     with turns.one(0.0) as taken:
@@ -64,7 +64,7 @@ def test_who_waits_too_long_has_no_turn() -> None:
 
 
 def test_who_waits_goes_on_when_another_is_done() -> None:
-    turns, waiting, went = Turns(most=1), threading.Event(), threading.Event()
+    turns, waiting, went = AdaptiveLimit(most=1), threading.Event(), threading.Event()
 
     def second() -> None:
         waiting.set()
@@ -93,7 +93,7 @@ class _Busy:
 
 
 def test_a_writer_without_a_turn_sends_nothing_and_says_so() -> None:
-    turns, cluster, clock = Turns(most=1), _Busy(), ManualClock()
+    turns, cluster, clock = AdaptiveLimit(most=1), _Busy(), ManualClock()
     writer = Writer(cluster, clock, turns=turns)
     with turns.one(LONG):
         [reply] = writer.write_once("songs", [Write("a", None, External(1))], clock.monotonic())
@@ -101,7 +101,7 @@ def test_a_writer_without_a_turn_sends_nothing_and_says_so() -> None:
 
 
 def test_writers_that_are_refused_send_less_at_once() -> None:
-    turns, cluster, clock = Turns(most=8), _Busy(), ManualClock()
+    turns, cluster, clock = AdaptiveLimit(most=8), _Busy(), ManualClock()
     writer = Writer(cluster, clock, turns=turns)
     writer.write_once("songs", [Write("a", None, External(1))], clock.monotonic() + LONG)
     assert turns.limit == 1

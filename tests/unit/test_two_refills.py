@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 
 from dynadex import clients
-from dynadex.progress.checkpoints import Checkpoints
-from dynadex.run.refill import Progress, RefillOptions, Report, refill
-from dynadex.run.wiring import Runtime
+from dynadex.refill.refill import RefillOptions, RefillProgress, RefillReport, refill
+from dynadex.runtime import Runtime
+from dynadex.state.checkpoints import Checkpoints
 from tests.unit.test_worker_start import InMemoryState
 from tests.unit.verify_stage import Stage
 
@@ -36,7 +36,7 @@ def test_a_second_refill_leaves_nothing_out_that_the_first_one_has_read(monkeypa
     runtime = replace(stage.runtime(), settings=replace(stage.runtime().settings, page_items=2))
     halfway, go_on, went_on, finish = (threading.Event() for _ in range(4))
 
-    def on_progress(now: Progress) -> None:
+    def on_progress(now: RefillProgress) -> None:
         if now.items == 6:
             halfway.set()
             assert go_on.wait(SECONDS)
@@ -45,7 +45,7 @@ def test_a_second_refill_leaves_nothing_out_that_the_first_one_has_read(monkeypa
             assert finish.wait(SECONDS)
 
     def first() -> None:
-        refill(runtime, RefillOptions(segments=1), threading.Event(), Report(lambda _: None, on_progress))
+        refill(runtime, RefillOptions(segments=1), threading.Event(), RefillReport(lambda _: None, on_progress))
 
     thread = threading.Thread(target=first, daemon=True)
     thread.start()
@@ -58,7 +58,7 @@ def test_a_second_refill_leaves_nothing_out_that_the_first_one_has_read(monkeypa
             go_on.set()
             assert went_on.wait(SECONDS)
 
-    refill(runtime, RefillOptions(segments=1), threading.Event(), Report(say, lambda _: None))
+    refill(runtime, RefillOptions(segments=1), threading.Event(), RefillReport(say, lambda _: None))
     assert set(stage.documents()) == ids
     finish.set()
     thread.join(SECONDS)
@@ -75,6 +75,6 @@ def test_a_refill_of_more_than_a_day_beside_which_no_worker_ran_mends_nothing(
     stage.song(1)
     checkpoints = Checkpoints(cast(Any, state), stage.clock)
     checkpoints.mark_stale("a shard was trimmed")
-    report = Report(lambda _: None, lambda _: stage.clock.advance(hours * 1800))
+    report = RefillReport(lambda _: None, lambda _: stage.clock.advance(hours * 1800))
     refill(stage.runtime(), RefillOptions(segments=1), threading.Event(), report)
     assert bool(checkpoints.stale()) == (hours > 24)

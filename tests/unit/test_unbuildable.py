@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from dynadex.change import Change
-from dynadex.index.dead_letters import ParkingError
+from dynadex.dead_letters.port import ParkingError
 from tests.unit.verify_stage import Stage
 
 SONG: dict[str, Any] = {"id": {"S": "song-1"}, "impossible": {"BOOL": True}}

@@ -13,14 +13,14 @@ from typing import Any, cast
 import pytest
 
 from dynadex import clients
+from dynadex.clock import Stopping
 from dynadex.document.body import decode, encode
 from dynadex.document.identity import document_id
 from dynadex.errors import DynadexError, SearchError, SearchUnavailable, SourceUnavailable
-from dynadex.index.fingerprint import Fingerprint
-from dynadex.run import verify_directions
-from dynadex.run.verify import Bounds, Difference, Kind, VerifyOptions, _segments, resolved
-from dynadex.run.verify_result import differing_fields
-from dynadex.run.worker import Stopping
+from dynadex.verify import compare
+from dynadex.verify.fingerprint import Fingerprint
+from dynadex.verify.result import differing_fields
+from dynadex.verify.verify import Bounds, Difference, Kind, VerifyOptions, _segments, resolved
 from tests.unit.verify_stage import COMPOSITE, INDEX, Stage
 
 AWAY = SearchUnavailable("list index", INDEX, "503 busy")
@@ -237,7 +237,7 @@ def test_a_document_that_comes_while_its_item_goes_is_a_ghost_once(stage: Stage)
 
 
 def test_neighbours_in_a_crowded_fingerprint_are_not_told_twice(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify_directions, "Fingerprint", lambda: Fingerprint(buckets=4))
+    monkeypatch.setattr(compare, "Fingerprint", lambda: Fingerprint(buckets=4))
     for number in range(200):
         stage.song(number)
         stage.write(f"song-{number}", encode({"title": "altered"}))
@@ -282,7 +282,7 @@ def shortened(stage: Stage, number: int) -> str:
 def test_ids_that_do_not_tell_their_keys_are_looked_for_in_the_table(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(verify_directions, "MOST_SHORTENED", most)
+    monkeypatch.setattr(compare, "MOST_SHORTENED", most)
     for number in range(5):
         stage.put({"id": {"S": f"{LONG}{number}"}, "title": {"S": "x"}})
     # This one comes too late for the first scan: it is in the fingerprint, and not a ghost.
@@ -485,7 +485,7 @@ def test_a_sample_waits_for_a_cluster_that_goes_away(stage: Stage) -> None:
 def test_it_does_not_wait_where_too_many_documents_would_have_to_be_remembered(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify_directions, "MOST_REMEMBERED", 2)
+    monkeypatch.setattr(compare, "MOST_REMEMBERED", 2)
     for number in range(3):
         stage.plant(f"ghost-{number}", title="x")
     versions, listings = stage.index.versions, []

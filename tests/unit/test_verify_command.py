@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from dynadex.cli.verify import Examples, told
-from dynadex.run.verify import Difference, Kind, Verified
+from dynadex.verify.verify import Difference, Kind, Verified
 
 COMMAND = "dynadex verify lessons:sync --repair"
 

@@ -12,11 +12,11 @@ from dynadex.document.body import decode, encode
 from dynadex.document.identity import KeySchema
 from dynadex.document.versioning import MICROSECONDS, Timing
 from dynadex.errors import SearchUnavailable
-from dynadex.search import visibility
-from dynadex.search.api import create_app
-from dynadex.search.change_token import ChangeToken, fingerprint
-from dynadex.search.problems import Problem
-from dynadex.search.visibility import MOST_WAITING, Visibility
+from dynadex.http import read_your_writes
+from dynadex.http.app import create_app
+from dynadex.http.change_token import ChangeToken, fingerprint
+from dynadex.http.read_your_writes import MOST_WAITING, ReadYourWrites
+from dynadex.search.problem import Problem
 from dynadex.source.table import Table
 from dynadex.testing import InMemoryTable, ManualClock
 from tests.unit.service import AUTH, NOTHING_FOUND, WRITER, Client, ScriptedIndex, error_of, hit, path_of
@@ -50,14 +50,14 @@ class Stage:
     def reached(self, document: Any) -> bool:
         made = None if document is None else fingerprint(encode(document))
         table: Any = Table(self.memory, "lessons")  # type: ignore[arg-type]
-        looking = Visibility(SYNC, self, table, self.memory.schema, TIMING, self.clock)
+        looking = ReadYourWrites(SYNC, self, table, self.memory.schema, TIMING, self.clock)
         return asyncio.run(looking.reached(ChangeToken("x", made, WRITTEN_US), "p"))
 
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time passes in the looks alone."""
-    monkeypatch.setattr(visibility, "_EVERY_SECONDS", 0)
+    monkeypatch.setattr(read_your_writes, "_EVERY_SECONDS", 0)
 
 
 def test_a_write_is_shown_when_its_document_is() -> None:
@@ -108,7 +108,7 @@ def test_a_token_of_another_table_is_waited_for_and_no_more() -> None:
 def test_more_than_so_many_do_not_wait() -> None:
     table: Any = Table(InMemoryTable("lessons"), "lessons")  # type: ignore[arg-type]
     stage = Stage(hit("x", OLD, 1))
-    looking = Visibility(SYNC, stage, table, InMemoryTable().schema, TIMING, stage.clock)
+    looking = ReadYourWrites(SYNC, stage, table, InMemoryTable().schema, TIMING, stage.clock)
     token = ChangeToken("x", "00", WRITTEN_US)
 
     async def at_once() -> list[bool]:

@@ -8,15 +8,15 @@ from typing import Any, cast
 
 import pytest
 
-import dynadex.run.worker as module
+import dynadex.worker.worker as module
+from dynadex.clock import StoppableClock
 from dynadex.errors import SearchError
-from dynadex.progress.checkpoints import Checkpoint
-from dynadex.run.event_source_mapping import EventSourceMapping
-from dynadex.run.patience import Patience
-from dynadex.run.shard_follower import Pace, ShardFollower
-from dynadex.run.worker import StoppableClock
+from dynadex.retry import Retrier
 from dynadex.source.shard_reader import list_shards
+from dynadex.state.checkpoints import Checkpoint
 from dynadex.testing import InMemoryTable
+from dynadex.worker.event_source_mapping import EventSourceMapping
+from dynadex.worker.shard_follower import Pace, ShardFollower
 from tests.process.processes import wait_for
 from tests.unit.test_shard_follower import Following
 from tests.unit.test_worker_start import InMemoryState, checkpoints_in, worker
@@ -51,7 +51,7 @@ def test_a_fatal_error_is_not_lost_in_the_wait_for_the_state_table() -> None:
         stop,
         clock,
         Pace(batch_size=4),
-        Patience(say, clock),
+        Retrier(say, clock),
         lambda _: None,
     )
     following.checkpoints.clock = following.clock

@@ -8,17 +8,17 @@ from typing import Any, cast
 
 import pytest
 
-from dynadex.clock import SystemClock, iso
-from dynadex.progress.checkpoints import Checkpoint, Checkpoints
-from dynadex.progress.history import History
-from dynadex.progress.lease import Lease
-from dynadex.progress.state_table import StateTable
-from dynadex.run.event_source_mapping import EventSourceMapping
-from dynadex.run.follow import tell_of_gap
-from dynadex.run.worker import StoppableClock, Worker
+from dynadex.clock import StoppableClock, SystemClock, iso
 from dynadex.source.shard_reader import StreamTrimmedError, list_shards
-from dynadex.source.shards import plan
+from dynadex.source.shards import plan_reads
+from dynadex.state.checkpoints import Checkpoint, Checkpoints
+from dynadex.state.last_runs import LastRuns
+from dynadex.state.lease import Lease
+from dynadex.state.state_table import StateTable
 from dynadex.testing import InMemoryTable
+from dynadex.worker.event_source_mapping import EventSourceMapping
+from dynadex.worker.follow import tell_of_gap
+from dynadex.worker.worker import Worker
 from tests.process.processes import wait_for
 
 HOUR_US = 3_600_000_000
@@ -71,7 +71,7 @@ def checkpoints_in(state: StateTable) -> Checkpoints:
 def lost(table: InMemoryTable, state: StateTable) -> list[str]:
     noted = checkpoints_in(state).load()
     finished = [shard_id for shard_id, checkpoint in noted.items() if checkpoint.finished]
-    return plan(list_shards(cast(Any, table), table.stream_arn), noted, finished).lost
+    return plan_reads(list_shards(cast(Any, table), table.stream_arn), noted, finished).lost
 
 
 def test_a_first_start_on_shards_without_parents_loses_nothing() -> None:
@@ -179,7 +179,7 @@ def test_a_worker_that_starts_a_day_after_the_refill_that_mends_the_index_began_
 def test_a_first_start_long_after_the_last_refill_is_told_that_changes_may_be_lost(hours: int, told: bool) -> None:
     state = InMemoryState()
     began = iso(SystemClock().now_us() - hours * HOUR_US)
-    History(cast(Any, state)).note("refill", {"started_at": began})
+    LastRuns(cast(Any, state)).note("refill", {"started_at": began})
     said: list[str] = []
     tell_of_gap(cast(Any, state), checkpoints_in(state), SystemClock(), said.append)
     assert [line.partition(", more than 24 hours ago: what changed in between is lost")[0] for line in said] == [
@@ -190,7 +190,7 @@ def test_a_first_start_long_after_the_last_refill_is_told_that_changes_may_be_lo
     tell_of_gap(cast(Any, state), checkpoints_in(state), SystemClock(), said.append)
     assert said == [], "that is told by itself"
     state.delete("stale")
-    History(cast(Any, state)).note("rebuild", {"started_at": iso(SystemClock().now_us())})
+    LastRuns(cast(Any, state)).note("rebuild", {"started_at": iso(SystemClock().now_us())})
     tell_of_gap(cast(Any, state), checkpoints_in(state), SystemClock(), said.append)
     assert said == [], "it was built anew since"
     state.delete("last/rebuild")

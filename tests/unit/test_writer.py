@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from dynadex.clock import Backoff
 from dynadex.errors import RequestTooLarge, SearchError, SearchUnavailable
 from dynadex.index.bulk import External, Outcome, Write
 from dynadex.index.writer import Writer
+from dynadex.retry import Backoff
 from dynadex.testing import ManualClock
 
 INDEX = "songs-1"

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dynadex import Sync
 from dynadex.change import Item
+from dynadex.dead_letters.port import DeadLetter, DeadLetters
 from dynadex.document.body import encode
 from dynadex.document.identity import KeySchema, document_id
+from dynadex.index.aliases import SyncAlias
 from dynadex.index.bulk import External, Outcome, Write
-from dynadex.index.dead_letters import DeadLetter, DeadLetters
 from dynadex.index.indexer import Indexer
-from dynadex.index.indices import SyncAlias
 from dynadex.index.opensearch import OpenSearchIndex, Stored
 from dynadex.index.reconcile import Reconciler
 from dynadex.index.writer import Writer
-from dynadex.run.verify import Difference, Kind, Progress, Verified, VerifyOptions, VerifyReport, verify
-from dynadex.run.wiring import Runtime
-from dynadex.settings import Settings
+from dynadex.runtime import Runtime
+from dynadex.settings import RuntimeSettings
 from dynadex.source.table import Table, TableDescription
 from dynadex.testing import InMemoryIndex, InMemoryTable, ManualClock
+from dynadex.verify.verify import Difference, Kind, Verified, VerifyOptions, VerifyProgress, VerifyReport, verify
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -102,7 +102,7 @@ class Stage:
     passed_us: int | None = None
     letters: list[DeadLetter] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
-    progress: list[Progress] = field(default_factory=list)
+    progress: list[VerifyProgress] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -113,7 +113,7 @@ class Stage:
         self.writer = Writer(self.index, self.clock)
 
     def runtime(self) -> Runtime:
-        settings, index = Settings(dead_letters="file:parked"), cast(OpenSearchIndex, self.index)
+        settings, index = RuntimeSettings(dead_letters="file:parked"), cast(OpenSearchIndex, self.index)
         table = Table(cast("DynamoDBClient", self.table), "songs", self.clock)
         reconciler = Reconciler(index, self.writer, table.read_items, self.sync.build, settings.timing, self.clock)
         alias = SyncAlias(self.index, "songs", self.clock)

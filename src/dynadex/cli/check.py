@@ -11,11 +11,11 @@ import typer
 from dynadex import clients
 from dynadex.cli.options import AsJson, DynamoDbUrl, OpenSearchUrl, Sample, SyncReference, say
 from dynadex.cli.stopping import stop_on_signals
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
 
 if TYPE_CHECKING:
-    from dynadex.start.check import Checked, Finding
+    from dynadex.scaffold.check import CheckFinding, CheckResult
 
 MISFIT = STOPPED = 1
 
@@ -41,18 +41,18 @@ def check(
 
         dynadex check lessons:sync --sample 10000 --on-cluster --json
     """
-    from dynadex.start.check import check as run_check
-    from dynadex.start.check import tried_on_cluster
-    from dynadex.start.rehearsal import rehearse
-    from dynadex.start.sample import take
+    from dynadex.scaffold.check import check as run_check
+    from dynadex.scaffold.check import tried_on_cluster
+    from dynadex.scaffold.sample import take
+    from dynadex.scaffold.trial_index import index_on_trial
 
     declared = load_sync(sync)
-    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
+    settings = RuntimeSettings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
     with stop_on_signals() as stop:
         found = run_check(declared, take(clients.dynamodb(settings), declared.table, sample, stop.is_set))
         if on_cluster and not stop.is_set():
             # Within: a signal must not end it before the index is deleted again.
-            tried_on_cluster(found, rehearse(declared, settings, found.bodies))
+            tried_on_cluster(found, index_on_trial(declared, settings, found.bodies))
         if stop.is_set():
             say("stopped before its end: of a part of the sample nothing is told")
             raise typer.Exit(STOPPED)
@@ -61,7 +61,7 @@ def check(
         raise typer.Exit(MISFIT)
 
 
-def _lines(found: Checked, reference: str) -> Iterator[str]:
+def _lines(found: CheckResult, reference: str) -> Iterator[str]:
     counts = {"would be taken": found.documents, "left out": found.left_out, "would be parked": found.parked}
     yield f"{found.items:,} items: {', '.join(f'{count:,} {what}' for what, count in counts.items())}"
     for one in found.findings:
@@ -75,7 +75,7 @@ def _lines(found: Checked, reference: str) -> Iterator[str]:
     )
 
 
-def _line(one: Finding) -> str:
+def _line(one: CheckFinding) -> str:
     concerned = f" ({one.items:,} item{'' if one.items == 1 else 's'}, such as {one.example})" if one.items else ""
     where = f" {one.field}" if one.field else ""
     return f"{one.kind}{where}: {one.message}{concerned}"

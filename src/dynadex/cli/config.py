@@ -8,7 +8,7 @@ from shutil import get_terminal_size
 from typing import Any
 
 from dynadex.cli.options import AsJson, DynamoDbUrl, OpenSearchUrl, aligned
-from dynadex.settings import Settings, sourced, variables, without_password
+from dynadex.settings import RuntimeSettings, sourced, variables, without_password
 
 
 def config(as_json: AsJson = False, opensearch: OpenSearchUrl = None, dynamodb: DynamoDbUrl = None) -> None:
@@ -33,7 +33,7 @@ def config(as_json: AsJson = False, opensearch: OpenSearchUrl = None, dynamodb: 
             # Names of variables are those of settings in capitals; the rest would be torn apart.
             shown = aligned([line[:-1] for line in lines])
         print("\n".join(shown))
-    Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
+    RuntimeSettings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
 
 
 def _shown(value: Any) -> Any:

@@ -44,8 +44,8 @@ def demo(
     router that sends everybody to the nearest region that is healthy. The page can cut a region off and bring it back.
     """
     try:
-        from dynadex.local.demo import DemoOptions, DemoTalk, run_demo
-        from dynadex.local.regions import checked_names, run_regions
+        from dynadex.demo.demo import DemoOptions, DemoTalk, run_demo
+        from dynadex.demo.regions import checked_names, run_regions
     except ModuleNotFoundError as missing:
         raise DynadexError(
             "run", "the demo", f"{missing.name} is not installed", "Install it: pip install 'dynadex[local]'."

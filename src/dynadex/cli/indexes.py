@@ -10,7 +10,7 @@ import typer
 
 from dynadex.cli.options import OpenSearchUrl, SyncReference, say
 from dynadex.errors import DynadexError
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
 
 
@@ -25,13 +25,13 @@ def indexes(
 
         dynadex indexes lessons:sync
     """
-    from dynadex.index.generations import generations
-    from dynadex.run.wiring import search_cluster
+    from dynadex.index.lifecycle import physical_indexes
+    from dynadex.runtime import search_cluster
 
     index = load_sync(sync).index
-    cluster = search_cluster(Settings.from_environment(opensearch_url=opensearch))
+    cluster = search_cluster(RuntimeSettings.from_environment(opensearch_url=opensearch))
     rows = []
-    for one in generations(cluster, index):
+    for one in physical_indexes(cluster, index):
         found = cluster.stats(one.name)
         rows.append((one, found))
         if as_json:
@@ -64,12 +64,12 @@ def retire(
 
         dynadex retire lessons:sync lessons-20261124054500 --yes
     """
-    from dynadex.index.generations import retirable
-    from dynadex.index.generations import retire as retire_one
-    from dynadex.run.wiring import search_cluster
+    from dynadex.index.lifecycle import retirable
+    from dynadex.index.lifecycle import retire as retire_one
+    from dynadex.runtime import search_cluster
 
     index = load_sync(sync).index
-    cluster = search_cluster(Settings.from_environment(opensearch_url=opensearch))
+    cluster = search_cluster(RuntimeSettings.from_environment(opensearch_url=opensearch))
     chosen = retirable(cluster, index, names or [])
     if not chosen:
         say("nothing to retire")

@@ -12,10 +12,10 @@ from dynadex import clients
 from dynadex.cli.options import AsJson, DynamoDbUrl, OpenSearchUrl, Sample, say
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.declaration import table_name
-from dynadex.settings import Settings, variables, without_password
+from dynadex.settings import RuntimeSettings, variables, without_password
 
 if TYPE_CHECKING:
-    from dynadex.start.render import Project
+    from dynadex.scaffold.render import Project
 
 INTERRUPTED = 1
 _MOST_CONFLICTS = 10
@@ -47,15 +47,15 @@ def init(
 
         dynadex init
     """
-    from dynadex.start.files import write
-    from dynadex.start.project import from_nothing, from_table, usable_stream
-    from dynadex.start.render import project_files
-    from dynadex.start.sample import take
+    from dynadex.scaffold.files import write
+    from dynadex.scaffold.project import from_nothing, from_table, usable_stream
+    from dynadex.scaffold.render import project_files
+    from dynadex.scaffold.sample import take
 
     for given in (table, name):
         if given is not None:
             table_name(given)
-    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
+    settings = RuntimeSettings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
     urls = {"opensearch_url": opensearch, "dynamodb_url": dynamodb}
     kept = {setting: url for setting, url in urls.items() if url and url == without_password(url)}
     for setting in (one for one, url in urls.items() if url and one not in kept):

@@ -10,7 +10,7 @@ from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncRef
 from dynadex.cli.progress import progress_bar
 from dynadex.cli.refill import STOPPED, FromExport, ReadCapacity, Resume, Segments, parked, report_to
 from dynadex.cli.stopping import stop_on_signals
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
 
 
@@ -37,13 +37,15 @@ def rebuild(
 
         dynadex rebuild lessons:sync --verify --segments 8
     """
-    from dynadex.run.rebuild import RebuildOptions
-    from dynadex.run.rebuild import rebuild as run_rebuild
-    from dynadex.run.refill import RefillOptions
-    from dynadex.run.wiring import connect
-    from dynadex.run.worker import StoppableClock, Stopping
+    from dynadex.clock import StoppableClock, Stopping
+    from dynadex.refill.rebuild import RebuildOptions
+    from dynadex.refill.rebuild import rebuild as run_rebuild
+    from dynadex.refill.refill import RefillOptions
+    from dynadex.runtime import connect
 
-    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters)
+    settings = RuntimeSettings.from_environment(
+        opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters
+    )
     options = RebuildOptions(RefillOptions(segments, read_capacity, resume, from_export), verify, force)
     with stop_on_signals() as stop, progress_bar() as bar:
         runtime = connect(load_sync(sync), settings, StoppableClock(stop))
@@ -76,9 +78,9 @@ def rollback(
 
         dynadex rollback lessons:sync
     """
-    from dynadex.index.generations import roll_back
-    from dynadex.run.wiring import search_cluster
+    from dynadex.index.lifecycle import roll_back
+    from dynadex.runtime import search_cluster
 
-    cluster = search_cluster(Settings.from_environment(opensearch_url=opensearch))
+    cluster = search_cluster(RuntimeSettings.from_environment(opensearch_url=opensearch))
     before, now = roll_back(cluster, load_sync(sync).index, to)
     say(f"searches use {now}, no longer {before}, which is kept")

@@ -9,7 +9,7 @@ import typer
 
 from dynadex.cli.options import DeadLetters, DynamoDbUrl, JsonLines, OpenSearchUrl, SyncReference, printable, say
 from dynadex.cli.stopping import stop_on_signals
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
 
 STILL_FAILING = STOPPED = 1
@@ -30,11 +30,13 @@ def redrive(
 
         dynadex redrive lessons:sync --dry-run
     """
-    from dynadex.run.redrive import Redriven
-    from dynadex.run.redrive import redrive as run_redrive
-    from dynadex.run.wiring import connect
+    from dynadex.maintenance.redrive import Redriven
+    from dynadex.maintenance.redrive import redrive as run_redrive
+    from dynadex.runtime import connect
 
-    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters)
+    settings = RuntimeSettings.from_environment(
+        opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters
+    )
 
     def progress(so_far: Redriven) -> None:
         say(f"{so_far.settled:,} settled, {len(so_far.failing):,} {'parked' if dry_run else 'still failing'}")
@@ -73,10 +75,10 @@ def resync(
         dynadex resync lessons:sync oneills1850-0001-0050-1
     """
     from dynadex.index.bulk import Outcome
-    from dynadex.run.redrive import resync as run_resync
-    from dynadex.run.wiring import connect
+    from dynadex.maintenance.redrive import resync as run_resync
+    from dynadex.runtime import connect
 
-    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
+    settings = RuntimeSettings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
     outcome = run_resync(connect(load_sync(sync), settings), keys)
     for identity, one in outcome.items():
         equal = one.reply.outcome is Outcome.APPLIED

@@ -10,11 +10,11 @@ import typer
 from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference
 from dynadex.cli.progress import Bar, progress_bar
 from dynadex.cli.stopping import stop_on_signals
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
 
 if TYPE_CHECKING:
-    from dynadex.run.refill import Progress, Refilled, Report
+    from dynadex.refill.refill import Refilled, RefillProgress, RefillReport
 
 STOPPED = 1
 
@@ -62,12 +62,14 @@ def refill(
 
         dynadex refill lessons:sync --from-export s3://my-exports/AWSDynamoDB/01700000000000-abcdefgh
     """
-    from dynadex.run.refill import RefillOptions
-    from dynadex.run.refill import refill as run_refill
-    from dynadex.run.wiring import connect
-    from dynadex.run.worker import StoppableClock, Stopping
+    from dynadex.clock import StoppableClock, Stopping
+    from dynadex.refill.refill import RefillOptions
+    from dynadex.refill.refill import refill as run_refill
+    from dynadex.runtime import connect
 
-    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters)
+    settings = RuntimeSettings.from_environment(
+        opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters
+    )
     options = RefillOptions(segments, read_capacity, resume, from_export)
     with stop_on_signals() as stop, progress_bar() as bar:
         runtime = connect(load_sync(sync), settings, StoppableClock(stop))
@@ -79,20 +81,20 @@ def refill(
         bar.close("; ".join(["refill complete", *parked(done, settings)]))
 
 
-def parked(done: Refilled, settings: Settings) -> Iterator[str]:
+def parked(done: Refilled, settings: RuntimeSettings) -> Iterator[str]:
     """How many keys a refill could not index, and where they are; nothing if there are none."""
     if count := done.progress.tally.parked:
         yield f"parked {count:,} keys that cannot be indexed, see {settings.parking_place}"
 
 
-def report_to(bar: Bar) -> Report:
+def report_to(bar: Bar) -> RefillReport:
     """Shows a refill on a bar."""
-    from dynadex.run.refill import Report
+    from dynadex.refill.refill import RefillReport
 
-    def on_progress(now: Progress) -> None:
+    def on_progress(now: RefillProgress) -> None:
         tally = now.tally
         parts = {"not indexed": tally.skipped, "newer already": tally.stale, "parked": tally.parked}
         told = [f"{tally.applied:,} written", *(f"{count:,} {name}" for name, count in parts.items() if count)]
         bar.update(now.items, now.total, ", ".join(told))
 
-    return Report(bar.say, on_progress)
+    return RefillReport(bar.say, on_progress)

@@ -15,13 +15,13 @@ from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncRef
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.clock import SystemClock, iso
 from dynadex.errors import DynadexError
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
 
 if TYPE_CHECKING:
-    from dynadex.run.event_source_mapping import Limits
-    from dynadex.run.wiring import Runtime
-    from dynadex.run.worker_service import ObservedWorker
+    from dynadex.runtime import Runtime
+    from dynadex.worker.event_source_mapping import Limits
+    from dynadex.worker.http import ObservedWorker
 
 FAILED = 1
 _LARGEST_PORT = 65535
@@ -68,12 +68,12 @@ def run(
 
         dynadex run lessons:sync --http 0.0.0.0:9464 --log-format json
     """
-    from dynadex.run.event_source_mapping import Limits
+    from dynadex.worker.event_source_mapping import Limits
 
     limits = Limits(maximum_retry_attempts=max_attempts, maximum_record_age_seconds=max_age)
     tell, as_line = (say, "dynadex: {}".format) if log_format is LogFormat.TEXT else (say_json, json_line)
     try:
-        settings = Settings.from_environment(
+        settings = RuntimeSettings.from_environment(
             opensearch_url=opensearch,
             dynamodb_url=dynamodb,
             dead_letters=dead_letters,
@@ -90,10 +90,10 @@ def run(
 
 
 def _run(
-    sync: str, settings: Settings, limits: Limits, http: str | None,
+    sync: str, settings: RuntimeSettings, limits: Limits, http: str | None,
     tell: Callable[[str], None], as_line: Callable[[str], str],
 ) -> None:  # fmt: skip
-    from dynadex.run.follow import follow
+    from dynadex.worker.follow import follow
 
     with stop_on_signals(_STOP_SECONDS, as_line) as stop, ExitStack() as parts:
         if http is None:
@@ -101,7 +101,7 @@ def _run(
             return
         host, port = _address(http)
         worker = _observed(load_sync(sync).index)
-        from dynadex.run.serving import listening, serving, url_of
+        from dynadex.http.server import listening, serving, url_of
 
         sock = parts.enter_context(listening(port, host, "--http [HOST:]PORT"))
 
@@ -131,7 +131,7 @@ def _address(text: str) -> tuple[str, int]:
 
 def _observed(index: str) -> ObservedWorker:
     try:
-        from dynadex.run.worker_service import ObservedWorker
+        from dynadex.worker.http import ObservedWorker
     except ModuleNotFoundError as missing:
         raise DynadexError(
             "answer with", "metrics", f"{missing.name} is not installed", "Install it: pip install 'dynadex[worker]'."

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference, printable
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
 
 if TYPE_CHECKING:
-    from dynadex.run.function_status import FunctionStatus
-    from dynadex.run.status import IndexStatus, ParkedStatus, ShardStatus, StaleStatus, Status, WorkerStatus
+    from dynadex.aws.cloudwatch import FunctionStatus
+    from dynadex.maintenance.status import IndexStatus, ParkedStatus, ShardStatus, StaleStatus, Status, WorkerStatus
 
 NEEDS_ATTENTION = 1
 _MOST_SHARDS = 8
@@ -49,12 +49,14 @@ def status(
 
         dynadex status lessons:sync --max-lag 60 --json
     """
-    from dynadex.run.status import attention
-    from dynadex.run.status import status as look
-    from dynadex.run.wiring import connect
+    from dynadex.maintenance.status import attention
+    from dynadex.maintenance.status import status as look
+    from dynadex.runtime import connect
 
-    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters)
-    found = look(connect(load_sync(sync), settings), sync)
+    settings = RuntimeSettings.from_environment(
+        opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters
+    )
+    found = look(connect(load_sync(sync), settings))
     marked = attention(found, max_lag)
     if as_json:
         print(json.dumps({**found.as_json(), "attention": marked}))
@@ -73,7 +75,7 @@ def table(found: Status, marked: tuple[str, ...], reference: str) -> Iterator[st
         "lag": [_lag(found)],
         "shards": list(_shards(found.open_shards, found.finished_shards, now)),
         "worker": [_worker(found.worker)],
-        **({"function": [_function(found.function, reference)]} if found.function else {}),
+        **({"function": [_function(found.function)]} if found.function else {}),
         "parked": list(_parked(found.parked, now, reference)),
     }
     rows |= {f"last {what}": [_done(one, now)] for what, one in found.last.items() if one or what != "rebuild"}
@@ -125,11 +127,11 @@ def _worker(worker: WorkerStatus | None) -> str:
     return f"{worker.owner}, last heard of {_span(worker.silent_seconds)} ago{end}"
 
 
-def _function(function: FunctionStatus, reference: str) -> str:
+def _function(function: FunctionStatus) -> str:
     if function.unknown:
         return f"not known: {function.unknown}"
     if function.applied is None:
-        return f"last hour: nothing reported by functions deployed as {reference}"
+        return "last hour: no function of this Sync has reported"
     lag = "" if function.lag_seconds is None else f"lag at most {_span(function.lag_seconds)}, "
     return (
         f"last hour: {function.applied:,} changes applied, {lag}{function.parked:,} parked, {function.failed:,} failed"

@@ -12,13 +12,13 @@ from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncRef
 from dynadex.cli.progress import progress_bar
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.cli.verify_regions import verify_regions
-from dynadex.counted import counted
 from dynadex.errors import DynadexError
-from dynadex.settings import Settings
+from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
+from dynadex.verify.result import counted
 
 if TYPE_CHECKING:
-    from dynadex.run.verify import Difference, Kind, Progress, Verified
+    from dynadex.verify.verify import Difference, Kind, Verified, VerifyProgress
 
 DIFFERENT = STOPPED = 1
 _EXAMPLES = 20
@@ -62,13 +62,15 @@ def verify(
     With --across-regions, each region's index is compared with the region's own replica of the table, and the first
     region's replica with each other one: so an index that is wrong is told from a replica that is late.
     """
-    from dynadex.index.indices import reading
-    from dynadex.run.verify import Bounds, VerifyOptions, VerifyReport, remember, resolved
-    from dynadex.run.verify import verify as run_verify
-    from dynadex.run.wiring import connect
-    from dynadex.run.worker import StoppableClock, Stopping
+    from dynadex.clock import StoppableClock, Stopping
+    from dynadex.index.aliases import reading
+    from dynadex.runtime import connect
+    from dynadex.verify.verify import Bounds, VerifyOptions, VerifyReport, remember, resolved
+    from dynadex.verify.verify import verify as run_verify
 
-    settings = Settings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters)
+    settings = RuntimeSettings.from_environment(
+        opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters
+    )
     options = VerifyOptions(sample, repair, Bounds(settle_seconds=settle))
     if across_regions is not None:
         if index or sample or opensearch:
@@ -80,10 +82,10 @@ def verify(
             raise typer.Exit(DIFFERENT)
         return
     examples = Examples()
-    last: Progress | None = None
+    last: VerifyProgress | None = None
     with stop_on_signals() as stop, progress_bar() as bar:
 
-        def on_progress(now: Progress) -> None:
+        def on_progress(now: VerifyProgress) -> None:
             nonlocal last
             last = now
             bar.update(now.items, now.total, _detail(now))
@@ -133,7 +135,7 @@ class Examples:
 
 def told(verified: Verified, examples: Examples, command: str, *, repair: bool) -> list[str]:
     """The result in lines: counts, examples, and a sentence with what to do. ``command`` repairs what differs."""
-    from dynadex.run.verify import Kind
+    from dynadex.verify.verify import Kind
 
     counts = [(str(kind), f"{verified.found[kind]:,}", f"{verified.remaining[kind]:,}") for kind in Kind]
     lines = aligned([("kind", "found", "remaining"), *counts])
@@ -150,7 +152,7 @@ def told(verified: Verified, examples: Examples, command: str, *, repair: bool) 
 
 
 def _sentence(verified: Verified, command: str, *, repair: bool) -> str:
-    from dynadex.run.verify import Kind
+    from dynadex.verify.verify import Kind
 
     counts = f"{counted(verified.items, 'item')}, {counted(verified.documents, 'document')}"
     if verified.sample:
@@ -171,7 +173,7 @@ def _differences(count: int) -> str:
     return counted(count, "difference")
 
 
-def _detail(now: Progress) -> str:
+def _detail(now: VerifyProgress) -> str:
     parts = {"documents": now.documents, "differences": now.differences, "looked at again": now.waiting}
     return ", ".join(f"{count:,} {what}" for what, count in parts.items() if count or what == "differences")
 

@@ -11,23 +11,25 @@ import typer
 from dynadex.cli.options import printable
 from dynadex.cli.progress import progress_bar
 from dynadex.cli.stopping import stop_on_signals
-from dynadex.counted import counted
-from dynadex.settings import Settings, without_password
+from dynadex.settings import RuntimeSettings, without_password
 from dynadex.sync import load_sync
+from dynadex.verify.result import counted
 
 if TYPE_CHECKING:
-    from dynadex.run.across_regions import AcrossRegions
-    from dynadex.run.replicas import Compared, ReplicaDifference
-    from dynadex.run.verify import Difference, VerifyOptions
+    from dynadex.verify.across_regions import AcrossRegions
+    from dynadex.verify.replicas import Compared, ReplicaDifference
+    from dynadex.verify.verify import Difference, VerifyOptions
 
 _EXAMPLES = 20
 _FAILED = 1
 
 
-def verify_regions(sync: str, clusters: str, settings: Settings, options: VerifyOptions, *, as_json: bool) -> bool:
+def verify_regions(
+    sync: str, clusters: str, settings: RuntimeSettings, options: VerifyOptions, *, as_json: bool
+) -> bool:
     """Verify and print; whether everything is equal. Raises typer.Exit when stopped before the end."""
-    from dynadex.run.across_regions import RegionReport, parse_regions, verify_across_regions
-    from dynadex.run.worker import StoppableClock, Stopping
+    from dynadex.clock import StoppableClock, Stopping
+    from dynadex.verify.across_regions import RegionReport, parse_regions, verify_across_regions
 
     examples: list[str] = []
 

@@ -39,7 +39,3 @@ sync = Sync(
         version="version",
     ),
 )
-
-# What AWS Lambda is told to call.
-stream = sync.stream
-refill = sync.refill

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dynadex.clock import Backoff, Clock, SystemClock
+from dynadex.clock import Clock, SystemClock
+from dynadex.document.typed_json import typed
 from dynadex.errors import SourceUnavailable
-from dynadex.source.attribute_values import typed
+from dynadex.retry import Backoff
 from dynadex.source.table import translate
 
 if TYPE_CHECKING:

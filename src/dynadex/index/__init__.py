@@ -1,1 +1,1 @@
-"""Where documents go: bulk writes, reconciliation, index and alias administration, dead letters."""
+"""Where documents go: bulk writes, reconciliation, index and alias administration."""

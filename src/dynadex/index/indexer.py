@@ -12,14 +12,14 @@ from typing import Protocol
 
 from dynadex.change import Change, Item
 from dynadex.clock import Clock, iso
+from dynadex.dead_letters.port import DeadLetter, Parking, ParkingError
 from dynadex.document.identity import KeySchema
 from dynadex.document.versioning import Timing, is_stale, read_version
 from dynadex.errors import SearchError, SearchUnavailable
 from dynadex.index.bulk import APPLIED, Outcome, Reply, Write
-from dynadex.index.dead_letters import DeadLetter, Parking, ParkingError
-from dynadex.index.prepared import Documents, PreparedChanges, PreparedItems, prepare_changes, prepare_items
+from dynadex.index.prepare import DocumentWrites, PreparedChanges, PreparedItems, prepare_changes, prepare_items
 from dynadex.index.reconcile import Build, DocumentReader, Reconciler
-from dynadex.index.tally import Tally
+from dynadex.index.results import ApplyResult
 from dynadex.index.writer import Writer
 
 Send = Callable[[str, Sequence[Write], float], list[Reply]]
@@ -79,14 +79,14 @@ class Indexer:
         """
         return prepare_items(self._schema, self._build, items, read_version(requested_at_us, self._timing))
 
-    def apply(self, changes: PreparedChanges, deadline: float) -> Tally:
+    def apply(self, changes: PreparedChanges, deadline: float) -> ApplyResult:
         """Apply changes to every index.
 
         Every change not in ``failed`` of the result is applied, known to be stale, or parked. ``deadline`` is of
         ``clock.monotonic()``. Raises SearchError or SourceError when something other than the data is at fault;
         then nothing may be taken as applied.
         """
-        tally = Tally()
+        tally = ApplyResult()
         chosen, identified = changes.chosen, changes.identified
         failed: dict[str, str] = {}
         parked: dict[str, _Parked] = {}
@@ -115,13 +115,13 @@ class Indexer:
         tally.skipped = sum(identity not in failed for identity in changes.skipped)
         return tally
 
-    def load(self, items: PreparedItems, deadline: float, indexes: Sequence[str]) -> Tally:
+    def load(self, items: PreparedItems, deadline: float, indexes: Sequence[str]) -> ApplyResult:
         """Write the items of one scanned page to the given indexes.
 
         A conflict is success: the index already holds something at least as new, or the stream will bring it.
         An item that is not indexed is written as a delete. Raises as ``apply`` does.
         """
-        tally = Tally(skipped=items.skipped)
+        tally = ApplyResult(skipped=items.skipped)
         for index in indexes:
             others, problems = self._write(self._writer.write_once, index, items.documents, deadline)
             # What the delete of one that cannot be indexed met may be itself, from before its key was parked: however
@@ -149,7 +149,7 @@ class Indexer:
         index: str,
         changes: PreparedChanges,
         deadline: float,
-        tally: Tally,
+        tally: ApplyResult,
         failed: dict[str, str],
         parked: dict[str, _Parked],
     ) -> None:
@@ -197,7 +197,7 @@ class Indexer:
                 problems[identity], others[identity] = reply.reason, APPLIED
 
     def _write(
-        self, send: Send, index: str, documents: Documents, deadline: float
+        self, send: Send, index: str, documents: DocumentWrites, deadline: float
     ) -> tuple[dict[str, Reply], dict[str, str]]:
         """Write each document with its version; what became of those that were not simply applied, and why some could
         not be made or were refused.
@@ -236,7 +236,7 @@ class Indexer:
         now = iso(self._clock.now_us())
         return DeadLetter(index, identity, key, reason, sequence_number, now)
 
-    def park(self, letters: Sequence[DeadLetter], tally: Tally) -> str:
+    def park(self, letters: Sequence[DeadLetter], tally: ApplyResult) -> str:
         """Park them; the reason when that fails, since then their records must be reported as failed."""
         if not letters:
             return ""

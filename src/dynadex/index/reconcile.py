@@ -20,12 +20,13 @@ from itertools import count
 from typing import Protocol
 
 from dynadex.change import Item
-from dynadex.clock import Backoff, Clock
+from dynadex.clock import Clock
 from dynadex.document.body import Built, decode, same
 from dynadex.document.versioning import Timing, read_version
 from dynadex.index.bulk import APPLIED, External, Outcome, Reply, Unchanged, Write
 from dynadex.index.opensearch import Stored
 from dynadex.index.writer import Writer
+from dynadex.retry import Backoff
 
 _MOST_KEYS = 100
 

@@ -7,10 +7,11 @@ from contextlib import nullcontext
 from itertools import count
 from typing import Any, Protocol
 
-from dynadex.clock import Backoff, Clock
+from dynadex.clock import Clock
 from dynadex.errors import RequestTooLarge, SearchError, SearchUnavailable
+from dynadex.index.adaptive_limit import AdaptiveLimit
 from dynadex.index.bulk import APPLIED, Outcome, Reply, Write, classify, cut
-from dynadex.index.turns import Turns
+from dynadex.retry import Backoff
 
 # What no item is at fault for and no patience mends, and what to do about it.
 _STOPS = {
@@ -47,7 +48,7 @@ class Writer:
         request_timeout_seconds: float = 30.0,
         backoff: Backoff | None = None,
         on_bulk: Callable[[float, int], None] | None = None,
-        turns: Turns | None = None,
+        turns: AdaptiveLimit | None = None,
     ) -> None:
         self._target = target
         self._turns = turns

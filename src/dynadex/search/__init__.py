@@ -1,1 +1,1 @@
-"""How documents are found: query builder, HTTP service, page."""
+"""From a search request to an OpenSearch query, and from its reply to hits. Pure."""

@@ -1,6 +1,6 @@
 """Where the next page starts, as an opaque text: pure.
 
-A cursor holds the sort values of a page's last hit, the last of them unique (see dynadex.search.offer.order), and a
+A cursor holds the sort values of a page's last hit, the last of them unique (see `sort_order.order`), and a
 fingerprint of the search it belongs to. It is no secret and grants nothing: whoever makes one up starts somewhere else
 in a list that is public. So it is checked, not signed.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from dynadex.search.problems import Problem, bad_request
+from dynadex.search.problem import Problem, bad_request
 
 Value = str | int | float | None
 

@@ -1,7 +1,7 @@
 """A search request to an OpenSearch body: pure.
 
-Fields mapped with dynadex.analysis.title() are searched as dynadex.search.forgiving tells, all others as
-dynadex.search.plain does; words of a query may be spread over both.
+Fields mapped with dynadex.analysis.title() are searched as dynadex.search.title_query tells, all others as
+dynadex.search.word_query does; words of a query may be spread over both.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 
 from dynadex.analysis import LOOSE
 from dynadex.declaration import Search
-from dynadex.search import forgiving, plain
+from dynadex.search import title_query, word_query
 from dynadex.search.cursor import bad_cursor
-from dynadex.search.marks import MARK_END, MARK_START
-from dynadex.search.offer import UNORDERED, Order
+from dynadex.search.highlight import MARK_END, MARK_START
 from dynadex.search.request import SearchRequest, parse
+from dynadex.search.sort_order import UNORDERED, Order
 from dynadex.search.suggest import correction_body, suggest_body
-from dynadex.search.texts import most_tokens, words
+from dynadex.search.tokens import most_tokens, words
 
 __all__ = ["SearchRequest", "body", "correction_body", "parse", "suggest_body"]
 
@@ -56,18 +56,22 @@ def _query(search: Search, q: str) -> Json:
         return {"match_all": {}}
     text = " ".join(wanted)
     tokens = most_tokens(text)
-    if len(text) > _LONGEST_TYPED or tokens > _MOST_TYPED_WORDS or tokens * len(search.fields) > plain.MOST_LOOKED_FOR:
-        return plain.pasted(search.fields, text)
+    if (
+        len(text) > _LONGEST_TYPED
+        or tokens > _MOST_TYPED_WORDS
+        or tokens * len(search.fields) > word_query.MOST_LOOKED_FOR
+    ):
+        return word_query.pasted(search.fields, text)
     unfinished = not q[-1:].isspace()
     names = {name: weight for name, weight in search.fields.items() if name in search.forgiving}
     if not names:
-        found = plain.every_word(search.fields, wanted, unfinished=unfinished)
-        return {"bool": {"must": [found], "should": plain.preferences(search.fields, text)}}
+        found = word_query.every_word(search.fields, wanted, unfinished=unfinished)
+        return {"bool": {"must": [found], "should": word_query.preferences(search.fields, text)}}
     most = max(names.values())
     passed, better = [], []
     for name, weight in names.items():
-        passed += forgiving.gates(name, text, weight / most, unfinished=unfinished)
-        better += forgiving.preferences(name, text, weight / most)
+        passed += title_query.gates(name, text, weight / most, unfinished=unfinished)
+        better += title_query.preferences(name, text, weight / most)
     if len(search.fields) > 1:
         passed.append(_across(search, wanted, most, unfinished=unfinished))
     return {"bool": {"must": [{"bool": {"should": passed}}], "should": better}}
@@ -79,7 +83,7 @@ def _across(search: Search, wanted: Sequence[str], most: float, *, unfinished: b
         f"{name}.{LOOSE}" if name in search.forgiving else name: _ACROSS * weight / most
         for name, weight in search.fields.items()
     }
-    return plain.every_word(fields, wanted, unfinished=unfinished, most_with_slips=_ACROSS_WITH_SLIPS)
+    return word_query.every_word(fields, wanted, unfinished=unfinished, most_with_slips=_ACROSS_WITH_SLIPS)
 
 
 def _facet(name: str, filters: Mapping[str, Json]) -> Json:
@@ -102,7 +106,7 @@ def _highlight(search: Search, q: str) -> Json:
     if search.forgiving and (wanted := words(q)):
         # What found the title is in its sub-fields; what is marked is in the title itself.
         made["highlight_query"] = {
-            "bool": {"should": [one for name in shown for one in forgiving.marks(name, " ".join(wanted))]}
+            "bool": {"should": [one for name in shown for one in title_query.marks(name, " ".join(wanted))]}
         }
     return made
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from dynadex.declaration import RELEVANCE, SEARCH_PARAMETERS, Search
 from dynadex.search import cursor
-from dynadex.search.problems import bad_request
+from dynadex.search.problem import bad_request
 
 MOST_HITS = 100
 DEFAULT_HITS = 20

@@ -6,9 +6,9 @@ from typing import Any
 
 from dynadex.analysis import KEYWORD
 from dynadex.declaration import Search
-from dynadex.search import forgiving
-from dynadex.search.marks import MARK_END, MARK_START
-from dynadex.search.texts import most_tokens, words
+from dynadex.search import title_query
+from dynadex.search.highlight import MARK_END, MARK_START
+from dynadex.search.tokens import most_tokens, words
 
 Json = dict[str, Any]
 
@@ -26,9 +26,9 @@ def suggest_body(search: Search, q: str) -> Json:
         prefix = {"match_bool_prefix": {field: {"query": text, "operator": "and"}}}
         # Several documents may share a text.
         return {**_one_field(field, prefix, 4 * MOST_SUGGESTIONS), "highlight": _highlight(field)}
-    made = _one_field(field, _any_of(forgiving.completions(field, text)), MOST_SUGGESTIONS)
+    made = _one_field(field, _any_of(title_query.completions(field, text)), MOST_SUGGESTIONS)
     made["query"]["bool"]["should"].append({"match": {field: {"query": text, "boost": 0.1}}})
-    marks = {"bool": {"should": forgiving.marks(field, text)}}
+    marks = {"bool": {"should": title_query.marks(field, text)}}
     collapse = {"field": f"{field}.{KEYWORD}"}
     return {**made, "collapse": collapse, "highlight": {**_highlight(field), "highlight_query": marks}}
 
@@ -40,7 +40,7 @@ def correction_body(search: Search, q: str) -> Json:
     if field is None or text is None:
         return _one_field(None, {"match_none": {}}, 0)
     if field in search.forgiving:
-        return _one_field(field, _any_of(forgiving.guesses(field, text)), 1)
+        return _one_field(field, _any_of(title_query.guesses(field, text)), 1)
     return _one_field(field, {"match": {field: {"query": text, "fuzziness": "AUTO", "max_expansions": 20}}}, 1)
 
 

@@ -1,1 +1,1 @@
-"""Where changes and items come from: the table, its stream, its scan."""
+"""Where changes and items come from: the table, its stream, its scan, its exports."""

@@ -6,6 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dynadex.document.versioning import MICROSECONDS
+
+# A stream keeps its records for 24 hours:
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
+STREAM_RETENTION_US = 24 * 3600 * MICROSECONDS
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -16,7 +22,7 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReadPlan:
     """``ready``: shards to read now. ``lost``: why changes are certainly missing, empty if none are.
     ``forget``: checkpoints of shards that are long gone."""
 
@@ -30,7 +36,7 @@ def shards_of(description: Mapping[str, Any]) -> list[Shard]:
     return [Shard(one["ShardId"], one.get("ParentShardId")) for one in description["Shards"]]
 
 
-def plan(shards: Sequence[Shard], started: Collection[str], finished: Collection[str]) -> Plan:
+def plan_reads(shards: Sequence[Shard], started: Collection[str], finished: Collection[str]) -> ReadPlan:
     """What to read, from the shards listed and the checkpoints kept.
 
     ``started``: shards with a checkpoint; ``finished``: those of them read to their end. A child waits for its
@@ -51,4 +57,4 @@ def plan(shards: Sequence[Shard], started: Collection[str], finished: Collection
             lost.append(f"shard {shard_id} was trimmed before it was read to its end")
     needed = {shard.parent for shard in shards if shard.shard_id not in started}
     forget = [shard_id for shard_id in finished if shard_id not in listed and shard_id not in needed]
-    return Plan(ready, lost, forget)
+    return ReadPlan(ready, lost, forget)

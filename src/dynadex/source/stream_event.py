@@ -72,3 +72,8 @@ def time_us(time: float | Decimal | datetime) -> int:
         # Not timestamp(): a float of today's seconds has microseconds to spare, but only just.
         return (time - _EPOCH) // _ONE_MICROSECOND
     return round(time * _MICROSECONDS)
+
+
+def sequence_number(record: Record) -> str:
+    """A record's sequence number."""
+    return str(record["dynamodb"]["SequenceNumber"])

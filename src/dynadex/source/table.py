@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dynadex.change import AttributeValue, Item
-from dynadex.clock import Backoff, Clock, SystemClock
+from dynadex.clock import Clock, SystemClock
 from dynadex.document.identity import KeySchema, canonical_number
+from dynadex.document.typed_json import binary
 from dynadex.errors import SourceError, SourceUnavailable
-from dynadex.source.attribute_values import binary
+from dynadex.retry import Backoff
 
 if TYPE_CHECKING:
     from botocore.client import ClientMeta

@@ -4,7 +4,7 @@ They pass the same contract suite as the real backends; what they lack is listed
 of a document an index with given mappings would refuse.
 """
 
-from dynadex.document.acceptance import refusals
+from dynadex.document.mapping_check import refusals
 from dynadex.testing.clock import ManualClock
 from dynadex.testing.index import InMemoryIndex
 from dynadex.testing.table import InMemoryTable

@@ -1,0 +1,27 @@
+"""Lambda handlers made from a Sync, and the metrics that they report.
+
+>>> from dynadex.aws import stream_handler  # doctest: +SKIP
+>>> stream = stream_handler(sync)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from dynadex.aws.handlers import (
+    FunctionError,
+    Handler,
+    finish_handler,
+    prepare_handler,
+    refill_handler,
+    search_handler,
+    stream_handler,
+)
+
+__all__ = [
+    "FunctionError",
+    "Handler",
+    "finish_handler",
+    "prepare_handler",
+    "refill_handler",
+    "search_handler",
+    "stream_handler",
+]

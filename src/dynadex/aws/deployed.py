@@ -1,0 +1,73 @@
+"""Entry points of the functions that the CDK app deploys: ``dynadex.aws.deployed.stream`` and its siblings.
+
+``DYNADEX_SYNC`` names the Sync as module:attribute. ``DYNADEX_OPENSEARCH_ENDPOINT`` is the endpoint of a domain, a
+host without a scheme; ``OPENSEARCH_URL`` takes precedence over it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from dynadex.aws import handlers
+from dynadex.errors import DeclarationError
+from dynadex.settings import is_loopback
+
+if TYPE_CHECKING:
+    from dynadex.aws.handlers import Handler
+    from dynadex.sync import Sync
+
+SYNC_VARIABLE = "DYNADEX_SYNC"
+ENDPOINT_VARIABLE = "DYNADEX_OPENSEARCH_ENDPOINT"
+
+
+def stream(event: Any, context: Any) -> dict[str, Any]:
+    """Apply a batch of stream records, see `dynadex.aws.stream_handler`."""
+    return _handler(handlers.stream_handler)(event, context)
+
+
+def prepare(event: Any, context: Any) -> dict[str, Any]:
+    """Plan a refill, see `dynadex.aws.prepare_handler`."""
+    return _handler(handlers.prepare_handler)(event, context)
+
+
+def refill(event: Any, context: Any) -> dict[str, Any]:
+    """Run one slice of a refill, see `dynadex.aws.refill_handler`."""
+    return _handler(handlers.refill_handler)(event, context)
+
+
+def finish(event: Any, context: Any) -> dict[str, Any]:
+    """Finish a refill, see `dynadex.aws.finish_handler`."""
+    return _handler(handlers.finish_handler)(event, context)
+
+
+def search(event: Any, context: Any) -> dict[str, Any]:
+    """Answer an HTTP request, see `dynadex.aws.search_handler`."""
+    return _handler(handlers.search_handler)(event, context)
+
+
+@cache
+def declared() -> Sync:
+    """Return the Sync that ``DYNADEX_SYNC`` names. Raises DeclarationError."""
+    from dynadex.sync import load_sync
+
+    reference = os.environ.get(SYNC_VARIABLE, "")
+    if not reference:
+        raise DeclarationError("use the setting", SYNC_VARIABLE, "it is not set", "Set it to module:attribute.")
+    endpoint = os.environ.get(ENDPOINT_VARIABLE)
+    if endpoint:
+        os.environ.setdefault("OPENSEARCH_URL", url_of(endpoint))
+    return load_sync(reference)
+
+
+def url_of(endpoint: str) -> str:
+    """Return the URL of a domain's endpoint: https, unless it is on this machine."""
+    plain = f"http://{endpoint}"
+    return plain if is_loopback(plain) else f"https://{endpoint}"
+
+
+@cache
+def _handler(make: Callable[[Sync], Handler]) -> Handler:
+    return make(declared())

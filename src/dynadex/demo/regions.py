@@ -1,0 +1,217 @@
+"""Several regions on this machine: a replicated table, each region's own index, worker and service, and a router."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from dynadex import clients
+from dynadex.clock import Clock, SystemClock
+from dynadex.demo.demo import WATCH_SECONDS, DemoOptions, DemoTalk, await_indexed, create_table, load_lessons
+from dynadex.demo.lessons import sync
+from dynadex.demo.region import RegionOptions
+from dynadex.demo.router import Router, Switches
+from dynadex.demo.routing import routes_for
+from dynadex.demo.service import TOKEN_SECONDS
+from dynadex.errors import LocalStackError
+from dynadex.http.auth import TokenAuth
+from dynadex.http.server import listening, serving, url_of
+from dynadex.local import programs
+from dynadex.local.child import Child
+from dynadex.local.stack import already_running
+from dynadex.local.state import StackFolder
+from dynadex.settings import RuntimeSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SYNC = "dynadex.demo.lessons:sync"
+_NAME = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+_START_SECONDS = 60.0
+_POLL_SECONDS = 0.05
+
+
+@dataclass
+class Region:
+    """One region: its process, which can be killed and started anew."""
+
+    options: RegionOptions
+    clock: Clock = field(default_factory=SystemClock)
+    url: str | None = None
+    _child: Child | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self) -> None:
+        """Start it with an empty index, and wait until it answers; ready it is later. Raises LocalStackError."""
+        with self._lock:
+            if self._child is not None:
+                return
+            self._child = Child(self.options.program())
+            give_up_at = self.clock.monotonic() + _START_SECONDS
+            while (url := self._child.answering_url()) is None:
+                if self.clock.monotonic() > give_up_at:
+                    raise self._child.failure("start", f"it does not answer after {_START_SECONDS:g} s")
+                self.clock.sleep(_POLL_SECONDS)
+            self.url = url
+
+    def cut(self) -> None:
+        """Kill index, worker and service in the middle of whatever they do."""
+        with self._lock:
+            child, self._child, self.url = self._child, None, None
+            if child:
+                child.kill()
+
+    def check(self) -> None:
+        """Raise LocalStackError if it has ended by itself."""
+        child = self._child
+        if child and self.url:
+            child.check()
+
+    def stop(self) -> None:
+        """End it."""
+        with self._lock:
+            child, self._child, self.url = self._child, None, None
+            if child:
+                child.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """Every region, by name, behind one address."""
+
+    url: str
+    regions: Mapping[str, Region]
+    token: str
+    settings: RuntimeSettings
+
+    def dynamodb(self, region: str) -> DynamoDBClient:
+        """A client of a region's own replica of the table."""
+        return clients.dynamodb(replace(self.settings, region=region))
+
+    def ready(self) -> list[str]:
+        """The regions that the router takes for healthy."""
+        told = httpx.get(f"{self.url}/regions", trust_env=False).json()["regions"]
+        return [one["name"] for one in told if one["healthy"]]
+
+    def fewest_found(self) -> int:
+        """How many documents there are where there are fewest."""
+        counts = []
+        for region in self.regions.values():
+            answer = httpx.get(f"{region.url}/api/search?size=0", trust_env=False)
+            counts.append(answer.json()["total"] if answer.is_success else 0)
+        return min(counts)
+
+    def check(self) -> None:
+        """Raise LocalStackError if a region has ended by itself."""
+        for region in self.regions.values():
+            region.check()
+
+
+def checked_names(names: Sequence[str]) -> list[str]:
+    """Names of two to four regions. Raises LocalStackError."""
+    wrong = [name for name in names if not _NAME.fullmatch(name)]
+    if wrong or len({*names}) < len(names) or not 2 <= len(names) <= 4:
+        reason = f"{wrong[0]!r} is no region" if wrong else "that is not two to four of them"
+        raise LocalStackError("run regions", ", ".join(names), reason, "For example: --regions us-east-1,eu-west-1.")
+    return list(names)
+
+
+@contextmanager
+def running_regions(
+    names: Sequence[str],
+    directory: Path,
+    port: int = 0,
+    opensearch_urls: Mapping[str, str] | None = None,
+    switches: Callable[[Mapping[str, Region]], Switches] | None = None,
+) -> Iterator[Regions]:
+    """Start everything, until the block ends. Raises LocalStackError.
+
+    ``opensearch_urls``: a search cluster for a region, by name, instead of one in memory. ``switches``: how regions are
+    cut off and brought back, where that is more than to kill and start their processes.
+    """
+    folder = StackFolder(directory)
+    folder.prepare()
+    if not folder.lock():
+        raise already_running(folder)
+    secret = secrets.token_bytes(32)
+    dynamodb, regions = Child(programs.dynamodb(folder, None)), dict[str, Region]()
+    try:
+        settings = RuntimeSettings.from_environment(dynamodb_url=_answering(dynamodb), region=names[0])
+        _create_replicated(clients.dynamodb(settings), names)
+        for name in names:
+            options = RegionOptions(
+                name, str(folder.path / name), SYNC, settings.dynamodb_url or "", secret.hex(),
+                (opensearch_urls or {}).get(name),
+            )  # fmt: skip
+            regions[name] = Region(options)
+        _start(regions)
+        acts = switches(regions) if switches else Switches(lambda n: regions[n].cut(), lambda n: regions[n].start())
+        router = Router(routes_for(names), lambda: {name: one.url for name, one in regions.items()}, acts)
+        with listening(port) as sock, serving(router.app(), sock):
+            yield Regions(url_of(sock), regions, TokenAuth(secret).token(TOKEN_SECONDS), settings)
+    finally:
+        for region in regions.values():
+            region.stop()
+        dynamodb.stop()
+        folder.unlock()
+
+
+def run_regions(options: DemoOptions, names: Sequence[str], stop: threading.Event, talk: DemoTalk) -> None:
+    """Run the demo in several regions until ``stop`` is set. Raises DynadexError when a part of it fails."""
+    with running_regions(names, options.directory, options.port) as running:
+        for name, region in running.regions.items():
+            talk.say(f"{name}: {region.url}, log {Path(region.options.directory) / 'region.log'}")
+        loaded = load_lessons(running.dynamodb(names[0]), options.songs, stop, talk)
+        await_indexed(running.fewest_found, loaded, stop, running.check, talk.on_indexed)
+        # The router has not asked all of them since: until it has, it would send people to whoever was ready first.
+        while len(running.ready()) < len(names) and not stop.wait(_POLL_SECONDS):
+            running.check()
+        if stop.is_set():
+            return
+        talk.on_ready(running.url, running.token)
+        while not stop.wait(WATCH_SECONDS):
+            running.check()
+
+
+def _answering(child: Child) -> str:
+    clock = SystemClock()
+    give_up_at = clock.monotonic() + _START_SECONDS
+    while (url := child.answering_url()) is None:
+        if clock.monotonic() > give_up_at:
+            raise child.failure("start", f"it does not answer after {_START_SECONDS:g} s")
+        clock.sleep(_POLL_SECONDS)
+    return url
+
+
+def _create_replicated(dynamodb: DynamoDBClient, names: Sequence[str]) -> None:
+    """A table with a replica in each other region, each with a stream of its own."""
+    create_table(dynamodb, sync.table)
+    updates: Any = [{"Create": {"RegionName": name}} for name in names[1:]]
+    dynamodb.update_table(TableName=sync.table, ReplicaUpdates=updates)
+
+
+def _start(regions: Mapping[str, Region]) -> None:
+    """All at once: each waits for processes of its own. Raises what the first of them raised."""
+    failures: list[BaseException] = []
+
+    def start(region: Region) -> None:
+        try:
+            region.start()
+        except BaseException as error:  # noqa: BLE001 - raised below, in the thread that waits
+            failures.append(error)
+
+    threads = [threading.Thread(target=start, args=(region,)) for region in regions.values()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]

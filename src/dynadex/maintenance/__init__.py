@@ -1,0 +1,1 @@
+"""What an operator looks at and does by hand: status, redrive, resync."""

@@ -1,1 +1,0 @@
-"""How far we are: what is acknowledged, and where that is kept."""

@@ -1,1 +1,0 @@
-"""The programs: Lambda handlers, worker, refill. Only here and in cli and local are parts wired together."""

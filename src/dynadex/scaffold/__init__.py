@@ -1,0 +1,1 @@
+"""Generate a project from a table's sample, and check a Sync against a sample."""

@@ -1,0 +1,1 @@
+"""Compare a table with an index item by item, and repair what differs."""

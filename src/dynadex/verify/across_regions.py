@@ -1,0 +1,123 @@
+"""Verify in several regions: each index against its own region's replica, and the replicas against each other.
+
+That tells an index that is wrong from a replica that is late: dynadex answers for the first, DynamoDB for the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dynadex.change import Item
+from dynadex.clock import Clock
+from dynadex.errors import DynadexError
+from dynadex.index.aliases import reading
+from dynadex.retry import Retrier
+from dynadex.runtime import Runtime, connect
+from dynadex.settings import RuntimeSettings, without_password
+from dynadex.source.table_scan import Page
+from dynadex.sync import Sync
+from dynadex.verify.replicas import Compared, ReplicaComparison, ReplicaDifference
+from dynadex.verify.verify import Difference, Verified, VerifyOptions, VerifyProgress, VerifyReport, verify
+
+
+@dataclass(frozen=True, slots=True)
+class RegionReport:
+    """How it is told: each index's differences by region, those of the replicas, how far it is, and, in words, what
+    it waits for."""
+
+    on_difference: Callable[[str, Difference], None]
+    on_replicas: Callable[[ReplicaDifference], None]
+    on_progress: Callable[[str, int, int | None], None]
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class AcrossRegions:
+    """Each region's index by its name, and the first region's replica compared with each other one."""
+
+    indexes: Mapping[str, Verified]
+    replicas: Sequence[Compared]
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing remains that differs."""
+        return all(one.equal for one in self.indexes.values()) and not any(one.different for one in self.replicas)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionReplica:
+    """A region's replica of the table, with patience for a region that is away for a moment."""
+
+    region: str
+    runtime: Runtime
+    patience: Retrier
+
+    def pages(self) -> Iterator[Page]:
+        """Every item there is."""
+        scan, start, more = self.runtime.scan(), None, True
+        while more:
+            page = self.patience(lambda: scan.page(start, self.runtime.settings.page_items))  # noqa: B023 - called now
+            yield page
+            start = page.last_evaluated_key
+            more = start is not None
+
+    def read_items(self, keys: Sequence[Item]) -> list[Item | None]:
+        """The items with these keys as they are now."""
+        return self.patience(lambda: self.runtime.table.read_items(keys))
+
+
+def parse_regions(text: str) -> dict[str, str]:
+    """Regions with the URL of each one's search cluster, from ``us-east-1=URL,eu-west-1=URL``. Raises DynadexError."""
+    pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+    found = {region: url for region, equals, url in pairs if region and equals and url}
+    if len(found) < 2 or len(found) < len(pairs):
+        raise DynadexError(
+            "verify across regions", without_password(text),
+            "those are not two or more regions, each with its search cluster",
+            "For example: --across-regions us-east-1=https://one.example.org,eu-west-1=https://two.example.org.",
+        )  # fmt: skip
+    return found
+
+
+def verify_across_regions(
+    sync: Sync,
+    settings: RuntimeSettings,
+    clusters: Mapping[str, str],
+    options: VerifyOptions,
+    report: RegionReport,
+    clock: Clock,
+) -> AcrossRegions:
+    """Verify every region in ``clusters`` (URL of the search cluster by region), then the replicas, first with others.
+
+    Raises as ``verify`` does.
+    """
+    runtimes = {
+        region: connect(sync, replace(settings, region=region, opensearch_url=url).checked(), clock)
+        for region, url in clusters.items()
+    }
+    patience = Retrier(report.say, clock)
+    indexes = {region: _verified(region, runtime, options, report) for region, runtime in runtimes.items()}
+    first, *others = [RegionReplica(region, runtime, patience) for region, runtime in runtimes.items()]
+    return AcrossRegions(indexes, [_compared(first, other, options, report, clock) for other in others])
+
+
+def _verified(region: str, runtime: Runtime, options: VerifyOptions, report: RegionReport) -> Verified:
+    def on_progress(now: VerifyProgress) -> None:
+        report.on_progress(f"index of {region}", now.items, now.total)
+
+    told = VerifyReport(lambda one: report.on_difference(region, one), on_progress, report.say)
+    return verify(runtime, reading(runtime.index, runtime.sync.index), options, told)
+
+
+def _compared(
+    first: RegionReplica, other: RegionReplica, options: VerifyOptions, report: RegionReport, clock: Clock
+) -> Compared:
+    total = first.runtime.description.item_count or None
+
+    def on_progress(items: int) -> None:
+        report.on_progress(f"replicas {first.region} and {other.region}", items, total)
+
+    settle = options.bounds.settle_seconds
+    schema = first.runtime.description.schema
+    return ReplicaComparison(first, other, schema, clock, settle, report.on_replicas, on_progress).run()

@@ -1,0 +1,211 @@
+"""`dynadex verify`: every item against its document and every document against its item, while writes go on.
+
+Memory does not grow with the table: items come a page at a time, documents by the batch, which documents have been
+seen is a fingerprint of fixed size, and candidates wait in a bounded queue. Why nothing is missed or told twice is in
+``verify_directions``; why lag is never told as a difference is in ``verify_candidates``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from dynadex.clock import iso
+from dynadex.document.body import NOT_INDEXED
+from dynadex.errors import DynadexError, SearchError
+from dynadex.gc_tuning import infrequent_gc
+from dynadex.index.aliases import sync_alias
+from dynadex.retry import Retrier
+from dynadex.runtime import Runtime
+from dynadex.state.checkpoints import Checkpoints
+from dynadex.state.last_runs import LastRuns
+from dynadex.verify.compare import Directions
+from dynadex.verify.recheck import Bounds, Candidate, Confirmed, Observation, Passed, Rechecks
+from dynadex.verify.repair import Repair
+from dynadex.verify.result import Difference, Kind, Verified
+
+__all__ = [
+    "Bounds", "Difference", "Kind", "Verified", "VerifyOptions", "VerifyProgress", "VerifyReport", "remember",
+    "resolved", "verify",
+]  # fmt: skip
+
+_ALL = 100.0
+# A sample is of so many segments, spread over the table: each costs a request, however little is in it.
+_FEWEST_SAMPLED, _MOST_SAMPLED, _ITEMS_PER_SAMPLED = 5, 50, 200
+_MOST_SEGMENTS = 1_000_000
+_SALT_BYTES = 16
+_NOT_IN_A_NAME = frozenset(' "*\\<|,>/?#:')
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """What can be chosen. ``sample`` is a percentage above 0 (None: everything); ``seed`` makes it choose the same."""
+
+    sample: float | None = None
+    repair: bool = False
+    bounds: Bounds = field(default_factory=Bounds)
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.sample is not None and not 0 < self.sample <= _ALL:
+            raise DynadexError(
+                "verify", f"a sample of {self.sample:g} %", "it is no percentage", "Give one above 0, at most 100."
+            )
+        if self.sample == _ALL:
+            object.__setattr__(self, "sample", None)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyProgress:
+    """How far it is. ``total`` is about how many items there are to compare, None where that is not known.
+
+    ``differences`` are those found so far, ``waiting`` the keys that seem to differ and are looked at again.
+    """
+
+    items: int
+    total: int | None
+    documents: int
+    differences: int
+    waiting: int
+
+
+def _silent(_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """How a verify tells what it finds, each difference once; how far it is; and, in words, what it waits for."""
+
+    on_difference: Callable[[Difference], None] = _silent
+    on_progress: Callable[[VerifyProgress], None] = _silent
+    say: Callable[[str], None] = _silent
+
+
+def verify(
+    runtime: Runtime, index: str, options: VerifyOptions, report: VerifyReport, passed: Passed | None = None
+) -> Verified:
+    """Compare the table with one physical index, and repair what differs if that is asked for.
+
+    ``passed`` says how far the stream is applied; by default a worker's checkpoints do, where there are any.
+    Whatever differed throughout is reported; what differs for as long as a change is on its way is not. Waits for
+    backends that go away meanwhile, saying so. Raises SearchError, SourceError or StateError for what waiting cannot
+    mend, and Stopping once the runtime's clock is stopped.
+    """
+    with infrequent_gc():
+        return _Verification(runtime, index, options, report, passed or _passed(runtime)).run()
+
+
+def resolved(runtime: Runtime, name: str, *, repair: bool = False) -> str:
+    """The physical index of this name, or the newest behind this alias.
+
+    Raises SearchError (404), and for an index of somebody else's that is to be repaired: it would lose what it holds.
+    """
+    if not name or name.startswith("_") or _NOT_IN_A_NAME.intersection(name):
+        # A cluster takes it for a pattern, or for all.
+        raise SearchError("verify index", repr(name), "that is no name of one index", "Leave --index out, or name one.")
+    behind = runtime.index.indexes_behind(name)
+    if not behind and not runtime.index.exists(name):
+        hint = "See `dynadex indexes` for those there are; `dynadex refill` creates the first one."
+        raise SearchError("verify index", name, "there is no such index", hint, status=404)
+    found = behind[-1] if behind else name
+    ours = runtime.index.indexes_behind(sync_alias(runtime.sync.index))
+    if repair and found not in ours:
+        reason = (
+            f"{found} is no index that is written for {runtime.sync.index}, and repairing would replace what it holds"
+        )
+        raise SearchError("repair index", name, reason, f"There are: {', '.join(ours)}." if ours else "There is none.")
+    return found
+
+
+def remember(runtime: Runtime, verified: Verified) -> None:
+    """Keep the result for `dynadex status`, unless it is that of a sample. Raises StateError."""
+    if verified.sample is None:
+        runtime.state().ensure()
+        finished_at = iso(runtime.clock.now_us())
+        LastRuns(runtime.state()).note("verify", {"finished_at": finished_at, **verified.summary()})
+
+
+class _Verification:
+    """One run."""
+
+    def __init__(
+        self, runtime: Runtime, index: str, options: VerifyOptions, report: VerifyReport, passed: Passed
+    ) -> None:
+        self._runtime = runtime
+        self._options = options
+        self._report = report
+        self._verified = Verified(index, options.sample)
+        self._patience = Retrier(report.say, runtime.clock)
+        self._repair = Repair(runtime, index, self._patience) if options.repair else None
+        self._rechecks = Rechecks(
+            self._look, lambda: self._patience(passed), runtime.clock, runtime.timing, options.bounds, self._tell,
+            self._on_step,
+        )  # fmt: skip
+        share = (options.sample or _ALL) / _ALL
+        self._total = round(runtime.description.item_count * share) or None
+
+    def run(self) -> Verified:
+        runtime, options = self._runtime, self._options
+        directions = Directions(
+            runtime.description.schema, runtime.sync.build,
+            runtime.scan,
+            runtime.index, self._rechecks, self._verified, self._patience, runtime.clock, runtime.timing,
+            self._on_step, page_items=runtime.settings.page_items,
+        )  # fmt: skip
+        if options.sample is None:
+            directions.everything()
+        else:
+            chance = random.Random(options.seed)
+            segments, of = _segments(options.sample, self._total, chance)
+            directions.sample(segments, of, options.sample, chance.randbytes(_SALT_BYTES))
+        self._rechecks.drain()
+        self._verified.in_motion = self._rechecks.in_motion
+        return self._verified
+
+    def _look(self, candidates: Sequence[Candidate]) -> list[Observation]:
+        return self._patience(lambda: self._look_once(candidates))
+
+    def _look_once(self, candidates: Sequence[Candidate]) -> list[Observation]:
+        runtime = self._runtime
+        stored = runtime.index.get_many(self._verified.index, [one.id for one in candidates])
+        keyed = [one for one in candidates if one.key is not None]
+        found = iter(runtime.table.read_items([one.key for one in keyed if one.key is not None]))
+        items = [None if one.key is None else next(found) for one in candidates]
+        now = runtime.clock.now_us()
+        return [
+            Observation(document, runtime.sync.build(item) if item else NOT_INDEXED, item is not None, now)
+            for document, item in zip(stored, items, strict=True)
+        ]
+
+    def _tell(self, findings: Sequence[Confirmed]) -> None:
+        if self._repair:
+            differences = self._repair(findings)
+            self._verified.unindexable += self._repair.unindexable
+            self._repair.unindexable = 0
+        else:
+            differences = [one.difference for one in findings]
+        for one in differences:
+            self._verified.found[one.kind] += 1
+            self._verified.repaired[one.kind] += bool(one.repaired)
+            self._report.on_difference(one)
+
+    def _on_step(self) -> None:
+        verified = self._verified
+        self._report.on_progress(
+            VerifyProgress(verified.items, self._total, verified.documents, verified.found.total(), len(self._rechecks))
+        )
+
+
+def _passed(runtime: Runtime) -> Passed:
+    """What a worker's checkpoints say. Where none was ever kept, asking for them must not make a table."""
+    state = runtime.state()
+    return Checkpoints(state, runtime.clock).passed_us if state.exists() else lambda: None
+
+
+def _segments(percent: float, expected: int | None, chance: random.Random) -> tuple[list[int], int]:
+    """Which segments to scan for about ``expected`` items (None: unknown), and of how many."""
+    wanted = _MOST_SAMPLED if expected is None else expected // _ITEMS_PER_SAMPLED
+    total = round(min(_MOST_SEGMENTS, max(_FEWEST_SAMPLED, min(_MOST_SAMPLED, wanted)) * _ALL / percent))
+    return chance.sample(range(total), max(1, round(total * percent / _ALL))), total

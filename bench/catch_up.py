@@ -51,7 +51,7 @@ def main() -> Iterator[str]:
         lines, coding = lines_of(sync, _CHANGES)
         ratios = Ratios()
         for turn in range(_ROUNDS):
-            limit = bare_loop(connect(sync, settings), lines, _NAME, settings.batch_size, threads=1)
+            limit = bare_loop(connect(sync, settings), lines, _NAME, settings.worker_batch_size, threads=1)
             ratios.add(limit, _catch_up(sync, settings, str(turn)))
     each = _CHANGES / ratios.candidate_median
     yield f"catch-up on {_CHANGES:,} changes: {ratios} the speed of bare bulk requests; {each:,.0f} changes a second"

@@ -32,7 +32,7 @@ _NAME = "bench-freshness"
 _RATES = (50, 200, 1000)
 _SECONDS = 10
 _BATCHES_PER_SECOND = 50
-_LONGEST_WAIT_SECONDS = 60
+_MAX_WAIT_SECONDS = 60
 _MAPPINGS = {"properties": {"id": {"type": "keyword"}, "number": {"type": "long"}}}
 
 
@@ -112,7 +112,7 @@ def _write(settings: RuntimeSettings, table: str, rate: int, wanted: int) -> dic
 
 
 def _look(index: OpenSearchIndex, name: str, wanted: int, visible: dict[int, float]) -> None:
-    until = time.perf_counter() + _SECONDS + _LONGEST_WAIT_SECONDS
+    until = time.perf_counter() + _SECONDS + _MAX_WAIT_SECONDS
     body: dict[str, Any] = {"size": 10_000, "_source": False, "docvalue_fields": ["number"]}
     while len(visible) < wanted and time.perf_counter() < until:
         time.sleep(0.02)

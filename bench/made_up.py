@@ -22,7 +22,7 @@ from dynadex.document.typed_json import typed
 from tests.songs import all_songs
 
 _BEGAN, _A_SECOND = 1_700_000_000, 1000
-_MOST_RECORDS = 1000
+_MAX_RECORDS = 1000
 
 
 class MadeUpTable:
@@ -51,7 +51,7 @@ class MadeUpTable:
             return orjson.dumps({"ShardIterator": str(int(after) if after else 0)})
         if operation == "GetRecords":
             start = int(asked["ShardIterator"])
-            end = min(self.items, start + min(asked.get("Limit", _MOST_RECORDS), _MOST_RECORDS))
+            end = min(self.items, start + min(asked.get("Limit", _MAX_RECORDS), _MAX_RECORDS))
             records = b",".join(map(self._record, range(start, end)))
             return b'{"NextShardIterator":"%d","Records":[%b]}' % (end, records)
         return None

@@ -66,7 +66,7 @@ def _compared(name: str, *, apart: bool = False) -> Iterator[str]:
 
 
 def _bare(sync: Sync, settings: RuntimeSettings, lines: Sequence[bytes]) -> float:
-    return bare_loop(connect(sync, settings), lines, _NAME, settings.page_items, _SEGMENTS)
+    return bare_loop(connect(sync, settings), lines, _NAME, settings.refill_page_size, _SEGMENTS)
 
 
 def lines_of(sync: Sync, items: int) -> tuple[list[bytes], float]:

@@ -39,7 +39,7 @@ COMMANDS = (
     "dynadex verify lessons:sync",
     "dynadex status lessons:sync",
 )
-KEY_SECONDS, READ_SECONDS, LAST_SECONDS, LONGEST_SECONDS = 0.05, 2.0, 5.0, 0.5
+KEY_SECONDS, READ_SECONDS, LAST_SECONDS, MAX_SECONDS = 0.05, 2.0, 5.0, 0.5
 # Bars are drawn ten times a second; nobody sees more.
 _FRAME_SECONDS = 0.1
 _PATIENCE_SECONDS = 120.0
@@ -92,7 +92,7 @@ class Terminal:
             started = self._read(deadline - time.monotonic()) or started
             now = time.monotonic()
             if now - before >= _FRAME_SECONDS or self._line() == PROMPT.strip():
-                self._at_seconds += min(now - before, LONGEST_SECONDS)
+                self._at_seconds += min(now - before, MAX_SECONDS)
                 self._take()
                 before = now
 

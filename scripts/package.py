@@ -32,7 +32,7 @@ _NOTES_KEPT = ("METADATA", "licenses", "LICENSE", "LICENSE.txt", "NOTICE")
 # The oldest time a zip can hold.
 _TIME = (1980, 1, 1, 0, 0, 0)
 # Lambda refuses a function larger than this, unpacked.
-_MOST_BYTES = 250 * 1024 * 1024
+_MAX_BYTES = 250 * 1024 * 1024
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -93,8 +93,8 @@ def pack(folder: Path, path: Path) -> None:
             entry.create_system, entry.external_attr = 3, 0o100644 << 16
             packed.writestr(entry, file.read_bytes())
             size += file.stat().st_size
-    if size > _MOST_BYTES:
-        sys.exit(f"{size / 1e6:.0f} MB unpacked are more than the {_MOST_BYTES / 1e6:.0f} MB that Lambda takes")
+    if size > _MAX_BYTES:
+        sys.exit(f"{size / 1e6:.0f} MB unpacked are more than the {_MAX_BYTES / 1e6:.0f} MB that Lambda takes")
 
 
 def _files(folder: Path) -> Iterator[Path]:

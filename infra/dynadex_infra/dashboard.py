@@ -13,7 +13,7 @@ from dynadex_infra.settings import SyncCode
 from dynadex_infra.stream_indexer import StreamIndexer
 
 _WIDTH = 8
-_COUNTED = ("ChangesApplied", "Stale", "Reconciled", "NotIndexed", "Parked", "Failed", "Retries")
+_COUNTED = ("ChangesApplied", "Superseded", "Reconciled", "NotIndexed", "DeadLettered", "Failed", "Retries")
 
 
 class PathOfAChange(Construct):
@@ -72,7 +72,7 @@ def _applied(code: SyncCode) -> cloudwatch.GraphWidget:
 
 def _letters(indexer: StreamIndexer) -> cloudwatch.GraphWidget:
     queues = (indexer.dead_letters, indexer.given_up)
-    return _graph("Parked, given up", *(one.metric_approximate_number_of_messages_visible() for one in queues))
+    return _graph("Dead-lettered, given up", *(one.metric_approximate_number_of_messages_visible() for one in queues))
 
 
 def _refills(refill: Refill) -> cloudwatch.GraphWidget:

@@ -18,7 +18,7 @@ from dynadex_infra.search_domain import DomainReference
 from dynadex_infra.settings import SyncCode
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
-# Left of an invocation for parking and answering, as in dynadex.aws.steps.
+# Left of an invocation for dead-lettering and answering, as in dynadex.aws.steps.
 RESERVE_SECONDS = 3
 _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 
@@ -61,7 +61,7 @@ def sync_function(
             "DYNADEX_SYNC": code.reference,
             "DYNADEX_OPENSEARCH_ENDPOINT": domain.endpoint,
             "DYNADEX_OPENSEARCH_AUTH": "sigv4",
-            "DYNADEX_REQUEST_TIMEOUT_SECONDS": str(sizing.request_seconds),
+            "DYNADEX_OPENSEARCH_TIMEOUT_SECONDS": str(sizing.request_seconds),
             **(environment or {}),
         },
     )

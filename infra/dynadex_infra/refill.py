@@ -63,7 +63,7 @@ class Refill(Construct):
     def _function(self, name: str, sizing: Sizing) -> lambda_.Function:
         environment = {
             "DYNADEX_DEAD_LETTERS": self._dead_letters.queue_url,
-            "DYNADEX_LONGEST_INVOCATION_SECONDS": str(self._stream_timeout_seconds),
+            "DYNADEX_MAX_BATCH_SECONDS": str(self._stream_timeout_seconds),
         }
         return sync_function(self, name, self._code, name.lower(), sizing, self._domain, environment)
 

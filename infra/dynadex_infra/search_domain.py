@@ -18,7 +18,7 @@ from dynadex_infra.settings import DomainSize
 
 _LOGS = ("ES_APPLICATION_LOGS", "SEARCH_SLOW_LOGS", "INDEX_SLOW_LOGS")
 # Below this share of its volume a node refuses to take more shards.
-_LEAST_FREE_SHARE = 0.25
+_MIN_FREE_SHARE = 0.25
 _MIB_PER_GIB = 1024
 
 
@@ -105,9 +105,9 @@ class SearchDomain(Construct):
             "ClusterYellow", domain_metric(name, "ClusterStatus.yellow"), 1,
             "A replica is missing: searches work, a lost node would lose them.", periods=5,
         )  # fmt: skip
-        least_free_mib = self.size.volume_gib * _MIB_PER_GIB * _LEAST_FREE_SHARE
+        min_free_mib = self.size.volume_gib * _MIB_PER_GIB * _MIN_FREE_SHARE
         alarms.add(
-            "DiskFull", domain_metric(name, "FreeStorageSpace", "Minimum"), least_free_mib,
+            "DiskFull", domain_metric(name, "FreeStorageSpace", "Minimum"), min_free_mib,
             "A quarter of a node's volume is left.", below=True,
         )  # fmt: skip
         alarms.add("WritesBlocked", domain_metric(name, "ClusterIndexWritesBlocked"), 1, "The cluster takes no writes.")

@@ -14,7 +14,7 @@ Architecture = Literal["arm64", "x86_64"]
 # What a batch of the event source mapping may hold: fewer waste invocations, more make a retry expensive.
 _BATCH_SIZES = range(100, 1001)
 _TIMEOUTS = range(15, 301)
-_LONGEST_RECORD_AGE_HOURS = 24
+_MAX_RECORD_AGE_HOURS = 24
 # DynamoDB keeps strongly consistent copies in exactly so many regions.
 _STRONG_REGIONS = 3
 
@@ -58,7 +58,7 @@ class StreamOptions:
     def __post_init__(self) -> None:
         if self.batch_size not in _BATCH_SIZES:
             raise SettingsError(f"batch_size {self.batch_size} is not within 100 and 1000")
-        if not 0 < self.max_record_age_hours < _LONGEST_RECORD_AGE_HOURS:
+        if not 0 < self.max_record_age_hours < _MAX_RECORD_AGE_HOURS:
             raise SettingsError(f"max_record_age_hours {self.max_record_age_hours}: the stream forgets after 24 hours")
         if self.timeout_seconds not in _TIMEOUTS:
             raise SettingsError(f"timeout_seconds {self.timeout_seconds} is not within 15 and 300")

@@ -15,7 +15,7 @@ from dynadex_infra.functions import RESERVE_SECONDS, Sizing, allow, allow_readin
 from dynadex_infra.search_domain import DomainReference, alias_paths, index_paths
 from dynadex_infra.settings import StreamOptions, SyncCode
 
-_LONGEST_REQUEST_SECONDS = 15
+_MAX_REQUEST_SECONDS = 15
 _KEPT = Duration.days(14)
 
 
@@ -40,9 +40,9 @@ class StreamIndexer(Construct):
         self.options = options or StreamOptions()
         self.dead_letters = self._queue("DeadLetters")
         self.given_up = self._queue("GivenUp")
-        parking = {"DYNADEX_DEAD_LETTERS": self.dead_letters.queue_url}
+        dead_lettering = {"DYNADEX_DEAD_LETTERS": self.dead_letters.queue_url}
         sizing = _sizing(self.options.timeout_seconds)
-        self.function = sync_function(self, "Stream", code, "stream", sizing, domain, parking)
+        self.function = sync_function(self, "Stream", code, "stream", sizing, domain, dead_lettering)
         allow_indexing(self.function, code, table, domain, self.dead_letters)
         self.function.add_event_source(self._source(table))
         reason = "dynamodb:ListStreams, which CDK grants to whoever reads a stream, can be limited to no table."
@@ -50,7 +50,7 @@ class StreamIndexer(Construct):
         acknowledge_wildcard(self.function.role, "*", reason)
 
     def add_alarms(self, alarms: AlarmSet) -> None:
-        """Late changes, parked keys, batches given up, errors and throttles."""
+        """Late changes, dead-lettered keys, batches given up, errors and throttles."""
         function = self.function
         alarms.add_iterator_age(function.metric("IteratorAge", statistic="Maximum", period=MINUTE))
         alarms.add("StreamErrors", function.metric_errors(period=MINUTE), 1, "The function failed.", periods=3)
@@ -86,14 +86,18 @@ class StreamIndexer(Construct):
 
 
 def _sizing(timeout_seconds: int) -> Sizing:
-    return Sizing(timeout_seconds, min(_LONGEST_REQUEST_SECONDS, (timeout_seconds - RESERVE_SECONDS) // 3))
+    return Sizing(timeout_seconds, min(_MAX_REQUEST_SECONDS, (timeout_seconds - RESERVE_SECONDS) // 3))
 
 
 def allow_indexing(
-    function: lambda_.Function, code: SyncCode, table: dynamodb.ITable, domain: DomainReference, parked: sqs.IQueue
+    function: lambda_.Function,
+    code: SyncCode,
+    table: dynamodb.ITable,
+    domain: DomainReference,
+    dead_lettered: sqs.IQueue,
 ) -> None:
     """What a function needs that writes an index: the bulk, reads to settle ties, and the dead letters."""
     allow_reading(function, table)
-    allow(function.role, ["sqs:SendMessage"], [parked.queue_arn])
+    allow(function.role, ["sqs:SendMessage"], [dead_lettered.queue_arn])
     domain.allow(function.role, ["GET"], alias_paths(code.index))
     domain.allow(function.role, ["POST"], index_paths(code.index))

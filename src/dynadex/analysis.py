@@ -47,7 +47,7 @@ _PAIR = "|".join(f"({letter}){letter}" for letter in ascii_lowercase)
 _ONE_OF_IT = "".join(f"${group}" for group in range(1, len(ascii_lowercase) + 1))
 _GAP = r"[^\p{L}\p{N}]+"
 # Beginnings are kept up to so many characters; what is typed is cut there, too.
-_LONGEST_START = 30
+_MAX_START = 30
 
 
 def settings(articles: tuple[str, ...] = ARTICLES) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def settings(articles: tuple[str, ...] = ARTICLES) -> dict[str, Any]:
     return {
         "char_filter": _char_filters((*articles, *_SMALL_WORDS)),
         "tokenizer": {"dynadex_grams": {"type": "ngram", "min_gram": 3, "max_gram": 3}},
-        "filter": {"dynadex_starts": {"type": "edge_ngram", "min_gram": 1, "max_gram": _LONGEST_START}},
+        "filter": {"dynadex_starts": {"type": "edge_ngram", "min_gram": 1, "max_gram": _MAX_START}},
         "analyzer": _analyzers(),
         "normalizer": {"dynadex_caseless": {"type": "custom", "filter": ["lowercase", "asciifolding"]}},
     }
@@ -109,7 +109,7 @@ def _char_filters(left_out: tuple[str, ...]) -> dict[str, Any]:
         "dynadex_before": _replace("^", "_"),
         "dynadex_after": _replace("$", "_"),
         "dynadex_articles": _replace(f"(?i)_({'|'.join(left_out)})_", ""),
-        "dynadex_cut": _replace(f"^(.{{{_LONGEST_START}}}).*$", "$1"),
+        "dynadex_cut": _replace(f"^(.{{{_MAX_START}}}).*$", "$1"),
     }
 
 

@@ -25,7 +25,7 @@ _CONNECT_SECONDS = 3.0
 _READ_SECONDS = 20.0
 # As many as a refill has parts of its table at most.
 _POOL = 32
-_MOST_CLIENTS = 32
+_MAX_CLIENTS = 32
 # Replies whose items or records are handed on as they were sent.
 _HANDED_ON = {"dynamodb": "dynamodb.Scan", "dynamodbstreams": "dynamodb-streams.GetRecords"}
 # Hosts of Amazon OpenSearch Service and Serverless; the second form answers over IPv6, too.
@@ -103,7 +103,7 @@ def opensearch(settings: RuntimeSettings) -> OpenSearch:
         http_auth=_signer(settings),
         max_retries=0,
         retry_on_timeout=False,
-        timeout=settings.request_timeout_seconds,
+        timeout=settings.opensearch_timeout_seconds,
         pool_maxsize=_POOL,
         http_compress=not is_loopback(url),
         verify_certs=True,
@@ -140,7 +140,7 @@ def _aws(service: str, settings: RuntimeSettings) -> Any:
     return _made(service, settings, tuple(sorted(one for one in os.environ.items() if one[0].startswith("AWS_"))))
 
 
-@lru_cache(_MOST_CLIENTS)
+@lru_cache(_MAX_CLIENTS)
 def _made(service: str, settings: RuntimeSettings, environment: Sequence[tuple[str, str]]) -> Any:
     import boto3
     from botocore.config import Config

@@ -13,7 +13,7 @@ from dynadex.errors import DeclarationError
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _INDEX = re.compile(r"[a-z0-9][a-z0-9._-]*")
 # Room within OpenSearch's 255 bytes for the time a physical index is named after, and for its private alias.
-_LONGEST_INDEX = 255 - len("-20261124054500-WRITE")
+_MAX_INDEX = 255 - len("-20261124054500-WRITE")
 MIN_GC_DELETES_SECONDS = 15 * 60
 _SECONDS = {"nanos": 1e-9, "micros": 1e-6, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -62,8 +62,8 @@ def index_name(index: str) -> str:
     if not isinstance(index, str) or not _INDEX.fullmatch(index):
         hint = "An index name is lowercase: letters, digits, '.', '_' and '-', starting with a letter or digit."
         raise DeclarationError("declare a Sync of index", repr(index), "that is no index name", hint)
-    if len(index) > _LONGEST_INDEX:
-        raise _contradiction(index, f"the name is longer than {_LONGEST_INDEX} characters", "Shorten it.")
+    if len(index) > _MAX_INDEX:
+        raise _contradiction(index, f"the name is longer than {_MAX_INDEX} characters", "Shorten it.")
     if index.endswith(("-sync", "-building", "-unfilled")):
         reason = "names ending in -sync, -building and -unfilled are kept for aliases of dynadex's own"
         raise _contradiction(index, reason, "Choose another name.")

@@ -18,17 +18,17 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Pauses between attempts: exponential from ``first_seconds`` up to ``longest_seconds``, with full jitter.
+    """Pauses between attempts: exponential from ``first_seconds`` up to ``max_seconds``, with full jitter.
 
     Jitter keeps many writers that met the same trouble from coming back all at once.
     """
 
     first_seconds: float = 0.1
-    longest_seconds: float = 5.0
+    max_seconds: float = 5.0
 
     def pause(self, attempt: int) -> float:
         """Seconds to wait after the given attempt, counted from 0."""
-        ceiling = min(self.longest_seconds, self.first_seconds * 2.0 ** min(attempt, 30))
+        ceiling = min(self.max_seconds, self.first_seconds * 2.0 ** min(attempt, 30))
         return random.uniform(self.first_seconds / 2, ceiling)
 
 
@@ -38,10 +38,10 @@ class Retrier:
     def __init__(self, say: Callable[[str], None], clock: Clock, backoff: Backoff | None = None) -> None:
         self._say = say
         self._clock = clock
-        self._backoff = backoff or Backoff(first_seconds=0.2, longest_seconds=10.0)
+        self._backoff = backoff or Backoff(first_seconds=0.2, max_seconds=10.0)
         self._tell_at = float("-inf")
 
-    def __call__(self, call: Callable[[], Result], longest_pause_seconds: float = inf) -> Result:
+    def __call__(self, call: Callable[[], Result], max_pause_seconds: float = inf) -> Result:
         """What the call returns, once it does; raises what cannot pass."""
         failures = 0
         while True:
@@ -49,7 +49,7 @@ class Retrier:
                 return call()
             except DynadexError as error:
                 self.tell(error)
-                self._clock.sleep(min(self._backoff.pause(failures), longest_pause_seconds))
+                self._clock.sleep(min(self._backoff.pause(failures), max_pause_seconds))
                 failures += 1
 
     def tell(self, error: DynadexError) -> None:

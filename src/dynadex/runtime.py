@@ -111,8 +111,8 @@ def connect(
     writer = Writer(
         _ToldTarget(index, on_unavailable) if on_unavailable else index,
         clock,
-        most_bytes=settings.bulk_bytes,
-        request_timeout_seconds=settings.request_timeout_seconds,
+        max_bytes=settings.max_bulk_bytes,
+        request_timeout_seconds=settings.opensearch_timeout_seconds,
         on_bulk=on_bulk,
         turns=AdaptiveLimit(),
     )

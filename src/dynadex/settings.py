@@ -22,7 +22,7 @@ _FILE = "file:"
 _FLAG = "flag"
 _AUTH = ("auto", "sigv4", "none")
 PROJECT_FILE = "pyproject.toml"
-_MAY_BE_ZERO = ("clock_skew_seconds", "batch_window_seconds")
+_MAY_BE_ZERO = ("max_clock_skew_seconds", "worker_batch_window_seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,36 +41,38 @@ class RuntimeSettings:
     state_table: str | None = None
     """DYNADEX_STATE_TABLE: table that keeps checkpoints and leases; default is TABLE-dynadex."""
     dead_letters: str = "file:dead-letters.jsonl"
-    """DYNADEX_DEAD_LETTERS: where keys are parked that cannot be indexed: file:PATH or the URL of an SQS queue."""
+    """DYNADEX_DEAD_LETTERS: where keys are dead-lettered that cannot be indexed: file:PATH or the URL of an SQS
+    queue."""
     stream_granularity_seconds: float = 1.0
     """DYNADEX_STREAM_GRANULARITY_SECONDS: what the stream rounds times down to; AWS 1, DynamoDB Local 60."""
-    clock_skew_seconds: float = 1.0
-    """DYNADEX_CLOCK_SKEW_SECONDS: how far this machine's clock may be from DynamoDB's."""
-    batch_size: int = 1000
-    """DYNADEX_BATCH_SIZE: most records per batch of the worker."""
-    batch_window_seconds: float = 0.0
-    """DYNADEX_BATCH_WINDOW_SECONDS: how long the worker lets a batch fill up."""
-    longest_invocation_seconds: float = 60.0
-    """DYNADEX_LONGEST_INVOCATION_SECONDS: how long a writer of changes may take with one batch: the time-out of the
+    max_clock_skew_seconds: float = 1.0
+    """DYNADEX_MAX_CLOCK_SKEW_SECONDS: how far this machine's clock may be from DynamoDB's."""
+    worker_batch_size: int = 1000
+    """DYNADEX_WORKER_BATCH_SIZE: most records per batch of the worker."""
+    worker_batch_window_seconds: float = 0.0
+    """DYNADEX_WORKER_BATCH_WINDOW_SECONDS: how long the worker lets a batch fill up."""
+    max_batch_seconds: float = 60.0
+    """DYNADEX_MAX_BATCH_SECONDS: how long a writer of changes may take with one batch: the time-out of the
     stream's Lambda function, and the worker's own limit. A rebuild waits for it once."""
-    lease_seconds: float = 10.0
-    """DYNADEX_LEASE_SECONDS: silence of a worker after which one that stands by takes over."""
-    bulk_bytes: int = 5 * 1024 * 1024
-    """DYNADEX_BULK_BYTES: largest bulk request."""
-    page_items: int = 2000
-    """DYNADEX_PAGE_ITEMS: most items that a refill reads, writes and acknowledges together."""
-    slice_seconds: float = 240.0
-    """DYNADEX_SLICE_SECONDS: how long one invocation of the refill Lambda scans."""
-    request_timeout_seconds: float = 30.0
-    """DYNADEX_REQUEST_TIMEOUT_SECONDS: longest wait for one answer of the search cluster."""
-    poll_seconds: float = 0.25
-    """DYNADEX_POLL_SECONDS: the worker's pause after an empty read of a shard."""
-    ready_lag_seconds: float = 60.0
-    """DYNADEX_READY_LAG_SECONDS: largest lag with which `/health/ready` of the search service answers 200. With nothing
-    to do a worker notes up to eight seconds: no less than 15 makes sense."""
+    worker_lease_seconds: float = 10.0
+    """DYNADEX_WORKER_LEASE_SECONDS: silence of a worker after which one that stands by takes over."""
+    max_bulk_bytes: int = 5 * 1024 * 1024
+    """DYNADEX_MAX_BULK_BYTES: largest bulk request."""
+    refill_page_size: int = 2000
+    """DYNADEX_REFILL_PAGE_SIZE: most items that a refill reads, writes and acknowledges together."""
+    refill_slice_seconds: float = 240.0
+    """DYNADEX_REFILL_SLICE_SECONDS: how long one invocation of the refill Lambda scans."""
+    opensearch_timeout_seconds: float = 30.0
+    """DYNADEX_OPENSEARCH_TIMEOUT_SECONDS: longest wait for one answer of the search cluster."""
+    worker_poll_seconds: float = 0.25
+    """DYNADEX_WORKER_POLL_SECONDS: the worker's pause after an empty read of a shard."""
+    max_ready_lag_seconds: float = 60.0
+    """DYNADEX_MAX_READY_LAG_SECONDS: largest lag with which `/health/ready` of the search service answers 200. With
+    nothing to do a worker notes up to eight seconds: no less than 15 makes sense."""
 
-    requests_per_second: int = 30
-    """DYNADEX_REQUESTS_PER_SECOND: how many searches, completions and documents one client may ask for in any second,
+    max_client_requests_per_second: int = 30
+    """DYNADEX_MAX_CLIENT_REQUESTS_PER_SECOND: how many searches, completions and documents one client may ask for in
+    any second,
     counted in the process of the search service. Behind the gateway on AWS, which throttles, nothing is counted."""
     cors_origins: str | None = None
     """DYNADEX_CORS_ORIGINS: other sites whose pages may ask the search service and, with a token, write: origins such
@@ -82,7 +84,7 @@ class RuntimeSettings:
         return tuple(one.strip() for one in (self.cors_origins or "").split(",") if one.strip())
 
     @property
-    def parking_place(self) -> str:
+    def dead_letters_location(self) -> str:
         """``dead_letters`` for people: a file by its absolute path, since it differs from folder to folder."""
         if not self.dead_letters.startswith(_FILE):
             return self.dead_letters
@@ -93,7 +95,7 @@ class RuntimeSettings:
         """The clocks' worth, for the version rule."""
         return Timing(
             granularity_us=round(self.stream_granularity_seconds * MICROSECONDS),
-            clock_skew_us=round(self.clock_skew_seconds * MICROSECONDS),
+            clock_skew_us=round(self.max_clock_skew_seconds * MICROSECONDS),
         )
 
     @classmethod

@@ -68,7 +68,7 @@ class Sync:
             if not isinstance(document, Mapping):
                 return Built(problem=f"the document function returned {type(document).__name__}, not a dict")
             return Built(encode(document))
-        except Exception as error:  # noqa: BLE001 - the user's function may raise anything; the key is parked
+        except Exception as error:  # noqa: BLE001 - the user's function may raise anything; the key is dead-lettered
             return Built(problem=f"{type(error).__name__}: {error}")
 
     def __repr__(self) -> str:

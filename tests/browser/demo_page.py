@@ -36,7 +36,7 @@ CHROMIUM_ARGUMENTS = (
     "--disable-quic",
 )
 # A rebuild waits for the longest invocation there may be: none is long here.
-ENVIRONMENT = {"DYNADEX_LONGEST_INVOCATION_SECONDS": "3"}
+ENVIRONMENT = {"DYNADEX_MAX_BATCH_SECONDS": "3"}
 
 
 @dataclass(frozen=True, slots=True)

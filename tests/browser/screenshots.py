@@ -104,7 +104,7 @@ def regions(page: Page) -> None:
 
 
 def live(page: Page) -> None:
-    """Changes as they flow, a parked key, and a rebuild under way."""
+    """Changes as they flow, a dead-lettered key, and a rebuild under way."""
     go_to(page, "live")
     expect(page.get_by_test_id("letters")).to_contain_text("difficulty")
     if not page.get_by_test_id("operation-progress").is_visible():

@@ -1,4 +1,4 @@
-"""The live view as engineers use it: changes as they flow, parked keys, operations."""
+"""The live view as engineers use it: changes as they flow, dead-lettered keys, operations."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ def test_changes_show_as_they_flow_from_the_table_to_the_index(live: Page, demo:
     assert told.startswith("At most ")
 
 
-def test_a_parked_key_is_listed_with_its_reason_until_it_is_mended_and_redriven(live: Page, demo: Demo) -> None:
+def test_a_dead_lettered_key_is_listed_with_its_reason_until_it_is_mended_and_redriven(live: Page, demo: Demo) -> None:
     dynamodb = demo.dynamodb()
     refused = {"id": {"S": "refused"}, "title": {"S": "Refused"}, "difficulty": {"S": "very"}}
     dynamodb.put_item(TableName="lessons", Item=refused)
     letters = live.get_by_test_id("letters")
     expect(letters).to_contain_text("refused", timeout=SOON)
     expect(letters).to_contain_text("difficulty")
-    expect(live.get_by_test_id("tile-parked")).to_have_text("1")
-    expect(live.get_by_test_id("change").filter(has_text="refused")).to_contain_text("parked")
+    expect(live.get_by_test_id("tile-dead-letters")).to_have_text("1")
+    expect(live.get_by_test_id("change").filter(has_text="refused")).to_contain_text("dead_lettered")
     _run(live, "Redrive")
     expect(live.get_by_test_id("operation-message")).to_have_text("0 settled, 1 still failing.")
     dynamodb.put_item(TableName="lessons", Item=refused | {"difficulty": {"N": "5"}})
     _run(live, "Redrive")
     expect(live.get_by_test_id("operation-message")).to_have_text("1 settled, 0 still failing.", timeout=SOON)
-    expect(live.get_by_test_id("tile-parked")).to_have_text("0", timeout=SOON)
+    expect(live.get_by_test_id("tile-dead-letters")).to_have_text("0", timeout=SOON)
 
 
 def test_a_rebuild_shows_how_far_it_is_and_can_be_rolled_back(live: Page) -> None:

@@ -34,7 +34,7 @@ APPLIED, CONFLICT, REJECTED = Outcome.APPLIED, Outcome.CONFLICT, Outcome.REJECTE
 # Tombstones are forgotten with this delay: OpenSearch looks at its clock every 200 ms at most.
 FORGETFUL_SECONDS = 1.0
 LATEST_SECONDS = 10.0
-LONGEST_INDEX = 234
+MAX_INDEX = 234
 MAPPINGS: dict[str, Any] = {
     "dynamic": False,
     "properties": {"n": {"type": "integer"}, "k": {"type": "keyword"}, "b": {"type": "boolean"}},
@@ -481,13 +481,13 @@ class TestIndexes:
         assert not backend.cluster.exists(missing)
 
     def test_the_longest_index_name_has_room_for_all_that_is_appended(self, backend: Backend) -> None:
-        index = f"contract-{uuid.uuid4().hex}".ljust(LONGEST_INDEX, "x")
+        index = f"contract-{uuid.uuid4().hex}".ljust(MAX_INDEX, "x")
         assert declaration.index_name(index) == index
         name, _ = ensure_index(backend.cluster, index, {}, {}, ManualClock())
         backend.made.append(name)
         assert backend.cluster.bulk(name, Write("a", b"{}", External(1)).encoded(), TIMEOUT_SECONDS)
         assert backend.cluster.get_many(name, ["a"]) != [None]
-        with pytest.raises(DeclarationError, match=f"longer than {LONGEST_INDEX} characters"):
+        with pytest.raises(DeclarationError, match=f"longer than {MAX_INDEX} characters"):
             declaration.index_name(index + "x")
 
     def test_a_declaration_agrees_with_the_index_made_from_it(self, backend: Backend) -> None:

@@ -55,7 +55,7 @@ class Surroundings:
             DYNADEX_DYNAMODB_URL=settings.dynamodb_url or "",
             OPENSEARCH_URL=settings.opensearch_url,
             # A worker that is stopped hands over as soon as this allows.
-            DYNADEX_LEASE_SECONDS="1",
+            DYNADEX_WORKER_LEASE_SECONDS="1",
         )
         for name, text in {".curlrc": _CURL, REBUILD_FILE: _REBUILD, **MODULES}.items():
             (folder / name).write_text(text)

@@ -11,7 +11,7 @@ from tests.docs.commands import check
 from tests.docs.scripts import loaded
 
 PICTURE = ROOT / "docs/images/recording.svg"
-_LARGEST_BYTES = 300_000
+_MAX_BYTES = 300_000
 _SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -22,7 +22,7 @@ def test_it_is_in_the_readme_with_words_for_those_who_do_not_see_it() -> None:
 
 def test_it_is_small_and_fetches_nothing() -> None:
     text = PICTURE.read_text(encoding="utf-8")
-    assert len(text.encode()) < _LARGEST_BYTES
+    assert len(text.encode()) < _MAX_BYTES
     assert re.findall(r"https?://[^\s\"']+", text) == ["http://www.w3.org/2000/svg"]
     assert not re.search(r"<(script|image|use|foreignObject)|url\(|@import|href", text)
 

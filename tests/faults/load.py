@@ -12,8 +12,8 @@ from tests.process.scene import Scene
 
 _WRITERS = 3
 _KEYS_EACH = 40
-_LONGEST_BURST = 6
-_LONGEST_PAUSE_SECONDS = 0.15
+_MAX_BURST = 6
+_MAX_PAUSE_SECONDS = 0.15
 
 
 def is_refused(item: dict[str, Any]) -> bool:
@@ -24,10 +24,10 @@ def is_refused(item: dict[str, Any]) -> bool:
 class WriteLoad:
     """Threads that write until told to stop. Each has keys of its own: two writers' race is the table's affair."""
 
-    def __init__(self, scene: Scene, seed: int, longest_pause_seconds: float = _LONGEST_PAUSE_SECONDS) -> None:
+    def __init__(self, scene: Scene, seed: int, max_pause_seconds: float = _MAX_PAUSE_SECONDS) -> None:
         self.writes = 0
         self._scene = scene
-        self._longest_pause_seconds = longest_pause_seconds
+        self._max_pause_seconds = max_pause_seconds
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._errors: list[Exception] = []
@@ -49,7 +49,7 @@ class WriteLoad:
 
     def _write(self, writer: int, chance: random.Random) -> None:
         try:
-            while not self._stop.wait(chance.uniform(0, self._longest_pause_seconds)):
+            while not self._stop.wait(chance.uniform(0, self._max_pause_seconds)):
                 self._burst(f"key-{writer}-{chance.randrange(_KEYS_EACH)}", chance)
             # Whatever chance did: one that stays refused, and one that was refused and is mended.
             for identity, last in (("refused", _put_refused), ("mended", _put)):
@@ -60,7 +60,7 @@ class WriteLoad:
 
     def _burst(self, key: str, chance: random.Random) -> None:
         """Writes of one key, as fast as they go: mostly within the same second of the stream's clock."""
-        for _ in range(chance.randint(1, _LONGEST_BURST)):
+        for _ in range(chance.randint(1, _MAX_BURST)):
             [operation] = chance.choices((_put, _update, _delete, _put_refused), (40, 25, 30, 5))
             self._do(operation, key, chance)
 
@@ -92,9 +92,9 @@ def _delete(scene: Scene, key: str, _: random.Random) -> None:
 
 
 @contextmanager
-def writing(scene: Scene, seed: int, longest_pause_seconds: float = _LONGEST_PAUSE_SECONDS) -> Iterator[WriteLoad]:
+def writing(scene: Scene, seed: int, max_pause_seconds: float = _MAX_PAUSE_SECONDS) -> Iterator[WriteLoad]:
     """A load for as long as the block runs."""
-    load = WriteLoad(scene, seed, longest_pause_seconds)
+    load = WriteLoad(scene, seed, max_pause_seconds)
     load.start()
     try:
         yield load

@@ -75,12 +75,12 @@ def writes_or_reads_documents(request: Request) -> bool:
 class Plan:
     """What goes wrong: each request it applies to is struck with a probability, by one of the kinds.
 
-    Bodies above ``most_bytes`` are answered 413, whatever chance says.
+    Bodies above ``max_bytes`` are answered 413, whatever chance says.
     """
 
     kinds: Sequence[Fault] = ()
     probability: float = 0.0
-    most_bytes: int | None = None
+    max_bytes: int | None = None
     applies_to: Callable[[Request], bool] = writes_or_reads_documents
 
 
@@ -92,7 +92,7 @@ class Happened:
     requests: int = 0
     held: int = 0
     """Requests that are under way to arrive late."""
-    largest_body: int = 0
+    max_body: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, fault: Fault) -> None:
@@ -112,7 +112,7 @@ class Happened:
     def passed(self, request: Request) -> None:
         with self.lock:
             self.requests += 1
-            self.largest_body = max(self.largest_body, request.length)
+            self.max_body = max(self.max_body, request.length)
 
 
 class Proxy:
@@ -151,7 +151,7 @@ class Proxy:
         plan = self.plan
         if not plan.applies_to(request):
             return None
-        if plan.most_bytes is not None and request.length > plan.most_bytes:
+        if plan.max_bytes is not None and request.length > plan.max_bytes:
             return Fault.TOO_LARGE
         possible = [kind for kind in plan.kinds if kind is not Fault.SOME_TOO_MANY or _is_bulk(request)]
         with self._chance_lock:

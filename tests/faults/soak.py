@@ -34,7 +34,7 @@ _FAULTY = Plan(BY_CHANCE, probability=0.05)
 # Of the whole time: kills end here, so that one worker's memory is watched for the rest, warm-up first.
 _KILLS_END = 0.4
 _WARM_UP = 0.1
-_MOST_GROWTH = 1.2
+_MAX_GROWTH = 1.2
 _READING = "reading the stream as worker"
 
 
@@ -134,7 +134,7 @@ def main(arguments: Sequence[str]) -> int:
         soak.run()
     first, last = soak.memory[0], soak.memory[-1]
     print(f"memory: {first:.0f} MB to {last:.0f} MB, last third {soak.growth():.0%} of the second")
-    assert soak.growth() < _MOST_GROWTH, f"memory grew: {soak.memory}"
+    assert soak.growth() < _MAX_GROWTH, f"memory grew: {soak.memory}"
     print(f"soak: {seconds:.0f} s, {str(soak.figures).removeprefix('faults: ')}")
     return 0
 

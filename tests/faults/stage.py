@@ -23,13 +23,13 @@ from tests.process.scene import Scene
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
-_MOST_RECORDS = 1000
+_MAX_RECORDS = 1000
 # Short, so that a fault or a kill falls between requests and within them, and patience does not cost minutes.
 VARIABLES = {
-    "DYNADEX_BATCH_SIZE": "100",
-    "DYNADEX_LEASE_SECONDS": "0.6",
-    "DYNADEX_POLL_SECONDS": "0.05",
-    "DYNADEX_REQUEST_TIMEOUT_SECONDS": "1.5",
+    "DYNADEX_WORKER_BATCH_SIZE": "100",
+    "DYNADEX_WORKER_LEASE_SECONDS": "0.6",
+    "DYNADEX_WORKER_POLL_SECONDS": "0.05",
+    "DYNADEX_OPENSEARCH_TIMEOUT_SECONDS": "1.5",
 }
 
 
@@ -52,13 +52,13 @@ class Figures:
 
 
 class Stage(Scene):
-    """A scene whose table holds items that the mapping refuses: those must be parked, and have no document."""
+    """A scene whose table holds items that the mapping refuses: those must be dead-lettered, and have no document."""
 
     queue: DeadLetterQueue | None = None
     """Where dead letters go instead of a file."""
 
     @cached_property
-    def _parked(self) -> dict[str, str]:
+    def _dead_lettered(self) -> dict[str, str]:
         return {}
 
     @cached_property
@@ -81,16 +81,18 @@ class Stage(Scene):
             if not same(self.wanted(items[i]) if i in items else None, documents.get(i))
         ]
 
-    def parked(self) -> dict[str, str]:
+    def dead_lettered(self) -> dict[str, str]:
         """The keys ever seen among the dead letters, each with its last reason; reading a queue hides what is in it."""
         place = self.queue or DeadLetterFile(self.dead_letters)
-        self._parked |= {one.letter.id: one.letter.reason for batch in place.parked() for one in batch}
-        return self._parked
+        self._dead_lettered |= {one.letter.id: one.letter.reason for batch in place.batches() for one in batch}
+        return self._dead_lettered
 
     def lost(self) -> list[str]:
-        """Keys whose item is refused, and that nobody parked."""
-        parked = self.parked()
-        return [identity for identity, item in self.items().items() if is_refused(item) and identity not in parked]
+        """Keys whose item is refused, and that nobody dead-lettered."""
+        dead_lettered = self.dead_lettered()
+        return [
+            identity for identity, item in self.items().items() if is_refused(item) and identity not in dead_lettered
+        ]
 
     def ends(self) -> dict[str, str]:
         """The last sequence number of each shard that has anything after its checkpoint, or a checkpoint."""
@@ -99,7 +101,7 @@ class Stage(Scene):
         ends = dict(checkpoints)
         for shard in list_shards(self.streams, arn):
             reader = ShardReader(self.streams, arn, shard.shard_id, checkpoints.get(shard.shard_id))
-            while records := reader.read(_MOST_RECORDS).records:
+            while records := reader.read(_MAX_RECORDS).records:
                 ends[shard.shard_id] = records[-1]["dynamodb"]["SequenceNumber"]
         return ends
 
@@ -117,16 +119,17 @@ class Stage(Scene):
             raise AssertionError("\n".join([str(error), *map(str, workers)])) from None
 
     def compare(self, figures: Figures, *workers: Running, seconds: float = 60.0) -> None:
-        """Once drained, table and index are the same at once, nothing refused is lost, and nothing else is parked."""
+        """Once drained, table and index are the same at once, nothing refused is lost, and nothing else is
+        dead-lettered."""
         self.await_drained(*workers, seconds=seconds)
         differences, lost = self.differences(), self.lost()
         figures.comparisons += 1
         figures.differences += len(differences)
         figures.lost += len(lost)
         assert not differences, "\n".join([f"{len(differences)} differences:", *differences[:20]])
-        assert not lost, f"{len(lost)} refused and not parked: {lost[:20]}"
-        astray = {i: reason for i, reason in self.parked().items() if "difficulty" not in reason}
-        assert not astray, f"parked, but not for what they are: {astray}"
+        assert not lost, f"{len(lost)} refused and not dead-lettered: {lost[:20]}"
+        astray = {i: reason for i, reason in self.dead_lettered().items() if "difficulty" not in reason}
+        assert not astray, f"dead-lettered, but not for what they are: {astray}"
 
     def close(self) -> None:
         self.streams.close()

@@ -93,13 +93,13 @@ def test_a_fault_between_worker_and_cluster_leaves_no_difference(
     count(figures, happened())
 
 
-def test_a_bulk_too_large_for_the_cluster_is_cut_and_nothing_is_parked_for_it(
+def test_a_bulk_too_large_for_the_cluster_is_cut_and_nothing_is_dead_lettered_for_it(
     make: Callable[[str], Stage], figures: Figures
 ) -> None:
     stage = make("too-large")
     with proxy_to(stage.settings.opensearch_url) as proxy:
         # A batch is some 10 KB, a document far less.
-        proxy.plan = Plan(most_bytes=2_000)
+        proxy.plan = Plan(max_bytes=2_000)
         with working(stage, proxy.url) as (worker, _), writing(stage, seed=413) as load:
             wait_for(lambda: proxy.happened.faults[Fault.TOO_LARGE] and load.writes > 200, "413 under load", 30)
         # Only now: a worker started anew has forgotten how small its bulks must be.
@@ -107,7 +107,7 @@ def test_a_bulk_too_large_for_the_cluster_is_cut_and_nothing_is_parked_for_it(
             stage.compare(figures, worker)
         figures.writes += load.writes
         count(figures, {Fault.TOO_LARGE: proxy.happened.faults[Fault.TOO_LARGE]})
-        assert proxy.happened.largest_body <= 2_000
+        assert proxy.happened.max_body <= 2_000
 
 
 def test_killed_at_random_moments_under_load_the_worker_leaves_no_difference(
@@ -176,7 +176,7 @@ def test_a_dynamodb_endpoint_that_goes_away_leaves_no_difference(
         stage.compare(figures, worker)
 
 
-def test_while_dead_letters_cannot_be_parked_in_their_file_their_records_wait(
+def test_while_dead_letters_cannot_be_dead_lettered_in_their_file_their_records_wait(
     make: Callable[[str], Stage], figures: Figures
 ) -> None:
     stage = make("file-away")
@@ -187,7 +187,7 @@ def test_while_dead_letters_cannot_be_parked_in_their_file_their_records_wait(
         refused_records_wait(stage, worker, figures)
         place.unlink()
         stage.compare(figures, worker)
-        assert "refused-alone" in stage.parked()
+        assert "refused-alone" in stage.dead_lettered()
     figures.faults["dead letter file away"] += 1
 
 
@@ -207,7 +207,7 @@ def test_while_dead_letters_cannot_be_sent_to_their_queue_their_records_wait(
             refused_records_wait(stage, worker, figures)
             proxy.heal()
             stage.compare(figures, worker)
-            assert "refused-alone" in stage.parked()
+            assert "refused-alone" in stage.dead_lettered()
         sqs.close()
         figures.faults["dead letter queue away"] += proxy.happened.faults.total()
         assert proxy.happened.faults.total() > 0
@@ -217,13 +217,13 @@ def refused_records_wait(stage: Stage, worker: Running, figures: Figures) -> Non
     """Under load, nothing that is refused is acknowledged; what is good is in the index at once."""
     stage.put({"id": "refused-alone", "title": "Refused", "difficulty": "beyond words"})
     stage.put({"id": "good", "title": "Good"})
-    worker.wait_for_line("not applied yet: cannot park dead letters in", seconds=30)
+    worker.wait_for_line("not applied yet: cannot dead-letter dead letters in", seconds=30)
     wait_for(lambda: "good" in stage.documents(), "the good one in the index")
     before = stage.checkpoints()
     with writing(stage, seed=17) as load:
         wait_for(lambda: load.writes > 100, "writes", 30)
         assert worker.is_alive(), str(worker)
-    assert stage.checkpoints() == before, "a refused record was acknowledged that is parked nowhere"
+    assert stage.checkpoints() == before, "a refused record was acknowledged that is dead-lettered nowhere"
     figures.writes += load.writes
 
 

@@ -1,4 +1,4 @@
-"""Input that means harm: each has its expected document, or is parked for a reason one can read.
+"""Input that means harm: each has its expected document, or is dead-lettered for a reason one can read.
 
 Whatever it is, it never keeps the good ones of its batch from the index, and leaves no stale document behind.
 """
@@ -23,7 +23,7 @@ import pytest
 from dynadex import Sync, clients
 from dynadex.aws import stream_handler
 from dynadex.dead_letters.file import DeadLetterFile
-from dynadex.dead_letters.port import Parked
+from dynadex.dead_letters.port import StoredLetter
 from dynadex.document.body import encode, same
 from dynadex.document.identity import canonical_number, document_id
 from dynadex.index.apply_records import apply_records
@@ -179,13 +179,13 @@ class Hostile:
         [stored] = self.runtime.index.get_many(index, [identity])
         return stored.source if stored else None
 
-    def parked(self) -> Iterator[list[Parked]]:
-        return DeadLetterFile(self._letters).parked()
+    def dead_lettered(self) -> Iterator[list[StoredLetter]]:
+        return DeadLetterFile(self._letters).batches()
 
     def letters(self) -> dict[str, str]:
         """Reason by document id; a letter without a key goes by its sequence number."""
-        parked = [one.letter for batch in self.parked() for one in batch]
-        return {letter.id or str(letter.sequence_number): letter.reason for letter in parked}
+        dead_lettered = [one.letter for batch in self.dead_lettered() for one in batch]
+        return {letter.id or str(letter.sequence_number): letter.reason for letter in dead_lettered}
 
     def assert_same(self, identity: str, document: Mapping[str, Any] | None) -> None:
         found = self.document(identity)
@@ -431,7 +431,7 @@ def test_whatever_bytes_a_key_has_its_document_is_found_by_it(
             hostile.runtime.table.delete(as_stored(name))
         hostile.apply(*spelled())
         assert not any(map(hostile.document, ids))
-    letters = [one.letter for batch in hostile.parked() for one in batch]
+    letters = [one.letter for batch in hostile.dead_lettered() for one in batch]
     assert {document_id(hostile.runtime.description.schema, letter.key or {}) for letter in letters} == set(ids)
 
 
@@ -462,7 +462,7 @@ def _as_lambda(value: Any) -> Any:
     return b64(value) if isinstance(value, bytes) else value.timestamp()
 
 
-def test_half_a_character_in_a_key_is_parked(declare: Declare) -> None:
+def test_half_a_character_in_a_key_is_dead_lettered(declare: Declare) -> None:
     hostile = declare()
     half = record("\ud800", {})
     hostile.apply(record("first", GOOD), half, record("last", GOOD))
@@ -471,7 +471,7 @@ def test_half_a_character_in_a_key_is_parked(declare: Declare) -> None:
     assert hostile.letters() == {half["dynamodb"]["SequenceNumber"]: "the key is no Unicode text"}
 
 
-def test_a_key_of_another_type_than_the_tables_is_parked(declare: Declare) -> None:
+def test_a_key_of_another_type_than_the_tables_is_dead_lettered(declare: Declare) -> None:
     hostile = declare()
     other = record("it", {}, Keys={"id": {"N": "1"}})
     nameless = record("it", {}, Keys={"name": {"S": "it"}})
@@ -484,7 +484,7 @@ def test_a_key_of_another_type_than_the_tables_is_parked(declare: Declare) -> No
     ]
 
 
-def test_records_that_lack_something_are_settled_from_the_table_or_parked(declare: Declare) -> None:
+def test_records_that_lack_something_are_settled_from_the_table_or_dead_lettered(declare: Declare) -> None:
     hostile = declare()
     hostile.runtime.table.put({**key("there"), "x": {"N": "1"}})
     names = ["no-image", "unknown", "no-name", "no-time"]
@@ -531,9 +531,9 @@ def test_records_out_of_order_and_twice_in_one_batch_end_with_the_last(declare: 
 
 
 def test_one_batch_of_10_000_is_cut_by_bytes_and_settled_whole(declare: Declare, backends: Backends) -> None:
-    most_bytes, each = 512 * 1024, 1_000
+    max_bytes, each = 512 * 1024, 1_000
     with proxy_to(backends.opensearch_url) as proxy:
-        hostile = declare(STATIC | mapped("integer"), opensearch_url=proxy.url, bulk_bytes=most_bytes)
+        hostile = declare(STATIC | mapped("integer"), opensearch_url=proxy.url, max_bulk_bytes=max_bytes)
         batch = [
             record(f"item-{number}", {"t": {"S": "x" * each}, "x": {"S": "bad"} if number % 1000 == 7 else {"N": "1"}})
             for number in range(10_000)
@@ -545,24 +545,24 @@ def test_one_batch_of_10_000_is_cut_by_bytes_and_settled_whole(declare: Declare,
         hostile.runtime.index.refresh(index)
         assert hostile.runtime.index.count(index) == 9_990
         assert hostile.letters().keys() == {f"item-{number}" for number in range(7, 10_000, 1000)}
-        assert most_bytes / 2 < proxy.happened.largest_body <= most_bytes
-        assert proxy.happened.requests >= 10_000 * each // most_bytes
+        assert max_bytes / 2 < proxy.happened.max_body <= max_bytes
+        assert proxy.happened.requests >= 10_000 * each // max_bytes
 
 
 def test_a_document_larger_than_a_bulk_may_be_goes_alone(declare: Declare, backends: Backends) -> None:
     with proxy_to(backends.opensearch_url) as proxy:
-        hostile = declare(opensearch_url=proxy.url, bulk_bytes=50_000)
+        hostile = declare(opensearch_url=proxy.url, max_bulk_bytes=50_000)
         large = {"x": {"S": LONG_TEXT}}
         hostile.apply(record("first", GOOD), record("it", large), record("last", GOOD))
         assert all(map(hostile.document, ("first", "it", "last")))
-        assert len(LONG_TEXT) < proxy.happened.largest_body < len(LONG_TEXT) + 500
+        assert len(LONG_TEXT) < proxy.happened.max_body < len(LONG_TEXT) + 500
 
 
-def test_a_document_larger_than_the_cluster_takes_is_parked_alone(declare: Declare, backends: Backends) -> None:
+def test_a_document_larger_than_the_cluster_takes_is_dead_lettered_alone(declare: Declare, backends: Backends) -> None:
     with proxy_to(backends.opensearch_url) as proxy:
         hostile = declare(opensearch_url=proxy.url)
         hostile.apply(record("it", {}, seconds=-60))
-        proxy.plan = Plan(most_bytes=100_000)
+        proxy.plan = Plan(max_bytes=100_000)
         large = [record(f"large-{number}", {"x": {"S": "x" * 60_000}}) for number in range(3)]
         hostile.apply(record("first", GOOD), record("it", {"x": {"S": LONG_TEXT}}), *large, record("last", GOOD))
         assert proxy.happened.faults[Fault.TOO_LARGE] > 1

@@ -95,7 +95,9 @@ def in_memory() -> Service:
         memory.put({key: typed(value) for key, value in song.items()})
     table: Any = Table(memory, sync.table)  # type: ignore[arg-type]
     clock = SystemClock()
-    around = Surroundings(parked=lambda: (1, [Letter("x", "refused", "2026-11-24")]), indexes=list, stale=lambda: None)
+    around = Surroundings(
+        dead_letters=lambda: (1, [Letter("x", "refused", "2026-11-24")]), indexes=list, stale=lambda: None
+    )
     health = Health(sync.index, index)
     live = live_routes(LiveFeed(memory.schema, clock), health, around, _Operations(), AUTH, clock)
     return Service(create_app(sync, index, table, memory.schema, auth=AUTH, extra_routes=live), sync, memory.items)

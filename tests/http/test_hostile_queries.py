@@ -14,7 +14,7 @@ from tests.http.raw import Answer, get, get_target
 from tests.http.serving import serving
 from tests.unit.service import SECRET, Client
 
-MOST_HITS = 20
+MAX_HITS = 20
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def check(answer: Answer, expected: str, everything: int) -> None:
         return
     assert SECRET not in answer.text
     hits, total = answer.json["hits"], answer.json["total"]
-    assert len(hits) <= MOST_HITS
+    assert len(hits) <= MAX_HITS
     if expected == NOTHING:
         assert (total, hits) == (0, [])
     elif expected == ALL:

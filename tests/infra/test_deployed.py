@@ -132,7 +132,7 @@ def test_the_page_is_served_and_a_write_that_nobody_signed_is_refused(deployed: 
     assert deployed.api.get("/api/documents/b").status_code == 404
 
 
-def test_a_key_that_cannot_be_indexed_is_parked_in_the_queue_and_its_values_are_logged_nowhere(
+def test_a_key_that_cannot_be_indexed_is_dead_lettered_in_the_queue_and_its_values_are_logged_nowhere(
     deployed: Deployed,
 ) -> None:
     # The API would have refused it.
@@ -141,11 +141,11 @@ def test_a_key_that_cannot_be_indexed_is_parked_in_the_queue_and_its_values_are_
     deployed.cloud.client("dynamodb").put_item(TableName="lessons", Item=item)
     sqs = deployed.cloud.client("sqs")
 
-    def parked() -> bool:
+    def dead_lettered() -> bool:
         found = sqs.receive_message(QueueUrl=deployed.outputs["DeadLetters"]).get("Messages", [])
         return any(json.loads(one["Body"])["id"] == f"bad-{SECRET}" for one in found)
 
-    wait_for(parked, "nothing is parked")
+    wait_for(dead_lettered, "nothing is dead-lettered")
     assert deployed.api.delete(f"/api/documents/bad-{SECRET}", auth=Signed()).status_code == 200
     lines = list(logged(deployed.cloud))
     assert any('"ChangesApplied"' in line for line in lines)

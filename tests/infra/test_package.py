@@ -25,7 +25,7 @@ from tests.infra.conftest import ROOT, Figure, Zip
 from tests.infra.deployed_function import DeployedFunction
 
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
-MOST_BYTES = 5_000_000
+MAX_BYTES = 5_000_000
 SECRET = "hunter2-nobody-may-read-this"
 HANDLERS = ("stream", "prepare", "refill", "finish", "search")
 
@@ -59,7 +59,7 @@ def test_it_holds_the_users_module_and_no_ballast(zips: Zip, figure: Figure) -> 
     assert {"deployed_lessons.py", "dynadex/aws/handlers.py", "dynadex/http/page/index.html"} <= set(found)
     assert not [name for name in found if name.startswith(("grpc", "google", "boto", "dynadex/cli/", "dynadex/local/"))]
     assert not [name for name in found if "__pycache__" in name or name.endswith("RECORD")]
-    assert zips("arm64").stat().st_size < MOST_BYTES
+    assert zips("arm64").stat().st_size < MAX_BYTES
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def settings(stack: LocalStack) -> RuntimeSettings:
     return RuntimeSettings(
         dynamodb_url=stack.endpoints.dynamodb,
         opensearch_url=stack.endpoints.opensearch,
-        dead_letters=f"{stack.endpoints.dynamodb}/000000000000/parked",
+        dead_letters=f"{stack.endpoints.dynamodb}/000000000000/dead-letters",
     )
 
 
@@ -136,7 +136,7 @@ def test_the_deployed_code_holds_under_the_semantics_of_aws(
     def on_retry(line: str) -> None:
         told.append(line)
         if len(told) == 2:
-            sqs.create_queue(QueueName="parked")
+            sqs.create_queue(QueueName="dead-letters")
 
     def invoke(event: dict[str, Any], _: Any) -> Any:
         return function.call("dynadex.aws.deployed.stream", event)
@@ -156,8 +156,8 @@ def test_the_deployed_code_holds_under_the_semantics_of_aws(
     titles = {identity: one.source["title"] if one else None for identity, one in zip(items, found, strict=True)}
     assert titles == items
     assert index.count("lessons") == len([title for title in items.values() if title])
-    parked = [one.letter.id for batch in DeadLetterQueue(sqs, settings.dead_letters).parked() for one in batch]
-    assert sorted(parked) == [f"bad-{number}" for number in range(5)]
+    dead_lettered = [one.letter.id for batch in DeadLetterQueue(sqs, settings.dead_letters).batches() for one in batch]
+    assert sorted(dead_lettered) == [f"bad-{number}" for number in range(5)]
     assert any('"ChangesApplied"' in line for line in function.printed)
     assert SECRET not in "".join(function.printed)
 

@@ -74,7 +74,7 @@ MAY_NOT = [
     ("search", "es:ESHttpPost", f"{DOMAIN}/_aliases"),
     *[(who, "es:ESHttpDelete", BUILT) for who in ("stream", "refill", "finish")],
     *[(who, "es:ESHttpPost", f"{DOMAIN}/_aliases") for who in ("stream", "prepare", "refill")],
-    # Parked keys are taken out by a person's own rights.
+    # Dead-lettered keys are taken out by a person's own rights.
     *[(who, f"sqs:{action}", LETTERS) for who in ("stream", "refill", "finish") for action in
       ("ReceiveMessage", "DeleteMessage", "PurgeQueue")],
     ("search", "sqs:SendMessage", LETTERS),

@@ -13,7 +13,7 @@ from tests.infra.synthesis import STRONG_REGIONS, Assembly, Resource, synthesise
 CORE = "DynadexCore-us-east-1"
 DAY_SECONDS = 24 * 3600
 HOUR_MILLISECONDS = 3_600_000
-# Left of an invocation for parking and answering, as in dynadex.aws.steps.
+# Left of an invocation for dead-lettering and answering, as in dynadex.aws.steps.
 RESERVE_SECONDS = 3
 
 
@@ -69,11 +69,11 @@ def test_no_change_is_lost_between_stream_and_function(assembly: Assembly) -> No
 
 def test_no_request_outlives_its_invocation(assembly: Assembly) -> None:
     for handler, function in functions(assembly).items():
-        request = int(function["Environment"]["Variables"]["DYNADEX_REQUEST_TIMEOUT_SECONDS"])
+        request = int(function["Environment"]["Variables"]["DYNADEX_OPENSEARCH_TIMEOUT_SECONDS"])
         assert 3 * request + RESERVE_SECONDS <= function["Timeout"], handler
     # A rebuild waits until no invocation can still be under way that does not know the new index.
     prepared = functions(assembly)["prepare"]["Environment"]["Variables"]
-    assert int(prepared["DYNADEX_LONGEST_INVOCATION_SECONDS"]) >= functions(assembly)["stream"]["Timeout"]
+    assert int(prepared["DYNADEX_MAX_BATCH_SECONDS"]) >= functions(assembly)["stream"]["Timeout"]
     # A slice is four minutes of scanning and half a minute of flushing.
     assert functions(assembly)["refill"]["Timeout"] >= 240 + 30
     # An HTTP API waits for no answer longer than 30 seconds.
@@ -188,7 +188,7 @@ def test_the_dashboard_shows_the_metrics_that_the_function_prints(assembly: Asse
     from dynadex.index.results import ApplyResult, BulkStats
 
     body = json.dumps(only(assembly, "AWS::CloudWatch::Dashboard")["DashboardBody"])
-    for metric in counts(ApplyResult(newest_us=1), BulkStats(longest_seconds=1.0), 1.0):
+    for metric in counts(ApplyResult(newest_us=1), BulkStats(max_seconds=1.0), 1.0):
         assert f'\\\\\\"{NAMESPACE}\\\\\\",\\\\\\"{metric}\\\\\\"' in json.dumps(body)
 
 

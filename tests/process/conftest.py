@@ -44,7 +44,7 @@ def commands(local_stack: LocalStack, tmp_path: Path) -> Iterator[Commands]:
     with commands_in(
         tmp_path,
         DYNADEX_DYNAMODB_URL=endpoints.dynamodb,
-        DYNADEX_LEASE_SECONDS="1",
+        DYNADEX_WORKER_LEASE_SECONDS="1",
         OPENSEARCH_URL=endpoints.opensearch,
     ) as commands:
         yield commands

@@ -60,7 +60,7 @@ class Scene:
         assert self.settings.dynamodb_url
         return {
             "DYNADEX_DYNAMODB_URL": self.settings.dynamodb_url,
-            "DYNADEX_LEASE_SECONDS": "1",
+            "DYNADEX_WORKER_LEASE_SECONDS": "1",
             "OPENSEARCH_URL": self.settings.opensearch_url,
         }
 

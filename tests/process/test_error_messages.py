@@ -141,8 +141,8 @@ CASES = {
         scene=module("this is no Python"),
     ),
     "setting that is no number": Case(
-        r"cannot use the setting DYNADEX_BATCH_SIZE: 'many' is not a number\. Set it to a usable value, or unset it\.",
-        variables={"DYNADEX_BATCH_SIZE": "many"},
+        r"cannot use the setting DYNADEX_WORKER_BATCH_SIZE: 'many' is not a number\. Set it to a usable value",
+        variables={"DYNADEX_WORKER_BATCH_SIZE": "many"},
     ),
     "setting that is no URL": Case(
         r"cannot use the setting OPENSEARCH_URL: 'localhost:9200' is no http or https URL\. Set it",
@@ -188,17 +188,19 @@ def test_a_command_line_that_is_wrong_is_a_usage_error(commands: Commands, argum
 
 
 @pytest.mark.parametrize("backend", ["osmem-server", "opensearch"])
-def test_an_item_that_the_mapping_refuses_is_parked_and_the_rest_goes_on(
+def test_an_item_that_the_mapping_refuses_is_dead_lettered_and_the_rest_goes_on(
     make_scene: SceneMaker, commands: Commands, request: pytest.FixtureRequest, backend: str
 ) -> None:
     url = request.getfixturevalue("opensearch_url") if backend == "opensearch" else ""
-    scene = make_scene(f"parked-{backend}", opensearch_url=url)
+    scene = make_scene(f"dead-lettered-{backend}", opensearch_url=url)
     scene.create_table()
     scene.put({"id": "before", "title": "The Blackbird"})
     scene.put({"id": "wrong", "title": {"en": "The Blackbird", "ga": "An Londubh"}})
     scene.put({"id": "after", "title": "The Downfall of Paris"})
     worker = commands.start("run", REFERENCE, **scene.variables)
-    worker.wait_for_line(rf"parked 1 keys? that cannot be indexed, see file:{re.escape(str(scene.dead_letters))}")
+    worker.wait_for_line(
+        rf"dead-lettered 1 keys? that cannot be indexed, see file:{re.escape(str(scene.dead_letters))}"
+    )
     wait_for(lambda: scene.documents().keys() == {"before", "after"}, "the others in the index")
     [letter] = map(json.loads, scene.dead_letters.read_text().splitlines())
     assert letter["key"] == {"id": {"S": "wrong"}}

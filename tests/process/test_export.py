@@ -54,7 +54,7 @@ def load(runtime: Runtime, where: object, said: Callable[[str], None] = lambda _
 
 @pytest.fixture
 def runtime(scene: Scene) -> Runtime:
-    return connect(scene.sync, replace(scene.settings, page_items=100))
+    return connect(scene.sync, replace(scene.settings, refill_page_size=100))
 
 
 def test_a_fresh_index_is_equal_to_the_table_of_today(
@@ -79,9 +79,9 @@ def test_without_reading_the_stream_again_deleted_items_would_come_back(
     assert len(scene.differences()) == len([*DELETED, *CHANGED, *BACK, "new"])
 
 
-def test_ghosts_from_before_the_export_are_swept(scene: Scene, runtime: Runtime, exported: Path) -> None:
+def test_orphans_from_before_the_export_are_swept(scene: Scene, runtime: Runtime, exported: Path) -> None:
     name, _ = runtime.ensure_index()
-    scene.opensearch.index(index=name, id="ghost", body={"title": "gone"})
+    scene.opensearch.index(index=name, id="orphan", body={"title": "gone"})
     assert load(runtime, exported).swept.deleted == 1
     assert scene.differences() == []
 

@@ -33,7 +33,7 @@ def client(request: pytest.FixtureRequest, make_scene: SceneMaker) -> Iterator[C
     sync = Sync(
         table=scene.name, index=scene.name, mappings=scene.sync.mappings, settings=scene.sync.settings, search=search
     )
-    runtime = connect(sync, replace(scene.settings, lease_seconds=1.0))
+    runtime = connect(sync, replace(scene.settings, worker_lease_seconds=1.0))
     app = create_app(
         sync, runtime.index, runtime.table, runtime.description.schema, auth=AUTH, timing=scene.settings.timing
     )

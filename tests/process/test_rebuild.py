@@ -70,7 +70,7 @@ def library(
         RuntimeSettings(
             dynamodb_url=endpoints.dynamodb,
             opensearch_url=endpoints.opensearch,
-            dead_letters=f"file:{tmp_path / 'parked.jsonl'}",
+            dead_letters=f"file:{tmp_path / 'dead-letters.jsonl'}",
         ),
     )
     dynamodb = clients.dynamodb(made.settings)
@@ -121,8 +121,8 @@ def test_what_no_index_can_hold_does_not_make_a_new_one_worse(library: Library) 
     done = library.rebuild(KEYWORD, verify=True)
     assert done.comparison is not None
     assert not done.comparison.worse
-    parked = [one.letter.id for batch in library.runtime(TEXT).dead_letters.parked() for one in batch]
-    assert parked == ["refused"]
+    dead_lettered = [one.letter.id for batch in library.runtime(TEXT).dead_letters.batches() for one in batch]
+    assert dead_lettered == ["refused"]
 
 
 def test_a_document_function_that_leaves_items_out_makes_a_smaller_index_that_is_right(library: Library) -> None:
@@ -222,7 +222,7 @@ def test_the_commands_as_a_user_runs_them(make_scene: SceneMaker, commands: Comm
     assert refused.wait() == 1
     refused.wait_for_line("it contradicts the declaration: .*build an index as declared with `dynadex rebuild`")
 
-    fast = {"DYNADEX_LONGEST_INVOCATION_SECONDS": "1"}
+    fast = {"DYNADEX_MAX_BATCH_SECONDS": "1"}
     rebuilding = commands.start("rebuild", REFERENCE, **fast)
     rebuilding.wait_for_line("created index rebuilt-")
     # From here on the new worker may run, and keeps both indexes.

@@ -1,4 +1,4 @@
-"""Dead letters in a file and in a queue: parked once, redriven once their item is mended, gone only then."""
+"""Dead letters in a file and in a queue: dead-lettered once, redriven once their item is mended, gone only then."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from dynadex import Sync, clients
 from dynadex.aws import stream_handler
-from dynadex.dead_letters.port import DeadLetter, ParkingError
+from dynadex.dead_letters.port import DeadLetter, DeadLetterError
 from dynadex.errors import DynadexError
 from dynadex.index.bulk import Outcome
 from dynadex.local.stack import LocalStack
@@ -36,12 +36,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 @pytest.fixture(params=["file", "queue"])
 def runtime(request: pytest.FixtureRequest, stack: LocalStack, tmp_path: Path) -> Iterator[Runtime]:
-    where = f"file:{tmp_path / 'parked.jsonl'}"
+    where = f"file:{tmp_path / 'dead-letters.jsonl'}"
     settings = RuntimeSettings(
         dynamodb_url=stack.endpoints.dynamodb, opensearch_url=stack.endpoints.opensearch, dead_letters=where
     )
     if request.param == "queue":
-        queue = clients.sqs(settings).create_queue(QueueName="parked")["QueueUrl"]
+        queue = clients.sqs(settings).create_queue(QueueName="dead-letters")["QueueUrl"]
         clients.sqs(settings).purge_queue(QueueUrl=queue)
         settings = RuntimeSettings(
             dynamodb_url=stack.endpoints.dynamodb, opensearch_url=stack.endpoints.opensearch, dead_letters=queue
@@ -66,13 +66,13 @@ def put(runtime: Runtime, identity: str, title: Any) -> None:
     runtime.table.put({"id": {"S": identity}, "title": title})
 
 
-def park(runtime: Runtime, *identities: str) -> None:
+def add(runtime: Runtime, *identities: str) -> None:
     """Park keys as the stream handler does: with an item that the mapping refuses."""
     letters = [
         DeadLetter("redriven-1", identity, {"id": {"S": identity}}, "refused", "1" * 21, "2026-01-01T00:00:00Z")
         for identity in identities
     ]
-    runtime.dead_letters.park(letters)
+    runtime.dead_letters.add(letters)
 
 
 def run(runtime: Runtime, **options: Any) -> Redriven:
@@ -87,7 +87,7 @@ def document(runtime: Runtime, identity: str) -> Any:
 def test_a_mended_item_is_indexed_and_its_letter_gone(runtime: Runtime) -> None:
     put(runtime, "mended", {"S": "The Rakes of Mallow"})
     put(runtime, "broken", {"M": {"not": {"S": "text"}}})
-    park(runtime, "mended", "broken", "deleted")
+    add(runtime, "mended", "broken", "deleted")
     result = run(runtime)
     assert result.settled == 2
     assert [letter.id for letter, _ in result.failing] == ["broken"]
@@ -103,7 +103,7 @@ def test_a_mended_item_is_indexed_and_its_letter_gone(runtime: Runtime) -> None:
 
 def test_a_dry_run_lists_and_changes_nothing(runtime: Runtime) -> None:
     put(runtime, "a", {"S": "fine"})
-    park(runtime, "a")
+    add(runtime, "a")
     assert runtime.dead_letters.backlog().count == 1
     listed = run(runtime, dry_run=True)
     assert [(letter.id, reason) for letter, reason in listed.failing] == [("a", "refused")]
@@ -117,21 +117,21 @@ def test_letters_outnumbering_a_batch_are_each_settled_once(runtime: Runtime) ->
     identities = [f"song-{number}" for number in range(235)]
     for identity in identities:
         put(runtime, identity, {"S": identity})
-    park(runtime, *identities)
+    add(runtime, *identities)
     assert run(runtime).settled == 235
     assert all(document(runtime, identity) for identity in identities)
 
 
 def test_a_letter_without_a_key_stays_and_says_so(runtime: Runtime) -> None:
-    runtime.dead_letters.park([DeadLetter("", "", None, "no Keys", "2" * 21, "2026-01-01T00:00:00Z")])
+    runtime.dead_letters.add([DeadLetter("", "", None, "no Keys", "2" * 21, "2026-01-01T00:00:00Z")])
     [(letter, reason)] = run(runtime).failing
     assert letter.sequence_number == "2" * 21
     assert "named no key" in reason
 
 
-def test_a_stop_leaves_the_rest_parked(runtime: Runtime) -> None:
+def test_a_stop_leaves_the_rest_dead_lettered(runtime: Runtime) -> None:
     put(runtime, "a", {"S": "fine"})
-    park(runtime, "a")
+    add(runtime, "a")
     stop = threading.Event()
     stop.set()
     assert redrive(runtime, stop, lambda _: None).settled == 0
@@ -155,7 +155,7 @@ def test_the_commands_say_what_became_of_each_key(
 ) -> None:
     put(runtime, "mended", {"S": "fine"})
     put(runtime, "broken", {"M": {}})
-    park(runtime, "mended", "broken")
+    add(runtime, "mended", "broken")
     dry = command("redrive", "--dry-run")
     assert dry.returncode == 0
     assert sorted(dry.stdout.splitlines()) == ["broken\trefused", "mended\trefused"]
@@ -214,9 +214,9 @@ def test_the_queue_gone_fails_the_record_and_not_the_data(
     answer = stream_handler(sync)(event, None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "2" * 21}]}
     assert document(runtime, "good") == {"id": "good", "title": "fine"}
-    with pytest.raises(ParkingError, match="park dead letters in"):
-        connect(sync, RuntimeSettings.from_environment()).dead_letters.park([DeadLetter("", "x", None, "", None, "")])
-    with pytest.raises(ParkingError, match="count the dead letters in"):
+    with pytest.raises(DeadLetterError, match="dead-letter dead letters in"):
+        connect(sync, RuntimeSettings.from_environment()).dead_letters.add([DeadLetter("", "x", None, "", None, "")])
+    with pytest.raises(DeadLetterError, match="count the dead letters in"):
         connect(sync, RuntimeSettings.from_environment()).dead_letters.backlog()
 
 
@@ -229,10 +229,10 @@ def record(digit: str, identity: str, title: Any) -> dict[str, Any]:
 def test_the_file_survives_removal_beside_new_arrivals(tmp_path: Path) -> None:
     from dynadex.dead_letters.file import DeadLetterFile
 
-    place = DeadLetterFile(tmp_path / "parked.jsonl")
-    place.park([DeadLetter("i", str(number), None, "r", None, "t") for number in range(3)])
-    batch = next(place.parked())
-    place.park([DeadLetter("i", "late", None, "r", None, "t")])
+    place = DeadLetterFile(tmp_path / "dead-letters.jsonl")
+    place.add([DeadLetter("i", str(number), None, "r", None, "t") for number in range(3)])
+    batch = next(place.batches())
+    place.add([DeadLetter("i", "late", None, "r", None, "t")])
     place.remove(batch[:2])
-    left = [json.loads(line)["id"] for line in (tmp_path / "parked.jsonl").read_text().splitlines()]
+    left = [json.loads(line)["id"] for line in (tmp_path / "dead-letters.jsonl").read_text().splitlines()]
     assert left == ["2", "late"]

@@ -1,4 +1,4 @@
-"""A refill, by the Lambda handler's slices and by the command's driver: all is loaded, ghosts go, staleness ends."""
+"""A refill, by the Lambda handler's slices and by the command's driver: all is loaded, orphans go, staleness ends."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def settings(stack: LocalStack, tmp_path: Path) -> RuntimeSettings:
     return RuntimeSettings(
         dynamodb_url=stack.endpoints.dynamodb,
         opensearch_url=stack.endpoints.opensearch,
-        dead_letters=f"file:{tmp_path / 'parked.jsonl'}",
+        dead_letters=f"file:{tmp_path / 'dead-letters.jsonl'}",
     )
 
 
@@ -138,20 +138,20 @@ def test_the_parts_are_found_unless_they_are_given(sync: Sync, settings: Runtime
         return Load(known, options, RefillState(known.state()), threading.Event(), QUIET).segments()
 
     unknown = parts(0, RefillOptions())
-    assert unknown == suited_segments(None, settings.page_items, runtime.index.processors(runtime.sync.index)) > 1
-    assert parts(settings.page_items, RefillOptions()) == 1
-    assert parts(settings.page_items + 1, RefillOptions()) == 2
-    assert parts(settings.page_items, RefillOptions(segments=3)) == 3
+    assert unknown == suited_segments(None, settings.refill_page_size, runtime.index.processors(runtime.sync.index)) > 1
+    assert parts(settings.refill_page_size, RefillOptions()) == 1
+    assert parts(settings.refill_page_size + 1, RefillOptions()) == 2
+    assert parts(settings.refill_page_size, RefillOptions(segments=3)) == 3
 
 
-def plant_ghosts(runtime: Runtime, count: int) -> None:
+def plant_orphans(runtime: Runtime, count: int) -> None:
     name, _ = runtime.ensure_index()
-    ghosts = [Write(f"ghost-{number}", b'{"title":"gone"}', External(1_000)) for number in range(count)]
-    runtime.writer.write(name, ghosts, runtime.clock.monotonic() + 10)
+    orphans = [Write(f"orphan-{number}", b'{"title":"gone"}', External(1_000)) for number in range(count)]
+    runtime.writer.write(name, orphans, runtime.clock.monotonic() + 10)
 
 
-def test_a_refill_deletes_ghosts_and_ends_staleness(filled: Runtime) -> None:
-    plant_ghosts(filled, 50)
+def test_a_refill_deletes_orphans_and_ends_staleness(filled: Runtime) -> None:
+    plant_orphans(filled, 50)
     filled.checkpoints().mark_stale("for this test")
     said: list[str] = []
     done = run(filled, said=said)
@@ -204,8 +204,8 @@ def stopped_half_way(runtime: Runtime, settings: RuntimeSettings, options: Refil
 
 
 def test_a_refill_that_was_stopped_goes_on_where_it_was(filled: Runtime, settings: RuntimeSettings) -> None:
-    small = replace(settings, page_items=100)
-    plant_ghosts(filled, 10)
+    small = replace(settings, refill_page_size=100)
+    plant_orphans(filled, 10)
     before = stopped_half_way(filled, small, RefillOptions(segments=2))
     assert before < SONGS
     said: list[str] = []
@@ -221,7 +221,7 @@ def test_a_refill_that_was_stopped_goes_on_where_it_was(filled: Runtime, setting
 
 
 def test_what_cannot_be_resumed_is_said_and_begins_anew(filled: Runtime, settings: RuntimeSettings) -> None:
-    small = replace(settings, page_items=100)
+    small = replace(settings, refill_page_size=100)
     said: list[str] = []
     run(filled, RefillOptions(resume=True), said)
     assert said[0] == "nothing to resume: starting from the beginning"
@@ -253,7 +253,7 @@ def test_a_plan_is_for_the_index_there_is_now_not_for_one_deleted_a_moment_ago(f
 
 def test_reads_stay_within_the_capacity_given(filled: Runtime, settings: RuntimeSettings) -> None:
     """The local DynamoDB counts one unit for each page, whatever it holds."""
-    small = connect(filled.sync, replace(settings, page_items=100))
+    small = connect(filled.sync, replace(settings, refill_page_size=100))
     started_at = filled.clock.monotonic()
     capacity = 6.0
     consumed: list[float] = []
@@ -282,10 +282,10 @@ def test_items_that_are_not_indexed_or_refused_do_not_stop_it(sync: Sync, settin
     chosen = Sync(table=sync.table, index=sync.index, mappings=sync.mappings, document=with_title)
     runtime = connect(chosen, settings)
     total = run(runtime).progress.tally
-    assert (total.applied, total.parked, total.skipped) == (41, 5, 40)
+    assert (total.applied, total.dead_lettered, total.skipped) == (41, 5, 40)
     assert documents(runtime) == {"good": {"id": "good", "title": "fine"}}
-    parked = [one.letter.id for batch in runtime.dead_letters.parked() for one in batch]
-    assert sorted(parked) == [f"bad-{n}" for n in range(5)]
+    dead_lettered = [one.letter.id for batch in runtime.dead_letters.batches() for one in batch]
+    assert sorted(dead_lettered) == [f"bad-{n}" for n in range(5)]
 
 
 def with_title(item: dict[str, Any]) -> dict[str, Any] | None:

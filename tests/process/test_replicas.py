@@ -36,7 +36,7 @@ def regions(make_scene: SceneMaker) -> Iterator[list[Scene]]:
 
 
 def replica(scene: Scene) -> RegionReplica:
-    runtime = connect(scene.sync, replace(scene.settings, page_items=40))
+    runtime = connect(scene.sync, replace(scene.settings, refill_page_size=40))
     return RegionReplica(str(scene.settings.region), runtime, Retrier(print, runtime.clock))
 
 
@@ -74,4 +74,4 @@ def test_what_is_late_is_told_from_what_differs(regions: list[Scene]) -> None:
     )
     assert (found.items, found.different, found.in_motion) == (SONGS + 2, 3, 0)
     assert 0 < found.late <= 20
-    assert 0 < found.longest_seconds < SETTLE_SECONDS + 1
+    assert 0 < found.max_seconds < SETTLE_SECONDS + 1

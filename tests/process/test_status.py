@@ -24,7 +24,7 @@ from tests.process.scene import REFERENCE, Scene
 BROKEN = {"id": "broken", "title": {"not": "text"}}
 
 
-def parking_worker(scene: Scene) -> AbstractContextManager[None]:
+def dead_lettering_worker(scene: Scene) -> AbstractContextManager[None]:
     return worker(scene.sync, replace(scene.settings, dead_letters=f"file:{scene.dead_letters}"))
 
 
@@ -49,9 +49,9 @@ def test_before_anything_was_done_it_says_so_and_makes_nothing(make_scene: Scene
     scene.create_table()
     files = sorted(scene.directory.rglob("*.*"))
     text = status(commands, scene, code=1)
-    assert f"! index        none: `dynadex refill {REFERENCE}` creates it" in text
-    assert "  lag          unknown: no worker has reported" in text
-    assert "  worker       none holds the lease" in text
+    assert f"! index         none: `dynadex refill {REFERENCE}` creates it" in text
+    assert "  lag           unknown: no worker has reported" in text
+    assert "  worker        none holds the lease" in text
     found = status_json(commands, scene, "--max-lag", "60", code=1)
     assert found["attention"] == ["index", "lag"]
     assert not state(scene).exists()
@@ -63,7 +63,7 @@ def test_it_tells_of_table_index_lag_worker_and_dead_letters(make_scene: SceneMa
     scene = make_scene("status")
     scene.create_table()
     connect(scene.sync, scene.settings).ensure_index()
-    with parking_worker(scene):
+    with dead_lettering_worker(scene):
         scene.load(lessons(50))
         scene.put(BROKEN)
         scene.await_count(50)
@@ -72,7 +72,7 @@ def test_it_tells_of_table_index_lag_worker_and_dead_letters(make_scene: SceneMa
         found = status_json(commands, scene, "--max-lag", "30", code=1)
         text = status(commands, scene, code=1)
 
-    assert found["attention"] == ["parked"]
+    assert found["attention"] == ["dead letters"]
     [index] = found["indexes"]
     assert {**index, "bytes": index["bytes"] > 0} == {
         "name": index["name"], "documents": 50, "bytes": True, "searched": True, "written": True, "building": False,
@@ -84,16 +84,16 @@ def test_it_tells_of_table_index_lag_worker_and_dead_letters(make_scene: SceneMa
     assert 2.0 <= found["lag_seconds"] < 30.0
     assert found["passed_at"] == shard["passed_at"]
     assert found["worker"]["silent_seconds"] < 30.0
-    assert (found["parked"]["count"], found["parked"]["oldest_id"]) == (1, "broken")
-    assert "title" in found["parked"]["oldest_reason"]
+    assert (found["dead_letters"]["count"], found["dead_letters"]["oldest_id"]) == (1, "broken")
+    assert "title" in found["dead_letters"]["oldest_reason"]
     assert found["last"] == {"refill": None, "rebuild": None, "verify": None}
 
     lines = text.splitlines()
     assert [line[:15].strip() for line in lines if line[2] != " "] == [
-        "table", "index", "lag", "shards", "worker", "! parked", "last refill", "last verify",
+        "table", "index", "lag", "shards", "worker", "! dead-lettered", "last refill", "last verify",
     ]  # fmt: skip
     assert f"{index['name']}  50 documents, " in text
-    assert f"1 dead letter in file:{scene.dead_letters}: `dynadex redrive {REFERENCE}` tries them again" in text
+    assert f"1 dead letter in file:{scene.dead_letters}: `dynadex redrive {REFERENCE}` retries them" in text
 
 
 def wait_until_passed(scene: Scene, seconds: float) -> None:
@@ -108,7 +108,7 @@ def test_once_all_is_well_the_exit_code_is_0(make_scene: SceneMaker, commands: C
     scene.create_table()
     scene.load(lessons(5))
     assert commands.start("refill", REFERENCE, **scene.variables).wait() == 0
-    with parking_worker(scene):
+    with dead_lettering_worker(scene):
         wait_for(lambda: Checkpoints(state(scene), ManualClock()).passed_us(), "a worker that has reported")
         text = status(commands, scene, "--max-lag", "30", code=0)
         assert not [line for line in text.splitlines() if line.startswith("!")]
@@ -117,26 +117,26 @@ def test_once_all_is_well_the_exit_code_is_0(make_scene: SceneMaker, commands: C
     assert (stopped["worker"], stopped["attention"]) == (None, [])
     assert stopped["last"]["refill"]["items"] == 5
     Checkpoints(state(scene), ManualClock()).mark_stale("shard a was trimmed")
-    assert "! stale        shard a was trimmed" in status(commands, scene, code=1)
+    assert "! stale         shard a was trimmed" in status(commands, scene, code=1)
 
 
 def test_where_functions_do_the_work_it_tells_what_they_reported(make_scene: SceneMaker, commands: Commands) -> None:
     scene = make_scene("status-functions")
     scene.create_table()
     assert commands.start("refill", REFERENCE, **scene.variables).wait() == 0
-    nothing = "  function     last hour: no function of this Sync has reported"
+    nothing = "  function      last hour: no function of this Sync has reported"
     assert nothing in status(commands, scene, code=0).splitlines()
     now = datetime.now(UTC)
-    report(scene, now, ChangesApplied=1000, Parked=0, Failed=2, LagSeconds=1.25)
-    report(scene, now - timedelta(minutes=10), ChangesApplied=234, Parked=1, Failed=0, LagSeconds=7.5)
-    report(scene, now - timedelta(minutes=70), ChangesApplied=9000, Parked=90, Failed=90, LagSeconds=900.0)
-    report(scene, now, "another", ChangesApplied=9000, Parked=90, Failed=90, LagSeconds=900.0)
+    report(scene, now, ChangesApplied=1000, StoredLetter=0, Failed=2, LagSeconds=1.25)
+    report(scene, now - timedelta(minutes=10), ChangesApplied=234, StoredLetter=1, Failed=0, LagSeconds=7.5)
+    report(scene, now - timedelta(minutes=70), ChangesApplied=9000, StoredLetter=90, Failed=90, LagSeconds=900.0)
+    report(scene, now, "another", ChangesApplied=9000, StoredLetter=90, Failed=90, LagSeconds=900.0)
     lines = status(commands, scene, "--max-lag", "8", code=0).splitlines()
-    assert "  lag          at most 7.5 s in the last hour" in lines
-    assert "  function     last hour: 1,234 changes applied, lag at most 7.5 s, 1 parked, 2 failed" in lines
+    assert "  lag           at most 7.5 s in the last hour" in lines
+    assert "  function      last hour: 1,234 changes applied, lag at most 7.5 s, 1 dead-lettered, 2 failed" in lines
     found = status_json(commands, scene, "--max-lag", "7", code=1)
     assert found["attention"] == ["lag"]
-    assert found["function"] == {"applied": 1234, "parked": 1, "failed": 2, "lag_seconds": 7.5, "unknown": None}
+    assert found["function"] == {"applied": 1234, "dead_lettered": 1, "failed": 2, "lag_seconds": 7.5, "unknown": None}
 
 
 def report(scene: Scene, at: datetime, table: str = "", **metrics: float) -> None:

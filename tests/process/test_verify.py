@@ -70,16 +70,16 @@ def index_of(runtime: Runtime) -> str:
 
 
 def plant(runtime: Runtime, chosen: list[str]) -> set[tuple[Kind, str]]:
-    """Ghosts, and for each third of the ids: its document gone, or altered."""
+    """Orphans, and for each third of the ids: its document gone, or altered."""
     version = External(runtime.clock.now_us())
     missing, different = chosen[:EACH], chosen[EACH:]
-    ghosts = [f"ghost-{number}" for number in range(EACH)]
+    orphans = [f"orphan-{number}" for number in range(EACH)]
     writes = [Write(identity, None, version) for identity in missing]
     writes += [Write(identity, encode({"id": identity, "title": "altered"}), version) for identity in different]
-    writes += [Write(identity, encode({"title": "gone"}), version) for identity in ghosts]
+    writes += [Write(identity, encode({"title": "gone"}), version) for identity in orphans]
     replies = runtime.writer.write(index_of(runtime), writes, runtime.clock.monotonic() + 20)
     assert {reply.outcome for reply in replies} == {Outcome.APPLIED}
-    kinds = {Kind.MISSING: missing, Kind.DIFFERENT: different, Kind.GHOST: ghosts}
+    kinds = {Kind.MISSING: missing, Kind.DIFFERENT: different, Kind.ORPHAN: orphans}
     return {(kind, identity) for kind, ids in kinds.items() for identity in ids}
 
 
@@ -130,12 +130,12 @@ def test_what_was_planted_is_found_by_kind_and_nothing_else(filled: Runtime) -> 
     verified, differences = run(filled)
     assert named(differences) == planted
     assert (verified.items, verified.documents) == (SONGS, SONGS)
-    assert dict(verified.found) == {Kind.MISSING: EACH, Kind.GHOST: EACH, Kind.DIFFERENT: EACH}
+    assert dict(verified.found) == {Kind.MISSING: EACH, Kind.ORPHAN: EACH, Kind.DIFFERENT: EACH}
     assert all("title" in one.fields for one in differences if one.kind is Kind.DIFFERENT)
     remember(filled, verified)
     kept = LastRuns(filled.state()).last("verify")
     assert kept is not None
-    assert (kept["index"], kept["remaining"], kept["found"]["ghost"]) == (index_of(filled), 3 * EACH, EACH)
+    assert (kept["index"], kept["remaining"], kept["found"]["orphan"]) == (index_of(filled), 3 * EACH, EACH)
     assert kept["finished_at"].startswith("20")
 
 
@@ -166,14 +166,14 @@ def test_a_sample_finds_about_its_share(filled: Runtime) -> None:
     ids = some_ids(400)
     version = External(filled.clock.now_us())
     gone = [Write(identity, None, version) for identity in ids]
-    gone += [Write(f"ghost-{number}", b"{}", version) for number in range(400)]
+    gone += [Write(f"orphan-{number}", b"{}", version) for number in range(400)]
     filled.writer.write(index_of(filled), gone, filled.clock.monotonic() + 20)
     verified, differences = run(filled, VerifyOptions(sample=10, seed=3))
     named(differences)
     assert 80 <= verified.items <= 160
     assert 20 <= verified.found[Kind.MISSING] <= 65
-    assert 20 <= verified.found[Kind.GHOST] <= 65
-    assert verified.found.keys() == {Kind.MISSING, Kind.GHOST}
+    assert 20 <= verified.found[Kind.ORPHAN] <= 65
+    assert verified.found.keys() == {Kind.MISSING, Kind.ORPHAN}
 
 
 def test_the_command_prints_json_and_nothing_else(filled: Runtime, commands: Commands) -> None:
@@ -200,11 +200,11 @@ def test_the_command_tells_counts_examples_and_what_to_do(filled: Runtime, comma
     assert [line.split() for line in found.output[:5]] == [
         ["kind", "found", "remaining"],
         ["missing", f"{EACH}", f"{EACH}"],
-        ["ghost", f"{EACH}", f"{EACH}"],
+        ["orphan", f"{EACH}", f"{EACH}"],
         ["different", f"{EACH}", f"{EACH}"],
-        ["stale", "0", "0"],
+        ["lagging", "0", "0"],
     ]
-    assert sum(line.startswith("ghost ") for line in found.output) == 1 + 20
+    assert sum(line.startswith("orphan ") for line in found.output) == 1 + 20
     assert found.output[-1] == (
         f"index {name} differs from its table: {3 * EACH} differences; {SONGS:,} items, {SONGS:,} documents. "
         f"To repair them: `dynadex verify {REFERENCE} --repair`."

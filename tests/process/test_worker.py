@@ -25,7 +25,7 @@ ALL_SONGS = sum(1 for _ in lessons())
 
 def start_worker(commands: Commands, scene: Scene, **variables: str) -> Running:
     """A worker that reads; small batches, so that it can be interrupted at many points."""
-    quick = {"DYNADEX_BATCH_SIZE": "200", "DYNADEX_LEASE_SECONDS": "0.5"}
+    quick = {"DYNADEX_WORKER_BATCH_SIZE": "200", "DYNADEX_WORKER_LEASE_SECONDS": "0.5"}
     worker = commands.start("run", REFERENCE, **scene.variables | quick | variables)
     worker.wait_for_line(READING)
     return worker
@@ -125,8 +125,8 @@ def test_a_second_worker_stands_by_and_takes_over_from_a_killed_one(make_scene: 
     scene = make_scene("taken-over")
     scene.create_table()
     songs = lessons()
-    first = start_worker(commands, scene, DYNADEX_LEASE_SECONDS="2")
-    second = commands.start("run", REFERENCE, **scene.variables | {"DYNADEX_LEASE_SECONDS": "2"})
+    first = start_worker(commands, scene, DYNADEX_WORKER_LEASE_SECONDS="2")
+    second = commands.start("run", REFERENCE, **scene.variables | {"DYNADEX_WORKER_LEASE_SECONDS": "2"})
     second.wait_for_line(f"standing by: worker {re.escape(owner(first))} holds the lease")
     scene.load(islice(songs, 300))
     scene.await_count(300)
@@ -149,7 +149,7 @@ def test_those_that_stand_by_can_be_stopped_and_take_over_at_once_from_one_that_
     scene = make_scene("handed-over")
     scene.create_table()
     # Were anybody to wait for the lease to run out, it would be found out.
-    slow = {"DYNADEX_LEASE_SECONDS": "600"}
+    slow = {"DYNADEX_WORKER_LEASE_SECONDS": "600"}
     first = start_worker(commands, scene, **slow)
     second, third = (commands.start("run", REFERENCE, **scene.variables | slow) for _ in range(2))
     second.wait_for_line("standing by")

@@ -166,11 +166,11 @@ ABLATIONS: dict[str, Ablation] = {
         circumstances=in_circumstances(table_granularity_us=60 * MICROSECONDS, timing=Timing()),
     ),
     "every conflict is stale": Ablation(
-        "3: a conflict within the window is a tie", _patched(indexer, "is_stale", lambda *_: True)
+        "3: a conflict within the window is a tie", _patched(indexer, "is_superseded", lambda *_: True)
     ),
     "no window": Ablation(
         "3: the window is as wide as the granularity, and more",
-        _patched(indexer, "is_stale", lambda change, current, _: current > change),
+        _patched(indexer, "is_superseded", lambda change, current, _: current > change),
     ),
     "item read before document": Ablation(
         "4.1: the document is looked at first, the item second", circumstances=_OFTEN_TIED, prepare=_items_first

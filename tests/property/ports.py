@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from dynadex.change import Item
-from dynadex.dead_letters.port import DeadLetter, ParkingError
+from dynadex.dead_letters.port import DeadLetter, DeadLetterError
 from dynadex.errors import SearchUnavailable, SourceUnavailable
 from dynadex.index.opensearch import Stored
 
 # What can go wrong with a call, by name; "" for nothing.
 Fault = str
-FAULTS: tuple[Fault, ...] = ("refused", "reply lost", "partly applied", "read failed", "parking failed")
+FAULTS: tuple[Fault, ...] = ("refused", "reply lost", "partly applied", "read failed", "dead-lettering failed")
 
 
 Reads = Callable[[Sequence[Item]], Sequence[Item | None]]
@@ -115,13 +115,13 @@ class UnreliableReads:
 
 
 class MemoryDeadLetters:
-    """Dead letters in a list; parking can fail."""
+    """Dead letters in a list; dead-lettering can fail."""
 
     def __init__(self, fault: Callable[[str], Fault]) -> None:
         self._fault = fault
         self.letters: list[DeadLetter] = []
 
-    def park(self, letters: Sequence[DeadLetter]) -> None:
-        if self._fault("park") == "parking failed":
-            raise ParkingError("park dead letters in", "memory", "it is away")
+    def add(self, letters: Sequence[DeadLetter]) -> None:
+        if self._fault("add") == "dead-lettering failed":
+            raise DeadLetterError("dead-letter dead letters in", "memory", "it is away")
         self.letters += letters

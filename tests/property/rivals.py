@@ -16,7 +16,7 @@ from tests.property.world import SYNC, World
 
 
 class _Rival:
-    """What rivals share: write each record in order, take a conflict for success, park nothing."""
+    """What rivals share: write each record in order, take a conflict for success, dead-letter nothing."""
 
     def __init__(self, world: World) -> None:
         self._world = world

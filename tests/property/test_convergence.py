@@ -29,7 +29,7 @@ from tests.property.world import MAPPINGS, Circumstances, World
 
 # 1 for the run that everybody makes before each change; `make convergence` sets more.
 _SCALE = int(os.environ.get("CONVERGENCE_SCALE", "1"))
-_MOST_ABLATED = 4_000
+_MAX_ABLATED = 4_000
 
 
 def test_no_schedule_diverges_in_memory() -> None:
@@ -42,11 +42,11 @@ def test_no_schedule_diverges_in_memory() -> None:
 @pytest.mark.parametrize("ablation", ABLATIONS.values(), ids=ABLATIONS)
 def test_without_one_part_of_the_rule_some_schedule_diverges(ablation: Ablation) -> None:
     with ablation.switch():
-        for start in range(0, _MOST_ABLATED, 100):
+        for start in range(0, _MAX_ABLATED, 100):
             outcome = run_schedules(range(start, start + 100), ablation.circumstances, ablation.prepare)
             if outcome.diverged:
                 return
-    pytest.fail(f"no schedule of {_MOST_ABLATED} diverged without rule {ablation.rule}")
+    pytest.fail(f"no schedule of {_MAX_ABLATED} diverged without rule {ablation.rule}")
 
 
 @pytest.mark.parametrize("rival", [NoVersion, SecondAndCount])

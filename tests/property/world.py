@@ -42,7 +42,7 @@ INDEX = "songs-20261124000000"
 _DEADLINE_SECONDS = 15.0
 # Each process that writes knows the indexes behind the alias since a moment of its own.
 _PROCESSES = 3
-_MOST_INDEXES = 3
+_MAX_INDEXES = 3
 
 
 def document(item: dict[str, Any]) -> dict[str, Any] | None:
@@ -183,7 +183,7 @@ class World:
 
     def rebuild(self) -> None:
         """Let writers write to a new index too, and scan into it once they all do."""
-        if not isinstance(self.cluster, InMemoryIndex) or len(self.written) == _MOST_INDEXES:
+        if not isinstance(self.cluster, InMemoryIndex) or len(self.written) == _MAX_INDEXES:
             return
         name = f"{self.index[:-1]}{len(self.written)}"
         settings = {"index": {"gc_deletes": self.circumstances.gc_deletes}}
@@ -234,7 +234,7 @@ class World:
     def _differences(self, index: str, ids: Sequence[str]) -> list[str]:
         items = self.table.items()
         # One letter stands for the key in every index: redrive settles it in all of them.
-        parked = {letter.id for letter in self.dead_letters.letters}
+        dead_lettered = {letter.id for letter in self.dead_letters.letters}
         lines = []
         for identity, stored in zip(ids, self.cluster.get_many(index, ids), strict=True):
             item = items.get(identity)
@@ -242,8 +242,8 @@ class World:
             body = None if poison else SYNC.build(item).body
             if not same(body, stored.source if stored else None):
                 lines.append(f"{index} {identity}: item {item}, document {stored and stored.source}")
-            if poison and identity not in parked:
-                lines.append(f"{index} {identity}: cannot be indexed, but is not parked")
+            if poison and identity not in dead_lettered:
+                lines.append(f"{index} {identity}: cannot be indexed, but is not dead-lettered")
         return lines
 
     def _apply(self, records: Sequence[Record]) -> ApplyResult:
@@ -287,7 +287,7 @@ class World:
         kinds = {
             "bulk": ("refused", "reply lost", "partly applied"),
             "read": ("read failed",),
-            "park": ("parking failed",),
+            "add": ("dead-lettering failed",),
         }
         fault = self._chance.choice(kinds[call])
         self.met[fault] += 1

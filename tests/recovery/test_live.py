@@ -28,7 +28,7 @@ from tests.recovery.conftest import SCALE, scaled
 from tests.recovery.figures import Figures
 
 SONGS = scaled(2_000, least=600)
-GHOSTS = 20
+ORPHANS = 20
 # Three writers, bursts of three and a half: at full length 200 writes a second and more, where the machine gives it.
 _PAUSE_SECONDS = 0.01 if SCALE >= 1 else 0.04
 _QUIET = RefillReport(lambda _: None, lambda _: None)
@@ -45,7 +45,7 @@ def stage(stack: LocalStack, opensearch_url: str, tmp_path: Path, request: pytes
 
 @pytest.fixture
 def commands(stage: Stage) -> Iterator[Commands]:
-    with commands_in(stage.directory, **stage.variables, DYNADEX_LONGEST_INVOCATION_SECONDS="3") as made:
+    with commands_in(stage.directory, **stage.variables, DYNADEX_MAX_BATCH_SECONDS="3") as made:
         yield made
 
 
@@ -60,7 +60,7 @@ def worker(stage: Stage, commands: Commands) -> Running:
 
 @pytest.fixture
 def runtime(stage: Stage) -> Runtime:
-    settings = RuntimeSettings.from_environment({**stage.variables, "DYNADEX_LONGEST_INVOCATION_SECONDS": "3"})
+    settings = RuntimeSettings.from_environment({**stage.variables, "DYNADEX_MAX_BATCH_SECONDS": "3"})
     return connect(stage.sync, settings)
 
 
@@ -69,12 +69,12 @@ def test_a_refill_while_the_table_is_written_to(
 ) -> None:
     compared = Compared()
     for seed in range(scaled(20, least=2)):
-        plant_ghosts(runtime, seed)
+        plant_orphans(runtime, seed)
         with writing(stage, seed, _PAUSE_SECONDS) as load:
             started_at = time.monotonic()
             done = refill(runtime, RefillOptions(), threading.Event(), _QUIET)
             told = rate(load, started_at)
-        assert done.swept.deleted >= GHOSTS
+        assert done.swept.deleted >= ORPHANS
         stage.compare(compared, worker)
         figures.refills += 1
         figures.writes += load.writes
@@ -145,11 +145,11 @@ def searching(runtime: Runtime) -> Iterator[Searches]:
         thread.join()
 
 
-def plant_ghosts(runtime: Runtime, seed: int) -> None:
+def plant_orphans(runtime: Runtime, seed: int) -> None:
     """Documents without an item, older than any refill."""
     [index] = runtime.index.indexes_behind(runtime.sync.index)
-    ghosts = [Write(f"ghost-{seed}-{n}", b'{"title":"gone"}', External(1_000)) for n in range(GHOSTS)]
-    runtime.writer.write(index, ghosts, runtime.clock.monotonic() + 10)
+    orphans = [Write(f"orphan-{seed}-{n}", b'{"title":"gone"}', External(1_000)) for n in range(ORPHANS)]
+    runtime.writer.write(index, orphans, runtime.clock.monotonic() + 10)
 
 
 def rate(load: WriteLoad, started_at: float) -> str:

@@ -74,7 +74,7 @@ def peak_megabytes(scene: Scene, command: str, page_items: int) -> float:
     done = subprocess.run(
         [sys.executable, "-c", _MEASURED, command, REFERENCE],
         cwd=scene.directory,
-        env=environment(**scene.variables, PYTHONPATH=str(scene.directory), DYNADEX_PAGE_ITEMS=str(page_items)),
+        env=environment(**scene.variables, PYTHONPATH=str(scene.directory), DYNADEX_REFILL_PAGE_SIZE=str(page_items)),
         capture_output=True,
         text=True,
         timeout=600,

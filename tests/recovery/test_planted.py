@@ -38,10 +38,10 @@ def test_planted_differences(
         index = reading(runtime.index, stage.name)
         ids = [str(song["id"]) for song in songs]
         missing, altered = ids[: 3 * PLANTED : 3], ids[1 : 3 * PLANTED : 3]
-        ghosts = [f"ghost-{n}" for n in range(PLANTED)]
+        orphans = [f"orphan-{n}" for n in range(PLANTED)]
         writes = [Write(i, None, External(above)) for i, above in versions(runtime, index, missing)]
         writes += [Write(i, b'{"title":"altered"}', External(above)) for i, above in versions(runtime, index, altered)]
-        writes += [Write(i, b'{"title":"ghost"}', External(1_000)) for i in ghosts]
+        writes += [Write(i, b'{"title":"orphan"}', External(1_000)) for i in orphans]
         replies = runtime.writer.write(index, writes, runtime.clock.monotonic() + 30)
         assert Counter(reply.outcome.name for reply in replies) == {"APPLIED": 3 * PLANTED}
 
@@ -49,7 +49,7 @@ def test_planted_differences(
         assert verify.wait(120) == 1, str(verify)
         *lines, summary = [json.loads(line) for line in verify.output]
         found = {(line["kind"], line["id"]) for line in lines}
-        wanted = {"missing": missing, "different": altered, "ghost": ghosts}
+        wanted = {"missing": missing, "different": altered, "orphan": orphans}
         assert found == {(kind, identity) for kind, planted in wanted.items() for identity in planted}
         assert len(lines) == 3 * PLANTED
         assert summary["summary"]["remaining"] == 3 * PLANTED

@@ -78,7 +78,7 @@ def test_killed_at_random_and_resumed(
     chance, kills = random.Random(4), scaled(10, least=3)
     variables = scene.variables | {
         "DYNADEX_DYNAMODB_URL": proxy.url,
-        "DYNADEX_PAGE_ITEMS": str(page_items),
+        "DYNADEX_REFILL_PAGE_SIZE": str(page_items),
         "DYNADEX_DEAD_LETTERS": f"file:{scene.dead_letters}",
     }
     arguments = ("refill", REFERENCE, "--segments", str(SEGMENTS), "--resume")

@@ -21,7 +21,7 @@ from tests.recovery.state_machine import RefillMachine, documents
 from tests.songs import all_songs
 
 # So small that every slice is one page.
-NO_TIME = {"DYNADEX_SLICE_SECONDS": "0.001"}
+NO_TIME = {"DYNADEX_REFILL_SLICE_SECONDS": "0.001"}
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +48,8 @@ Deploy = Callable[[Scene, dict[str, str]], RefillMachine]
 @pytest.fixture
 def deploy(aws: dict[str, Any], tmp_path: Path) -> Deploy:
     def deployed(scene: Scene, variables: dict[str, str]) -> RefillMachine:
-        parked = {"DYNADEX_DEAD_LETTERS": f"file:{tmp_path / 'parked.jsonl'}"}
-        return RefillMachine(scene, aws, parked | variables)
+        dead_lettered = {"DYNADEX_DEAD_LETTERS": f"file:{tmp_path / 'dead-letters.jsonl'}"}
+        return RefillMachine(scene, aws, dead_lettered | variables)
 
     return deployed
 
@@ -60,7 +60,7 @@ def test_every_song_in_at_least_ten_slices(
     scene.create_table()
     songs = all_songs()[: scaled(13_925, least=1_200)]
     scene.load(songs)
-    execution = deploy(scene, NO_TIME | {"DYNADEX_PAGE_ITEMS": str(len(songs) // 13)}).run({})
+    execution = deploy(scene, NO_TIME | {"DYNADEX_REFILL_PAGE_SIZE": str(len(songs) // 13)}).run({})
     with capsys.disabled():
         print(f"\n{execution.table()}")
     assert (execution.status, execution.output) == ("SUCCEEDED", {})
@@ -74,7 +74,7 @@ def test_every_song_in_at_least_ten_slices(
 def test_segments_side_by_side(scene: Scene, deploy: Deploy) -> None:
     scene.create_table()
     scene.load(lessons(600))
-    execution = deploy(scene, NO_TIME | {"DYNADEX_PAGE_ITEMS": "60"}).run({"Segments": 3})
+    execution = deploy(scene, NO_TIME | {"DYNADEX_REFILL_PAGE_SIZE": "60"}).run({"Segments": 3})
     assert (execution.status, execution.output) == ("SUCCEEDED", {})
     assert execution.slices() >= 10
     assert len(documents(connect(scene.sync, scene.settings))) == 600
@@ -104,7 +104,7 @@ def test_a_slice_that_crashes_half_way_is_repeated_from_the_same_key(
     scene.load(songs)
     mark = tmp_path / "crashed"
     scene.declare(_CRASHING.format(mark=str(mark), victim=songs[200]["id"], name=scene.name))
-    execution = deploy(scene, NO_TIME | {"DYNADEX_PAGE_ITEMS": "100"}).run({})
+    execution = deploy(scene, NO_TIME | {"DYNADEX_REFILL_PAGE_SIZE": "100"}).run({})
     assert mark.exists()
     assert (execution.status, execution.output) == ("SUCCEEDED", {})
     assert documents(connect(scene.sync, scene.settings)) == {song["id"]: song for song in songs}
@@ -127,7 +127,7 @@ def test_pages_of_items_that_are_all_not_indexed(scene: Scene, deploy: Deploy) -
     scene.create_table()
     scene.load(lessons(300))
     scene.declare(_NOTHING.format(name=scene.name))
-    execution = deploy(scene, NO_TIME | {"DYNADEX_PAGE_ITEMS": "50"}).run({})
+    execution = deploy(scene, NO_TIME | {"DYNADEX_REFILL_PAGE_SIZE": "50"}).run({})
     assert (execution.status, execution.output) == ("SUCCEEDED", {})
     assert execution.slices() >= 6
     assert documents(connect(scene.sync, scene.settings)) == {}
@@ -155,7 +155,7 @@ def test_keys_of_all_types(scene: Scene, deploy: Deploy, kind: str) -> None:
     keys: list[dict[str, Any]] = [{name: {kind: value(n)} for name, kind, value in parts} for n in range(60)]
     for n, key in enumerate(keys):
         scene.dynamodb.put_item(TableName=scene.name, Item=boto_key(key) | {"title": {"S": f"Tune {n}"}})
-    execution = deploy(scene, NO_TIME | {"DYNADEX_PAGE_ITEMS": "7"}).run({"Segments": 2})
+    execution = deploy(scene, NO_TIME | {"DYNADEX_REFILL_PAGE_SIZE": "7"}).run({"Segments": 2})
     assert (execution.status, execution.output) == ("SUCCEEDED", {})
     runtime: Runtime = connect(scene.sync, scene.settings)
     wanted = {document_id(runtime.description.schema, key): f"Tune {n}" for n, key in enumerate(keys)}

@@ -126,12 +126,12 @@ def test_verify_across_regions_says_which_index_is_wrong(
 
     runtime = connect(sync, world.regions.regions[SECOND].options.settings(world.cluster(SECOND)))
     index = reading(runtime.index, sync.index)
-    runtime.writer.write(index, [Write("ghost", b'{"title":"gone"}', External(1_000))], runtime.clock.monotonic() + 10)
+    runtime.writer.write(index, [Write("orphan", b'{"title":"gone"}', External(1_000))], runtime.clock.monotonic() + 10)
     runtime.index.refresh(index)
     wrong = verify("--json")
     assert wrong.wait() == 1, str(wrong)
     *lines, summary = [json.loads(line) for line in wrong.output]
-    assert [(line["region"], line["kind"], line["id"]) for line in lines] == [(SECOND, "ghost", "ghost")]
+    assert [(line["region"], line["kind"], line["id"]) for line in lines] == [(SECOND, "orphan", "orphan")]
     assert {name: one["remaining"] for name, one in summary["summary"]["indexes"].items()} == {FIRST: 0, SECOND: 1}
     assert summary["summary"]["replicas"][0]["different"] == 0
     assert verify("--repair").wait() == 0

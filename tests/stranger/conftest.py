@@ -23,7 +23,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory, opensearch_url: str) -> Itera
         settings = RuntimeSettings(dynamodb_url=stack.endpoints.dynamodb, opensearch_url=opensearch_url)
         create(clients.dynamodb(settings), table)
         # A worker that is stopped hands over, and a rebuild begins, as soon as these allow.
-        quick = {"DYNADEX_LEASE_SECONDS": "1", "DYNADEX_LONGEST_INVOCATION_SECONDS": "1"}
+        quick = {"DYNADEX_WORKER_LEASE_SECONDS": "1", "DYNADEX_MAX_BATCH_SECONDS": "1"}
         with commands_in(folder, **quick) as commands:
             walk = Walk(folder, table, settings, commands)
             yield walk

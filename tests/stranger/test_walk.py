@@ -39,15 +39,15 @@ def test_a_stranger_gets_from_a_table_to_a_search_and_through_a_change_of_mind(w
     assert walk.search(q="old harbuor wal")["total"] > 0, "slips are forgiven"
 
     walk.put(BAD_DAY)
-    worker.wait_for_line("parked 1 key")
+    worker.wait_for_line("dead-lettered 1 key")
     assert walk.search(q="owl")["total"] == 0
     listed = walk.on_sync("redrive", "--dry-run")
     assert "failed to parse field [seen_at] of type [date]" in listed.output[0]
     walk.put(GOOD_DAY)
     walk.await_total(1, q="owl")
-    assert walk.parked() == ["st%7C1|1"]
+    assert walk.dead_lettered() == ["st%7C1|1"]
     walk.on_sync("redrive")
-    assert walk.parked() == []
+    assert walk.dead_lettered() == []
 
     before = walk.query(LARGE_FLOCKS)
     walk.edit(NUMBERS_ALONE)

@@ -78,7 +78,9 @@ class Walk:
         """What `dynadex check` finds, which nothing hinders."""
         [line] = self.on_sync("check", "--json").output
         found: dict[str, Any] = json.loads(line)
-        assert (found["items"], found["documents"], found["parked"], found["fits"]) == (COUNT, COUNT, 0, True), found
+        assert (found["items"], found["documents"], found["dead_lettered"], found["fits"]) == (COUNT, COUNT, 0, True), (
+            found
+        )
         return found
 
     def search(self, **parameters: str) -> Any:
@@ -123,7 +125,7 @@ class Walk:
         pages = clients.dynamodb(self.settings).get_paginator("scan").paginate(TableName=self.table)
         return [dict(item) for page in pages for item in page["Items"]]
 
-    def parked(self) -> list[str]:
+    def dead_lettered(self) -> list[str]:
         """Ids in the file of dead letters."""
         path = self.folder / "dead-letters.jsonl"
         return [json.loads(line)["id"] for line in path.read_text().splitlines()] if path.exists() else []

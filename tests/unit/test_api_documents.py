@@ -9,7 +9,7 @@ import pytest
 from dynadex import Search, Sync
 from dynadex.document.identity import KeySchema, document_id
 from dynadex.errors import DynadexError, SourceError, SourceUnavailable
-from dynadex.http.app import MOST_BYTES, create_app
+from dynadex.http.app import MAX_BYTES, create_app
 from dynadex.source.table import Table
 from dynadex.testing import InMemoryTable
 from tests.unit.service import AUTH, SECRET, WRITER, BrokenTable, Client, ScriptedIndex, error_of, path_of
@@ -105,7 +105,7 @@ def test_a_body_that_is_no_item_is_refused(client: Client, memory: InMemoryTable
 
 
 def test_a_body_larger_than_an_item_is_refused(client: Client, memory: InMemoryTable) -> None:
-    text = "x" * (MOST_BYTES - len('{"title":""}'))
+    text = "x" * (MAX_BYTES - len('{"title":""}'))
     assert client.put(path_of("x"), content=f'{{"title":"{text}"}}').status_code == 200
     assert error_of(client.put(path_of("y"), content=f'{{"title":"{text}x"}}')) == (413, "too_large")
     assert list(memory.items()) == ["x"]

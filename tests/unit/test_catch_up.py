@@ -147,7 +147,7 @@ class World:
             SimpleNamespace(
                 clock=self.clock,
                 timing=Timing(),
-                settings=SimpleNamespace(slice_seconds=240.0),
+                settings=SimpleNamespace(refill_slice_seconds=240.0),
                 description=SimpleNamespace(usable_stream=lambda: self.table.stream_arn),
                 indexer=None,
                 sync=SimpleNamespace(index="songs"),

@@ -63,7 +63,7 @@ def test_the_same_flag_means_the_same_everywhere() -> None:
 
 
 @pytest.mark.parametrize("limit", [("--max-age", "-5"), ("--max-age", "0"), ("--max-attempts", "-1")])
-def test_a_limit_that_would_park_every_change_untried_is_refused(limit: tuple[str, str]) -> None:
+def test_a_limit_that_would_dead_letter_every_change_untried_is_refused(limit: tuple[str, str]) -> None:
     answer = CliRunner().invoke(app, ["run", "nobody:nothing", *limit])
     assert answer.exit_code == 2
     assert limit[0] in answer.output

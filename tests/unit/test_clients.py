@@ -169,7 +169,7 @@ def test_a_signature_needs_a_region_and_credentials(monkeypatch: pytest.MonkeyPa
 
 
 def test_certificates_are_verified_and_times_limited() -> None:
-    with clients.opensearch(RuntimeSettings(opensearch_url=DOMAIN, request_timeout_seconds=7)) as client:
+    with clients.opensearch(RuntimeSettings(opensearch_url=DOMAIN, opensearch_timeout_seconds=7)) as client:
         connection = client.transport.get_connection()
         pool = connection.pool
         assert connection.use_ssl

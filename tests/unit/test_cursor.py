@@ -38,7 +38,7 @@ def test_a_cursor_belongs_to_one_search() -> None:
 
 
 def test_values_too_long_for_an_address_make_no_cursor() -> None:
-    assert cursor.encode(["x" * cursor.LONGEST_CURSOR], "q") is None
+    assert cursor.encode(["x" * cursor.MAX_CURSOR], "q") is None
 
 
 @pytest.mark.parametrize("held", [{}, [], ["x"], ["x", 1], 7, None, "text"])

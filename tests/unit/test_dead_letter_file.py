@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dynadex.dead_letters.file import DeadLetterFile
-from dynadex.dead_letters.port import Backlog, DeadLetter, ParkingError
+from dynadex.dead_letters.port import Backlog, DeadLetter, DeadLetterError
 
 # What the W3C's XML allows, and so SQS.
 SENDABLE = re.compile("[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
@@ -19,23 +19,23 @@ def letter(identity: str, reason: str = "refused") -> DeadLetter:
     return DeadLetter("songs-1", identity, {"id": {"S": identity}}, reason, "1" * 21, "2026-01-01T00:00:00Z")
 
 
-def parked(file: DeadLetterFile) -> list[DeadLetter]:
-    return [one.letter for batch in file.parked() for one in batch]
+def dead_lettered(file: DeadLetterFile) -> list[DeadLetter]:
+    return [one.letter for batch in file.batches() for one in batch]
 
 
 def test_half_a_line_of_a_killed_writer_does_not_swallow_the_letters_after_it(tmp_path: Path) -> None:
     file = DeadLetterFile(tmp_path / "letters.jsonl")
-    file.park([letter("first")])
+    file.add([letter("first")])
     with file.path.open("a", encoding="utf-8") as torn:
         torn.write(letter("é torn").to_json()[:60])
-    assert parked(file) == [letter("first")]
-    file.park([letter("é torn"), letter("last")])
-    assert parked(file) == [letter("first"), letter("é torn"), letter("last")]
+    assert dead_lettered(file) == [letter("first")]
+    file.add([letter("é torn"), letter("last")])
+    assert dead_lettered(file) == [letter("first"), letter("é torn"), letter("last")]
 
 
 def test_to_look_for_letters_where_none_are_makes_no_folder(tmp_path: Path) -> None:
     file = DeadLetterFile(tmp_path / "mistyped" / "letters.jsonl")
-    assert parked(file) == []
+    assert dead_lettered(file) == []
     file.remove([])
     assert file.backlog() == Backlog(0)
     assert list(tmp_path.iterdir()) == []
@@ -44,16 +44,16 @@ def test_to_look_for_letters_where_none_are_makes_no_folder(tmp_path: Path) -> N
 def test_half_a_line_is_all_there_is(tmp_path: Path) -> None:
     file = DeadLetterFile(tmp_path / "letters.jsonl")
     file.path.write_bytes("é".encode()[:1])
-    assert parked(file) == []
-    file.park([letter("first")])
-    assert parked(file) == [letter("first")]
+    assert dead_lettered(file) == []
+    file.add([letter("first")])
+    assert dead_lettered(file) == [letter("first")]
 
 
 def test_a_last_line_that_an_editor_left_without_its_end_is_kept(tmp_path: Path) -> None:
     file = DeadLetterFile(tmp_path / "letters.jsonl")
     file.path.write_text(f"{letter('first').to_json()}\n{letter('second').to_json()}", encoding="utf-8")
-    file.park([letter("third")])
-    assert parked(file) == [letter("first"), letter("second"), letter("third")]
+    file.add([letter("third")])
+    assert dead_lettered(file) == [letter("first"), letter("second"), letter("third")]
 
 
 @pytest.mark.parametrize("identity", ["\ud800", "a\uffff", "\ufffe", "\0", "\u2028\n\r\u0085", "🎻", "\\ud800"])
@@ -62,17 +62,17 @@ def test_whatever_characters_a_letter_has_it_can_be_kept_and_comes_back(tmp_path
     assert SENDABLE.fullmatch(whole.to_json())
     assert json.loads(whole.to_json())["id"] == identity
     file = DeadLetterFile(tmp_path / "letters.jsonl")
-    file.park([whole, letter("last")])
-    assert parked(file) == [whole, letter("last")]
+    file.add([whole, letter("last")])
+    assert dead_lettered(file) == [whole, letter("last")]
 
 
-def test_what_is_parked_is_counted_without_leaving_a_trace(tmp_path: Path) -> None:
+def test_what_is_dead_lettered_is_counted_without_leaving_a_trace(tmp_path: Path) -> None:
     file = DeadLetterFile(tmp_path / "folder" / "letters.jsonl")
     assert file.backlog() == Backlog(0)
     assert list(tmp_path.iterdir()) == []
-    file.park([letter("é first"), letter("second")])
+    file.add([letter("é first"), letter("second")])
     assert file.backlog() == Backlog(2, letter("é first"))
-    [one, _] = next(file.parked())
+    [one, _] = next(file.batches())
     file.remove([one])
     assert file.backlog() == Backlog(1, letter("second"))
 
@@ -89,22 +89,22 @@ def test_half_a_line_is_not_counted_and_a_whole_one_without_its_end_is(tmp_path:
 
 
 def test_what_cannot_be_counted_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ParkingError, match=r"cannot read the dead letters in .*: Is a directory"):
+    with pytest.raises(DeadLetterError, match=r"cannot read the dead letters in .*: Is a directory"):
         DeadLetterFile(tmp_path).backlog()
     (tmp_path / "other").write_text("no letter\n")
-    with pytest.raises(ParkingError, match="Mend or remove the line"):
+    with pytest.raises(DeadLetterError, match="Mend or remove the line"):
         DeadLetterFile(tmp_path / "other").backlog()
 
 
 def test_a_file_that_is_no_text_is_told_and_not_raised_as_it_is(tmp_path: Path) -> None:
-    path = tmp_path / "parked.jsonl"
+    path = tmp_path / "dead-letters.jsonl"
     path.write_bytes(b"\xff\xfe\n")
-    with pytest.raises(ParkingError, match="read the dead letters in"):
-        list(DeadLetterFile(path).parked())
+    with pytest.raises(DeadLetterError, match="read the dead letters in"):
+        list(DeadLetterFile(path).batches())
 
 
 def test_a_line_that_is_no_letter_can_be_found_by_what_it_begins_with(tmp_path: Path) -> None:
-    path = tmp_path / "parked.jsonl"
+    path = tmp_path / "dead-letters.jsonl"
     path.write_text("[1]\n")
-    with pytest.raises(ParkingError, match=r"'\[1\]' begins a line that is none"):
-        list(DeadLetterFile(path).parked())
+    with pytest.raises(DeadLetterError, match=r"'\[1\]' begins a line that is none"):
+        list(DeadLetterFile(path).batches())

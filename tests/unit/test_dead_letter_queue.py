@@ -55,7 +55,7 @@ def test_a_redrive_that_takes_more_than_five_minutes_ends_well() -> None:
     for number in range(100):
         key = {"id": {"S": f"song-{number}"}}
         stage.table.put({**key, **({"bars": {"S": "many"}} if number < 20 else {})})
-        queue.park([DeadLetter("", f"song-{number}", key, "refused", None, "2026-11-24T00:00:00.000+00:00")])
+        queue.add([DeadLetter("", f"song-{number}", key, "refused", None, "2026-11-24T00:00:00.000+00:00")])
     runtime = replace(stage.runtime(), dead_letters=queue)
     # A batch takes 40 s, of a busy cluster.
     done = redrive(runtime, threading.Event(), lambda _: stage.clock.advance(40.0))

@@ -141,5 +141,5 @@ def test_where_every_item_has_a_shape_of_its_own_none_is_looked_for_any_more() -
     for number in range(1000):
         item = {"map": {"M": {f"name{number}": {"S": "a"}}}}
         assert body_of(item) == encode(plain(item))
-    assert fast_json._converted.cache_info().misses == fast_json._MOST_SHAPES
+    assert fast_json._converted.cache_info().misses == fast_json._MAX_SHAPES
     fast_json._converted.cache_clear()

@@ -46,12 +46,17 @@ class Delivery:
         self.clock = ManualClock()
         self.handed: list[list[int]] = []
         self.done: list[int] = []
-        self.parked: list[tuple[list[int], str]] = []
+        self.dead_lettered: list[tuple[list[int], str]] = []
         self.retries: list[str] = []
         self.script: Callable[[list[int]], Sequence[str]] = lambda _: ()
         self._on_failure = on_failure
         self.mapping = EventSourceMapping(
-            self._handle, self.clock, limits, self._park if on_failure else None, self.retries.append, Backoff(1.0, 1.0)
+            self._handle,
+            self.clock,
+            limits,
+            self._dead_letter if on_failure else None,
+            self.retries.append,
+            Backoff(1.0, 1.0),
         )
 
     def run(self, records: Sequence[Record]) -> None:
@@ -61,10 +66,10 @@ class Delivery:
         self.handed.append(positions(records))
         return self.script(positions(records))
 
-    def _park(self, records: Sequence[Record], reason: str) -> None:
+    def _dead_letter(self, records: Sequence[Record], reason: str) -> None:
         if isinstance(self._on_failure, Exception):
             raise self._on_failure
-        self.parked.append((positions(records), reason))
+        self.dead_lettered.append((positions(records), reason))
 
 
 def raise_(error: Exception) -> Any:
@@ -136,7 +141,7 @@ def test_a_function_that_raises_is_given_ever_smaller_batches_until_its_culprit_
     assert delivery.handed == [
         [1, 2, 3, 4, 5, 6, 7, 8], [1, 2, 3, 4], [5, 6, 7, 8], [5, 6], [5], [6], [6], [6], [7, 8],
     ]  # fmt: skip
-    assert delivery.parked == [([6], "failed 3 times, at last: RuntimeError: boom")]
+    assert delivery.dead_lettered == [([6], "failed 3 times, at last: RuntimeError: boom")]
     assert delivery.done == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
@@ -145,7 +150,7 @@ def test_the_order_is_kept_while_a_batch_is_split() -> None:
     delivery.script = poisoned(2, 3, 7)
     delivery.run(batch(9))
     assert delivery.done == list(range(1, 10))
-    assert [parked for parked, _ in delivery.parked] == [[2], [3], [7]]
+    assert [dead_lettered for dead_lettered, _ in delivery.dead_lettered] == [[2], [3], [7]]
     successes = [given for given in delivery.handed if not {2, 3, 7} & set(given)]
     assert [position for given in successes for position in given] == [1, 4, 5, 6, 8, 9]
 
@@ -155,7 +160,7 @@ def test_without_bisecting_a_batch_that_raises_is_delivered_whole() -> None:
     delivery.script = poisoned(2)
     delivery.run(batch(3))
     assert delivery.handed == [[1, 2, 3], [1, 2, 3]]
-    assert delivery.parked == [([1, 2, 3], "failed 2 times, at last: RuntimeError: boom")]
+    assert delivery.dead_lettered == [([1, 2, 3], "failed 2 times, at last: RuntimeError: boom")]
 
 
 def test_a_backend_that_is_away_is_waited_for_without_splitting() -> None:
@@ -176,7 +181,7 @@ def test_records_are_given_up_on_after_their_retries(most: int, calls: int) -> N
     delivery.script = lambda given: [number(given[0])]
     delivery.run(batch(2))
     assert delivery.handed == [[1, 2]] * calls
-    assert delivery.parked == [([1, 2], f"failed {calls} times, at last: reported as failed")]
+    assert delivery.dead_lettered == [([1, 2], f"failed {calls} times, at last: reported as failed")]
     assert delivery.done == [1, 2]
 
 
@@ -187,7 +192,7 @@ def test_a_batch_that_gets_on_has_its_retries_anew() -> None:
         [number(given[0])] if delivery.handed.count(given) == 1 else [*map(number, given[1:])]
     )
     delivery.run(batch(3))
-    assert delivery.parked == []
+    assert delivery.dead_lettered == []
     assert delivery.done == [1, 2, 3]
 
 
@@ -195,13 +200,13 @@ def test_without_a_limit_nothing_is_ever_given_up_on() -> None:
     delivery = Delivery()
     delivery.script = lambda given: [number(given[0])] if len(delivery.handed) < 200 else ()
     delivery.run(batch(1))
-    assert (len(delivery.handed), delivery.parked, delivery.done) == (200, [], [1])
+    assert (len(delivery.handed), delivery.dead_lettered, delivery.done) == (200, [], [1])
 
 
 def test_records_older_than_the_maximum_age_are_given_up_on_unseen() -> None:
     delivery = Delivery(Limits(maximum_record_age_seconds=60))
     delivery.run(batch(4, age_seconds=[90, 61, 60, 5]))
-    assert delivery.parked == [([1, 2], "older than the maximum record age")]
+    assert delivery.dead_lettered == [([1, 2], "older than the maximum record age")]
     assert delivery.handed == [[3, 4]]
     assert delivery.done == [1, 2, 3, 4]
 
@@ -210,7 +215,7 @@ def test_records_that_grow_too_old_while_they_are_retried_are_given_up_on() -> N
     delivery = Delivery(Limits(maximum_record_age_seconds=60))
     delivery.script = lambda given: [number(given[0])] if 1 in given else ()
     delivery.run(batch(2, age_seconds=[50]))
-    assert delivery.parked == [([1], "older than the maximum record age")]
+    assert delivery.dead_lettered == [([1], "older than the maximum record age")]
     assert delivery.handed[-1] == [2]
     assert delivery.done == [1, 2]
 
@@ -245,12 +250,12 @@ def test_what_must_be_mended_first_is_raised_with_the_position_kept() -> None:
             return [number(3)]
         raise refused
 
-    delivery.mapping = EventSourceMapping(delivery._handle, delivery.clock, Limits(), delivery._park)
+    delivery.mapping = EventSourceMapping(delivery._handle, delivery.clock, Limits(), delivery._dead_letter)
     delivery.script = script
     with pytest.raises(SearchError) as caught:
         delivery.run(batch(4))
     assert caught.value is refused
-    assert (delivery.done, delivery.parked) == ([1, 2], [])
+    assert (delivery.done, delivery.dead_lettered) == ([1, 2], [])
 
 
 class TestLambdaHandler:

@@ -21,13 +21,13 @@ def test_equal_sets_cancel_in_any_order() -> None:
 
 def test_what_one_set_alone_holds_is_always_suspected_and_few_others_are() -> None:
     fingerprint = Fingerprint()
-    missing, ghosts = set(IDS[:50]), [f"ghost-{number}" for number in range(50)]
+    missing, orphans = set(IDS[:50]), [f"orphan-{number}" for number in range(50)]
     for identity in IDS:
         fingerprint.add(identity)
-    for identity in [*(set(IDS) - missing), *ghosts]:
+    for identity in [*(set(IDS) - missing), *orphans]:
         fingerprint.remove(identity)
-    suspected = {identity for identity in [*IDS, *ghosts] if fingerprint.suspects(identity)}
-    assert missing | set(ghosts) <= suspected
+    suspected = {identity for identity in [*IDS, *orphans] if fingerprint.suspects(identity)}
+    assert missing | set(orphans) <= suspected
     assert len(suspected) <= 105
     assert not fingerprint.balanced
 

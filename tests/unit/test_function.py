@@ -55,7 +55,7 @@ def event_loop() -> Iterator[None]:
 def deployed(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Deployed]:
     backends = Deployed()
     monkeypatch.setenv("DYNADEX_SYNC", f"{__name__}:sync")
-    monkeypatch.setenv("DYNADEX_DEAD_LETTERS", f"file:{tmp_path / 'parked.jsonl'}")
+    monkeypatch.setenv("DYNADEX_DEAD_LETTERS", f"file:{tmp_path / 'dead-letters.jsonl'}")
     monkeypatch.setattr(clients, "dynamodb", lambda _: backends.table)
     monkeypatch.setattr(clients, "opensearch", lambda _: None)
     monkeypatch.setattr(runtime, "OpenSearchIndex", lambda _: backends.index)
@@ -92,7 +92,7 @@ def test_a_stream_batch_is_applied_and_measured(deployed: Deployed, capsys: pyte
     [metrics] = [line for line in lines(capsys.readouterr().out) if "_aws" in line]
     assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "dynadex"
     assert set(metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"][0]) == {"service", "table", "index"}
-    assert (metrics["ChangesApplied"], metrics["Parked"], metrics["Failed"]) == ([2.0], [0.0], [0.0])
+    assert (metrics["ChangesApplied"], metrics["DeadLettered"], metrics["Failed"]) == ([2.0], [0.0], [0.0])
     assert metrics["LagSeconds"][0] >= 0
     assert metrics["Retries"] == [0.0]
     assert metrics["index"] == "lessons"
@@ -130,7 +130,7 @@ def test_a_log_line_tells_counts_and_no_values(deployed: Deployed, capsys: pytes
     printed = capsys.readouterr()
     assert SECRET not in printed.out + printed.err
     told = next(line for line in lines(printed.out) if line.get("message") == "stream")
-    assert (told["ChangesApplied"], told["Parked"]) == (1, 1)
+    assert (told["ChangesApplied"], told["DeadLettered"]) == (1, 1)
     assert (told["service"], told["index"], told["request"]) == ("dynadex", "lessons", "request-1")
 
 

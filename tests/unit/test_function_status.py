@@ -39,16 +39,20 @@ def ask(cloudwatch: CloudWatch) -> FunctionStatus:
 
 
 def test_counts_are_summed_and_the_largest_lag_is_told() -> None:
-    cloudwatch = CloudWatch(changesapplied=[1000.0, 234.0], parked=[0.0], failed=[1.0, 1.0], lagseconds=[0.5, 7.5, 1.0])
+    cloudwatch = CloudWatch(
+        changesapplied=[1000.0, 234.0], deadlettered=[0.0], failed=[1.0, 1.0], lagseconds=[0.5, 7.5, 1.0]
+    )
     assert ask(cloudwatch) == FunctionStatus(1234, 0, 2, 7.5)
 
 
 def test_without_a_change_applied_no_lag_is_known() -> None:
-    assert ask(CloudWatch(changesapplied=[0.0], parked=[2.0], failed=[0.0], lagseconds=[])) == FunctionStatus(0, 2, 0)
+    assert ask(CloudWatch(changesapplied=[0.0], deadlettered=[2.0], failed=[0.0], lagseconds=[])) == FunctionStatus(
+        0, 2, 0
+    )
 
 
 def test_nothing_reported_is_not_zero() -> None:
-    assert ask(CloudWatch(changesapplied=[], parked=[], failed=[], lagseconds=[])) == FunctionStatus(None)
+    assert ask(CloudWatch(changesapplied=[], deadlettered=[], failed=[], lagseconds=[])) == FunctionStatus(None)
 
 
 def test_an_answer_without_results_is_of_something_else() -> None:
@@ -62,10 +66,10 @@ def test_it_asks_for_the_last_hour_of_what_the_functions_print() -> None:
     assert cloudwatch.query["EndTime"] == NOON.replace(minute=1)
     asked = {one["MetricStat"]["Metric"]["MetricName"]: one for one in cloudwatch.query["MetricDataQueries"]}
     assert {name: one["MetricStat"]["Stat"] for name, one in asked.items()} == {
-        "ChangesApplied": "Sum", "Parked": "Sum", "Failed": "Sum", "LagSeconds": "Maximum",
+        "ChangesApplied": "Sum", "DeadLettered": "Sum", "Failed": "Sum", "LagSeconds": "Maximum",
     }  # fmt: skip
     assert asked.keys() <= counts(ApplyResult(newest_us=1), BulkStats(), 1.0).keys()
-    metric = asked["Parked"]["MetricStat"]["Metric"]
+    metric = asked["DeadLettered"]["MetricStat"]["Metric"]
     assert metric["Namespace"] == "dynadex"
     assert {one["Name"]: one["Value"] for one in metric["Dimensions"]} == {
         "service": "dynadex", "table": "songs", "index": "lessons",

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from dynadex.dead_letters.port import ParkingError
+from dynadex.dead_letters.port import DeadLetterError
 from dynadex.source.stream_event import Record
 from dynadex.testing import ManualClock
 from dynadex.worker.event_source_mapping import EventSourceMapping, Limits
 
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
-DISK_FULL = ParkingError("park dead letters in", "dead-letters.jsonl", "no space left on device")
+DISK_FULL = DeadLetterError("dead-letter dead letters in", "dead-letters.jsonl", "no space left on device")
 
 
 def record(number: int, **more: Any) -> Record:
@@ -27,12 +27,12 @@ class Delivery:
     def __init__(self, limits: Limits, refusals: int) -> None:
         self.refusals = refusals
         self.handled: list[list[Record]] = []
-        self.parked: list[Record] = []
+        self.dead_lettered: list[Record] = []
         self.done: list[Record] = []
         self.retries: list[str] = []
         self.fails = True
         self._mapping = EventSourceMapping(
-            self._handle, ManualClock(), limits, self._park, on_retry=self.retries.append
+            self._handle, ManualClock(), limits, self._dead_letter, on_retry=self.retries.append
         )
 
     def run(self, *records: Record) -> None:
@@ -42,30 +42,30 @@ class Delivery:
         self.handled.append(list(records))
         return [records[0]["dynamodb"]["SequenceNumber"]] if self.fails else ()
 
-    def _park(self, records: Sequence[Record], _reason: str) -> None:
+    def _dead_letter(self, records: Sequence[Record], _reason: str) -> None:
         if self.refusals:
             self.refusals -= 1
             raise DISK_FULL
-        self.parked += records
+        self.dead_lettered += records
 
 
 @pytest.mark.parametrize("refusals", [1, 5])
-def test_records_that_cannot_be_parked_are_tried_on_until_they_can(refusals: int) -> None:
+def test_records_that_cannot_be_dead_lettered_are_tried_on_until_they_can(refusals: int) -> None:
     delivery = Delivery(Limits(maximum_retry_attempts=2), refusals)
     one = record(1)
     delivery.run(one)
-    assert delivery.parked == [one]
+    assert delivery.dead_lettered == [one]
     assert delivery.done == [one]
     assert len(delivery.handled) == 3 + refusals
     assert f"not given up on: {DISK_FULL}" in delivery.retries
 
 
-def test_records_that_cannot_be_parked_are_done_once_they_go_through() -> None:
+def test_records_that_cannot_be_dead_lettered_are_done_once_they_go_through() -> None:
     delivery = Delivery(Limits(maximum_record_age_seconds=60), refusals=1)
     delivery.fails = False
     old = record(1, ApproximateCreationDateTime=LONG_AGO)
     delivery.run(old)
-    assert delivery.parked == []
+    assert delivery.dead_lettered == []
     assert delivery.done == [old]
 
 
@@ -74,6 +74,6 @@ def test_a_record_without_its_time_is_not_too_old() -> None:
     delivery.fails = False
     old, timeless = record(1, ApproximateCreationDateTime=LONG_AGO), record(2)
     delivery.run(old, timeless)
-    assert delivery.parked == [old]
+    assert delivery.dead_lettered == [old]
     assert delivery.handled == [[timeless]]
     assert delivery.done == [old, timeless]

@@ -33,10 +33,10 @@ def test_each_change_is_told_once_newest_first_with_what_became_of_it() -> None:
     records = [record(1, "a"), record(2, "b", removed=True), record(3, "c")]
     feed.taken(records)
     clock.sleep(0.5)
-    feed.done(records, ApplyResult(outcomes={"b": "stale", "c": "parked"}))
+    feed.done(records, ApplyResult(outcomes={"b": "superseded", "c": "dead_lettered"}))
     flow = feed.flow()
     assert [(one.id, one.kind, one.outcome) for one in flow.changes] == [
-        ("c", "put", "parked"), ("b", "delete", "stale"), ("a", "put", "applied"),
+        ("c", "put", "dead_lettered"), ("b", "delete", "superseded"), ("a", "put", "applied"),
     ]  # fmt: skip
     assert {one.applied_us - one.written_us for one in flow.changes} == {MICROSECONDS // 2}
     assert flow.total == 3
@@ -85,9 +85,9 @@ def test_a_record_without_a_usable_key_is_passed_over() -> None:
     feed, _ = started()
     malformed = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": "1"}}
     feed.taken([malformed])
-    feed.done([malformed], ApplyResult(parked=1))
+    feed.done([malformed], ApplyResult(dead_lettered=1))
     assert feed.flow().changes == ()
     keyless = record(2)
     keyless["dynamodb"]["Keys"] = {"other": {"S": "x"}}
-    feed.done([keyless], ApplyResult(parked=1))
+    feed.done([keyless], ApplyResult(dead_lettered=1))
     assert [one.id for one in feed.flow().changes] == [""]

@@ -32,7 +32,7 @@ class Stage:
         self.clock = ManualClock()
         self.lag: float | None = 0.4
         self.running: str | None = None
-        self.parked: tuple[int, list[Letter]] = (0, [])
+        self.dead_lettered: tuple[int, list[Letter]] = (0, [])
         self.indexes = [("lessons-20261124054500", "searched", 3)]
         self.index_error: Exception | None = None
         self.asked = 0
@@ -67,7 +67,7 @@ class Stage:
 def app(stage: Stage) -> ASGIApp:
     sync, index, memory = Sync(table="lessons", index="lessons"), ScriptedIndex(), InMemoryTable("lessons")
     health = Health("lessons", index, stage, clock=stage.clock)
-    around = Surroundings(lambda: stage.parked, stage.told_indexes, stage.stale)
+    around = Surroundings(lambda: stage.dead_lettered, stage.told_indexes, stage.stale)
     routes = live_routes(stage, health, around, stage, AUTH, stage.clock)
     table = Table(memory, "lessons")  # type: ignore[arg-type]
     return create_app(sync, index, table, memory.schema, auth=AUTH, extra_routes=routes)
@@ -88,14 +88,14 @@ def test_the_page_learns_that_there_is_a_live_view(client: Client) -> None:
 
 
 def test_it_tells_the_flow_and_what_is_around_it(client: Client, stage: Stage) -> None:
-    stage.parked = (1, [Letter("rakes", "no number", "2026-11-24T05:45:00Z")])
+    stage.dead_lettered = (1, [Letter("rakes", "no number", "2026-11-24T05:45:00Z")])
     told = client.get("/api/live").json()
     assert told["ready"] is True
     assert told["reasons"] == []
     assert told["applied_total"] == 7
     assert told["lag_seconds"] == 0.25
-    assert told["parked"] == {
-        "total": 1, "letters": [{"id": "rakes", "reason": "no number", "parked_at": "2026-11-24T05:45:00Z"}],
+    assert told["dead_letters"] == {
+        "total": 1, "letters": [{"id": "rakes", "reason": "no number", "dead_lettered_at": "2026-11-24T05:45:00Z"}],
     }  # fmt: skip
     assert told["indexes"] == [{"name": "lessons-20261124054500", "role": "searched", "documents": 3}]
     assert told["stale"] is None
@@ -127,9 +127,9 @@ def test_however_many_look_the_cluster_is_asked_once_a_second(client: Client, st
     assert stage.asked == 2
 
 
-def test_it_stays_small_however_much_is_parked(client: Client, stage: Stage) -> None:
-    stage.parked = (5000, [Letter(str(number), "refused", "") for number in range(5000)])
-    told = client.get("/api/live").json()["parked"]
+def test_it_stays_small_however_much_is_dead_lettered(client: Client, stage: Stage) -> None:
+    stage.dead_lettered = (5000, [Letter(str(number), "refused", "") for number in range(5000)])
+    told = client.get("/api/live").json()["dead_letters"]
     assert told["total"] == 5000
     assert len(told["letters"]) == 20
 

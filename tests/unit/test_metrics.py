@@ -30,7 +30,7 @@ class Told:
 
     def __init__(self) -> None:
         self.lag: float | Exception | None = 2.5
-        self.parked = 3
+        self.dead_lettered = 3
         self.asked = 0
 
     def lag_seconds(self) -> float | None:
@@ -43,7 +43,7 @@ class Told:
         return "a shard was trimmed"
 
     def backlog(self) -> Backlog:
-        return Backlog(self.parked)
+        return Backlog(self.dead_lettered)
 
 
 @pytest.fixture
@@ -69,13 +69,15 @@ def samples(metrics: WorkerMetrics) -> dict[str, float]:
 
 
 def test_changes_are_counted_by_what_became_of_them(metrics: WorkerMetrics) -> None:
-    metrics.done([], ApplyResult(applied=5, stale=1, reconciled=2, parked=1, skipped=4, failed={"7": "away"}))
+    metrics.done(
+        [], ApplyResult(applied=5, superseded=1, reconciled=2, dead_lettered=1, skipped=4, failed={"7": "away"})
+    )
     metrics.done([], ApplyResult(applied=1))
     found = samples(metrics)
     assert {
         outcome: found[f'dynadex_changes_total{{index="lessons",outcome="{outcome}"}}']
-        for outcome in ("applied", "stale", "reconciled", "parked", "not_indexed")
-    } == {"applied": 6, "stale": 1, "reconciled": 2, "parked": 1, "not_indexed": 4}
+        for outcome in ("applied", "superseded", "reconciled", "dead_lettered", "not_indexed")
+    } == {"applied": 6, "superseded": 1, "reconciled": 2, "dead_lettered": 1, "not_indexed": 4}
     assert found['dynadex_failed_records_total{index="lessons"}'] == 1
 
 
@@ -101,7 +103,7 @@ def test_they_are_not_looked_up_at_every_scrape(metrics: WorkerMetrics, told: To
         samples(metrics)
     assert told.asked == 1
     clock.advance(6)
-    told.parked = 0
+    told.dead_lettered = 0
     assert samples(metrics)['dynadex_dead_letters{index="lessons"}'] == 0
 
 

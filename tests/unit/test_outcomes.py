@@ -31,12 +31,12 @@ def test_only_what_is_not_simply_applied_is_told() -> None:
         change(stage, "refused", 6, bars={"S": "many"}),
     ]
     tally = indexer.apply(indexer.prepare(changes), DEADLINE)
-    assert tally.outcomes == {"late": "stale", "tied": "reconciled", "refused": "parked"}
+    assert tally.outcomes == {"late": "superseded", "tied": "reconciled", "refused": "dead_lettered"}
     assert not tally.failed
 
 
 def test_sums_say_nothing_of_single_keys() -> None:
     total = ApplyResult()
-    total.add(ApplyResult(stale=1, outcomes={"late": "stale"}))
-    assert total.stale == 1
+    total.add(ApplyResult(superseded=1, outcomes={"late": "superseded"}))
+    assert total.superseded == 1
     assert total.outcomes == {}

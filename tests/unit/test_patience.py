@@ -35,7 +35,7 @@ def said() -> list[str]:
 
 @pytest.fixture
 def patience(clock: ManualClock, said: list[str]) -> Retrier:
-    return Retrier(said.append, clock, Backoff(first_seconds=1.0, longest_seconds=8.0))
+    return Retrier(said.append, clock, Backoff(first_seconds=1.0, max_seconds=8.0))
 
 
 def test_what_works_is_neither_waited_for_nor_told_of(patience: Retrier, clock: ManualClock, said: list[str]) -> None:
@@ -63,7 +63,7 @@ def test_threads_that_wait_for_the_same_tell_of_it_once(patience: Retrier, said:
 
 def test_a_pause_can_be_kept_short(patience: Retrier, clock: ManualClock) -> None:
     began = clock.monotonic()
-    patience(Flaky(*[AWAY] * 10), longest_pause_seconds=0.25)
+    patience(Flaky(*[AWAY] * 10), max_pause_seconds=0.25)
     assert clock.monotonic() - began == pytest.approx(2.5)
 
 

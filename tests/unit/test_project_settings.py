@@ -16,8 +16,8 @@ from dynadex.settings import RuntimeSettings, project_settings, sourced
 PROJECT = """
 [tool.dynadex]
 opensearch_url = "https://project.example.org"
-batch_size = 10
-lease_seconds = 5
+worker_batch_size = 10
+worker_lease_seconds = 5
 dead_letters = "file:project.jsonl"
 """
 
@@ -27,7 +27,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a pyproject.toml, as the current one; the environment says nothing."""
     (tmp_path / "pyproject.toml").write_text(PROJECT)
     monkeypatch.chdir(tmp_path)
-    for name in ("OPENSEARCH_URL", "DYNADEX_BATCH_SIZE", "DYNADEX_DEAD_LETTERS", "AWS_REGION", "AWS_DEFAULT_REGION"):
+    for name in (
+        "OPENSEARCH_URL",
+        "DYNADEX_WORKER_BATCH_SIZE",
+        "DYNADEX_DEAD_LETTERS",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+    ):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -35,18 +41,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("folder")
 def test_the_project_wins_over_the_defaults() -> None:
     settings = RuntimeSettings.from_environment()
-    assert (settings.opensearch_url, settings.batch_size) == ("https://project.example.org", 10)
-    assert (settings.lease_seconds, type(settings.lease_seconds)) == (5.0, float)
-    assert settings.page_items == RuntimeSettings().page_items
+    assert (settings.opensearch_url, settings.worker_batch_size) == ("https://project.example.org", 10)
+    assert (settings.worker_lease_seconds, type(settings.worker_lease_seconds)) == (5.0, float)
+    assert settings.refill_page_size == RuntimeSettings().refill_page_size
 
 
 @pytest.mark.usefixtures("folder")
 def test_the_environment_wins_over_the_project_and_a_flag_over_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DYNADEX_BATCH_SIZE", "20")
+    monkeypatch.setenv("DYNADEX_WORKER_BATCH_SIZE", "20")
     monkeypatch.setenv("OPENSEARCH_URL", "https://environment.example.org")
     found = {one.name: (one.value, one.where) for one in sourced(opensearch_url="https://flag.example.org")}
     assert found["opensearch_url"] == ("https://flag.example.org", "flag")
-    assert found["batch_size"] == (20, "DYNADEX_BATCH_SIZE")
+    assert found["worker_batch_size"] == (20, "DYNADEX_WORKER_BATCH_SIZE")
     assert found["dead_letters"] == ("file:project.jsonl", "dead_letters in [tool.dynadex] of pyproject.toml")
     assert found["region"] == (None, "default")
 
@@ -80,18 +86,21 @@ def test_a_given_environment_is_all_there_is() -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("batchsize = 1", r"batchsize in \[tool.dynadex\] .*no such setting. Did you mean batch_size\?"),
+        ("batchsize = 1", r"batchsize in \[tool.dynadex\] .*no such setting. Did you mean worker_batch_size\?"),
         ("nonsense = 1", r"nonsense in .*no such setting. `dynadex config` shows"),
-        ('batch_size = "10"', r"batch_size in \[tool.dynadex\] of pyproject.toml: '10' is not a whole number"),
-        ("batch_size = 1.5", "1.5 is not a whole number"),
-        ("batch_size = true", "True is not a whole number"),
-        ("batch_size = 0", r"batch_size in \[tool.dynadex\] of pyproject.toml: 0 is not above zero"),
-        ("lease_seconds = nan", "lease_seconds in .*nan is no amount"),
+        (
+            'worker_batch_size = "10"',
+            r"worker_batch_size in \[tool.dynadex\] of pyproject.toml: '10' is not a whole number",
+        ),
+        ("worker_batch_size = 1.5", "1.5 is not a whole number"),
+        ("worker_batch_size = true", "True is not a whole number"),
+        ("worker_batch_size = 0", r"worker_batch_size in \[tool.dynadex\] of pyproject.toml: 0 is not above zero"),
+        ("worker_lease_seconds = nan", "worker_lease_seconds in .*nan is no amount"),
         ("state_table = 5", "state_table in .*5 is not text"),
         ('opensearch_url = "localhost:9200"', "opensearch_url in .*is no http or https URL"),
         ('opensearch_auth = "basic"', "opensearch_auth in .*is none of"),
         ('cors_origins = "*"', "cors_origins in .*is no origin"),
-        ("batch_size = ", "cannot read .*pyproject.toml: .*Mend it"),
+        ("worker_batch_size = ", "cannot read .*pyproject.toml: .*Mend it"),
     ],
 )
 def test_what_cannot_be_used_is_told_by_its_key(folder: Path, line: str, complaint: str) -> None:
@@ -108,14 +117,17 @@ def test_config_shows_each_setting_with_where_it_is_from(monkeypatch: pytest.Mon
     lines = {line.split()[0]: line for line in shown.stdout.splitlines()}
     assert re.search(r"https://me:\*\*\*@search\.example\.org/path +OPENSEARCH_URL", lines["opensearch_url"])
     assert "secret" not in shown.output
-    assert "batch_size in [tool.dynadex] of pyproject.toml" in lines["batch_size"]
+    assert "worker_batch_size in [tool.dynadex] of pyproject.toml" in lines["worker_batch_size"]
     as_json = json.loads(CliRunner().invoke(app, ["config", "--json"]).stdout)
-    assert as_json["batch_size"] == {"value": 10, "source": "batch_size in [tool.dynadex] of pyproject.toml"}
+    assert as_json["worker_batch_size"] == {
+        "value": 10,
+        "source": "worker_batch_size in [tool.dynadex] of pyproject.toml",
+    }
     assert set(as_json) == set(RuntimeSettings.__slots__)
 
 
 def test_config_fails_where_a_value_cannot_be_used(folder: Path) -> None:
-    (folder / "pyproject.toml").write_text("[tool.dynadex]\nbatch_size = 0\n")
+    (folder / "pyproject.toml").write_text("[tool.dynadex]\nworker_batch_size = 0\n")
     shown = CliRunner().invoke(app, ["config"])
     assert isinstance(shown.exception, DeclarationError)
-    assert "batch_size" in shown.stdout
+    assert "worker_batch_size" in shown.stdout

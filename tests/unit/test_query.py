@@ -16,7 +16,7 @@ from dynadex.search.problem import Problem
 from dynadex.search.query import SearchRequest, body, correction_body, parse, suggest_body
 from dynadex.search.request import DEFAULT_HITS
 from dynadex.search.sort_order import Order
-from dynadex.search.tokens import most_tokens, words
+from dynadex.search.tokens import max_tokens, words
 
 PLAIN = Search(fields={"title": 3, "title.loose": 2, "composer": 1}, facets=("form", "key"))
 SEARCH = Search(
@@ -260,7 +260,7 @@ def _clauses(query: Any) -> int:
         return 0
     text = query.get("query")
     if isinstance(text, str):
-        return most_tokens(text) * len(query.get("fields", [1]))
+        return max_tokens(text) * len(query.get("fields", [1]))
     return sum(_of_field(name, one) for name, one in query.items())
 
 
@@ -268,7 +268,7 @@ def _of_field(name: str, one: Any) -> int:
     if not isinstance(one, dict) or not isinstance(one.get("query"), str) or "fields" in one:
         return _clauses(one)
     text, sub_field = one["query"], name.partition(".")[2]
-    tokens = len(text) if sub_field == "grams" else 1 if sub_field in ("whole", "bare", "start") else most_tokens(text)
+    tokens = len(text) if sub_field == "grams" else 1 if sub_field in ("whole", "bare", "start") else max_tokens(text)
     return tokens * (one["max_expansions"] if "fuzziness" in one else 1)
 
 

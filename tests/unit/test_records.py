@@ -43,7 +43,7 @@ def test_what_was_prepared_ahead_is_applied_as_what_was_not(ahead: bool) -> None
         # It is not built a second time.
         records[:] = [{} for _ in records]
     tally = apply_records(indexer, records, DEADLINE)
-    assert (tally.applied, tally.parked, tally.failed) == (1, 2, {})
+    assert (tally.applied, tally.dead_lettered, tally.failed) == (1, 2, {})
     [stored] = stage.index.get_many(INDEX, ["song"])
     assert stored
     assert stored.source["title"] == "new"
@@ -54,7 +54,7 @@ def test_a_part_of_a_batch_is_prepared_anew() -> None:
     indexer, records = stage.runtime().indexer, batch(stage)
     prepare_batch(indexer, records)
     tally = apply_records(indexer, records[2:], DEADLINE)
-    assert (tally.applied, tally.parked, tally.failed) == (0, 2, {})
+    assert (tally.applied, tally.dead_lettered, tally.failed) == (0, 2, {})
 
 
 def test_what_is_no_stream_record_is_met_by_who_applies_it() -> None:

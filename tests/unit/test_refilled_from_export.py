@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from dynadex.change import Item
-from dynadex.dead_letters.port import DeadLetter, ParkingError
+from dynadex.dead_letters.port import DeadLetter, DeadLetterError
 from dynadex.errors import SearchUnavailable
 from dynadex.refill.slices import Slice, run_slice
 from dynadex.runtime import Runtime
@@ -35,23 +35,23 @@ def load(stage: Stage, runtime: Runtime) -> Slice:
     return run_slice(runtime, Slice(indexes=(INDEX,)), stage.clock.monotonic() + 60, pages=pages)
 
 
-def test_it_is_parked_although_parking_failed_first() -> None:
+def test_it_is_dead_lettered_although_dead_lettering_failed_first() -> None:
     stage = Stage()
     stage.table.put(IMPOSSIBLE)
     runtime = stage.runtime()
-    failures = [ParkingError("park", "queue", "away", "")]
+    failures = [DeadLetterError("add", "queue", "away", "")]
 
-    def park(letters: Sequence[DeadLetter]) -> None:
+    def add(letters: Sequence[DeadLetter]) -> None:
         if failures:
             raise failures.pop()
         stage.letters.extend(letters)
 
-    runtime.indexer._dead_letters = cast(Any, SimpleNamespace(park=park))
+    runtime.indexer._dead_letters = cast(Any, SimpleNamespace(add=add))
     assert load(stage, runtime).done
     assert [one.id for one in stage.letters] == ["song-1"]
 
 
-def test_it_is_parked_although_the_answer_to_its_delete_was_lost() -> None:
+def test_it_is_dead_lettered_although_the_answer_to_its_delete_was_lost() -> None:
     stage = Stage()
     stage.table.put(IMPOSSIBLE)
     bulk, losing = stage.index.bulk, [True]

@@ -1,4 +1,4 @@
-"""A key whose every write the cluster refuses, deletes too, is parked: nothing is acknowledged otherwise."""
+"""A key whose every write the cluster refuses, deletes too, is dead-lettered: nothing is acknowledged otherwise."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def refusing() -> Stage:
     return stage
 
 
-def test_of_a_scanned_item_it_is_parked() -> None:
+def test_of_a_scanned_item_it_is_dead_lettered() -> None:
     stage = refusing()
     indexer = stage.runtime().indexer
     tally = indexer.load(indexer.prepare_items([SONG], stage.clock.now_us()), float("inf"), [INDEX])
-    assert (tally.parked, tally.applied, tally.failed) == (1, 0, {})
+    assert (tally.dead_lettered, tally.applied, tally.failed) == (1, 0, {})
     assert [letter.id for letter in stage.letters] == ["song-1"]
 
 
-def test_of_a_stream_record_it_is_parked() -> None:
+def test_of_a_stream_record_it_is_dead_lettered() -> None:
     stage = refusing()
     key = {"id": SONG["id"]}
     changes = [Change(key, SONG, stage.clock.now_us(), "1"), Change({"id": {"S": "song-2"}}, None, 1, "2")]
     indexer = stage.runtime().indexer
     tally = indexer.apply(indexer.prepare(changes), float("inf"))
-    assert (tally.parked, tally.applied, tally.failed) == (2, 0, {})
+    assert (tally.dead_lettered, tally.applied, tally.failed) == (2, 0, {})
     assert sorted(letter.id for letter in stage.letters) == ["song-1", "song-2"]

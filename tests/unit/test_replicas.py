@@ -81,7 +81,7 @@ def test_a_replica_that_is_late_is_no_difference_and_by_how_much_is_told(behind:
     sides = (late, lambda _: SONGS) if behind == "left" else (lambda _: SONGS, late)
     found, told = compare(*sides)
     assert (told, found.different, found.late) == ([], 0, 1)
-    assert 2.5 <= found.longest_seconds <= 4
+    assert 2.5 <= found.max_seconds <= 4
 
 
 def test_what_stays_different_is_told_by_its_fields() -> None:

@@ -18,24 +18,24 @@ SET: dict[str, tuple[dict[str, str], Any]] = {
     "dynamodb_url": ({"DYNADEX_DYNAMODB_URL": "http://127.0.0.1:8000"}, "http://127.0.0.1:8000"),
     "region": ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-west-2"}, "eu-west-1"),
     "state_table": ({"DYNADEX_STATE_TABLE": "state"}, "state"),
-    "dead_letters": ({"DYNADEX_DEAD_LETTERS": "file:/tmp/parked"}, "file:/tmp/parked"),
+    "dead_letters": ({"DYNADEX_DEAD_LETTERS": "file:/tmp/dead-letters"}, "file:/tmp/dead-letters"),
     "stream_granularity_seconds": ({"DYNADEX_STREAM_GRANULARITY_SECONDS": "60"}, 60.0),
-    "clock_skew_seconds": ({"DYNADEX_CLOCK_SKEW_SECONDS": "0.5"}, 0.5),
-    "batch_size": ({"DYNADEX_BATCH_SIZE": "100"}, 100),
-    "batch_window_seconds": ({"DYNADEX_BATCH_WINDOW_SECONDS": "2.5"}, 2.5),
-    "lease_seconds": ({"DYNADEX_LEASE_SECONDS": "30"}, 30.0),
-    "bulk_bytes": ({"DYNADEX_BULK_BYTES": "1000000"}, 1_000_000),
-    "longest_invocation_seconds": ({"DYNADEX_LONGEST_INVOCATION_SECONDS": "90"}, 90.0),
-    "page_items": ({"DYNADEX_PAGE_ITEMS": "500"}, 500),
-    "slice_seconds": ({"DYNADEX_SLICE_SECONDS": "60"}, 60.0),
-    "request_timeout_seconds": ({"DYNADEX_REQUEST_TIMEOUT_SECONDS": "5"}, 5.0),
-    "poll_seconds": ({"DYNADEX_POLL_SECONDS": "0.1"}, 0.1),
-    "ready_lag_seconds": ({"DYNADEX_READY_LAG_SECONDS": "15"}, 15.0),
-    "requests_per_second": ({"DYNADEX_REQUESTS_PER_SECOND": "5"}, 5),
+    "max_clock_skew_seconds": ({"DYNADEX_MAX_CLOCK_SKEW_SECONDS": "0.5"}, 0.5),
+    "worker_batch_size": ({"DYNADEX_WORKER_BATCH_SIZE": "100"}, 100),
+    "worker_batch_window_seconds": ({"DYNADEX_WORKER_BATCH_WINDOW_SECONDS": "2.5"}, 2.5),
+    "worker_lease_seconds": ({"DYNADEX_WORKER_LEASE_SECONDS": "30"}, 30.0),
+    "max_bulk_bytes": ({"DYNADEX_MAX_BULK_BYTES": "1000000"}, 1_000_000),
+    "max_batch_seconds": ({"DYNADEX_MAX_BATCH_SECONDS": "90"}, 90.0),
+    "refill_page_size": ({"DYNADEX_REFILL_PAGE_SIZE": "500"}, 500),
+    "refill_slice_seconds": ({"DYNADEX_REFILL_SLICE_SECONDS": "60"}, 60.0),
+    "opensearch_timeout_seconds": ({"DYNADEX_OPENSEARCH_TIMEOUT_SECONDS": "5"}, 5.0),
+    "worker_poll_seconds": ({"DYNADEX_WORKER_POLL_SECONDS": "0.1"}, 0.1),
+    "max_ready_lag_seconds": ({"DYNADEX_MAX_READY_LAG_SECONDS": "15"}, 15.0),
+    "max_client_requests_per_second": ({"DYNADEX_MAX_CLIENT_REQUESTS_PER_SECOND": "5"}, 5),
     "cors_origins": ({"DYNADEX_CORS_ORIGINS": "https://example.org"}, "https://example.org"),
 }
 NUMBERS = [field.name for field in fields(RuntimeSettings) if isinstance(field.default, int | float)]
-MAY_BE_ZERO = {"clock_skew_seconds", "batch_window_seconds"}
+MAY_BE_ZERO = {"max_clock_skew_seconds", "worker_batch_window_seconds"}
 
 
 def test_without_an_environment_the_defaults_stand() -> None:
@@ -52,17 +52,19 @@ def test_every_setting_is_read_from_its_variable(name: str) -> None:
     assert set(environment) == set(variables(name))
 
 
-@pytest.mark.parametrize("where", ["nonsense", "file:", "/var/parked.jsonl", "s3://parked/here"])
-def test_keys_are_parked_in_a_file_or_a_queue_and_nowhere_else(where: str) -> None:
+@pytest.mark.parametrize("where", ["nonsense", "file:", "/var/dead-letters.jsonl", "s3://dead-letters/here"])
+def test_keys_are_dead_lettered_in_a_file_or_a_queue_and_nowhere_else(where: str) -> None:
     with pytest.raises(DeclarationError, match="neither file:PATH nor the URL of an SQS queue"):
         RuntimeSettings.from_environment({"DYNADEX_DEAD_LETTERS": where})
 
 
-def test_where_keys_are_parked_is_told_wherever_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_keys_are_dead_lettered_is_told_wherever_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    assert RuntimeSettings().parking_place == f"file:{tmp_path}/dead-letters.jsonl"
-    queue = "https://sqs.us-east-1.amazonaws.com/123456789012/parked"
-    assert RuntimeSettings(dead_letters=queue).parking_place == queue
+    assert RuntimeSettings().dead_letters_location == f"file:{tmp_path}/dead-letters.jsonl"
+    queue = "https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters"
+    assert RuntimeSettings(dead_letters=queue).dead_letters_location == queue
 
 
 def test_the_region_falls_back_to_the_default_region() -> None:
@@ -72,20 +74,20 @@ def test_the_region_falls_back_to_the_default_region() -> None:
 
 def test_an_empty_variable_is_an_unset_one() -> None:
     assert (
-        RuntimeSettings.from_environment(dict.fromkeys(("DYNADEX_BATCH_SIZE", "OPENSEARCH_URL"), ""))
+        RuntimeSettings.from_environment(dict.fromkeys(("DYNADEX_WORKER_BATCH_SIZE", "OPENSEARCH_URL"), ""))
         == RuntimeSettings()
     )
 
 
 def test_the_process_environment_is_read_unless_another_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DYNADEX_BATCH_SIZE", "7")
-    assert RuntimeSettings.from_environment().batch_size == 7
+    monkeypatch.setenv("DYNADEX_WORKER_BATCH_SIZE", "7")
+    assert RuntimeSettings.from_environment().worker_batch_size == 7
 
 
 def test_what_is_given_wins_over_the_environment_unless_it_is_none() -> None:
-    environment = {"DYNADEX_BATCH_SIZE": "7", "DYNADEX_STATE_TABLE": "state"}
-    settings = RuntimeSettings.from_environment(environment, batch_size=9, state_table=None)
-    assert (settings.batch_size, settings.state_table) == (9, "state")
+    environment = {"DYNADEX_WORKER_BATCH_SIZE": "7", "DYNADEX_STATE_TABLE": "state"}
+    settings = RuntimeSettings.from_environment(environment, worker_batch_size=9, state_table=None)
+    assert (settings.worker_batch_size, settings.state_table) == (9, "state")
 
 
 def test_origins_are_listed_with_commas() -> None:
@@ -135,12 +137,12 @@ def test_a_way_to_authenticate_that_there_is_not_names_its_variable() -> None:
 
 
 def test_what_is_given_is_checked_like_the_environment() -> None:
-    with pytest.raises(DeclarationError, match="DYNADEX_BATCH_SIZE"):
-        RuntimeSettings.from_environment({}, batch_size=0)
+    with pytest.raises(DeclarationError, match="DYNADEX_WORKER_BATCH_SIZE"):
+        RuntimeSettings.from_environment({}, worker_batch_size=0)
 
 
 def test_times_are_given_to_the_version_rule_in_microseconds() -> None:
-    timing = RuntimeSettings(stream_granularity_seconds=60, clock_skew_seconds=0.5).timing
+    timing = RuntimeSettings(stream_granularity_seconds=60, max_clock_skew_seconds=0.5).timing
     assert (timing.granularity_us, timing.clock_skew_us) == (60_000_000, 500_000)
     assert (RuntimeSettings().timing.margin_us, RuntimeSettings().timing.window_us) == (2_000_000, 5_000_000)
 

@@ -1,4 +1,5 @@
-"""`dynadex check` on a sample: what would be parked, what contradicts itself, what grows, what nobody looks for."""
+"""`dynadex check` on a sample: what would be dead-lettered, what contradicts itself, what grows, what nobody looks
+for."""
 
 from __future__ import annotations
 
@@ -33,7 +34,13 @@ def found(result: CheckResult, kind: str) -> list[tuple[str, int, str]]:
 
 def test_nothing_is_found_where_all_fits() -> None:
     result = checked({"bars": 32}, {"bars": 16})
-    assert (result.documents, result.parked, result.left_out, result.findings, result.fits) == (2, 0, 0, [], True)
+    assert (result.documents, result.dead_lettered, result.left_out, result.findings, result.fits) == (
+        2,
+        0,
+        0,
+        [],
+        True,
+    )
 
 
 def test_a_type_that_opensearch_does_not_have_is_found() -> None:
@@ -53,17 +60,17 @@ def test_a_type_that_opensearch_does_not_have_is_found() -> None:
     assert result.fits, "the cluster has all of them"
 
 
-def test_items_that_the_mapping_refuses_would_be_parked() -> None:
+def test_items_that_the_mapping_refuses_would_be_dead_lettered() -> None:
     result = checked({"bars": 32}, {"bars": "many"}, {"bars": "few"}, {"bars": 2**40})
-    assert (result.documents, result.parked, result.fits) == (1, 3, False)
-    assert found(result, "parked") == [("bars", 2, "1"), ("bars", 1, "3")]
+    assert (result.documents, result.dead_lettered, result.fits) == (1, 3, False)
+    assert found(result, "dead_lettered") == [("bars", 2, "1"), ("bars", 1, "3")]
     assert "many" not in str(result.as_json()), "no value is told"
 
 
-def test_items_that_the_document_function_cannot_take_would_be_parked() -> None:
+def test_items_that_the_document_function_cannot_take_would_be_dead_lettered() -> None:
     result = checked({"bars": 32}, {}, document=lambda item: {"bars": item["bars"]})
-    [parked] = [one for one in result.findings if one.kind == "parked"]
-    assert (parked.message, parked.items, parked.example) == ("KeyError: 'bars'", 1, "1")
+    [dead_lettered] = [one for one in result.findings if one.kind == "dead_lettered"]
+    assert (dead_lettered.message, dead_lettered.items, dead_lettered.example) == ("KeyError: 'bars'", 1, "1")
 
 
 def test_items_that_it_leaves_out_are_counted() -> None:
@@ -118,20 +125,20 @@ def test_a_mapping_that_grows_a_little_is_only_told() -> None:
     assert "4 fields would take their type from the first value" in finding.message
 
 
-def test_items_beyond_the_limit_of_fields_would_be_parked() -> None:
+def test_items_beyond_the_limit_of_fields_would_be_dead_lettered() -> None:
     songs = [{f"attribute{number}": 1} for number in range(30)]
     result = checked(*songs, mappings={}, settings={"mapping.total_fields.limit": 20})
-    assert (result.documents, result.parked) == (18, 12)
+    assert (result.documents, result.dead_lettered) == (18, 12)
 
 
 def test_what_the_cluster_says_replaces_what_was_told_from_the_mappings() -> None:
     result = checked({"bars": "many"}, {}, {"bars": 1}, document=lambda item: {"bars": item["bars"]})
     reason = "mapper_parsing_exception: failed to parse field [bars] of type [integer]"
     tried_on_cluster(result, {"0": f"{reason} in document with id '0'. Preview of field's value: 'many'"})
-    assert sorted((one.message, one.items) for one in result.findings if one.kind == "parked") == [
+    assert sorted((one.message, one.items) for one in result.findings if one.kind == "dead_lettered") == [
         ("KeyError: 'bars'", 1), (reason, 1),
     ]  # fmt: skip
-    assert (result.documents, result.parked) == (1, 2)
+    assert (result.documents, result.dead_lettered) == (1, 2)
 
 
 def test_of_an_empty_table_nothing_can_be_told() -> None:

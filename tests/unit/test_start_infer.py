@@ -12,7 +12,8 @@ from dynadex.document.identity import KeySchema
 from dynadex.document.mapping_check import refusals
 from dynadex.document.typed_json import plain
 from dynadex.scaffold.example import example_item
-from dynadex.scaffold.infer import Inferred, Proposal, infer
+from dynadex.scaffold.infer import Inferred, infer
+from dynadex.scaffold.proposal import Proposal
 from dynadex.scaffold.survey import Survey
 
 SCHEMA = KeySchema(("id",), ("S",))

@@ -1,4 +1,5 @@
-"""Whatever a table holds, the Sync that `dynadex init` writes is a valid one, and parks none of the sampled items."""
+"""Whatever a table holds, the Sync that `dynadex init` writes is a valid one, and dead-letters none of the sampled
+items."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ def test_the_sync_that_is_written_takes_every_item_it_was_inferred_from(items: l
     sync, files = written(sample)
     found = check(sync, sample)
     assert [one for one in found.findings if one.serious] == []
-    assert (found.parked, found.left_out, found.documents) == (0, 0, len(items))
+    assert (found.dead_lettered, found.left_out, found.documents) == (0, 0, len(items))
     compile(files["tests/test_anything.py"], "test_anything.py", "exec")
 
 

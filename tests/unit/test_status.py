@@ -11,8 +11,8 @@ import pytest
 from dynadex.aws.cloudwatch import FunctionStatus
 from dynadex.cli.status import table
 from dynadex.maintenance.status import (
+    DeadLetterStatus,
     IndexStatus,
-    ParkedStatus,
     ShardStatus,
     StaleStatus,
     Status,
@@ -38,7 +38,7 @@ WELL = Status(
     open_shards=(SHARD,),
     finished_shards=3,
     worker=WORKER,
-    parked=ParkedStatus("file:dead-letters.jsonl", 0, estimated=False),
+    dead_letters=DeadLetterStatus("file:dead-letters.jsonl", 0, estimated=False),
     last={"refill": None, "rebuild": None, "verify": None},
     stale=None,
 )
@@ -62,7 +62,7 @@ def told(found: Status, *marked: str) -> str:
         ({"worker": replace(WORKER, silent_seconds=59.0)}, ()),
         ({"worker": replace(WORKER, silent_seconds=61.0)}, ("worker",)),
         ({"worker": replace(WORKER, silent_seconds=None)}, ()),
-        ({"parked": ParkedStatus("https://queue", 1, estimated=True)}, ("parked",)),
+        ({"dead_letters": DeadLetterStatus("https://queue", 1, estimated=True)}, ("dead letters",)),
         ({"stale": StaleStatus("lost", None)}, ("stale",)),
         ({"stale": StaleStatus("lost", NOW)}, ("stale",)),
         ({"lag_seconds": None}, ()),
@@ -92,12 +92,12 @@ def test_the_lag_of_functions_counts_where_no_worker_has_reported(lag: float | N
         (
             FunctionStatus(12_345, 0, 2, 1.2),
             "at most 1.2 s in the last hour",
-            "last hour: 12,345 changes applied, lag at most 1.2 s, 0 parked, 2 failed",
+            "last hour: 12,345 changes applied, lag at most 1.2 s, 0 dead-lettered, 2 failed",
         ),
         (
             FunctionStatus(0, 3, 0, None),
             "unknown: no worker has reported",
-            "last hour: 0 changes applied, 3 parked, 0 failed",
+            "last hour: 0 changes applied, 3 dead-lettered, 0 failed",
         ),
         (
             FunctionStatus(),
@@ -113,73 +113,75 @@ def test_the_lag_of_functions_counts_where_no_worker_has_reported(lag: float | N
 )
 def test_what_functions_did_is_told_in_a_row_of_its_own(function: FunctionStatus, lag: str, row: str) -> None:
     lines = told(replace(EMPTY, function=function)).splitlines()
-    assert f"  lag          {lag}" in lines
-    assert f"  function     {row}" in lines
+    assert f"  lag           {lag}" in lines
+    assert f"  function      {row}" in lines
 
 
 def test_all_is_well() -> None:
     assert told(WELL).splitlines() == [
-        "  table        songs: 13,925 items (DynamoDB's estimate, up to 6 hours old)",
-        "  index        lessons-20261124054500  13,925 documents, 4.1 MB; searched, written",
-        "               lessons-20261123054500   9,911 documents; kept for rollback, written",
-        "  lag          at most 4.0 s",
-        "  shards       1 open, 3 finished",
-        f"               …abcdef12: applied up to 4.0 s ago, saved 2.0 s ago, position …{'1' * 8}",
-        "  worker       host:17:ab, last heard of 0.4 s ago",
-        "  parked       none in file:dead-letters.jsonl",
-        "  last refill  never",
-        "  last verify  never",
+        "  table         songs: 13,925 items (DynamoDB's estimate, up to 6 hours old)",
+        "  index         lessons-20261124054500  13,925 documents, 4.1 MB; searched, written",
+        "                lessons-20261123054500   9,911 documents; kept for rollback, written",
+        "  lag           at most 4.0 s",
+        "  shards        1 open, 3 finished",
+        f"                …abcdef12: applied up to 4.0 s ago, saved 2.0 s ago, position …{'1' * 8}",
+        "  worker        host:17:ab, last heard of 0.4 s ago",
+        "  dead letters  none in file:dead-letters.jsonl",
+        "  last refill   never",
+        "  last verify   never",
     ]
 
 
 def test_nothing_was_ever_done() -> None:
     assert told(EMPTY, "index").splitlines() == [
-        "  table        songs: 0 items (DynamoDB's estimate, up to 6 hours old)",
-        "! index        none: `dynadex refill lessons:sync` creates it",
-        "  lag          unknown: no worker has reported",
-        "  shards       0 open, 0 finished",
-        "  worker       none holds the lease",
-        "  parked       none in file:dead-letters.jsonl",
-        "  last refill  never",
-        "  last verify  never",
+        "  table         songs: 0 items (DynamoDB's estimate, up to 6 hours old)",
+        "! index         none: `dynadex refill lessons:sync` creates it",
+        "  lag           unknown: no worker has reported",
+        "  shards        0 open, 0 finished",
+        "  worker        none holds the lease",
+        "  dead letters  none in file:dead-letters.jsonl",
+        "  last refill   never",
+        "  last verify   never",
     ]
 
 
 def test_a_worker_that_fell_silent_is_told_apart_from_one_that_was_stopped() -> None:
     silent = replace(WELL, worker=replace(WORKER, silent_seconds=7300.0))
-    assert "! worker       host:17:ab, last heard of 2 h ago: it ended without a word, start another" in told(
+    assert "! worker        host:17:ab, last heard of 2 h ago: it ended without a word, start another" in told(
         silent, "worker"
     )
-    assert "  worker       host:17:ab\n" in told(replace(WELL, worker=replace(WORKER, silent_seconds=None)))
+    assert "  worker        host:17:ab\n" in told(replace(WELL, worker=replace(WORKER, silent_seconds=None)))
 
 
-def test_what_is_parked_is_told_with_its_reason_and_what_to_do() -> None:
+def test_what_is_dead_lettered_is_told_with_its_reason_and_what_to_do() -> None:
     reason = "refused\n" + "x" * 500
-    parked = ParkedStatus("file:letters", 2, False, "rakes", "2026-11-24T08:00:00+00:00", reason)
+    dead_lettered = DeadLetterStatus("file:letters", 2, False, "rakes", "2026-11-24T08:00:00+00:00", reason)
     [first, second] = [
         line
-        for line in told(replace(WELL, parked=parked), "parked").splitlines()
+        for line in told(replace(WELL, dead_letters=dead_lettered), "dead letters").splitlines()
         if "letters" in line or "rakes" in line
     ]
-    assert first == "! parked       2 dead letters in file:letters: `dynadex redrive lessons:sync` tries them again"
+    assert (
+        first == "! dead letters  2 dead letters in file:letters: `dynadex redrive lessons:sync` retries them"
+    )
     assert second.startswith(f"{' ' * 15}oldest 2026-11-24 08:00:00 UTC (2 h ago): rakes: refused xxx")
     assert second.endswith("x…")
     assert len(second) < 240
-    queue = replace(WELL, parked=ParkedStatus("https://queue", 1, estimated=True))
-    assert "  parked       about 1 dead letter in https://queue: " in told(queue)
+    queue = replace(WELL, dead_letters=DeadLetterStatus("https://queue", 1, estimated=True))
+    assert "  dead letters  about 1 dead letter in https://queue: " in told(queue)
 
 
 def test_a_time_that_is_none_is_repeated_as_it_is() -> None:
-    parked = ParkedStatus("file:letters", 1, False, "rakes", "yesterday", "refused")
-    assert "oldest yesterday: rakes: refused" in told(replace(WELL, parked=parked))
+    dead_lettered = DeadLetterStatus("file:letters", 1, False, "rakes", "yesterday", "refused")
+    assert "oldest yesterday: rakes: refused" in told(replace(WELL, dead_letters=dead_lettered))
 
 
 def test_what_was_done_last_is_told_with_whatever_it_counted() -> None:
     last = {
-        "refill": {"finished_at": "2026-11-24T09:58:30+00:00", "items": 13_925, "written": 13_920, "parked": 0},
+        "refill": {"finished_at": "2026-11-24T09:58:30+00:00", "items": 13_925, "written": 13_920, "dead_lettered": 0},
         "rebuild": {"finished_at": "2026-11-24T09:58:30+00:00", "items": 0, "indexes": ["a"], "equal": True},
         "verify": {
-            "finished_at": "2026-11-22T10:00:00+00:00", "found": {"missing": 2, "ghost": 0}, "remaining": 0,
+            "finished_at": "2026-11-22T10:00:00+00:00", "found": {"missing": 2, "orphan": 0}, "remaining": 0,
             "not_indexed": 3, "sample": None,
         },
     }  # fmt: skip
@@ -195,20 +197,20 @@ def test_what_was_done_last_is_told_with_whatever_it_counted() -> None:
 def test_staleness_is_told_with_what_to_do() -> None:
     stale = replace(WELL, stale=StaleStatus("shard a was trimmed", None))
     assert told(stale, "stale").splitlines()[-2:] == [
-        "! stale        shard a was trimmed",
-        "               changes were lost: `dynadex refill lessons:sync` brings the index up to date",
+        "! stale         shard a was trimmed",
+        "                changes were lost: `dynadex refill lessons:sync` brings the index up to date",
     ]
     answered = replace(WELL, stale=StaleStatus("shard a was trimmed", "2026-11-24T09:50:00.000+00:00"))
     assert told(answered, "stale").splitlines()[-2:] == [
-        "               a refill mends it that began 10 min ago",
-        "               should it have ended before it was complete: `dynadex refill lessons:sync --resume`",
+        "                a refill mends it that began 10 min ago",
+        "                should it have ended before it was complete: `dynadex refill lessons:sync --resume`",
     ]
 
 
 def test_of_many_shards_those_furthest_behind_are_shown() -> None:
     shards = tuple(replace(SHARD, id=f"shard-{number}", position=None, passed_at=None) for number in range(30))
     lines = told(replace(WELL, open_shards=shards)).splitlines()
-    assert "  shards       30 open, 3 finished" in lines
+    assert "  shards        30 open, 3 finished" in lines
     assert f"{' ' * 15}shard-7: not known how far applied, saved 2.0 s ago, nothing read yet" in lines
     assert f"{' ' * 15}and 22 more, none further behind (--json lists them)" in lines
     assert not any("shard-8" in line for line in lines)

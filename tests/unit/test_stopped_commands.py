@@ -38,7 +38,7 @@ def test_redrive(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = CliRunner().invoke(app, ["redrive", SYNC])
     assert answer.exit_code == 1
     assert "stopped before its end" in answer.output
-    assert "nothing is parked" not in answer.output
+    assert "nothing is dead-lettered" not in answer.output
 
 
 def test_check(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ def test_a_second_refill_leaves_nothing_out_that_the_first_one_has_read(monkeypa
     monkeypatch.setattr(clients, "dynamodb", lambda _: stage.table)
     monkeypatch.setattr(Runtime, "state", lambda _: state)
     ids = {stage.song(number, indexed=False) for number in range(10)}
-    runtime = replace(stage.runtime(), settings=replace(stage.runtime().settings, page_items=2))
+    runtime = replace(stage.runtime(), settings=replace(stage.runtime().settings, refill_page_size=2))
     halfway, go_on, went_on, finish = (threading.Event() for _ in range(4))
 
     def on_progress(now: RefillProgress) -> None:

@@ -1,4 +1,4 @@
-"""An item of which no document can be made is parked whenever that is so, and only then."""
+"""An item of which no document can be made is dead-lettered whenever that is so, and only then."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any, cast
 import pytest
 
 from dynadex.change import Change
-from dynadex.dead_letters.port import ParkingError
+from dynadex.dead_letters.port import DeadLetterError
 from tests.unit.verify_stage import Stage
 
 SONG: dict[str, Any] = {"id": {"S": "song-1"}, "impossible": {"BOOL": True}}
 KEY: dict[str, Any] = {"id": SONG["id"]}
 
 
-def test_parking_fails_once_then_the_record_comes_again() -> None:
+def test_dead_lettering_fails_once_then_the_record_comes_again() -> None:
     stage = Stage()
     stage.table.put(SONG)
     runtime = stage.runtime()
     indexer = runtime.indexer
     down = [True]
 
-    def park(letters: Any) -> None:
+    def add(letters: Any) -> None:
         if down[0]:
-            raise ParkingError("park", "queue", "away", "")
+            raise DeadLetterError("add", "queue", "away", "")
         stage.letters.extend(letters)
 
-    indexer._dead_letters = cast(Any, SimpleNamespace(park=park))
+    indexer._dead_letters = cast(Any, SimpleNamespace(add=add))
     change = Change(KEY, SONG, stage.clock.now_us(), "7")
     first = indexer.apply(indexer.prepare([change]), float("inf"))
     assert first.failed
@@ -47,16 +47,16 @@ def test_deleted_and_put_again_in_one_second() -> None:
     assert [one.id for one in stage.letters] == ["song-1"], tally
 
 
-def test_scan_page_again_after_parking_failed() -> None:
+def test_scan_page_again_after_dead_lettering_failed() -> None:
     stage = Stage()
     stage.table.put(SONG)
     indexer = stage.runtime().indexer
 
-    # crash between the write and the parking: the process is killed in park
+    # crash between the write and the dead-lettering: the process is killed in dead-letter
     def die(_: Any) -> None:
         raise KeyboardInterrupt
 
-    indexer._dead_letters = cast(Any, SimpleNamespace(park=die))
+    indexer._dead_letters = cast(Any, SimpleNamespace(add=die))
     change = Change(KEY, SONG, stage.clock.now_us(), "7")
     with pytest.raises(KeyboardInterrupt):
         indexer.apply(indexer.prepare([change]), float("inf"))

@@ -69,7 +69,7 @@ def test_each_kind_is_found_once_with_its_key_and_fields(stage: Stage) -> None:
     for number in range(300):
         stage.song(number)
     stage.song(300, indexed=False)
-    stage.plant("ghost", title="gone")
+    stage.plant("orphan", title="gone")
     stage.song(301, lesson={"M": {"tempo": {"N": "90"}, "text": {"S": "a"}}}, bars={"N": "8"})
     stage.write("song-301", encode({"id": "song-301", "title": "Song 301", "lesson": {"tempo": 80, "text": "a"}}))
     stage.song(302, hidden={"BOOL": True})
@@ -77,12 +77,12 @@ def test_each_kind_is_found_once_with_its_key_and_fields(stage: Stage) -> None:
     stage.song(303, impossible={"BOOL": True})
     stage.plant("song-303", title="still there")
     verified = stage.verify()
-    assert verified.found == {Kind.MISSING: 1, Kind.GHOST: 3, Kind.DIFFERENT: 1}
+    assert verified.found == {Kind.MISSING: 1, Kind.ORPHAN: 3, Kind.DIFFERENT: 1}
     assert stage.found() == {
         (Kind.MISSING, "song-300"),
-        (Kind.GHOST, "ghost"),
-        (Kind.GHOST, "song-302"),
-        (Kind.GHOST, "song-303"),
+        (Kind.ORPHAN, "orphan"),
+        (Kind.ORPHAN, "song-302"),
+        (Kind.ORPHAN, "song-303"),
         (Kind.DIFFERENT, "song-301"),
     }
     [different] = [one for one in stage.differences if one.kind is Kind.DIFFERENT]
@@ -95,7 +95,7 @@ def test_repair_leaves_nothing_that_differs(stage: Stage) -> None:
     for number in range(300):
         stage.song(number, indexed=number % 3 > 0)
     for number in range(100):
-        stage.plant(f"ghost-{number}", title="gone")
+        stage.plant(f"orphan-{number}", title="gone")
         stage.write(f"song-{number}", encode({"title": "other"}))
     verified = stage.verify(REPAIR)
     assert verified.equal
@@ -106,7 +106,7 @@ def test_repair_leaves_nothing_that_differs(stage: Stage) -> None:
     assert stage.verify().found.total() == 0
 
 
-def test_an_item_that_the_index_refuses_is_parked_without_telling_its_values(stage: Stage) -> None:
+def test_an_item_that_the_index_refuses_is_dead_lettered_without_telling_its_values(stage: Stage) -> None:
     stage.song(1, indexed=False, bars={"S": "not a number"})
     stage.song(2, impossible={"BOOL": True})
     stage.plant("song-2", title="old")
@@ -116,7 +116,7 @@ def test_an_item_that_the_index_refuses_is_parked_without_telling_its_values(sta
     assert {letter.id for letter in stage.letters} == {"song-1", "song-2"}
     assert stage.documents() == {}
     told = json.dumps([one.as_json() for one in stage.differences])
-    assert f"parked in file:{Path.cwd()}/parked" in told
+    assert f"dead-lettered in file:{Path.cwd()}/dead-letters" in told
     assert "not a number" not in told
     assert "secret" not in told
 
@@ -160,11 +160,11 @@ def test_where_the_stream_never_passes_it_is_stale(stage: Stage) -> None:
     stage.song(1)
     stage.write("song-1", encode({"id": "song-1", "title": "older"}))
     stage.song(2, indexed=False)
-    stage.plant("ghost", title="gone")
+    stage.plant("orphan", title="gone")
     stage.passed_us = stage.clock.now_us() - MICROSECONDS
     verified = stage.verify()
-    assert verified.found == {Kind.STALE: 3}
-    assert {one.id: one.fields for one in stage.differences} == {"song-1": ("title",), "song-2": (), "ghost": ()}
+    assert verified.found == {Kind.LAGGING: 3}
+    assert {one.id: one.fields for one in stage.differences} == {"song-1": ("title",), "song-2": (), "orphan": ()}
     assert 120 <= stage.clock.elapsed < 130
 
 
@@ -208,14 +208,14 @@ def test_the_settle_time_is_a_choice(stage: Stage) -> None:
 def test_more_candidates_than_may_wait_are_all_decided(stage: Stage) -> None:
     for number in range(150):
         stage.song(number, indexed=False)
-        stage.plant(f"ghost-{number}", title="gone")
+        stage.plant(f"orphan-{number}", title="gone")
     verified = stage.verify(VerifyOptions(bounds=Bounds(most=7)))
-    assert verified.found == {Kind.MISSING: 150, Kind.GHOST: 150}
+    assert verified.found == {Kind.MISSING: 150, Kind.ORPHAN: 150}
     assert len(stage.found()) == 300
     assert max(one.waiting for one in stage.progress) <= 7
 
 
-def test_an_item_deleted_meanwhile_whose_document_stays_is_a_ghost_once(stage: Stage) -> None:
+def test_an_item_deleted_meanwhile_whose_document_stays_is_a_orphan_once(stage: Stage) -> None:
     for number in range(10):
         stage.song(number)
     stage.write("song-3", encode({"title": "different"}))
@@ -223,17 +223,17 @@ def test_an_item_deleted_meanwhile_whose_document_stays_is_a_ghost_once(stage: S
     stage.write("song-4", None)
     stage.clock.at(1.0, partial(stage.table.remove, {"id": {"S": "song-3"}}))
     stage.clock.at(1.0, partial(stage.table.remove, {"id": {"S": "song-4"}}))
-    assert stage.verify().found == {Kind.GHOST: 1}
-    assert stage.found() == {(Kind.GHOST, "song-3")}
+    assert stage.verify().found == {Kind.ORPHAN: 1}
+    assert stage.found() == {(Kind.ORPHAN, "song-3")}
 
 
-def test_a_document_that_comes_while_its_item_goes_is_a_ghost_once(stage: Stage) -> None:
+def test_a_document_that_comes_while_its_item_goes_is_a_orphan_once(stage: Stage) -> None:
     stage.song(1, indexed=False)
     # Right after the item was compared, and before the index is listed.
     stage.clock.at(0.0, partial(stage.plant, "song-1", title="late"))
     stage.clock.at(0.0, partial(stage.table.remove, {"id": {"S": "song-1"}}))
-    assert stage.verify().found == {Kind.GHOST: 1}
-    assert stage.found() == {(Kind.GHOST, "song-1")}
+    assert stage.verify().found == {Kind.ORPHAN: 1}
+    assert stage.found() == {(Kind.ORPHAN, "song-1")}
 
 
 def test_neighbours_in_a_crowded_fingerprint_are_not_told_twice(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,8 +241,8 @@ def test_neighbours_in_a_crowded_fingerprint_are_not_told_twice(stage: Stage, mo
     for number in range(200):
         stage.song(number)
         stage.write(f"song-{number}", encode({"title": "altered"}))
-        stage.plant(f"ghost-{number}", title="gone")
-    assert stage.verify().found == {Kind.DIFFERENT: 200, Kind.GHOST: 200}
+        stage.plant(f"orphan-{number}", title="gone")
+    assert stage.verify().found == {Kind.DIFFERENT: 200, Kind.ORPHAN: 200}
     assert len(stage.found()) == 400
 
 
@@ -251,26 +251,26 @@ def test_composite_keys_and_ids_that_no_key_has(composite: Stage) -> None:
         composite.put({"pk": {"S": "a|b%"}, "sk": {"N": str(number)}, "title": {"S": "x"}})
     missing = composite.put({"pk": {"S": "q"}, "sk": {"N": "-1.5"}}, indexed=False)
     impossible = {"foo", "a|b|c", "a|x", "a|1.0", "|1", f"a|{'9' * 39}", f"a|1{'0' * 126}", "é\n|"}
-    ghosts = {"a%7Cb%25|99", f"a|1{'0' * 125}", f"a|{'9' * 38}", "a|0", "a|0.1"}
-    for identity in impossible | ghosts:
+    orphans = {"a%7Cb%25|99", f"a|1{'0' * 125}", f"a|{'9' * 38}", "a|0", "a|0.1"}
+    for identity in impossible | orphans:
         composite.plant(identity, title="gone")
     verified = composite.verify()
-    assert composite.found() == {(Kind.MISSING, missing)} | {(Kind.GHOST, one) for one in impossible | ghosts}
-    keyless = {one.id for one in composite.differences if one.kind is Kind.GHOST and one.key is None}
+    assert composite.found() == {(Kind.MISSING, missing)} | {(Kind.ORPHAN, one) for one in impossible | orphans}
+    keyless = {one.id for one in composite.differences if one.kind is Kind.ORPHAN and one.key is None}
     assert keyless == impossible
-    assert verified.found[Kind.GHOST] == len(impossible | ghosts)
+    assert verified.found[Kind.ORPHAN] == len(impossible | orphans)
     composite.differences.clear()
     assert composite.verify(REPAIR).equal
     assert len(composite.documents()) == 51
 
 
-def test_a_ghost_that_claims_to_be_of_the_future_is_left_and_said_so(composite: Stage) -> None:
+def test_a_orphan_that_claims_to_be_of_the_future_is_left_and_said_so(composite: Stage) -> None:
     composite.plant("foo", composite.clock.now_us() * 2, title="gone")
     verified = composite.verify(REPAIR)
     assert not verified.equal
-    [ghost] = composite.differences
-    assert ghost.repaired is False
-    assert "its version is above" in ghost.note
+    [orphan] = composite.differences
+    assert orphan.repaired is False
+    assert "its version is above" in orphan.note
     assert composite.documents().keys() == {"foo"}
 
 
@@ -282,16 +282,16 @@ def shortened(stage: Stage, number: int) -> str:
 def test_ids_that_do_not_tell_their_keys_are_looked_for_in_the_table(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(compare, "MOST_SHORTENED", most)
+    monkeypatch.setattr(compare, "MAX_SHORTENED", most)
     for number in range(5):
         stage.put({"id": {"S": f"{LONG}{number}"}, "title": {"S": "x"}})
-    # This one comes too late for the first scan: it is in the fingerprint, and not a ghost.
+    # This one comes too late for the first scan: it is in the fingerprint, and not a orphan.
     stage.clock.at(0.0, partial(stage.put, {"id": {"S": f"{LONG}late"}}))
-    ghosts = {shortened(stage, number) for number in range(100, 106)}
-    for identity in ghosts:
+    orphans = {shortened(stage, number) for number in range(100, 106)}
+    for identity in orphans:
         stage.plant(identity, title="gone")
     verified = stage.verify()
-    assert stage.found() == {(Kind.GHOST, identity) for identity in ghosts}
+    assert stage.found() == {(Kind.ORPHAN, identity) for identity in orphans}
     assert all(one.key is None for one in stage.differences)
     assert verified.items in (5, 6), "scans that look for ids compare nothing"
     stage.differences.clear()
@@ -323,7 +323,7 @@ def test_backends_that_go_away_meanwhile_are_waited_for_and_nothing_counts_twice
 ) -> None:
     for number in range(450):
         stage.song(number)
-    stage.plant("ghost", title="gone")
+    stage.plant("orphan", title="gone")
     stage.index.failures = {"get_many": [away("read from index")] * 2, "versions": [away("list index")]}
     read_items, failures = type(stage.runtime().table).read_items, [SourceUnavailable("read items of", "songs", "503")]
 
@@ -335,7 +335,7 @@ def test_backends_that_go_away_meanwhile_are_waited_for_and_nothing_counts_twice
     monkeypatch.setattr(type(stage.runtime().table), "read_items", flaky)
     stage.index.read = 0
     verified = stage.verify()
-    assert verified.found == {Kind.GHOST: 1}
+    assert verified.found == {Kind.ORPHAN: 1}
     assert (verified.items, verified.documents) == (450, 451)
     assert not failures
     assert stage.index.read == 450 + 3, "what was listed before the failure is not taken out twice"
@@ -366,11 +366,11 @@ def test_it_stops_at_once_when_told_to(stage: Stage) -> None:
 def test_a_sample_finds_about_its_share_of_both_directions(stage: Stage) -> None:
     for number in range(3000):
         stage.song(number, indexed=number >= 1000)
-        stage.plant(f"ghost-{number}", title="gone")
+        stage.plant(f"orphan-{number}", title="gone")
     verified = stage.verify(VerifyOptions(sample=20, seed=7))
     assert 500 < verified.items < 700
     assert 130 < verified.found[Kind.MISSING] < 270
-    assert 500 < verified.found[Kind.GHOST] < 700
+    assert 500 < verified.found[Kind.ORPHAN] < 700
     assert len(stage.found()) == verified.found.total()
     assert abs(verified.documents - 1000) < 120, "of 5,000"
     assert verified.sample == 20
@@ -455,11 +455,11 @@ def test_a_difference_as_json() -> None:
         "repaired": False,
         "note": "why",
     }
-    assert Difference(Kind.GHOST, "foo").as_json() == {"kind": "ghost", "id": "foo", "key": None, "fields": []}
+    assert Difference(Kind.ORPHAN, "foo").as_json() == {"kind": "orphan", "id": "foo", "key": None, "fields": []}
 
 
 def test_it_waits_for_a_cluster_that_goes_away_while_suspects_are_looked_up(stage: Stage) -> None:
-    stage.plant("ghost", title="x")
+    stage.plant("orphan", title="x")
     for number in range(3):
         stage.song(number)
     versions, listings = stage.index.versions, []
@@ -471,12 +471,12 @@ def test_it_waits_for_a_cluster_that_goes_away_while_suspects_are_looked_up(stag
         yield from versions(index)
 
     cast(Any, stage.index).versions = listing
-    assert stage.verify().found[Kind.GHOST] == 1
+    assert stage.verify().found[Kind.ORPHAN] == 1
     assert len(listings) == 3
 
 
 def test_a_sample_waits_for_a_cluster_that_goes_away(stage: Stage) -> None:
-    stage.plant("ghost", title="x")
+    stage.plant("orphan", title="x")
     stage.index.failures["versions"] = [AWAY]
     stage.verify(VerifyOptions(sample=99.0, seed=1))
     assert not stage.index.failures["versions"]
@@ -485,9 +485,9 @@ def test_a_sample_waits_for_a_cluster_that_goes_away(stage: Stage) -> None:
 def test_it_does_not_wait_where_too_many_documents_would_have_to_be_remembered(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compare, "MOST_REMEMBERED", 2)
+    monkeypatch.setattr(compare, "MAX_REMEMBERED", 2)
     for number in range(3):
-        stage.plant(f"ghost-{number}", title="x")
+        stage.plant(f"orphan-{number}", title="x")
     versions, listings = stage.index.versions, []
 
     def listing(index: str) -> Iterator[list[tuple[str, int]]]:

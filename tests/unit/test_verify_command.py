@@ -21,22 +21,22 @@ def test_equal() -> None:
     assert lines(Verified("lessons-1", items=13925, documents=13925)) == [
         "kind       found  remaining",
         "missing    0      0",
-        "ghost      0      0",
+        "orphan     0      0",
         "different  0      0",
-        "stale      0      0",
+        "lagging    0      0",
         "",
         "index lessons-1 equals its table: 13,925 items, 13,925 documents.",
     ]
 
 
 def test_each_example_is_one_line_whatever_its_id_holds() -> None:
-    found = Counter({Kind.GHOST: 1, Kind.DIFFERENT: 1})
+    found = Counter({Kind.ORPHAN: 1, Kind.DIFFERENT: 1})
     told = lines(
         Verified("lessons-1", items=2, documents=2, found=found),
-        Difference(Kind.GHOST, "two\nlines\x1b[2J"),
+        Difference(Kind.ORPHAN, "two\nlines\x1b[2J"),
         Difference(Kind.DIFFERENT, "a", {"id": {"S": "a"}}, ("lesson.tempo", "title")),
     )
-    assert told[6:8] == ['ghost      "two\\nlines\\u001b[2J"', "different  a                      lesson.tempo, title"]
+    assert told[6:8] == ['orphan     "two\\nlines\\u001b[2J"', "different  a                      lesson.tempo, title"]
     assert told[-1].endswith(f"2 differences; 2 items, 2 documents. To repair them: `{COMMAND}`.")
 
 
@@ -54,16 +54,16 @@ def test_what_is_neither_equal_nor_different_is_said() -> None:
 
 
 def test_what_a_repair_left_is_told_with_its_reason() -> None:
-    found = Counter({Kind.GHOST: 2})
+    found = Counter({Kind.ORPHAN: 2})
     told = lines(
-        Verified("lessons-1", found=found, repaired=Counter({Kind.GHOST: 1})),
-        Difference(Kind.GHOST, "a", repaired=True),
-        Difference(Kind.GHOST, "b", repaired=False, note="left"),
+        Verified("lessons-1", found=found, repaired=Counter({Kind.ORPHAN: 1})),
+        Difference(Kind.ORPHAN, "a", repaired=True),
+        Difference(Kind.ORPHAN, "b", repaired=False, note="left"),
         repair=True,
     )
     assert [line.split() for line in told[6:8]] == [
-        ["ghost", "a", "repaired"],
-        ["ghost", "b", "not", "repaired:", "left"],
+        ["orphan", "a", "repaired"],
+        ["orphan", "b", "not", "repaired:", "left"],
     ]
     assert "1 difference; " in told[-1]
     assert f"then repeat `{COMMAND}`" in told[-1]
@@ -71,4 +71,4 @@ def test_what_a_repair_left_is_told_with_its_reason() -> None:
 
 
 def test_where_the_index_lags_it_says_what_applies_the_stream() -> None:
-    assert "`dynadex run` applies them" in lines(Verified("lessons-1", found=Counter({Kind.STALE: 1})))[-1]
+    assert "`dynadex run` applies them" in lines(Verified("lessons-1", found=Counter({Kind.LAGGING: 1})))[-1]

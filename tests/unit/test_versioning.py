@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dynadex.change import Change
-from dynadex.document.versioning import MICROSECONDS, Timing, is_stale, latest, read_version
+from dynadex.document.versioning import MICROSECONDS, Timing, is_superseded, latest, read_version
 
 AWS = Timing()
 DYNAMODB_LOCAL = Timing(granularity_us=60 * MICROSECONDS)
@@ -56,17 +56,17 @@ def test_a_version_is_never_below_one(requested_at_us: int, version: int) -> Non
 
 
 @pytest.mark.parametrize(
-    ("ahead_us", "stale"),
+    ("ahead_us", "superseded"),
     [(-1, False), (0, False), (1, False), (5_000_000, False), (5_000_001, True), (60_000_000, True)],
 )
-def test_a_change_is_stale_only_beyond_the_window(ahead_us: int, stale: bool) -> None:
-    assert is_stale(NOW_US, NOW_US + ahead_us, AWS) is stale
+def test_change_is_superseded_only_beyond_the_window(ahead_us: int, superseded: bool) -> None:
+    assert is_superseded(NOW_US, NOW_US + ahead_us, AWS) is superseded
 
 
-def test_what_is_stale_for_a_second_is_a_tie_for_a_minute() -> None:
+def test_what_is_superseded_for_a_second_is_a_tie_for_a_minute() -> None:
     current = NOW_US + 6 * MICROSECONDS
-    assert is_stale(NOW_US, current, AWS)
-    assert not is_stale(NOW_US, current, DYNAMODB_LOCAL)
+    assert is_superseded(NOW_US, current, AWS)
+    assert not is_superseded(NOW_US, current, DYNAMODB_LOCAL)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from dynadex.errors import SearchUnavailable
 from dynadex.http import read_your_writes
 from dynadex.http.app import create_app
 from dynadex.http.change_token import ChangeToken, fingerprint
-from dynadex.http.read_your_writes import MOST_WAITING, ReadYourWrites
+from dynadex.http.read_your_writes import MAX_WAITING, ReadYourWrites
 from dynadex.search.problem import Problem
 from dynadex.source.table import Table
 from dynadex.testing import InMemoryTable, ManualClock
@@ -112,11 +112,11 @@ def test_more_than_so_many_do_not_wait() -> None:
     token = ChangeToken("x", "00", WRITTEN_US)
 
     async def at_once() -> list[bool]:
-        return await asyncio.gather(*(looking.reached(token, "p") for _ in range(MOST_WAITING + 10)))
+        return await asyncio.gather(*(looking.reached(token, "p") for _ in range(MAX_WAITING + 10)))
 
     before = stage.looks
-    assert asyncio.run(at_once()) == [False] * (MOST_WAITING + 10)
-    assert before - stage.looks <= MOST_WAITING * 2
+    assert asyncio.run(at_once()) == [False] * (MAX_WAITING + 10)
+    assert before - stage.looks <= MAX_WAITING * 2
     assert not asyncio.run(looking.reached(token, "p")), "those before do not count any more"
 
 

@@ -51,8 +51,8 @@ def deletes(*ids: str) -> list[Write]:
     return [Write(identity, None, External(1)) for identity in ids]
 
 
-def writer(cluster: Cluster, clock: ManualClock, most_bytes: int = 1_000_000) -> Writer:
-    return Writer(cluster, clock, most_bytes=most_bytes, backoff=Backoff(1.0, 1.0))
+def writer(cluster: Cluster, clock: ManualClock, max_bytes: int = 1_000_000) -> Writer:
+    return Writer(cluster, clock, max_bytes=max_bytes, backoff=Backoff(1.0, 1.0))
 
 
 def too_large() -> SearchError:
@@ -128,7 +128,7 @@ def test_nothing_more_is_sent_once_the_deadline_is_past() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, OK, seconds=5)
     size = len(deletes("a")[0].encoded())
-    replies = writer(cluster, clock, most_bytes=size).write(INDEX, deletes("a", "b", "c"), clock.monotonic() + 7.5)
+    replies = writer(cluster, clock, max_bytes=size).write(INDEX, deletes("a", "b", "c"), clock.monotonic() + 7.5)
     assert cluster.calls == [["a"], ["b"]]
     assert [reply.outcome for reply in replies] == [Outcome.APPLIED, Outcome.APPLIED, Outcome.RETRY]
     assert replies[2].reason == "the time budget was spent before it was sent"
@@ -147,7 +147,7 @@ def test_writes_are_cut_by_bytes() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, OK)
     size = len(deletes("a")[0].encoded())
-    writer(cluster, clock, most_bytes=2 * size).write(INDEX, deletes("a", "b", "c", "d", "e"), FOREVER)
+    writer(cluster, clock, max_bytes=2 * size).write(INDEX, deletes("a", "b", "c", "d", "e"), FOREVER)
     assert cluster.calls == [["a", "b"], ["c", "d"], ["e"]]
 
 

@@ -113,11 +113,11 @@ class Stage:
         self.writer = Writer(self.index, self.clock)
 
     def runtime(self) -> Runtime:
-        settings, index = RuntimeSettings(dead_letters="file:parked"), cast(OpenSearchIndex, self.index)
+        settings, index = RuntimeSettings(dead_letters="file:dead-letters"), cast(OpenSearchIndex, self.index)
         table = Table(cast("DynamoDBClient", self.table), "songs", self.clock)
         reconciler = Reconciler(index, self.writer, table.read_items, self.sync.build, settings.timing, self.clock)
         alias = SyncAlias(self.index, "songs", self.clock)
-        dead_letters = cast(DeadLetters, SimpleNamespace(park=self.letters.extend))
+        dead_letters = cast(DeadLetters, SimpleNamespace(add=self.letters.extend))
         indexer = Indexer(
             self.schema, self.sync.build, alias, index, self.writer, reconciler, dead_letters, settings.timing,
             self.clock,

@@ -16,7 +16,7 @@ from dynadex.sync import Sync
 
 _HOUR = timedelta(hours=1)
 _PERIOD = timedelta(minutes=1)
-_COUNTED = ("ChangesApplied", "Parked", "Failed")
+_COUNTED = ("ChangesApplied", "DeadLettered", "Failed")
 _LAG = "LagSeconds"
 # What AWS calls a missing right differs by service and protocol.
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
@@ -37,7 +37,7 @@ class FunctionStatus:
     """
 
     applied: int | None = None
-    parked: int | None = None
+    dead_lettered: int | None = None
     failed: int | None = None
     lag_seconds: float | None = None
     unknown: str | None = None
@@ -59,8 +59,8 @@ def function_status(cloudwatch: Metrics, sync: Sync, now_us: int) -> FunctionSta
 def _summed(found: Mapping[str, Sequence[float]]) -> FunctionStatus:
     if not any(found.values()):
         return FunctionStatus()
-    applied, parked, failed = (round(sum(found.get(_id(name), ()))) for name in _COUNTED)
-    return FunctionStatus(applied, parked, failed, max(found.get(_id(_LAG), ()), default=None))
+    applied, dead_lettered, failed = (round(sum(found.get(_id(name), ()))) for name in _COUNTED)
+    return FunctionStatus(applied, dead_lettered, failed, max(found.get(_id(_LAG), ()), default=None))
 
 
 def _query(sync: Sync, now_us: int) -> dict[str, Any]:

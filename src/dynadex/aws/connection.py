@@ -32,8 +32,8 @@ class Connection:
             settings = RuntimeSettings.from_environment()
             # The first invocation has about as long as any: no request may outlive one, or its write would come late.
             longest = max(1.0, remaining_seconds(context) / _REQUESTS_PER_INVOCATION)
-            limited = min(settings.request_timeout_seconds, longest)
-            settings = replace(settings, request_timeout_seconds=limited)
+            limited = min(settings.opensearch_timeout_seconds, longest)
+            settings = replace(settings, opensearch_timeout_seconds=limited)
             self._runtime = connect(self._sync, settings, on_bulk=lambda *bulk: self.bulk_stats.add(*bulk))
         return self._runtime
 
@@ -50,7 +50,7 @@ def http_service(sync: Sync) -> Callable[[Any, Any], dict[str, Any]]:
     # A function without a state table in its settings has no right to look for one either.
     lag = StateLag(runtime.state(), runtime.clock) if settings.state_table else None
     app = create_app(
-        sync, runtime.index, runtime.table, runtime.description.schema, lag, settings.ready_lag_seconds,
+        sync, runtime.index, runtime.table, runtime.description.schema, lag, settings.max_ready_lag_seconds,
         auth=GatewayAuth(), origins=settings.origins, timing=settings.timing,
     )  # fmt: skip
     return Mangum(app, lifespan="off")

@@ -60,15 +60,15 @@ def counts(result: ApplyResult, bulk_stats: BulkStats, now: float) -> dict[str, 
     """
     figures: dict[str, float] = {
         "ChangesApplied": result.applied,
-        "Superseded": result.stale,
+        "Superseded": result.superseded,
         "Reconciled": result.reconciled,
-        "Parked": result.parked,
+        "DeadLettered": result.dead_lettered,
         "NotIndexed": result.skipped,
         "Failed": len(result.failed),
         "Retries": bulk_stats.retries,
     }
-    if bulk_stats.longest_seconds:
-        figures["BulkSeconds"] = round(bulk_stats.longest_seconds, 3)
+    if bulk_stats.max_seconds:
+        figures["BulkSeconds"] = round(bulk_stats.max_seconds, 3)
     if result.newest_us:
         figures["LagSeconds"] = round(max(0.0, now - result.newest_us / 1e6), 3)
     return figures

@@ -49,7 +49,7 @@ def refill(runtime: Runtime, event: Any, context: Any) -> dict[str, Any]:
         # A loop of this function alone has no Finish state, which would record that the index is filled.
         runtime.ensure_index(awaits_refill=False)
     remaining = remaining_seconds(context) if context is not None else None
-    budget = slices.budget_seconds(runtime.settings.slice_seconds, remaining)
+    budget = slices.budget_seconds(runtime.settings.refill_slice_seconds, remaining)
     return slices.run_slice(runtime, part, runtime.clock.monotonic() + budget).as_event()
 
 

@@ -32,7 +32,8 @@ def check(
 ) -> None:
     """Try mapping and document function on a sample of the table, and say what would not fit. Writes nothing.
 
-    Reported are items that would be parked, with the reason; attributes with values of several kinds; mappings that
+    Reported are items that would be dead-lettered, with the reason; attributes with values of several kinds; mappings
+    that
     would grow without end or name an unknown type; fields that are mapped but never seen, or seen but not mapped. Exit
     code 1 when something should be mended first. What the mapping takes is told without asking the cluster;
     --on-cluster asks it. Examples:
@@ -62,7 +63,11 @@ def check(
 
 
 def _lines(found: CheckResult, reference: str) -> Iterator[str]:
-    counts = {"would be taken": found.documents, "left out": found.left_out, "would be parked": found.parked}
+    counts = {
+        "would be taken": found.documents,
+        "left out": found.left_out,
+        "would be dead-lettered": found.dead_lettered,
+    }
     yield f"{found.items:,} items: {', '.join(f'{count:,} {what}' for what, count in counts.items())}"
     for one in found.findings:
         yield f"{'!' if one.serious else ' '} {_line(one)}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dynadex.scaffold.render import Project
 
 INTERRUPTED = 1
-_MOST_CONFLICTS = 10
+_MAX_CONFLICTS = 10
 
 
 def init(
@@ -90,11 +90,11 @@ def _tell(project: Project, written: list[Path], directory: Path, *, as_json: bo
         return
     mapped = sum(1 for one in proposals if one.spec)
     say(f"from {project.source}: {mapped} fields mapped, {len(conflicts) or 'no'} conflicts")
-    for one in conflicts[:_MOST_CONFLICTS]:
+    for one in conflicts[:_MAX_CONFLICTS]:
         example = f" (see item {one.example})" if one.example else ""
         say(f"  {one.name}: {one.conflict}{example}")
-    if len(conflicts) > _MOST_CONFLICTS:
-        say(f"  and {len(conflicts) - _MOST_CONFLICTS} more: see {project.module}.py")
+    if len(conflicts) > _MAX_CONFLICTS:
+        say(f"  and {len(conflicts) - _MAX_CONFLICTS} more: see {project.module}.py")
     for path in written:
         print(path)
     where = "" if directory == Path() else f"cd {directory}, then "

@@ -45,7 +45,7 @@ DynamoDbUrl = Annotated[
 DeadLetters = Annotated[
     str | None,
     typer.Option(
-        "--dead-letters", metavar="WHERE", help="Where keys are parked: file:PATH or the URL of an SQS queue."
+        "--dead-letters", metavar="WHERE", help="Where keys are dead-lettered: file:PATH or the URL of an SQS queue."
     ),
 ]
 

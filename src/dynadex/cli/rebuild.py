@@ -8,7 +8,7 @@ import typer
 
 from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference, say
 from dynadex.cli.progress import progress_bar
-from dynadex.cli.refill import STOPPED, FromExport, ReadCapacity, Resume, Segments, parked, report_to
+from dynadex.cli.refill import STOPPED, FromExport, ReadCapacity, Resume, Segments, dead_lettered, report_to
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
@@ -55,7 +55,7 @@ def rebuild(
             bar.close("rebuild stopped before its end; searches use the old index: go on with --resume")
             raise typer.Exit(STOPPED) from None
         bar.close()
-        for told in parked(done.refilled, settings):
+        for told in dead_lettered(done.refilled, settings):
             bar.say(told)
         if done.comparison:
             bar.say(str(done.comparison))

@@ -20,12 +20,12 @@ def redrive(
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
     dead_letters: DeadLetters = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what is parked, and why.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what is dead-lettered, and why.")] = False,
     as_json: JsonLines = False,
 ) -> None:
-    """Try parked keys again: read each item as it is now, and make its document right.
+    """Try dead-lettered keys again: read each item as it is now, and make its document right.
 
-    A dead letter is removed only after its key is settled. What still fails stays parked and is listed with its
+    A dead letter is removed only after its key is settled. What still fails stays dead-lettered and is listed with its
     reason; then the exit code is 1. Example:
 
         dynadex redrive lessons:sync --dry-run
@@ -39,20 +39,25 @@ def redrive(
     )
 
     def progress(so_far: Redriven) -> None:
-        say(f"{so_far.settled:,} settled, {len(so_far.failing):,} {'parked' if dry_run else 'still failing'}")
+        say(f"{so_far.settled:,} settled, {len(so_far.failing):,} {'dead-lettered' if dry_run else 'still failing'}")
 
     with stop_on_signals() as stop:
         result = run_redrive(connect(load_sync(sync), settings), stop, progress, dry_run=dry_run)
         stopped = stop.is_set()
     for letter, reason in result.failing:
         identity = letter.id or letter.sequence_number
-        row = {"id": letter.id or None, "key": letter.key, "reason": reason, "parked_at": letter.parked_at}
+        row = {
+            "id": letter.id or None,
+            "key": letter.key,
+            "reason": reason,
+            "dead_lettered_at": letter.dead_lettered_at,
+        }
         print(json.dumps(row) if as_json else f"{printable(identity or '')}\t{printable(reason)}")
     if stopped:
-        say("stopped before its end: what was not looked at stays parked")
+        say("stopped before its end: what was not looked at stays dead-lettered")
         raise typer.Exit(STOPPED)
     if not result.failing and not result.settled:
-        say(f"nothing is parked in {settings.parking_place}")
+        say(f"nothing is dead-lettered in {settings.dead_letters_location}")
     if result.failing and not dry_run:
         raise typer.Exit(STILL_FAILING)
 

@@ -78,13 +78,13 @@ def refill(
         except Stopping:
             bar.close("refill stopped before its end; nothing is harmed: go on with --resume")
             raise typer.Exit(STOPPED) from None
-        bar.close("; ".join(["refill complete", *parked(done, settings)]))
+        bar.close("; ".join(["refill complete", *dead_lettered(done, settings)]))
 
 
-def parked(done: Refilled, settings: RuntimeSettings) -> Iterator[str]:
+def dead_lettered(done: Refilled, settings: RuntimeSettings) -> Iterator[str]:
     """How many keys a refill could not index, and where they are; nothing if there are none."""
-    if count := done.progress.tally.parked:
-        yield f"parked {count:,} keys that cannot be indexed, see {settings.parking_place}"
+    if count := done.progress.tally.dead_lettered:
+        yield f"dead-lettered {count:,} keys that cannot be indexed, see {settings.dead_letters_location}"
 
 
 def report_to(bar: Bar) -> RefillReport:
@@ -93,7 +93,7 @@ def report_to(bar: Bar) -> RefillReport:
 
     def on_progress(now: RefillProgress) -> None:
         tally = now.tally
-        parts = {"not indexed": tally.skipped, "newer already": tally.stale, "parked": tally.parked}
+        parts = {"not indexed": tally.skipped, "newer already": tally.superseded, "dead-lettered": tally.dead_lettered}
         told = [f"{tally.applied:,} written", *(f"{count:,} {name}" for name, count in parts.items() if count)]
         bar.update(now.items, now.total, ", ".join(told))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dynadex.worker.http import ObservedWorker
 
 FAILED = 1
-_LARGEST_PORT = 65535
+_MAX_PORT = 65535
 _LOOPBACK = "127.0.0.1"
 # Docker kills ten seconds after it asked. The worker gives its threads less; this is for a backend that never answers
 # before it has begun.
@@ -47,11 +47,11 @@ def run(
     batch_window: Annotated[float | None, typer.Option(help="Seconds a batch may wait to fill up.")] = None,
     max_attempts: Annotated[
         int | None,
-        typer.Option(min=0, help="Retries of a failing batch before its records are parked. Default: no limit."),
+        typer.Option(min=0, help="Retries of a failing batch before its records are dead-lettered. Default: no limit."),
     ] = None,
     max_age: Annotated[
         float | None,
-        typer.Option(min=1, help="Seconds after which a record is parked instead of tried. Default: no limit."),
+        typer.Option(min=1, help="Seconds after which a record is dead-lettered instead of tried. Default: no limit."),
     ] = None,
     http: Annotated[
         str | None,
@@ -77,8 +77,8 @@ def run(
             opensearch_url=opensearch,
             dynamodb_url=dynamodb,
             dead_letters=dead_letters,
-            batch_size=batch_size,
-            batch_window_seconds=batch_window,
+            worker_batch_size=batch_size,
+            worker_batch_window_seconds=batch_window,
         )
         _run(sync, settings, limits, http, tell, as_line)
     except DynadexError as error:
@@ -124,7 +124,7 @@ def json_line(line: str) -> str:
 
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > _LARGEST_PORT:
+    if not port.isdecimal() or int(port) > _MAX_PORT:
         raise DynadexError("answer on", text, "that is no port", "For example: --http 9464, or --http 0.0.0.0:9464.")
     return host or _LOOPBACK, int(port)
 

@@ -15,11 +15,11 @@ from dynadex.sync import load_sync
 
 if TYPE_CHECKING:
     from dynadex.aws.cloudwatch import FunctionStatus
-    from dynadex.maintenance.status import IndexStatus, ParkedStatus, ShardStatus, StaleStatus, Status, WorkerStatus
+    from dynadex.maintenance.status import DeadLetterStatus, IndexStatus, ShardStatus, StaleStatus, Status, WorkerStatus
 
 NEEDS_ATTENTION = 1
-_MOST_SHARDS = 8
-_LONGEST_ID, _LONGEST_REASON = 24, 160
+_MAX_SHARDS = 8
+_MAX_ID, _MAX_REASON = 24, 160
 # Of the names of shards and positions, which are long and begin alike; --json has all of them.
 _END = 8
 # Counts that say something even when they are zero.
@@ -37,13 +37,14 @@ def status(
     dynamodb: DynamoDbUrl = None,
     dead_letters: DeadLetters = None,
 ) -> None:
-    """Show table, indexes, lag, worker, parked keys and what was done last. Changes nothing.
+    """Show table, indexes, lag, worker, dead-lettered keys and what was done last. Changes nothing.
 
     Where no worker has reported, CloudWatch is asked what the functions that are deployed as MODULE:ATTRIBUTE did in
     the last hour (cloudwatch:GetMetricData), and --max-lag holds their largest lag to the limit.
 
     What needs attention is marked with `!`: no index that is both searched and written, one that awaits its refill,
-    a worker that fell silent, parked keys, an index declared stale, too large a lag. Then the exit code is 1. Examples:
+    a worker that fell silent, dead-lettered keys, an index declared stale, too large a lag. Then the exit code is 1.
+    Examples:
 
         dynadex status lessons:sync
 
@@ -76,7 +77,7 @@ def table(found: Status, marked: tuple[str, ...], reference: str) -> Iterator[st
         "shards": list(_shards(found.open_shards, found.finished_shards, now)),
         "worker": [_worker(found.worker)],
         **({"function": [_function(found.function)]} if found.function else {}),
-        "parked": list(_parked(found.parked, now, reference)),
+        "dead letters": list(_dead_lettered(found.dead_letters, now, reference)),
     }
     rows |= {f"last {what}": [_done(one, now)] for what, one in found.last.items() if one or what != "rebuild"}
     if found.stale:
@@ -109,13 +110,13 @@ def _lag(found: Status) -> str:
 
 def _shards(shards: tuple[ShardStatus, ...], finished: int, now: datetime) -> Iterator[str]:
     yield f"{len(shards):,} open, {finished:,} finished"
-    for one in shards[:_MOST_SHARDS]:
-        name = one.id if len(one.id) <= _LONGEST_ID else f"…{one.id[-_END:]}"
+    for one in shards[:_MAX_SHARDS]:
+        name = one.id if len(one.id) <= _MAX_ID else f"…{one.id[-_END:]}"
         passed = f"applied up to {_ago(one.passed_at, now)}" if one.passed_at else "not known how far applied"
         saved = f", saved {_ago(one.saved_at, now)}" if one.saved_at else ""
         yield f"{name}: {passed}{saved}, {f'position …{one.position[-_END:]}' if one.position else 'nothing read yet'}"
-    if len(shards) > _MOST_SHARDS:
-        yield f"and {len(shards) - _MOST_SHARDS:,} more, none further behind (--json lists them)"
+    if len(shards) > _MAX_SHARDS:
+        yield f"and {len(shards) - _MAX_SHARDS:,} more, none further behind (--json lists them)"
 
 
 def _worker(worker: WorkerStatus | None) -> str:
@@ -133,20 +134,22 @@ def _function(function: FunctionStatus) -> str:
     if function.applied is None:
         return "last hour: no function of this Sync has reported"
     lag = "" if function.lag_seconds is None else f"lag at most {_span(function.lag_seconds)}, "
-    return (
-        f"last hour: {function.applied:,} changes applied, {lag}{function.parked:,} parked, {function.failed:,} failed"
-    )
+    counts = f"{function.dead_lettered:,} dead-lettered, {function.failed:,} failed"
+    return f"last hour: {function.applied:,} changes applied, {lag}{counts}"
 
 
-def _parked(parked: ParkedStatus, now: datetime, reference: str) -> Iterator[str]:
-    if not parked.count:
-        yield f"none in {parked.where}"
+def _dead_lettered(dead_letters: DeadLetterStatus, now: datetime, reference: str) -> Iterator[str]:
+    if not dead_letters.count:
+        yield f"none in {dead_letters.where}"
         return
-    about, letters = "about " if parked.estimated else "", "dead letter" if parked.count == 1 else "dead letters"
-    yield f"{about}{parked.count:,} {letters} in {parked.where}: `dynadex redrive {reference}` tries them again"
-    if parked.oldest_at and parked.oldest_reason:
-        identity = printable(parked.oldest_id or "")
-        yield f"oldest {_when(parked.oldest_at, now)}: {identity}: {_cut(parked.oldest_reason)}"
+    about, letters = (
+        "about " if dead_letters.estimated else "",
+        "dead letter" if dead_letters.count == 1 else "dead letters",
+    )
+    yield f"{about}{dead_letters.count:,} {letters} in {dead_letters.where}: `dynadex redrive {reference}` retries them"
+    if dead_letters.oldest_at and dead_letters.oldest_reason:
+        identity = printable(dead_letters.oldest_id or "")
+        yield f"oldest {_when(dead_letters.oldest_at, now)}: {identity}: {_cut(dead_letters.oldest_reason)}"
 
 
 def _done(summary: Mapping[str, Any] | None, now: datetime) -> str:
@@ -193,4 +196,4 @@ def _span(seconds: float) -> str:
 
 def _cut(reason: str) -> str:
     line = printable(" ".join(reason.split()))
-    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"
+    return line if len(line) <= _MAX_REASON else f"{line[:_MAX_REASON]}…"

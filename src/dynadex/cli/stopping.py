@@ -22,11 +22,11 @@ _NOT_ENDED = 1
 
 @contextmanager
 def stop_on_signals(
-    longest_seconds: float | None = None, as_line: Callable[[str], str] = "dynadex: {}".format
+    max_seconds: float | None = None, as_line: Callable[[str], str] = "dynadex: {}".format
 ) -> Iterator[threading.Event]:
     """An event that SIGTERM and Ctrl-C set; a second one ends the process at once, with 128 and its number.
 
-    With ``longest_seconds``, the process ends by itself, with 1, if the block has not ended so long after the first:
+    With ``max_seconds``, the process ends by itself, with 1, if the block has not ended so long after the first:
     for one of which nothing is lost by that. ``as_line`` makes a line of what is told on standard error.
 
     A thread hears the signals. A handler would run in the main thread only, and not while that waits for a lock: the
@@ -39,7 +39,7 @@ def stop_on_signals(
         fd_before = signal.set_wakeup_fd(tells.fileno(), warn_on_full_buffer=False)
         before = {number: signal.signal(number, _leave_it_to_the_thread) for number in _STOPPING}
         listener = threading.Thread(
-            target=_listen, args=(hears, stop, longest_seconds, as_line), name="signals", daemon=True
+            target=_listen, args=(hears, stop, max_seconds, as_line), name="signals", daemon=True
         )
         listener.start()
         try:
@@ -57,7 +57,7 @@ def _leave_it_to_the_thread(_number: int, _frame: FrameType | None) -> None:
 
 
 def _listen(
-    hears: socket.socket, stop: threading.Event, longest_seconds: float | None, as_line: Callable[[str], str]
+    hears: socket.socket, stop: threading.Event, max_seconds: float | None, as_line: Callable[[str], str]
 ) -> None:
     heard = False
     until: float | None = None
@@ -80,7 +80,7 @@ def _listen(
             os._exit(_ENDED_BY_SIGNAL + number)
         heard = True
         stop.set()
-        until = longest_seconds and time.monotonic() + longest_seconds
+        until = max_seconds and time.monotonic() + max_seconds
         _write(as_line(f"stopping ({signal.Signals(number).name}); once more to stop at once"))
 
 

@@ -162,7 +162,7 @@ def _sentence(verified: Verified, command: str, *, repair: bool) -> str:
         return f"index {verified.index} equals its table: {counts}{repaired}."
     remaining = verified.remaining
     sentence = f"index {verified.index} differs from its table: {_differences(remaining.total())}; {counts}."
-    if remaining[Kind.STALE]:
+    if remaining[Kind.LAGGING]:
         sentence += " Stale ones wait in the stream: is a worker running? `dynadex run` applies them."
     if repair:
         return f"{sentence} They could not be repaired: see the reason beside each, then repeat `{command}`."

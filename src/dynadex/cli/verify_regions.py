@@ -90,7 +90,7 @@ def told(found: AcrossRegions, sync: str, clusters: dict[str, str]) -> Iterator[
 
 def _replicas(one: Compared) -> str:
     both = " and ".join(one.regions)
-    late = f"; {one.late:,} were late, by {one.longest_seconds:.1f} s at most" if one.late else ""
+    late = f"; {one.late:,} were late, by {one.max_seconds:.1f} s at most" if one.late else ""
     moving = f"; {one.in_motion:,} changed at every look" if one.in_motion else ""
     if not one.different:
         return f"{both}: the replicas are equal: {one.items:,} items{late}{moving}."

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dynadex.dead_letters.port import Backlog, DeadLetter, Parked, ParkingError
+from dynadex.dead_letters.port import Backlog, DeadLetter, DeadLetterError, StoredLetter
 
 _SHOWN = 60
 _BATCH = 100
@@ -25,25 +25,25 @@ class DeadLetterFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def park(self, letters: Sequence[DeadLetter]) -> None:
-        with self._locked("park dead letters in"), self.path.open("a", encoding="utf-8") as file:
+    def add(self, letters: Sequence[DeadLetter]) -> None:
+        with self._locked("dead-letter dead letters in"), self.path.open("a", encoding="utf-8") as file:
             file.writelines(letter.to_json() + "\n" for letter in letters)
             file.flush()
             os.fsync(file.fileno())
 
-    def parked(self) -> Iterator[list[Parked]]:
-        # To look for what nobody parked makes neither a folder nor a lock.
+    def batches(self) -> Iterator[list[StoredLetter]]:
+        # To look for what nobody dead-lettered makes neither a folder nor a lock.
         if not self.path.exists():
             return
         with self._locked("read the dead letters in"):
             lines = self._lines()
         for start in range(0, len(lines), _BATCH):
-            yield [Parked(self._letter(line), line) for line in lines[start : start + _BATCH]]
+            yield [StoredLetter(self._letter(line), line) for line in lines[start : start + _BATCH]]
 
-    def remove(self, parked: Sequence[Parked]) -> None:
-        if not parked:
+    def remove(self, letters: Sequence[StoredLetter]) -> None:
+        if not letters:
             return
-        gone = Counter(one.handle for one in parked)
+        gone = Counter(one.handle for one in letters)
         with self._locked("remove dead letters from"):
             kept = []
             for line in self._lines():
@@ -58,7 +58,7 @@ class DeadLetterFile:
                 os.fsync(file.fileno())
             beside.replace(self.path)
 
-    def keep(self, parked: Sequence[Parked]) -> None:
+    def keep(self, letters: Sequence[StoredLetter]) -> None:
         """They were never away."""
 
     def backlog(self) -> Backlog:
@@ -77,7 +77,7 @@ class DeadLetterFile:
     def _mend_end(self) -> None:
         """Cut off half a line, left by a writer that was killed, or whose disk was full.
 
-        What it stood for was never taken as parked, and comes again; the next letter would be lost behind it.
+        What it stood for was never taken as dead-lettered, and comes again; the next letter would be lost behind it.
         """
         with suppress(FileNotFoundError), self.path.open("r+b") as file:
             size = file.seek(0, os.SEEK_END)
@@ -98,7 +98,7 @@ class DeadLetterFile:
         try:
             return [line for line in self.path.read_text(encoding="utf-8").split("\n") if line.strip()]
         except UnicodeDecodeError as error:
-            raise ParkingError(
+            raise DeadLetterError(
                 "read the dead letters in", str(self.path), str(error), "Mend the file, or set DYNADEX_DEAD_LETTERS."
             ) from error
 
@@ -106,7 +106,7 @@ class DeadLetterFile:
         try:
             return DeadLetter.from_json(line)
         except ValueError as error:
-            raise ParkingError(
+            raise DeadLetterError(
                 "read the dead letters in", str(self.path), f"{line[:_SHOWN]!r} begins a line that is none: {error}",
                 "Mend or remove the line.",
             ) from error  # fmt: skip
@@ -122,9 +122,9 @@ class DeadLetterFile:
         except OSError as error:
             raise self._failed(operation, error) from error
 
-    def _failed(self, operation: str, error: OSError) -> ParkingError:
+    def _failed(self, operation: str, error: OSError) -> DeadLetterError:
         hint = "Free the disk or mend its rights, or set DYNADEX_DEAD_LETTERS."
-        return ParkingError(operation, str(self.path), str(error.strerror), hint)
+        return DeadLetterError(operation, str(self.path), str(error.strerror), hint)
 
 
 def _is_letter(line: bytes) -> bool:

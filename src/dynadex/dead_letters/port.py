@@ -1,4 +1,4 @@
-"""Keys that could not be indexed, parked with the reason. Never a payload: redrive reads the item anew."""
+"""Keys that could not be indexed, dead-lettered with the reason. Never a payload: redrive reads the item anew."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from typing import Any, Protocol
 from dynadex.change import Item
 from dynadex.errors import DynadexError
 
-_LONGEST_REASON = 2_000
+_MAX_REASON = 2_000
 # What no file in UTF-8 (the first) and no SQS message (all of them) can hold, though a key may: written as escapes.
 _UNSENDABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
-class ParkingError(DynadexError):
-    """Dead letters cannot be parked: the records they stand for must be reported as failed."""
+class DeadLetterError(DynadexError):
+    """Dead letters cannot be dead-lettered: the records they stand for must be reported as failed."""
 
     retryable = True
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One parked key.
+    """One dead-lettered key.
 
     ``index`` is where it could not be indexed; ``key`` is typed JSON, binary as base64 text (None for a record that
     named none); ``sequence_number`` is that of the last record that failed, None for a scanned item;
-    ``parked_at`` is an ISO time in UTC.
+    ``dead_lettered_at`` is an ISO time in UTC.
     """
 
     index: str
@@ -37,11 +37,11 @@ class DeadLetter:
     key: Item | None
     reason: str
     sequence_number: str | None
-    parked_at: str
+    dead_lettered_at: str
 
     def to_json(self) -> str:
         """One line of JSON."""
-        fields = asdict(self) | {"reason": self.reason[:_LONGEST_REASON]}
+        fields = asdict(self) | {"reason": self.reason[:_MAX_REASON]}
         return _UNSENDABLE.sub(_escaped, json.dumps(fields, default=_base64, ensure_ascii=False))
 
     @classmethod
@@ -57,8 +57,8 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class Parked:
-    """A dead letter where it is parked; ``handle`` is the place's own name for it."""
+class StoredLetter:
+    """A dead letter where it is dead-lettered; ``handle`` is the place's own name for it."""
 
     letter: DeadLetter
     handle: str
@@ -66,7 +66,7 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many letters are parked, and the one that was parked first.
+    """How many letters are dead-lettered, and the one that was dead-lettered first.
 
     ``oldest`` is None where looking at it would take it away from others, as in a queue, whose ``count`` is an
     estimate, too.
@@ -77,31 +77,31 @@ class Backlog:
     estimated: bool = False
 
 
-class Parking(Protocol):
-    """What the indexer needs: somewhere to park."""
+class DeadLetterSink(Protocol):
+    """What the indexer needs: somewhere to dead-letter."""
 
-    def park(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep them. Raises ParkingError unless every one of them is kept."""
+    def add(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep them. Raises DeadLetterError unless every one of them is kept."""
         ...
 
 
-class DeadLetters(Parking, Protocol):
-    """A place for dead letters, to redrive and to report. Every call raises ParkingError when it cannot be used."""
+class DeadLetters(DeadLetterSink, Protocol):
+    """A place for dead letters, to redrive and to report. Every call raises DeadLetterError when it cannot be used."""
 
-    def parked(self) -> Iterator[list[Parked]]:
-        """Every letter parked by now, in batches, each letter once."""
+    def batches(self) -> Iterator[list[StoredLetter]]:
+        """Every letter dead-lettered by now, in batches, each letter once."""
         ...
 
-    def remove(self, parked: Sequence[Parked]) -> None:
+    def remove(self, letters: Sequence[StoredLetter]) -> None:
         """Forget these: their keys are settled."""
         ...
 
-    def keep(self, parked: Sequence[Parked]) -> None:
+    def keep(self, letters: Sequence[StoredLetter]) -> None:
         """These stay, and may be taken up again at once."""
         ...
 
     def backlog(self) -> Backlog:
-        """How much is parked; changes nothing."""
+        """How much is dead-lettered; changes nothing."""
         ...
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dynadex.dead_letters.port import Backlog, DeadLetter, Parked, ParkingError
+from dynadex.dead_letters.port import Backlog, DeadLetter, DeadLetterError, StoredLetter
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -31,7 +31,7 @@ class DeadLetterQueue:
         self.url = url
         self._sqs = sqs
 
-    def park(self, letters: Sequence[DeadLetter]) -> None:
+    def add(self, letters: Sequence[DeadLetter]) -> None:
         for start in range(0, len(letters), _BATCH):
             entries: Any = [
                 {"Id": str(position), "MessageBody": letter.to_json()}
@@ -40,12 +40,12 @@ class DeadLetterQueue:
             try:
                 reply = self._sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
             except (ClientError, BotoCoreError) as error:
-                raise self._failed("park dead letters in", str(error)) from error
+                raise self._failed("dead-letter dead letters in", str(error)) from error
             failed = reply.get("Failed") or []
             if failed:
-                raise self._failed("park dead letters in", f"{len(failed)} refused: {failed[0].get('Message')}")
+                raise self._failed("dead-letter dead letters in", f"{len(failed)} refused: {failed[0].get('Message')}")
 
-    def parked(self) -> Iterator[list[Parked]]:
+    def batches(self) -> Iterator[list[StoredLetter]]:
         seen: set[str] = set()
         again = empty = 0
         # What was hidden for too long is given again, and hides what was not given yet.
@@ -56,13 +56,13 @@ class DeadLetterQueue:
             again = 0 if fresh else again + len(messages)
             empty = 0 if messages else empty + 1
             if fresh:
-                yield [Parked(self._letter(message["Body"]), message["ReceiptHandle"]) for message in fresh]
+                yield [StoredLetter(self._letter(message["Body"]), message["ReceiptHandle"]) for message in fresh]
 
-    def remove(self, parked: Sequence[Parked]) -> None:
-        for start in range(0, len(parked), _BATCH):
+    def remove(self, letters: Sequence[StoredLetter]) -> None:
+        for start in range(0, len(letters), _BATCH):
             entries: Any = [
                 {"Id": str(position), "ReceiptHandle": one.handle}
-                for position, one in enumerate(parked[start : start + _BATCH])
+                for position, one in enumerate(letters[start : start + _BATCH])
             ]
             try:
                 reply = self._sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
@@ -71,8 +71,8 @@ class DeadLetterQueue:
             if reply.get("Failed"):
                 raise self._failed("remove dead letters from", str(reply["Failed"][0].get("Message")))
 
-    def keep(self, parked: Sequence[Parked]) -> None:
-        for one in parked:
+    def keep(self, letters: Sequence[StoredLetter]) -> None:
+        for one in letters:
             try:
                 self._sqs.change_message_visibility(QueueUrl=self.url, ReceiptHandle=one.handle, VisibilityTimeout=0)
             except (ClientError, BotoCoreError) as error:
@@ -101,8 +101,8 @@ class DeadLetterQueue:
             return DeadLetter.from_json(body)
         except ValueError as error:
             hint = "Is it the right queue? Remove the message if it is not dynadex's."
-            raise ParkingError("read the dead letters in", self.url, str(error), hint) from error
+            raise DeadLetterError("read the dead letters in", self.url, str(error), hint) from error
 
-    def _failed(self, operation: str, reason: str) -> ParkingError:
+    def _failed(self, operation: str, reason: str) -> DeadLetterError:
         hint = "Check the queue's URL, its region, and the rights of this role."
-        return ParkingError(operation, self.url, reason, hint)
+        return DeadLetterError(operation, self.url, reason, hint)

@@ -22,7 +22,7 @@ _CHANGES_KEPT = 50
 @dataclass(frozen=True, slots=True)
 class AppliedChange:
     """One change that is done with. Times are in microseconds since the epoch; ``written_us`` as the stream tells it,
-    rounded down; ``outcome``: applied, stale, reconciled or parked."""
+    rounded down; ``outcome``: applied, stale, reconciled or dead-lettered."""
 
     id: str
     kind: str

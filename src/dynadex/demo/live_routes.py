@@ -22,8 +22,8 @@ from dynadex.http.response import reply
 from dynadex.search.problem import Problem
 
 LIVE = "/api/live"
-_MOST_LETTERS = 20
-_MOST_INDEXES = 20
+_MAX_LETTERS = 20
+_MAX_INDEXES = 20
 _KEPT_SECONDS = 1.0
 # With nothing to do a worker notes how far it is every eight seconds; beyond this, it is behind.
 _IDLE_SECONDS = 15.0
@@ -55,22 +55,22 @@ class OperationRunner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A key that is parked, why, and since when (ISO time)."""
+    """A key that is dead-lettered, why, and since when (ISO time)."""
 
     id: str
     reason: str
-    parked_at: str
+    dead_lettered_at: str
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What there is besides the flow. Each call may raise DynadexError.
 
-    ``parked`` gives the number of parked keys and some of them; ``indexes`` name, role and documents of each physical
-    index; ``stale`` why the index is declared stale, or None.
+    ``dead-lettered`` gives the number of dead-lettered keys and some of them; ``indexes`` name, role and documents of
+    each physical index; ``stale`` why the index is declared stale, or None.
     """
 
-    parked: Callable[[], tuple[int, Sequence[Letter]]]
+    dead_letters: Callable[[], tuple[int, Sequence[Letter]]]
     indexes: Callable[[], Sequence[tuple[str, str, int]]]
     stale: Callable[[], str | None]
 
@@ -142,22 +142,22 @@ class _Kept:
 
     def _ask(self) -> dict[str, Any]:
         # What cannot be told now leaves the rest as it is: the view is most wanted when something is wrong.
-        count, letters = _or(self._around.parked, (0, ()))
+        count, letters = _or(self._around.dead_letters, (0, ()))
         return {
-            "parked": {
+            "dead_letters": {
                 "total": count,
-                "letters": [_letter(one) for one in letters[:_MOST_LETTERS]],
+                "letters": [_letter(one) for one in letters[:_MAX_LETTERS]],
             },
             "stale": _or(self._around.stale, None),
             "indexes": [
                 {"name": name, "role": role, "documents": documents}
-                for name, role, documents in _or(self._around.indexes, ())[:_MOST_INDEXES]
+                for name, role, documents in _or(self._around.indexes, ())[:_MAX_INDEXES]
             ],
         }
 
 
 def _letter(one: Letter) -> Mapping[str, str]:
-    return {"id": one.id, "reason": one.reason, "parked_at": one.parked_at}
+    return {"id": one.id, "reason": one.reason, "dead_lettered_at": one.dead_lettered_at}
 
 
 def _or(ask: Callable[[], Any], otherwise: Any) -> Any:

@@ -30,8 +30,8 @@ class LiveView:
     def routes(self, freshness: LagSource, auth: Auth) -> list[BaseRoute]:
         """What the service answers besides searches."""
         runtime = self._runtime
-        health = Health(runtime.sync.index, runtime.index, freshness, runtime.settings.ready_lag_seconds)
-        around = Surroundings(lambda: _parked(runtime.dead_letters), lambda: _indexes(runtime), freshness.stale)
+        health = Health(runtime.sync.index, runtime.index, freshness, runtime.settings.max_ready_lag_seconds)
+        around = Surroundings(lambda: _dead_letters(runtime.dead_letters), lambda: _indexes(runtime), freshness.stale)
         return live_routes(self.feed, health, around, self._operations, auth, runtime.clock)
 
     def close(self) -> None:
@@ -39,10 +39,10 @@ class LiveView:
         self._operations.stop()
 
 
-def _parked(dead_letters: DeadLetters) -> tuple[int, Sequence[Letter]]:
+def _dead_letters(dead_letters: DeadLetters) -> tuple[int, Sequence[Letter]]:
     backlog = dead_letters.backlog()
-    first = islice(chain.from_iterable(dead_letters.parked()), _LETTERS) if backlog.count else ()
-    return backlog.count, [Letter(one.letter.id, one.letter.reason, one.letter.parked_at) for one in first]
+    first = islice(chain.from_iterable(dead_letters.batches()), _LETTERS) if backlog.count else ()
+    return backlog.count, [Letter(one.letter.id, one.letter.reason, one.letter.dead_lettered_at) for one in first]
 
 
 def _indexes(runtime: Runtime) -> list[tuple[str, str, int]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 # BatchWriteItem takes no more than this at once.
-_MOST_ITEMS = 25
+_MAX_ITEMS = 25
 _ATTEMPTS = 8
 
 
@@ -57,5 +57,5 @@ def _write(client: DynamoDBClient, table: str, batch: Sequence[dict[str, Any]], 
 
 def _batches(lessons: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     rest = iter(lessons)
-    while batch := list(islice(rest, _MOST_ITEMS)):
+    while batch := list(islice(rest, _MAX_ITEMS)):
         yield batch

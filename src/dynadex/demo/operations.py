@@ -135,7 +135,7 @@ def _redrive(run: _Run) -> tuple[str, dict[str, Any]]:
 
     done = redrive(run.runtime, run.stop, on_progress)
     nothing = not done.settled and not done.failing
-    return "Nothing is parked." if nothing else f"{told(done)}.", {
+    return "Nothing is dead-lettered." if nothing else f"{told(done)}.", {
         "settled": done.settled,
         "failing": len(done.failing),
     }

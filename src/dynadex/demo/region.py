@@ -64,8 +64,8 @@ class RegionOptions:
             opensearch_url=opensearch_url,
             region=self.name,
             dead_letters=f"file:{Path(self.directory) / 'dead-letters.jsonl'}",
-            lease_seconds=_LEASE_SECONDS,
-            ready_lag_seconds=_READY_LAG_SECONDS,
+            worker_lease_seconds=_LEASE_SECONDS,
+            max_ready_lag_seconds=_READY_LAG_SECONDS,
         )
 
 

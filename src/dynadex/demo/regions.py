@@ -101,7 +101,7 @@ class Regions:
         told = httpx.get(f"{self.url}/regions", trust_env=False).json()["regions"]
         return [one["name"] for one in told if one["healthy"]]
 
-    def fewest_found(self) -> int:
+    def min_found(self) -> int:
         """How many documents there are where there are fewest."""
         counts = []
         for region in self.regions.values():
@@ -170,7 +170,7 @@ def run_regions(options: DemoOptions, names: Sequence[str], stop: threading.Even
         for name, region in running.regions.items():
             talk.say(f"{name}: {region.url}, log {Path(region.options.directory) / 'region.log'}")
         loaded = load_lessons(running.dynamodb(names[0]), options.songs, stop, talk)
-        await_indexed(running.fewest_found, loaded, stop, running.check, talk.on_indexed)
+        await_indexed(running.min_found, loaded, stop, running.check, talk.on_indexed)
         # The router has not asked all of them since: until it has, it would send people to whoever was ready first.
         while len(running.ready()) < len(names) and not stop.wait(_POLL_SECONDS):
             running.check()

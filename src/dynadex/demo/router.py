@@ -37,7 +37,7 @@ PERIOD_SECONDS = 1.0
 _FAILURES = 2
 _CHECK_SECONDS = 2.5
 _ANSWER_SECONDS = 30.0
-_MOST_CONNECTIONS = 100
+_MAX_CONNECTIONS = 100
 _THIS_MACHINE = frozenset(("127.0.0.1", "localhost", "::1"))
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
 # What concerns one connection only, and what httpx has undone or will do anew.
@@ -85,7 +85,7 @@ class Router:
         self._checked = {region: ReadyRegions() for region in routes.regions}
         self._client = httpx.AsyncClient(
             timeout=_ANSWER_SECONDS,
-            limits=httpx.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=_MOST_CONNECTIONS),
+            limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_CONNECTIONS),
             transport=transport,
             trust_env=False,
         )

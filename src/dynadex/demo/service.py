@@ -23,7 +23,7 @@ from dynadex.worker.follow import Watch, follow
 
 TOKEN_SECONDS = 12 * 3600.0
 # A rebuild waits for it once; on one machine no batch takes as long as on Lambda.
-_LONGEST_INVOCATION_SECONDS = "10"
+_MAX_INVOCATION_SECONDS = "10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Service:
 def local_settings(**overrides: Any) -> RuntimeSettings:
     """Settings of this process's environment for a worker on this machine, see ``Settings.from_environment``."""
     return RuntimeSettings.from_environment(
-        {"DYNADEX_LONGEST_INVOCATION_SECONDS": _LONGEST_INVOCATION_SECONDS, **os.environ}, **overrides
+        {"DYNADEX_MAX_BATCH_SECONDS": _MAX_INVOCATION_SECONDS, **os.environ}, **overrides
     )
 
 
@@ -75,10 +75,10 @@ def running(
     freshness = StateLag(runtime.state(), runtime.clock, has_worker=True)
     app = create_app(
         sync, runtime.index, runtime.table, runtime.description.schema,
-        freshness, settings.ready_lag_seconds,
+        freshness, settings.max_ready_lag_seconds,
         # Behind a router of regions everybody comes from one address.
-        auth=auth, requests_per_second=None if region else settings.requests_per_second, origins=settings.origins,
-        region=region, timing=settings.timing, extra_routes=live.routes(freshness, auth),
+        auth=auth, requests_per_second=None if region else settings.max_client_requests_per_second,
+        origins=settings.origins, region=region, timing=settings.timing, extra_routes=live.routes(freshness, auth),
     )  # fmt: skip
     with _worker(sync, settings, say, live.feed) as failure, serving(app, sock), closing(live):
         yield Service(runtime, url_of(sock), failure)

@@ -18,7 +18,7 @@ import orjson
 class Built(NamedTuple):
     """What an item becomes in the index: the bytes of a document, nothing (not indexed), or a problem.
 
-    ``problem`` says why no document could be made; its key is parked, and no document stays behind.
+    ``problem`` says why no document could be made; its key is dead-lettered, and no document stays behind.
     """
 
     body: bytes | None = None

@@ -34,7 +34,7 @@ _contents = re.compile(
 _HOLE, _HOLE_TYPED, _HOLE_WRITTEN = b"\0", b'{"S":"\\u0000"}', b'"\\u0000"'
 # With a set, or a number of another spelling, hardly any two items would have the same shape.
 _SET, _OTHER_NUMBER = b'S":[', b'"N":"'
-_MOST_SHAPES, _LONGEST_SHAPE_BYTES = 256, 8192
+_MAX_SHAPES, _MAX_SHAPE_BYTES = 256, 8192
 
 
 class _NotFlat(Exception):
@@ -86,7 +86,7 @@ def _element(attribute: AttributeValue) -> Any:
 def _shapes_recur() -> bool:
     """Whether shapes are worth keeping: not so where each item has names of its own in a map."""
     kept = _converted.cache_info()
-    return kept.misses < _MOST_SHAPES or kept.hits > kept.misses
+    return kept.misses < _MAX_SHAPES or kept.hits > kept.misses
 
 
 def _by_shape(item: Item) -> bytes | None:
@@ -96,7 +96,7 @@ def _by_shape(item: Item) -> bytes | None:
     except TypeError:
         return None
     shape = _HOLE.join(pieces[::2])
-    if len(shape) > _LONGEST_SHAPE_BYTES or _SET in shape or _OTHER_NUMBER in shape:
+    if len(shape) > _MAX_SHAPE_BYTES or _SET in shape or _OTHER_NUMBER in shape:
         return None
     around = _converted(shape)
     if around is None:
@@ -105,7 +105,7 @@ def _by_shape(item: Item) -> bytes | None:
     return b"".join(pieces)
 
 
-@lru_cache(_MOST_SHAPES)
+@lru_cache(_MAX_SHAPES)
 def _converted(shape: bytes) -> list[bytes] | None:
     """A document's parts around its contents; None for what is no typed JSON, or has a name that is not to be told
     from a content."""

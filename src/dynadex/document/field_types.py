@@ -22,7 +22,7 @@ _WHOLE = {
 }
 _LARGEST = {"half_float": 65504.0, "float": 3.4028234e38, "double": 1.7976931348623157e308}
 # Lucene takes no longer term.
-MOST_KEYWORD_BYTES = 32766
+MAX_KEYWORD_BYTES = 32766
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _EPOCH_MILLIS = re.compile(r"-?\d+(\.\d+)?")
 _ZONE = r"(Z|[+-]\d{2}(:?\d{2})?)?"
@@ -111,8 +111,8 @@ def _keyword(spec: Mapping[str, Any], value: Any) -> str:
     if isinstance(value, Mapping):
         return "keyword takes no object"
     unlimited = "ignore_above" not in spec and (spec.get("index", True) or spec.get("doc_values", True))
-    if unlimited and len(str(value).encode("utf-8", "replace")) > MOST_KEYWORD_BYTES:
-        return f"keyword takes no more than {MOST_KEYWORD_BYTES} bytes, unless ignore_above is set"
+    if unlimited and len(str(value).encode("utf-8", "replace")) > MAX_KEYWORD_BYTES:
+        return f"keyword takes no more than {MAX_KEYWORD_BYTES} bytes, unless ignore_above is set"
     return ""
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from dynadex.document.field_types import complaint, is_date
 
 # OpenSearch's own default of index.mapping.total_fields.limit.
-MOST_FIELDS = 1000
+MAX_FIELDS = 1000
 _METADATA = frozenset((
     "_data_stream_timestamp", "_field_names", "_id", "_ignored", "_index", "_nested_path", "_routing", "_seq_no",
     "_source", "_version",
@@ -28,11 +28,11 @@ Refusal = tuple[str, str]
 
 
 class MappingCheck:
-    """What an index with these mappings takes. ``most_fields`` is its ``index.mapping.total_fields.limit``."""
+    """What an index with these mappings takes. ``max_fields`` is its ``index.mapping.total_fields.limit``."""
 
-    def __init__(self, mappings: Mapping[str, Any], most_fields: int = MOST_FIELDS) -> None:
+    def __init__(self, mappings: Mapping[str, Any], max_fields: int = MAX_FIELDS) -> None:
         self.mappings: dict[str, Any] = copy.deepcopy(dict(mappings))
-        self._most_fields = most_fields
+        self._max_fields = max_fields
         self.fields = count_fields(self.mappings)
 
     def refusals(self, document: Mapping[str, Any]) -> list[Refusal]:
@@ -42,8 +42,8 @@ class MappingCheck:
         if found or grown is self.mappings:
             return found
         fields = count_fields(grown)
-        if fields > self._most_fields:
-            return [("", f"the index would have more than its limit of {self._most_fields:,} fields")]
+        if fields > self._max_fields:
+            return [("", f"the index would have more than its limit of {self._max_fields:,} fields")]
         self.mappings, self.fields = _settled(grown), fields
         return []
 

@@ -23,7 +23,7 @@ from dynadex.change import AttributeValue, Item
 
 _INT_BITS = 63
 # Longer texts are no 64-bit integers, whatever they say.
-_LONGEST_INT = len("-9223372036854775808")
+_MAX_INT = len("-9223372036854775808")
 # Shorter ones certainly are.
 _CERTAIN_INT = len("9223372036854775807")
 
@@ -50,7 +50,7 @@ def number(text: str) -> int | Decimal:
     """The exact number: an int where it fits 64 bits, else a Decimal."""
     if not isinstance(text, str):
         raise TypeError(f"expected a number as text, found {type(text).__name__}")
-    if len(text) <= _LONGEST_INT and text.removeprefix("-").isdecimal():
+    if len(text) <= _MAX_INT and text.removeprefix("-").isdecimal():
         whole = int(text)
         if -(2**_INT_BITS) <= whole < 2**_INT_BITS:
             return whole

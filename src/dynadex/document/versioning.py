@@ -51,7 +51,7 @@ def read_version(requested_at_us: int, timing: Timing) -> int:
     return max(1, requested_at_us - timing.margin_us)
 
 
-def is_stale(change_us: int, current_version: int, timing: Timing) -> bool:
+def is_superseded(change_us: int, current_version: int, timing: Timing) -> bool:
     """Whether a change that met a conflict is certainly older than what the index holds.
 
     False means a tie: the key must be reconciled. Prevents the loss of the later of two updates within a second.

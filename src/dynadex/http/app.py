@@ -20,9 +20,9 @@ from dynadex.document.identity import KeySchema
 from dynadex.document.versioning import Timing
 from dynadex.http import health, openapi, read_your_writes, ui_config
 from dynadex.http.auth import Auth, NoWrites, protected
-from dynadex.http.documents import MOST_BYTES, DocumentEndpoints, ItemStore
+from dynadex.http.documents import MAX_BYTES, DocumentEndpoints, ItemStore
 from dynadex.http.errors import HANDLERS
-from dynadex.http.health import MOST_LAG_SECONDS, Health, LagSource
+from dynadex.http.health import MAX_LAG_SECONDS, Health, LagSource
 from dynadex.http.health_endpoints import HealthEndpoints
 from dynadex.http.rate_limit import RateLimit
 from dynadex.http.read_your_writes import ReadYourWrites
@@ -31,7 +31,7 @@ from dynadex.http.searches import SearchEndpoints
 from dynadex.http.security_headers import SecurityHeaders
 from dynadex.sync import Sync
 
-__all__ = ["MOST_BYTES", "ItemStore", "ServedIndex", "create_app"]
+__all__ = ["MAX_BYTES", "ItemStore", "ServedIndex", "create_app"]
 
 PAGE = Path(__file__).with_name("page")
 _LIVE = "/api/live"
@@ -57,7 +57,7 @@ def create_app(
     table: ItemStore,
     schema: KeySchema,
     freshness: LagSource | None = None,
-    ready_lag_seconds: float = MOST_LAG_SECONDS,
+    ready_lag_seconds: float = MAX_LAG_SECONDS,
     *,
     auth: Auth | None = None,
     requests_per_second: int | None = None,

@@ -25,7 +25,7 @@ from dynadex.source.table import Condition, ConditionFailed
 from dynadex.sync import Sync
 
 # DynamoDB's own limit for an item.
-MOST_BYTES = 400 * 1024
+MAX_BYTES = 400 * 1024
 
 
 class ItemStore(Protocol):
@@ -97,7 +97,7 @@ class DocumentEndpoints:
             return None
         replaced = wanted.version if wanted else None
         version = (replaced if replaced is not None else preconditions.version_of(item, self._attribute) or 0) + 1
-        if version > preconditions.LARGEST_VERSION:
+        if version > preconditions.MAX_VERSION:
             raise _unfit([{"name": self._attribute, "message": "There is no higher version."}])
         item[self._attribute] = {"N": str(version)}
         return version
@@ -140,8 +140,8 @@ async def _body(request: Request) -> bytes:
     received = bytearray()
     async for chunk in request.stream():
         received += chunk
-        if len(received) > MOST_BYTES:
-            raise Problem(413, "too_large", f"An item has at most {MOST_BYTES // 1024} KB.")
+        if len(received) > MAX_BYTES:
+            raise Problem(413, "too_large", f"An item has at most {MAX_BYTES // 1024} KB.")
     return bytes(received)
 
 

@@ -15,7 +15,7 @@ from dynadex.clock import Clock, SystemClock
 from dynadex.errors import DynadexError, SearchError
 from dynadex.index.aliases import is_unfilled
 
-MOST_LAG_SECONDS = 60.0
+MAX_LAG_SECONDS = 60.0
 # Load balancers wait a few seconds for an answer; it must come before they give up.
 ANSWER_SECONDS = 2.0
 KEPT_SECONDS = 1.0
@@ -42,7 +42,7 @@ class LagSource(Protocol):
     """What is known of how far the index is behind its table. Both calls may raise DynadexError."""
 
     def lag_seconds(self) -> float | None:
-        """Every change older than this is applied or parked. None: nobody keeps account of it; infinite: whoever
+        """Every change older than this is applied or dead-lettered. None: nobody keeps account of it; infinite: whoever
         should has not said yet."""
 
     def stale(self) -> str | None:
@@ -75,12 +75,12 @@ class Health:
         name: str,
         index: MonitoredIndex,
         freshness: LagSource | None = None,
-        most_lag_seconds: float = MOST_LAG_SECONDS,
+        max_lag_seconds: float = MAX_LAG_SECONDS,
         clock: Clock | None = None,
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._most_lag_seconds = most_lag_seconds
+        self._max_lag_seconds = max_lag_seconds
         index_reasons = _index_reasons(name, index, answer_seconds)
         self._index = _Question(index_reasons, self._clock, answer_seconds)
         self._freshness = _Question(_freshness_told(freshness), self._clock, answer_seconds)
@@ -108,7 +108,7 @@ class Health:
             yield "how fresh the index is cannot be told"
         if told.stale:
             yield "the index is declared stale"
-        lag, most = told.lag_seconds, self._most_lag_seconds
+        lag, most = told.lag_seconds, self._max_lag_seconds
         if lag == math.inf:
             yield "no worker has caught up with the table yet"
         elif lag is not None and lag > most:

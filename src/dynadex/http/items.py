@@ -13,7 +13,7 @@ from dynadex.document.typed_json import plain, typed, value
 from dynadex.search.problem import bad_request
 
 # More than DynamoDB keeps on either side of the point, which says so itself about the rest.
-_MOST_PLACES = 200
+_MAX_PLACES = 200
 
 
 def key_for(schema: KeySchema, identity: str) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def _can_be_written_out(content: Any) -> bool:
         return all(map(_can_be_written_out, content.values()))
     if isinstance(content, list):
         return all(map(_can_be_written_out, content))
-    return not isinstance(content, Decimal) or not content or abs(content.adjusted()) <= _MOST_PLACES
+    return not isinstance(content, Decimal) or not content or abs(content.adjusted()) <= _MAX_PLACES
 
 
 def _typed_like(there: AttributeValue | None, content: Any) -> dict[str, Any]:

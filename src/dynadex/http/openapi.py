@@ -10,8 +10,8 @@ from dynadex.declaration import RELEVANCE
 from dynadex.document.identity import MAX_ID_BYTES, KeySchema
 from dynadex.http.openapi_schemas import schemas
 from dynadex.http.preconditions import VERSION_TAG
-from dynadex.search.cursor import LONGEST_CURSOR
-from dynadex.search.request import DEFAULT_HITS, LONGEST_FILTER_VALUE, LONGEST_QUERY, LONGEST_TOKEN, MOST_HITS
+from dynadex.search.cursor import MAX_CURSOR
+from dynadex.search.request import DEFAULT_HITS, MAX_FILTER_VALUE, MAX_HITS, MAX_QUERY, MAX_TOKEN
 from dynadex.sync import Sync
 
 Json = dict[str, Any]
@@ -71,16 +71,16 @@ def describe(sync: Sync, schema: KeySchema, *, live: bool = False) -> Json:
 def _search(sync: Sync) -> Json:
     offered = sync.search
     parameters = [
-        _parameter("q", "The words searched for.", {"type": "string", "maxLength": LONGEST_QUERY}),
+        _parameter("q", "The words searched for.", {"type": "string", "maxLength": MAX_QUERY}),
         _parameter(
-            "size", "Most hits.", {"type": "integer", "minimum": 0, "maximum": MOST_HITS, "default": DEFAULT_HITS}
+            "size", "Most hits.", {"type": "integer", "minimum": 0, "maximum": MAX_HITS, "default": DEFAULT_HITS}
         ),
         _parameter("sort", "The order.", {"type": "string", "enum": [RELEVANCE, *offered.sorts]}),
-        _parameter("cursor", "Where the page before ended.", {"type": "string", "maxLength": LONGEST_CURSOR}),
-        _parameter("after", "The change token of a write to wait for.", {"type": "string", "maxLength": LONGEST_TOKEN}),
+        _parameter("cursor", "Where the page before ended.", {"type": "string", "maxLength": MAX_CURSOR}),
+        _parameter("after", "The change token of a write to wait for.", {"type": "string", "maxLength": MAX_TOKEN}),
     ]
     for name in offered.facets:
-        values = {"type": "array", "items": {"type": "string", "maxLength": LONGEST_FILTER_VALUE}}
+        values = {"type": "array", "items": {"type": "string", "maxLength": MAX_FILTER_VALUE}}
         parameters.append(_parameter(name, f"Values of {name}, any of them.", values) | {"explode": True})
     return _read("search", "Documents by the words in them.", "Found", 400, 429, 503) | {"parameters": parameters}
 
@@ -90,7 +90,7 @@ def _opaque(longest: int) -> Json:
 
 
 def _suggest() -> Json:
-    q = _parameter("q", "What is being typed.", {"type": "string", "maxLength": LONGEST_QUERY})
+    q = _parameter("q", "What is being typed.", {"type": "string", "maxLength": MAX_QUERY})
     return _read("suggest", "Completions while typing.", "Suggestions", 400, 429, 503) | {"parameters": [q]}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dynadex.document.identity import KeySchema
-from dynadex.search.suggest import MOST_SUGGESTIONS
+from dynadex.search.suggest import MAX_SUGGESTIONS
 from dynadex.sync import Sync
 
 Json = dict[str, Any]
@@ -86,7 +86,7 @@ def _found(sync: Sync) -> Json:
 
 def _suggestions() -> Json:
     one = _object({"text": _TEXT, "highlight": {"type": "string", "description": "Safe HTML with <mark>."}})
-    return _object({"suggestions": _list(one) | {"maxItems": MOST_SUGGESTIONS}})
+    return _object({"suggestions": _list(one) | {"maxItems": MAX_SUGGESTIONS}})
 
 
 def _config() -> Json:

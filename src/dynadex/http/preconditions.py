@@ -18,7 +18,7 @@ from dynadex.source.table import Condition
 
 # More than anybody writes, and few enough digits for any JSON reader.
 VERSION_TAG = '^"(0|[1-9][0-9]{0,14})"$'
-LARGEST_VERSION = 10**15 - 1
+MAX_VERSION = 10**15 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def version_of(item: Item, attribute: str | None) -> int | None:
     if attribute not in item:
         return 0
     found: Any = plain({attribute: item[attribute]})[attribute]
-    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= LARGEST_VERSION:
+    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= MAX_VERSION:
         return None
     return found
 

@@ -17,9 +17,9 @@ from dynadex.http.items import key_for
 from dynadex.search.problem import Problem
 from dynadex.sync import Sync
 
-MOST_SECONDS = 5.0
+MAX_SECONDS = 5.0
 # So many requests may wait at once; more are answered without waiting, for each of them keeps asking the cluster.
-MOST_WAITING = 32
+MAX_WAITING = 32
 _EVERY_SECONDS = 0.05
 _TABLE_EVERY_SECONDS = 1.0
 _ASK_SECONDS = 5.0
@@ -56,7 +56,7 @@ class ReadYourWrites:
         schema: KeySchema,
         timing: Timing,
         clock: Clock,
-        most_seconds: float = MOST_SECONDS,
+        max_seconds: float = MAX_SECONDS,
     ) -> None:
         self._sync = sync
         self._index = index
@@ -64,7 +64,7 @@ class ReadYourWrites:
         self._schema = schema
         self._timing = timing
         self._clock = clock
-        self._most_seconds = most_seconds
+        self._max_seconds = max_seconds
         self._waiting = 0
 
     async def reached(self, token: ChangeToken, preference: str) -> bool:
@@ -72,7 +72,7 @@ class ReadYourWrites:
 
         Raises SearchError and SourceError, and Problem for a token of another table.
         """
-        if self._waiting >= MOST_WAITING:
+        if self._waiting >= MAX_WAITING:
             return False
         self._waiting += 1
         try:
@@ -93,7 +93,7 @@ class ReadYourWrites:
                 table_at = now + _TABLE_EVERY_SECONDS
                 if await run_in_threadpool(self._is_current, token.identity, shown):
                     return True
-            if now - began >= self._most_seconds:
+            if now - began >= self._max_seconds:
                 return False
             await asyncio.sleep(_EVERY_SECONDS)
 

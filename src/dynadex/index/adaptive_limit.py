@@ -27,10 +27,10 @@ class AdaptiveLimit:
         return int(self._limit)
 
     @contextmanager
-    def one(self, longest_wait_seconds: float) -> Iterator[bool]:
+    def one(self, max_wait_seconds: float) -> Iterator[bool]:
         """A turn for one request, waited for if need be; False when the wait was too long, and there is none."""
         with self._changed:
-            taken = self._changed.wait_for(self._free, min(max(0.0, longest_wait_seconds), threading.TIMEOUT_MAX))
+            taken = self._changed.wait_for(self._free, min(max(0.0, max_wait_seconds), threading.TIMEOUT_MAX))
             self._under_way += taken
         try:
             yield taken

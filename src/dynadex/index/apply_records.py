@@ -38,13 +38,13 @@ def prepare_records(indexer: Indexer, records: Sequence[Record]) -> Prepared:
 
 
 def prepare_batch(indexer: Indexer, batch: Batch) -> None:
-    """Prepare a batch ahead. What is wrong with it is for those to meet who apply it, and can park it."""
+    """Prepare a batch ahead. What is wrong with it is for those to meet who apply it, and can dead-letter it."""
     with suppress(Exception):
         batch.prepared = prepare_records(indexer, batch)
 
 
 def apply_records(indexer: Indexer, records: Sequence[Record], deadline: float) -> ApplyResult:
-    """Apply stream records; every one not in ``failed`` of the result is applied, stale or parked.
+    """Apply stream records; every one not in ``failed`` of the result is applied, stale or dead-lettered.
 
     ``deadline`` is of the indexer's monotonic clock. Raises ValueError for what is no stream record at all, and
     SearchError or SourceError when something other than the data is at fault.
@@ -54,7 +54,7 @@ def apply_records(indexer: Indexer, records: Sequence[Record], deadline: float) 
         prepared = prepare_records(indexer, records)
     tally = indexer.apply(prepared.changes, deadline)
     letters = [indexer.letter("", "", None, one.reason, one.sequence_number) for one in prepared.malformed]
-    problem = indexer.park(letters, tally)
+    problem = indexer.add(letters, tally)
     if problem:
         tally.failed |= {one.sequence_number: problem for one in prepared.malformed}
     return tally

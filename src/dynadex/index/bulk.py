@@ -82,8 +82,8 @@ def classify(item: Mapping[str, Any]) -> Reply:
     """What one item of a bulk reply means; the only place that decides it.
 
     A delete that finds nothing (404) is applied. Anything refused for itself (400, 403, ...) is rejected: sending
-    it again would give the same answer, so it must be parked, or its batch would never end. Not so where the index
-    is blocked or closed, or we may not write: that would park every key there is.
+    it again would give the same answer, so it must be dead-lettered, or its batch would never end. Not so where the
+    index is blocked or closed, or we may not write: that would dead-letter every key there is.
     """
     [(action, result)] = item.items()
     status = int(result.get("status", _SERVER_ERROR))
@@ -116,11 +116,11 @@ def reason_of(error: Any) -> str:
     return " <- ".join(reasons) or "no reason given"
 
 
-def cut(writes: Sequence[bytes], most_bytes: int) -> Iterator[range]:
+def cut(writes: Sequence[bytes], max_bytes: int) -> Iterator[range]:
     """Consecutive ranges of writes whose bytes together stay within the limit; a larger single one stands alone."""
     start = size = 0
     for position, encoded in enumerate(writes):
-        if position > start and size + len(encoded) > most_bytes:
+        if position > start and size + len(encoded) > max_bytes:
             yield range(start, position)
             start, size = position, 0
         size += len(encoded)

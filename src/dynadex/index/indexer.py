@@ -12,9 +12,9 @@ from typing import Protocol
 
 from dynadex.change import Change, Item
 from dynadex.clock import Clock, iso
-from dynadex.dead_letters.port import DeadLetter, Parking, ParkingError
+from dynadex.dead_letters.port import DeadLetter, DeadLetterError, DeadLetterSink
 from dynadex.document.identity import KeySchema
-from dynadex.document.versioning import Timing, is_stale, read_version
+from dynadex.document.versioning import Timing, is_superseded, read_version
 from dynadex.errors import SearchError, SearchUnavailable
 from dynadex.index.bulk import APPLIED, Outcome, Reply, Write
 from dynadex.index.prepare import DocumentWrites, PreparedChanges, PreparedItems, prepare_changes, prepare_items
@@ -38,7 +38,7 @@ class Indexes(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Parked:
+class _Refused:
     index: str
     reason: str
 
@@ -54,7 +54,7 @@ class Indexer:
         documents: DocumentReader,
         writer: Writer,
         reconciler: Reconciler,
-        dead_letters: Parking,
+        dead_letters: DeadLetterSink,
         timing: Timing,
         clock: Clock,
     ) -> None:
@@ -82,17 +82,17 @@ class Indexer:
     def apply(self, changes: PreparedChanges, deadline: float) -> ApplyResult:
         """Apply changes to every index.
 
-        Every change not in ``failed`` of the result is applied, known to be stale, or parked. ``deadline`` is of
+        Every change not in ``failed`` of the result is applied, known to be stale, or dead-lettered. ``deadline`` is of
         ``clock.monotonic()``. Raises SearchError or SourceError when something other than the data is at fault;
         then nothing may be taken as applied.
         """
         tally = ApplyResult()
         chosen, identified = changes.chosen, changes.identified
         failed: dict[str, str] = {}
-        parked: dict[str, _Parked] = {}
+        dead_lettered: dict[str, _Refused] = {}
         for index in self._indexes.current():
             try:
-                self._apply_to(index, changes, deadline, tally, failed, parked)
+                self._apply_to(index, changes, deadline, tally, failed, dead_lettered)
             except SearchError as error:
                 if not error.not_found or not self._indexes.retired(index):
                     raise
@@ -100,15 +100,15 @@ class Indexer:
                 raise SearchUnavailable(error.operation, index, "it was retired", "It is tried again.") from error
         letters = [
             self.letter(where.index, i, chosen[i].key, where.reason, chosen[i].sequence_number)
-            for i, where in parked.items()
+            for i, where in dead_lettered.items()
         ]
         unidentified = [
             self.letter("", "", one.key, reason, one.sequence_number) for one, reason in changes.unidentified
         ]
-        problem = self.park([*letters, *unidentified], tally)
-        tally.outcomes |= dict.fromkeys(parked, "parked")
+        problem = self.add([*letters, *unidentified], tally)
+        tally.outcomes |= dict.fromkeys(dead_lettered, "dead_lettered")
         if problem:
-            failed |= dict.fromkeys(parked, problem)
+            failed |= dict.fromkeys(dead_lettered, problem)
             tally.failed |= {str(letter.sequence_number): problem for letter in unidentified}
         tally.failed |= {change.sequence_number: failed[i] for i, change in identified if i in failed}
         tally.newest_us = max((c.time_us for i, c in identified if i not in failed), default=0)
@@ -124,7 +124,8 @@ class Indexer:
         tally = ApplyResult(skipped=items.skipped)
         for index in indexes:
             others, problems = self._write(self._writer.write_once, index, items.documents, deadline)
-            # What the delete of one that cannot be indexed met may be itself, from before its key was parked: however
+            # What the delete of one that cannot be indexed met may be itself, from before its key was dead-lettered:
+            # however
             # often an export is read, its items have the same version.
             unsure = {i: items.keys[i] for i in problems if _is(others[i], Outcome.CONFLICT)}
             if unsure:
@@ -133,14 +134,14 @@ class Indexer:
             letters = []
             for identity, reply in others.items():
                 if reply.outcome is Outcome.CONFLICT:
-                    tally.stale += 1
+                    tally.superseded += 1
                 elif reply.outcome is Outcome.RETRY:
                     tally.failed[identity] = reply.reason
                 elif identity in problems:
                     letters.append(self.letter(index, identity, items.keys[identity], problems[identity]))
                 else:
                     tally.applied += 1
-            problem = self.park(letters, tally)
+            problem = self.add(letters, tally)
             tally.failed |= {letter.id: problem for letter in letters if problem}
         return tally
 
@@ -151,15 +152,15 @@ class Indexer:
         deadline: float,
         tally: ApplyResult,
         failed: dict[str, str],
-        parked: dict[str, _Parked],
+        dead_lettered: dict[str, _Refused],
     ) -> None:
         """Rules 1 and 3 for one index."""
         chosen, writes = changes.chosen, changes.documents.writes
         others, problems = self._write(self._writer.write, index, changes.documents, deadline)
         conflicts = [i for i, reply in others.items() if _is(reply, Outcome.CONFLICT)]
         ties = self._ties(index, conflicts, changes)
-        tally.stale += len(conflicts) - len(ties)
-        tally.outcomes |= dict.fromkeys((i for i in conflicts if i not in ties), "stale")
+        tally.superseded += len(conflicts) - len(ties)
+        tally.outcomes |= dict.fromkeys((i for i in conflicts if i not in ties), "superseded")
         unsettled = [i for i in chosen if i in ties or i not in writes]
         if unsettled:
             tally.reconciled += len(unsettled)
@@ -174,7 +175,7 @@ class Indexer:
             elif not _is(reply, Outcome.CONFLICT):
                 # Whether its delete was taken or was refused in turn.
                 if identity in problems:
-                    parked[identity] = _Parked(index, problems[identity])
+                    dead_lettered[identity] = _Refused(index, problems[identity])
                 else:
                     tally.applied += 1
 
@@ -217,7 +218,8 @@ class Indexer:
 
     def _ties(self, index: str, conflicts: Sequence[str], changes: PreparedChanges) -> set[str]:
         """Which conflicts the versions cannot settle. A delete that finds no document needs nothing more, unless it
-        stands for a document that could not be made: what it met may be itself, from before its key was parked."""
+        stands for a document that could not be made: what it met may be itself, from before its key was
+        dead-lettered."""
         if not conflicts:
             return set()
         ties = set()
@@ -225,7 +227,7 @@ class Indexer:
             if stored is None:
                 if changes.documents.writes[identity].body is not None or identity in changes.documents.problems:
                     ties.add(identity)
-            elif not is_stale(changes.chosen[identity].time_us, stored.version, self._timing):
+            elif not is_superseded(changes.chosen[identity].time_us, stored.version, self._timing):
                 ties.add(identity)
         return ties
 
@@ -236,15 +238,15 @@ class Indexer:
         now = iso(self._clock.now_us())
         return DeadLetter(index, identity, key, reason, sequence_number, now)
 
-    def park(self, letters: Sequence[DeadLetter], tally: ApplyResult) -> str:
+    def add(self, letters: Sequence[DeadLetter], tally: ApplyResult) -> str:
         """Park them; the reason when that fails, since then their records must be reported as failed."""
         if not letters:
             return ""
         try:
-            self._dead_letters.park(letters)
-        except ParkingError as error:
+            self._dead_letters.add(letters)
+        except DeadLetterError as error:
             return str(error)
-        tally.parked += len(letters)
+        tally.dead_lettered += len(letters)
         return ""
 
 

@@ -28,7 +28,7 @@ from dynadex.index.opensearch import Stored
 from dynadex.index.writer import Writer
 from dynadex.retry import Backoff
 
-_MOST_KEYS = 100
+_MAX_KEYS = 100
 
 
 class DocumentReader(Protocol):
@@ -93,7 +93,7 @@ class Reconciler:
         self._build = build
         self._timing = timing
         self._clock = clock
-        self._backoff = backoff or Backoff(first_seconds=0.02, longest_seconds=0.5)
+        self._backoff = backoff or Backoff(first_seconds=0.02, max_seconds=0.5)
 
     def reconcile(
         self, index: str, keys: Mapping[str, Item], deadline: float, changes: Mapping[str, int] | None = None
@@ -109,8 +109,8 @@ class Reconciler:
         """
         replies: dict[str, Reply] = {}
         tasks = [_Task(identity, key, (changes or {}).get(identity)) for identity, key in keys.items()]
-        for start in range(0, len(tasks), _MOST_KEYS):
-            replies |= self._settle(index, tasks[start : start + _MOST_KEYS], deadline)
+        for start in range(0, len(tasks), _MAX_KEYS):
+            replies |= self._settle(index, tasks[start : start + _MAX_KEYS], deadline)
         return replies
 
     def _settle(self, index: str, tasks: Sequence[_Task], deadline: float) -> dict[str, Reply]:

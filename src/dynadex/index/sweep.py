@@ -23,7 +23,7 @@ class Listing(Protocol):
 
 @dataclass(slots=True)
 class Swept:
-    """Documents looked at, ghosts deleted, and those that were touched in the meantime and stay."""
+    """Documents looked at, orphans deleted, and those that were touched in the meantime and stay."""
 
     looked_at: int = 0
     deleted: int = 0
@@ -50,10 +50,10 @@ def sweep(listing: Listing, writer: Writer, index: str, version: int, clock: Clo
         # A place to stop, where the clock can be stopped.
         clock.sleep(0)
         swept.looked_at += len(page)
-        ghosts = [Write(identity, None, External(version)) for identity, found in page if found < version]
-        if not ghosts:
+        orphans = [Write(identity, None, External(version)) for identity, found in page if found < version]
+        if not orphans:
             continue
-        replies = writer.write(index, ghosts, clock.monotonic() + _BATCH_SECONDS)
+        replies = writer.write(index, orphans, clock.monotonic() + _BATCH_SECONDS)
         unsent = [reply for reply in replies if reply.outcome is Outcome.RETRY]
         if unsent:
             raise SearchUnavailable("sweep index", index, unsent[0].reason, "Run the refill again.")

@@ -34,7 +34,7 @@ class BulkTarget(Protocol):
 class Writer:
     """Bulk writes with bounded patience.
 
-    ``most_bytes`` bounds one request; a 413 halves the bound for good. The writer's waiting is what slows the
+    ``max_bytes`` bounds one request; a 413 halves the bound for good. The writer's waiting is what slows the
     reader down: nothing more is read while it waits. ``on_bulk`` is told of every request, halved ones as one: how
     many seconds it took, and how many of its writes the cluster could not take now.
     """
@@ -44,7 +44,7 @@ class Writer:
         target: BulkTarget,
         clock: Clock,
         *,
-        most_bytes: int = 5 * 1024 * 1024,
+        max_bytes: int = 5 * 1024 * 1024,
         request_timeout_seconds: float = 30.0,
         backoff: Backoff | None = None,
         on_bulk: Callable[[float, int], None] | None = None,
@@ -54,7 +54,7 @@ class Writer:
         self._turns = turns
         self._on_bulk = on_bulk
         self._clock = clock
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._request_timeout_seconds = request_timeout_seconds
         self._backoff = backoff or Backoff()
 
@@ -89,7 +89,7 @@ class Writer:
         self, index: str, encoded: Sequence[bytes], pending: Sequence[int], replies: list[Reply], deadline: float
     ) -> list[int]:
         """Send what is pending once, in chunks, the first of them in any case; what is pending still."""
-        for number, chunk in enumerate(cut([encoded[i] for i in pending], self._most_bytes)):
+        for number, chunk in enumerate(cut([encoded[i] for i in pending], self._max_bytes)):
             if number and self._clock.monotonic() >= deadline:
                 break
             positions = [pending[i] for i in chunk]
@@ -135,7 +135,7 @@ class Writer:
         if len(lines) == 1:
             return [Reply(Outcome.REJECTED, f"the document is too large for the cluster: {error.reason}")]
         middle = len(lines) // 2
-        self._most_bytes = max(1, min(self._most_bytes, sum(map(len, lines)) // 2))
+        self._max_bytes = max(1, min(self._max_bytes, sum(map(len, lines)) // 2))
         return self._send(index, lines[:middle], deadline) + self._send(index, lines[middle:], deadline)
 
 

@@ -1,4 +1,4 @@
-"""Settle keys by hand: those that were parked, or any that somebody names. All of it is reconciliation."""
+"""Settle keys by hand: those that were dead-lettered, or any that somebody names. All of it is reconciliation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dynadex.change import Item
-from dynadex.dead_letters.port import DeadLetter, Parked
+from dynadex.dead_letters.port import DeadLetter, StoredLetter
 from dynadex.document.identity import KeySchema, document_id, key_of_id
 from dynadex.errors import DynadexError, SearchError
 from dynadex.index.bulk import APPLIED, Outcome, Reply
@@ -29,17 +29,17 @@ class Redriven:
 def redrive(
     runtime: Runtime, stop: threading.Event, on_progress: Callable[[Redriven], None], *, dry_run: bool = False
 ) -> Redriven:
-    """Reconcile every parked key; a letter is removed only after its key is settled in every index.
+    """Reconcile every dead-lettered key; a letter is removed only after its key is settled in every index.
 
-    Stops between batches once ``stop`` is set; what was not looked at stays parked. With ``dry_run`` nothing is
-    written, and every letter is reported with the reason it was parked for. Raises ParkingError, SearchError or
-    SourceError, with every unsettled letter still parked.
+    Stops between batches once ``stop`` is set; what was not looked at stays dead-lettered. With ``dry_run`` nothing is
+    written, and every letter is reported with the reason it was dead-lettered for. Raises DeadLetterError,
+    SearchError or SourceError, with every unsettled letter still dead-lettered.
     """
     result = Redriven()
     # Given back only at the end: a queue would hand out again, and hide, what is given back while it is read.
-    held: list[Parked] = []
+    held: list[StoredLetter] = []
     try:
-        for batch in runtime.dead_letters.parked():
+        for batch in runtime.dead_letters.batches():
             held += batch
             if stop.is_set():
                 break
@@ -119,7 +119,7 @@ def _check_key(schema: KeySchema, key: Item) -> None:
 _KEY_HINT = """Name a document id, or a key as typed JSON: '{"id": {"S": "rakes"}}'."""
 
 
-def _settle_batch(runtime: Runtime, batch: Sequence[Parked]) -> dict[str, str]:
+def _settle_batch(runtime: Runtime, batch: Sequence[StoredLetter]) -> dict[str, str]:
     """Reconcile the keys of a batch; handle -> reason of the letters that still fail."""
     named = [one for one in batch if one.letter.key]
     schema = runtime.description.schema

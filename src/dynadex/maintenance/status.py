@@ -37,7 +37,8 @@ class IndexStatus:
 
 @dataclass(frozen=True, slots=True)
 class ShardStatus:
-    """A shard that is noted and not read to its end. ``passed_at``: everything up to then is applied or parked."""
+    """A shard that is noted and not read to its end. ``passed_at``: everything up to then is applied or
+    dead-lettered."""
 
     id: str
     position: str | None
@@ -60,7 +61,7 @@ class WorkerStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class ParkedStatus:
+class DeadLetterStatus:
     """Dead letters in ``where``. The oldest is not told of a queue, whose count is ``estimated``, too."""
 
     where: str
@@ -84,7 +85,8 @@ class Status:
     """All of it. Times are ISO times in UTC; None is what nobody knows.
 
     ``items`` is DynamoDB's estimate. ``lag_seconds``: ``checked_at`` minus ``passed_at``, before which every change is
-    applied or parked. ``last``: the summary of the last refill, rebuild and verify, by name, None where there was none.
+    applied or dead-lettered. ``last``: the summary of the last refill, rebuild and verify, by name, None where there
+    was none.
     ``function``: what Lambda functions do, where no worker has reported.
     """
 
@@ -98,7 +100,7 @@ class Status:
     open_shards: tuple[ShardStatus, ...]
     finished_shards: int
     worker: WorkerStatus | None
-    parked: ParkedStatus
+    dead_letters: DeadLetterStatus
     last: Mapping[str, Mapping[str, Any] | None]
     stale: StaleStatus | None
     function: FunctionStatus | None = None
@@ -116,7 +118,8 @@ class Status:
 
 
 def status(runtime: Runtime) -> Status:
-    """Look at everything. Raises SourceError, SearchError, StateError or ParkingError for what cannot be looked at."""
+    """Look at everything. Raises SourceError, SearchError, StateError or DeadLetterError for what cannot be looked
+    at."""
     state = runtime.state()
     # What was never kept leaves no table, and asking for it must not make one.
     kept = state if state.exists() else None
@@ -135,7 +138,7 @@ def status(runtime: Runtime) -> Status:
         open_shards=_open_shards(noted),
         finished_shards=sum(one.finished for one in noted.values()),
         worker=_worker(kept, now_us) if kept else None,
-        parked=_parked(runtime),
+        dead_letters=_dead_letters(runtime),
         last={what: history.last(what) if history else None for what in HISTORY},
         stale=_stale(checkpoints) if checkpoints else None,
         function=None if noted else _function(runtime, now_us),
@@ -143,7 +146,7 @@ def status(runtime: Runtime) -> Status:
 
 
 def attention(found: Status, max_lag_seconds: float | None = None) -> tuple[str, ...]:
-    """What somebody must look after: any of index, lag, worker, parked and stale. Pure.
+    """What somebody must look after: any of index, lag, worker, dead-lettered and stale. Pure.
 
     An unknown lag is above every limit.
     """
@@ -153,7 +156,7 @@ def attention(found: Status, max_lag_seconds: float | None = None) -> tuple[str,
         "index": not searched or not all(one.written and not one.unfilled for one in searched),
         "lag": max_lag_seconds is not None and (lag is None or lag > max_lag_seconds),
         "worker": found.worker is not None and found.worker.is_silent,
-        "parked": found.parked.count > 0,
+        "dead letters": found.dead_letters.count > 0,
         "stale": found.stale is not None,
     }
     return tuple(what for what, is_needed in needed.items() if is_needed)
@@ -194,13 +197,13 @@ def _function(runtime: Runtime, now_us: int) -> FunctionStatus:
     return function_status(clients.cloudwatch(runtime.settings), runtime.sync, now_us)
 
 
-def _parked(runtime: Runtime) -> ParkedStatus:
-    backlog, where = runtime.dead_letters.backlog(), runtime.settings.parking_place
+def _dead_letters(runtime: Runtime) -> DeadLetterStatus:
+    backlog, where = runtime.dead_letters.backlog(), runtime.settings.dead_letters_location
     oldest = backlog.oldest
     if oldest is None:
-        return ParkedStatus(where, backlog.count, backlog.estimated)
+        return DeadLetterStatus(where, backlog.count, backlog.estimated)
     identity = oldest.id or oldest.sequence_number
-    return ParkedStatus(where, backlog.count, backlog.estimated, identity, oldest.parked_at, oldest.reason)
+    return DeadLetterStatus(where, backlog.count, backlog.estimated, identity, oldest.dead_lettered_at, oldest.reason)
 
 
 def _stale(checkpoints: Checkpoints) -> StaleStatus | None:

@@ -14,7 +14,7 @@ from dynadex.index.sweep import Swept, sweep
 from dynadex.refill.slices import Slice
 from dynadex.runtime import Runtime
 
-_MOST_SEGMENTS = 1000
+_MAX_SEGMENTS = 1000
 # What the search cluster does not tell, or an unknown number of items, is taken for this.
 DEFAULT_SEGMENTS = 4
 MAX_SUITED_SEGMENTS = 32
@@ -64,21 +64,21 @@ def prepare(runtime: Runtime, segments: int = 1, *, rebuild_by: str | None = Non
     ``rebuild_by`` names who rebuilds: then it is a new index, the same one however often the same name asks.
     Raises SearchError when the existing index contradicts the declaration, or another rebuild is not finished.
     """
-    if not 1 <= segments <= _MOST_SEGMENTS:
-        raise ValueError(f"{segments} segments are not within 1 and {_MOST_SEGMENTS}")
+    if not 1 <= segments <= _MAX_SEGMENTS:
+        raise ValueError(f"{segments} segments are not within 1 and {_MAX_SEGMENTS}")
     sync = runtime.sync
     if rebuild_by is None:
         runtime.ensure_index(awaits_refill=True)
         # An index that joins later is none of this refill's business: it was not written from the first item on.
         return RefillPlan(runtime.clock.now_us(), tuple(runtime.alias.now()), segments)
     name = begin_building(runtime.index, sync.index, sync.mappings, sync.settings, rebuild_by, runtime.clock)
-    fence = fence_seconds(runtime.timing, runtime.settings.longest_invocation_seconds)
+    fence = fence_seconds(runtime.timing, runtime.settings.max_batch_seconds)
     return RefillPlan(
         runtime.clock.now_us() + fence * MICROSECONDS, (name,), segments, rebuild=True, fence_seconds=fence
     )
 
 
-def fence_seconds(timing: Timing, longest_invocation_seconds: float) -> int:
+def fence_seconds(timing: Timing, max_invocation_seconds: float) -> int:
     """How long after an index joined the sync alias its scan may begin, so that nothing falls between.
 
     A writer may know the alias as it was RESOLVE_SECONDS ago. By then every change is written to the new index too;
@@ -86,7 +86,7 @@ def fence_seconds(timing: Timing, longest_invocation_seconds: float) -> int:
     change of an item deleted since. What it writes to the new index, where no tombstone stands in its way, must be
     there before the scan begins, or the sweep would take it for new.
     """
-    return math.ceil(RESOLVE_SECONDS + longest_invocation_seconds + timing.margin_us / MICROSECONDS)
+    return math.ceil(RESOLVE_SECONDS + max_invocation_seconds + timing.margin_us / MICROSECONDS)
 
 
 def sweep_all(runtime: Runtime, plan: RefillPlan, on_swept: Callable[[str, Swept], None] | None = None) -> Swept:
@@ -117,4 +117,4 @@ def suited_segments(items: int | None, page_items: int, processors: int | None) 
 
 def choose_segments(runtime: Runtime, items: int | None) -> int:
     """The parts of a refill of about so many items by this runtime. Raises SearchUnavailable."""
-    return suited_segments(items, runtime.settings.page_items, runtime.index.processors(runtime.sync.index))
+    return suited_segments(items, runtime.settings.refill_page_size, runtime.index.processors(runtime.sync.index))

@@ -16,7 +16,7 @@ from dynadex.verify.verify import Bounds, Difference, Kind, Verified, VerifyOpti
 
 # A sample is of about so many items, however large the table.
 _SAMPLED_ITEMS = 5000
-_MOST_EXAMPLES = 5
+_MAX_EXAMPLES = 5
 # A comparison does not wait for an index that lags longer than this: it is not the new index's fault.
 _PATIENCE_SECONDS = 30.0
 
@@ -101,12 +101,12 @@ def compare(
     examples: list[str] = []
 
     def on_difference(difference: Difference) -> None:
-        if difference.kind is Kind.STALE:
+        if difference.kind is Kind.LAGGING:
             return
         if difference.kind is Kind.MISSING and cluster.get_many(old, [difference.id]) == [None]:
             return
         worse[difference.kind] += 1
-        if len(examples) < _MOST_EXAMPLES:
+        if len(examples) < _MAX_EXAMPLES:
             examples.append(difference.id)
 
     options = VerifyOptions(sample, bounds=Bounds(patience_seconds=_PATIENCE_SECONDS))

@@ -25,7 +25,7 @@ from dynadex.state.refill_state import RefillState, SegmentState
 if TYPE_CHECKING:
     from dynadex.source.export import Export
 
-_COUNTED = ("applied", "skipped", "stale", "parked")
+_COUNTED = ("applied", "skipped", "superseded", "dead_lettered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ class Load:
 
             with closing(self._pages(first)) as pages:
                 while not position.done:
-                    stop_at = self._runtime.clock.monotonic() + self._runtime.settings.slice_seconds
+                    stop_at = self._runtime.clock.monotonic() + self._runtime.settings.refill_slice_seconds
                     position = run_slice(self._runtime, position, stop_at, on_page, pages)
         except BaseException as error:  # noqa: BLE001 - raised by run, in the thread that waits
             self._errors.append(error)
@@ -239,8 +239,8 @@ def summary(clock: Clock, done: Refilled) -> dict[str, Any]:
         "items": done.progress.items,
         "written": done.progress.tally.applied,
         "not_indexed": done.progress.tally.skipped,
-        "stale": done.progress.tally.stale,
-        "parked": done.progress.tally.parked,
+        "superseded": done.progress.tally.superseded,
+        "dead_lettered": done.progress.tally.dead_lettered,
         "swept": done.swept.deleted,
     }
 

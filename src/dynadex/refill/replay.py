@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _HOUR_US = 3600 * MICROSECONDS
 # DynamoDB Streams keep records for 24 hours; an hour of that is for the load.
 _KEPT_HOURS, _OLDEST_HOURS = 24, 23
-_MOST_RECORDS = 1000
+_MAX_RECORDS = 1000
 # An open shard may answer with nothing although there is more, and nothing tells its end. About five such answers lead
 # through a whole empty shard, by measurements published with bloop (CALLS_TO_REACH_HEAD); AWS promises no number.
 _EMPTY_READS, _EMPTY_SECONDS = 10, 0.2
@@ -146,7 +146,7 @@ def _read(
     while shard.closed or empty < _EMPTY_READS:
         runtime.clock.sleep(_EMPTY_SECONDS if empty or trimmed else 0)
         try:
-            read = patience(partial(reader.read, _MOST_RECORDS))
+            read = patience(partial(reader.read, _MAX_RECORDS))
         except StreamTrimmedError:
             if not is_listed():
                 # Nothing of it is left: all of it is more than 24 hours old, older than the export.
@@ -177,7 +177,7 @@ def _is_caught_up(records: Sequence[Record], until_us: int, now_us: int) -> bool
 def _applied(runtime: Runtime, records: Sequence[Record]) -> ApplyResult:
     """Apply records; none of them is left when this returns. One slice's time is all there is for it."""
     backoff, attempt = Backoff(), 0
-    give_up_at = runtime.clock.monotonic() + runtime.settings.slice_seconds
+    give_up_at = runtime.clock.monotonic() + runtime.settings.refill_slice_seconds
     done = ApplyResult()
     while True:
         try:

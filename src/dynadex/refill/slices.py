@@ -98,7 +98,7 @@ def run_slice(
         infrequent_gc(),
         Prefetch(
             pages or runtime.scan(start.segment, start.total_segments),
-            runtime.settings.page_items,
+            runtime.settings.refill_page_size,
             runtime.clock,
             runtime.indexer.prepare_items,
         ) as ahead,

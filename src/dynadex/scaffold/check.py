@@ -12,7 +12,7 @@ from dynadex.change import Item
 from dynadex.document.body import decode
 from dynadex.document.field_types import FIELD_TYPES, unknown_types
 from dynadex.document.identity import document_id
-from dynadex.document.mapping_check import MOST_FIELDS, MappingCheck
+from dynadex.document.mapping_check import MAX_FIELDS, MappingCheck
 from dynadex.document.typed_json import typed
 from dynadex.errors import SourceError
 from dynadex.scaffold.infer import KINDS, has_data_for_names
@@ -23,13 +23,13 @@ from dynadex.sync import Sync
 _LIMIT_SETTING = "mapping.total_fields.limit"
 # A mapping that still grows by so much at the end of a sample does not stop.
 _LATE_FIELDS = 20
-_MOST_NAMES = 12
+_MAX_NAMES = 12
 _OF_ONE = re.compile(r" in document with id '.*", re.DOTALL)
 
 
 @dataclass(slots=True)
 class CheckFinding:
-    """What does not fit. ``kind``: parked, explosion, impure, stream, type; or, of what is only worth knowing,
+    """What does not fit. ``kind``: dead-lettered, explosion, impure, stream, type; or, of what is only worth knowing,
     conflict, unmapped, unseen. ``field`` names where, ``items`` how many it concerns, ``example`` one of them."""
 
     kind: str
@@ -41,18 +41,18 @@ class CheckFinding:
     @property
     def serious(self) -> bool:
         """Whether it should be mended first."""
-        return self.kind in ("parked", "explosion", "impure", "stream", "type")
+        return self.kind in ("dead_lettered", "explosion", "impure", "stream", "type")
 
 
 @dataclass(slots=True)
 class CheckResult:
     """The outcome. ``documents``: items that become one and would be taken; ``left_out``: those that the document
-    function leaves out; ``parked``: those that would be parked."""
+    function leaves out; ``dead-lettered``: those that would be dead-lettered."""
 
     items: int
     documents: int = 0
     left_out: int = 0
-    parked: int = 0
+    dead_lettered: int = 0
     fields: int = 0
     findings: list[CheckFinding] = field(default_factory=list)
     bodies: dict[str, bytes] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class CheckResult:
 
     def as_json(self) -> dict[str, Any]:
         """Counts, and every finding."""
-        counts = {name: getattr(self, name) for name in ("items", "documents", "left_out", "parked", "fields")}
+        counts = {name: getattr(self, name) for name in ("items", "documents", "left_out", "dead_lettered", "fields")}
         found = [
             {"kind": one.kind, "serious": one.serious, "field": one.field or None, "message": one.message,
              "items": one.items or None, "example": one.example or None}
@@ -72,21 +72,23 @@ class CheckResult:
         ]  # fmt: skip
         return {**counts, "fits": self.fits, "findings": found}
 
-    def park(self, problems: Mapping[tuple[str, str], None], identity: str) -> None:
-        """An item that would be parked, for each problem as field and reason."""
-        self.parked += 1
+    def add(self, problems: Mapping[tuple[str, str], None], identity: str) -> None:
+        """An item that would be dead-lettered, for each problem as field and reason."""
+        self.dead_lettered += 1
         for name, reason in problems:
-            same = (one for one in self.findings if (one.kind, one.field, one.message) == ("parked", name, reason))
+            same = (
+                one for one in self.findings if (one.kind, one.field, one.message) == ("dead_lettered", name, reason)
+            )
             known = next(same, None)
             if known is None:
-                known = CheckFinding("parked", name, reason, example=identity)
+                known = CheckFinding("dead_lettered", name, reason, example=identity)
                 self.findings.append(known)
             known.items += 1
 
 
 def check(sync: Sync, sample: Sample) -> CheckResult:
     """Build a document of every item of the sample, and hold it to the declared mappings. Writes nothing."""
-    acceptance = MappingCheck(sync.mappings, int(sync.settings.get(_LIMIT_SETTING, MOST_FIELDS)))
+    acceptance = MappingCheck(sync.mappings, int(sync.settings.get(_LIMIT_SETTING, MAX_FIELDS)))
     declared = acceptance.fields
     checked = CheckResult(len(sample.items))
     survey, grew_at = Survey(), [declared]
@@ -110,11 +112,11 @@ def check(sync: Sync, sample: Sample) -> CheckResult:
 
 def tried_on_cluster(checked: CheckResult, refused: Mapping[str, str]) -> None:
     """Put what the cluster said in the place of what was told from the mappings."""
-    never_built = [one for one in checked.findings if one.kind == "parked" and not one.field]
-    checked.findings = [one for one in checked.findings if one.kind not in ("parked", "type")]
-    checked.parked = sum(one.items for one in never_built)
+    never_built = [one for one in checked.findings if one.kind == "dead_lettered" and not one.field]
+    checked.findings = [one for one in checked.findings if one.kind not in ("dead_lettered", "type")]
+    checked.dead_lettered = sum(one.items for one in never_built)
     for identity, reason in refused.items():
-        checked.park({("", _without_values(reason)): None}, identity)
+        checked.add({("", _without_values(reason)): None}, identity)
     checked.documents = len(checked.bodies) - len(refused)
     checked.findings += never_built
     checked.findings.sort(key=lambda one: (not one.serious, -one.items))
@@ -133,7 +135,7 @@ def _look_at(
         message = "the document function makes different documents of one item: let it depend on nothing else"
         checked.findings.append(CheckFinding("impure", "", message, example=identity))
     if built.problem:
-        checked.park({("", built.problem): None}, identity)
+        checked.add({("", built.problem): None}, identity)
     elif built.body is None:
         checked.left_out += 1
     else:
@@ -142,7 +144,7 @@ def _look_at(
         refused = acceptance.refusals(document)
         checked.bodies[identity] = built.body
         if refused:
-            checked.park(dict.fromkeys(refused), identity)
+            checked.add(dict.fromkeys(refused), identity)
         else:
             checked.documents += 1
 
@@ -167,7 +169,7 @@ def _explosion(acceptance: MappingCheck, grew_at: list[int], survey: Survey) -> 
     if grown and late >= _LATE_FIELDS:
         message = (
             f"the mapping is dynamic and would grow from {grew_at[0]:,} to {grew_at[-1]:,} fields, {late:,} of them in "
-            f'the last quarter of the sample; the index refuses items beyond {MOST_FIELDS:,}. Set "dynamic": False'
+            f'the last quarter of the sample; the index refuses items beyond {MAX_FIELDS:,}. Set "dynamic": False'
         )
         yield CheckFinding("explosion", "", message)
     elif grown:
@@ -205,8 +207,8 @@ def _unseen(survey: Survey, mappings: Mapping[str, Any]) -> Iterator[CheckFindin
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(names[:_MAX_NAMES]) + more
 
 
 def _every(seen: AttributeSurvey) -> Iterator[AttributeSurvey]:

@@ -5,48 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from dynadex import analysis
-from dynadex.declaration import RELEVANCE, SEARCH_PARAMETERS
 from dynadex.document.identity import KeySchema
 from dynadex.document.mapping_check import name_problem
-from dynadex.scaffold.survey import AttributeSurvey, Path, Survey
+from dynadex.scaffold.proposal import HEADLINES, Proposal, Spec, search_facets, search_fields, search_sorts
+from dynadex.scaffold.survey import AttributeSurvey, Survey
 
-Spec = dict[str, Any]
 KINDS = {"S": "text", "N": "number", "BOOL": "boolean", "B": "binary", "M": "map", "NULL": "null"}
-# The best first.
-HEADLINES = ("title", "name", "headline", "subject", "label", "caption", "summary", "description")
 _WORDS = (*HEADLINES, "text", "body", "comment", "comments", "note", "notes", "message", "bio", "about")
-_LONGEST_KEYWORD = 1024
-_LONGEST_SORTED = 256
-_MOST_FACET_VALUES, _MOST_FACET_CODES = 50, 20
+_MAX_KEYWORD = 1024
+_MAX_SORTED = 256
+_MAX_FACET_VALUES, _MAX_FACET_CODES = 50, 20
 _REPEATED = 3
 _MOSTLY, _SOMETIMES = 0.9, 0.2
 _MANY_NAMES = 50  # A map with more, most of them rare, has data for names.
-_MOST_FIELDS, _DEEPEST = 500, 15  # OpenSearch allows 1,000 fields and 20 levels.
+_MAX_FIELDS, _DEEPEST = 500, 15  # OpenSearch allows 1,000 fields and 20 levels.
 _NOT_PARSED: Spec = {"type": "object", "enabled": False}
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """How one attribute might be mapped. ``conflict`` names what does not go together, and what to do about it, and
-    ``example`` an item that shows it; ``facet``: its values are few and repeat; ``sorts``: it can put items in order;
-    ``inside``: the parts of a map."""
-
-    path: Path
-    spec: Spec
-    reason: str
-    conflict: str = ""
-    example: str = ""
-    facet: bool = False
-    sorts: bool = False
-    inside: tuple[Proposal, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """As a search names it."""
-        return ".".join(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +52,22 @@ def infer(survey: Survey, schema: KeySchema) -> Inferred:
     seen = [root.children.get(name) or _unseen_key(name, schema) for name in schema.names]
     others = [child for name, child in root.children.items() if name not in schema.names]
     every = [_propose(one, root.present, schema, root) for one in (*seen, *others)]
-    proposals = _most_present(every, root)
+    proposals = _max_present(every, root)
     kept = [one for one in _every(proposals) if not one.conflict]
-    fields = _fields(kept)
+    fields = search_fields(kept)
     proposals = _with_headline(proposals, next(iter(fields), None))
     left_out = tuple(one.path[0] for one in every if _refused_name(one.path[0], root))
     unmapped = len(every) - len(proposals)
-    return Inferred(tuple(proposals), left_out, unmapped, fields, _facets(kept, schema), _sorts(kept, schema))
+    return Inferred(
+        tuple(proposals), left_out, unmapped, fields, search_facets(kept, schema), search_sorts(kept, schema)
+    )
 
 
-def _most_present(proposals: list[Proposal], root: AttributeSurvey) -> list[Proposal]:
+def _max_present(proposals: list[Proposal], root: AttributeSurvey) -> list[Proposal]:
     """Those that fit into a mapping: of too many, the attributes that most items have, in their order."""
-    if sum(map(_size, proposals)) <= _MOST_FIELDS:
+    if sum(map(_size, proposals)) <= _MAX_FIELDS:
         return proposals
-    room, chosen = _MOST_FIELDS, set()
+    room, chosen = _MAX_FIELDS, set()
     present = {one.path[0]: root.children[one.path[0]].present for one in proposals if one.path[0] in root.children}
     for one in sorted(proposals, key=lambda one: -present.get(one.path[0], root.present)):
         if _size(one) > room:
@@ -225,23 +202,25 @@ def _map(seen: AttributeSurvey, schema: KeySchema, rare: str) -> Proposal:
 def _text(seen: AttributeSurvey) -> Proposal:
     texts, count = seen.texts, seen.texts.count
     distinct = len(texts.distinct)
-    few = distinct <= _MOST_FACET_VALUES and count >= _REPEATED * distinct
-    few_codes = few and distinct <= _MOST_FACET_CODES
+    few = distinct <= _MAX_FACET_VALUES and count >= _REPEATED * distinct
+    few_codes = few and distinct <= _MAX_FACET_CODES
     if texts.dates == count:
-        return Proposal(seen.path, {"type": "date"}, f"all {count:,} values are dates; any other would be parked")
+        return Proposal(
+            seen.path, {"type": "date"}, f"all {count:,} values are dates; any other would be dead-lettered"
+        )
     if texts.dates >= _MOSTLY * count:
         conflict = f"{texts.dates:,} of {count:,} values are dates: keyword takes all; make the others dates or null"
         return Proposal(seen.path, _keyword(), "exact values", conflict)
     worded = texts.several_words / count
     if worded < _SOMETIMES and texts.identifiers >= _MOSTLY * count:
         return Proposal(seen.path, _keyword(), "identifiers: exact values", facet=few_codes)
-    if few and seen.path[-1].lower() not in _WORDS and texts.longest <= _MOST_FACET_VALUES:
+    if few and seen.path[-1].lower() not in _WORDS and texts.longest <= _MAX_FACET_VALUES:
         return Proposal(seen.path, _keyword(), f"{distinct} different values in {count:,}: exact, a facet", facet=True)
     if worded >= _SOMETIMES or seen.path[-1].lower() in _WORDS:
         reason = f"text: {texts.several_words:,} of {count:,} values have several words"
-        if texts.longest > _LONGEST_SORTED:
+        if texts.longest > _MAX_SORTED:
             return Proposal(seen.path, {"type": "text"}, f"{reason}, the longest {texts.longest:,} characters")
-        keyword = {"type": "keyword", "ignore_above": _LONGEST_SORTED}
+        keyword = {"type": "keyword", "ignore_above": _MAX_SORTED}
         spec = {"type": "text", "fields": {"keyword": keyword}}
         return Proposal(seen.path, spec, f"{reason}; keyword beside it to sort by")
     return Proposal(seen.path, _keyword(), f"single words, {distinct:,} different in {count:,}: exact values")
@@ -267,34 +246,8 @@ def _binary(seen: AttributeSurvey) -> Proposal:
 
 
 def _keyword() -> Spec:
-    return {"type": "keyword", "ignore_above": _LONGEST_KEYWORD}
+    return {"type": "keyword", "ignore_above": _MAX_KEYWORD}
 
 
 def _items(count: int) -> str:
     return f"{count:,} item{'' if count == 1 else 's'}"
-
-
-def _fields(proposals: Sequence[Proposal]) -> dict[str, float]:
-    """Text fields, the likeliest headline first and with most weight."""
-    texts = [one for one in proposals if one.spec.get("type") == "text"]
-    ranked = sorted(texts, key=lambda one: (_rank(one), len(one.path)))
-    return {one.name: 3 if position == 0 else 1 for position, one in enumerate(ranked[:6])}
-
-
-def _rank(proposal: Proposal) -> int:
-    name = proposal.path[-1].lower()
-    return HEADLINES.index(name) if name in HEADLINES else len(HEADLINES) + ("fields" not in proposal.spec)
-
-
-def _facets(proposals: Sequence[Proposal], schema: KeySchema) -> tuple[str, ...]:
-    taken = {*SEARCH_PARAMETERS, *schema.names}
-    return tuple(one.name for one in proposals if one.facet and one.name not in taken)[:6]
-
-
-def _sorts(proposals: Sequence[Proposal], schema: KeySchema) -> dict[str, str]:
-    """Dates from the newest, numbers from the smallest."""
-    sorts = {}
-    for one in proposals:
-        if one.sorts and len(one.path) == 1 and one.name not in (*schema.names, RELEVANCE):
-            sorts[one.name] = f"-{one.name}" if one.spec["type"] == "date" else one.name
-    return dict(list(sorts.items())[:4])

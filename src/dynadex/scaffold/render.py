@@ -15,13 +15,14 @@ from typing import Any
 
 from dynadex import analysis
 from dynadex.scaffold.example import example_item
-from dynadex.scaffold.infer import Inferred, Proposal
+from dynadex.scaffold.infer import Inferred
+from dynadex.scaffold.proposal import Proposal
 from dynadex.scaffold.survey import Survey
 
 _TITLE = "analysis.title()"
 _WIDTH, _NARROWEST = 120, 40
 # OpenSearch allows 255 bytes, with the time that is appended to it.
-_LONGEST_INDEX, _LONGEST_MODULE = 200, 100
+_MAX_INDEX, _MAX_MODULE = 200, 100
 _TAKEN = {"dynadex", "infra", "tests", *sys.stdlib_module_names}
 
 
@@ -45,7 +46,7 @@ class Project:
 
 def module_name(table: str) -> str:
     """A name for a module, from a table's."""
-    name = re.sub(r"\W+", "_", table.lower()).strip("_")[:_LONGEST_MODULE]
+    name = re.sub(r"\W+", "_", table.lower()).strip("_")[:_MAX_MODULE]
     if not name or name[0].isdigit():
         name = f"table_{name}"
     return f"{name}_sync" if name in _TAKEN or keyword.iskeyword(name) else name
@@ -53,7 +54,7 @@ def module_name(table: str) -> str:
 
 def index_name(table: str) -> str:
     """A name for an index, from a table's."""
-    name = table.lower().lstrip("._-")[:_LONGEST_INDEX] or "table-index"
+    name = table.lower().lstrip("._-")[:_MAX_INDEX] or "table-index"
     return f"{name}-index" if name.endswith(("-sync", "-building", "-unfilled")) else name
 
 

@@ -16,9 +16,9 @@ Path = tuple[str, ...]
 LISTS = ("L", "SS", "NS", "BS")
 _IN_SET = {"SS": "S", "NS": "N", "BS": "B"}
 # Enough to tell a few values that repeat from many that do not.
-_MOST_DISTINCT = 1000
-_MOST_PATHS = 20_000
-_LONGEST_INT = 2**63
+_MAX_DISTINCT = 1000
+_MAX_PATHS = 20_000
+_MAX_INT = 2**63
 _IDENTIFIER = re.compile(r"[^\s@]+@[^\s@]+|[a-z][a-z0-9+.-]*:\S+|[0-9A-Fa-f-]{16,}|[A-Z0-9]+([_.:#/-][A-Za-z0-9]+)+")
 _DATE_WITH_DAY = len("2026-01-31")
 
@@ -40,7 +40,7 @@ class Texts:
         self.identifiers += bool(_IDENTIFIER.fullmatch(text))
         self.several_words += len(text.split(maxsplit=1)) > 1
         self.longest = max(self.longest, len(text))
-        if len(self.distinct) < _MOST_DISTINCT:
+        if len(self.distinct) < _MAX_DISTINCT:
             self.distinct.add(hash(text))
 
 
@@ -55,7 +55,7 @@ class Numbers:
         number = Decimal(text)
         whole = number == number.to_integral_value()
         self.fractions += not whole
-        self.too_long += whole and not -_LONGEST_INT <= number < _LONGEST_INT
+        self.too_long += whole and not -_MAX_INT <= number < _MAX_INT
 
 
 @dataclass(slots=True)
@@ -124,7 +124,7 @@ class Survey:
         for name, value in content.items():
             child = seen.children.get(name)
             if child is None:
-                if self._paths >= _MOST_PATHS:
+                if self._paths >= _MAX_PATHS:
                     continue
                 self._paths += 1
                 child = seen.children[name] = AttributeSurvey((*seen.path, name))

@@ -27,7 +27,10 @@ def index_on_trial(
     cluster.create(name, {**body, "aliases": {}})
     try:
         writer = Writer(
-            cluster, clock, most_bytes=settings.bulk_bytes, request_timeout_seconds=settings.request_timeout_seconds
+            cluster,
+            clock,
+            max_bytes=settings.max_bulk_bytes,
+            request_timeout_seconds=settings.opensearch_timeout_seconds,
         )
         writes = [Write(identity, body, External(1)) for identity, body in bodies.items()]
         replies = writer.write(name, writes, clock.monotonic() + _SECONDS)

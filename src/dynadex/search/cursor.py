@@ -19,20 +19,20 @@ from dynadex.search.problem import Problem, bad_request
 Value = str | int | float | None
 
 # A title and a key, with room: as much as fits into an address beside a query and its filters.
-LONGEST_CURSOR = 4096
-MOST_VALUES = 8
+MAX_CURSOR = 4096
+MAX_VALUES = 8
 
 
 def encode(values: Sequence[Any], identity: object) -> str | None:
     """The cursor after a hit with these sort values; None when one of them is too long for an address."""
     packed = orjson.dumps([_fingerprint(identity), *(_plain(value) for value in values)])
     text = urlsafe_b64encode(packed).decode().rstrip("=")
-    return text if len(text) <= LONGEST_CURSOR else None
+    return text if len(text) <= MAX_CURSOR else None
 
 
 def decode(text: str, identity: object) -> tuple[Value, ...]:
     """The sort values in a cursor; raises Problem when it is none, or belongs to another search."""
-    if len(text) > LONGEST_CURSOR:
+    if len(text) > MAX_CURSOR:
         raise bad_cursor()
     try:
         # binascii takes characters that are none of the alphabet for nothing at all.
@@ -40,7 +40,7 @@ def decode(text: str, identity: object) -> tuple[Value, ...]:
         held = orjson.loads(packed)
     except ValueError:
         raise bad_cursor() from None
-    if not isinstance(held, list) or not 2 <= len(held) <= MOST_VALUES + 1:
+    if not isinstance(held, list) or not 2 <= len(held) <= MAX_VALUES + 1:
         raise bad_cursor()
     fingerprint, *values = held
     if fingerprint != _fingerprint(identity) or not all(_is_value(value) for value in values):

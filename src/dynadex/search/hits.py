@@ -10,7 +10,7 @@ from dynadex.search import cursor
 from dynadex.search.highlight import marked
 from dynadex.search.request import SearchRequest
 from dynadex.search.sort_order import UNORDERED, Order
-from dynadex.search.suggest import MOST_SUGGESTIONS
+from dynadex.search.suggest import MAX_SUGGESTIONS
 
 Json = Mapping[str, Any]
 
@@ -34,7 +34,7 @@ def suggestions(reply: Json, search: Search, q: str) -> list[dict[str, str]]:  #
         if text:
             [highlight] = next(iter(hit.get("highlight", {}).values()), [text])[:1]
             found.setdefault(text.casefold(), {"text": text, "highlight": marked(highlight)})
-    return list(found.values())[:MOST_SUGGESTIONS]
+    return list(found.values())[:MAX_SUGGESTIONS]
 
 
 def correction(reply: Json, q: str) -> str | None:

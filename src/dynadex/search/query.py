@@ -17,15 +17,15 @@ from dynadex.search.highlight import MARK_END, MARK_START
 from dynadex.search.request import SearchRequest, parse
 from dynadex.search.sort_order import UNORDERED, Order
 from dynadex.search.suggest import correction_body, suggest_body
-from dynadex.search.tokens import most_tokens, words
+from dynadex.search.tokens import max_tokens, words
 
 __all__ = ["SearchRequest", "body", "correction_body", "parse", "suggest_body"]
 
 Json = dict[str, Any]
 
-_MOST_FACET_VALUES = 50
+_MAX_FACET_VALUES = 50
 # What is longer was pasted rather than typed.
-_LONGEST_TYPED, _MOST_TYPED_WORDS = 160, 16
+_MAX_TYPED, _MAX_TYPED_WORDS = 160, 16
 _ACROSS, _ACROSS_WITH_SLIPS = 0.1, 2
 
 
@@ -55,12 +55,8 @@ def _query(search: Search, q: str) -> Json:
     if not wanted or not search.fields:
         return {"match_all": {}}
     text = " ".join(wanted)
-    tokens = most_tokens(text)
-    if (
-        len(text) > _LONGEST_TYPED
-        or tokens > _MOST_TYPED_WORDS
-        or tokens * len(search.fields) > word_query.MOST_LOOKED_FOR
-    ):
+    tokens = max_tokens(text)
+    if len(text) > _MAX_TYPED or tokens > _MAX_TYPED_WORDS or tokens * len(search.fields) > word_query.MAX_LOOKED_FOR:
         return word_query.pasted(search.fields, text)
     unfinished = not q[-1:].isspace()
     names = {name: weight for name, weight in search.fields.items() if name in search.forgiving}
@@ -83,14 +79,14 @@ def _across(search: Search, wanted: Sequence[str], most: float, *, unfinished: b
         f"{name}.{LOOSE}" if name in search.forgiving else name: _ACROSS * weight / most
         for name, weight in search.fields.items()
     }
-    return word_query.every_word(fields, wanted, unfinished=unfinished, most_with_slips=_ACROSS_WITH_SLIPS)
+    return word_query.every_word(fields, wanted, unfinished=unfinished, max_with_slips=_ACROSS_WITH_SLIPS)
 
 
 def _facet(name: str, filters: Mapping[str, Json]) -> Json:
     others = [one for other, one in filters.items() if other != name]
     return {
         "filter": {"bool": {"filter": others}},
-        "aggs": {"values": {"terms": {"field": name, "size": _MOST_FACET_VALUES}}},
+        "aggs": {"values": {"terms": {"field": name, "size": _MAX_FACET_VALUES}}},
     }
 
 

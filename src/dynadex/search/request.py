@@ -10,12 +10,12 @@ from dynadex.declaration import RELEVANCE, SEARCH_PARAMETERS, Search
 from dynadex.search import cursor
 from dynadex.search.problem import bad_request
 
-MOST_HITS = 100
+MAX_HITS = 100
 DEFAULT_HITS = 20
-LONGEST_QUERY = 512
-MOST_FILTER_VALUES = 50
-LONGEST_FILTER_VALUE = 512
-LONGEST_TOKEN = 4096
+MAX_QUERY = 512
+MAX_FILTER_VALUES = 50
+MAX_FILTER_VALUE = 512
+MAX_TOKEN = 4096
 # A title that was copied may bring these along.
 _SPACES = "\t\n\r"
 
@@ -63,8 +63,8 @@ def parse(parameters: Iterable[tuple[str, str]], search: Search) -> SearchReques
 
 def query_text(q: str) -> str:
     """The words searched for, if they are within bounds; raises Problem."""
-    if len(q) > LONGEST_QUERY:
-        raise bad_request("query_too_long", f"A query has at most {LONGEST_QUERY} characters.")
+    if len(q) > MAX_QUERY:
+        raise bad_request("query_too_long", f"A query has at most {MAX_QUERY} characters.")
     return _clean(q, "query")
 
 
@@ -76,11 +76,11 @@ def _single(name: str, values: Sequence[str]) -> str | None:
 
 def _filters(given: Mapping[str, list[str]]) -> dict[str, list[str]]:
     values = [value for chosen in given.values() for value in chosen]
-    if len(values) > MOST_FILTER_VALUES:
-        raise bad_request("too_many_filters", f"A search has at most {MOST_FILTER_VALUES} facet values.")
+    if len(values) > MAX_FILTER_VALUES:
+        raise bad_request("too_many_filters", f"A search has at most {MAX_FILTER_VALUES} facet values.")
     for value in values:
-        if len(value) > LONGEST_FILTER_VALUE:
-            raise bad_request("filter_too_long", f"A facet value has at most {LONGEST_FILTER_VALUE} characters.")
+        if len(value) > MAX_FILTER_VALUE:
+            raise bad_request("filter_too_long", f"A facet value has at most {MAX_FILTER_VALUE} characters.")
         _clean(value, "facet value")
     return dict(given)
 
@@ -95,8 +95,8 @@ def _clean(text: str, what: str) -> str:
 def _size(text: str | None) -> int:
     if text is None:
         return DEFAULT_HITS
-    if not (text.isascii() and text.isdecimal()) or not 0 <= int(text[:9]) <= MOST_HITS:
-        raise bad_request("size_out_of_range", f"The size is a whole number from 0 to {MOST_HITS}.")
+    if not (text.isascii() and text.isdecimal()) or not 0 <= int(text[:9]) <= MAX_HITS:
+        raise bad_request("size_out_of_range", f"The size is a whole number from 0 to {MAX_HITS}.")
     return int(text)
 
 
@@ -110,6 +110,6 @@ def _sort(name: str | None, search: Search) -> str | None:
 
 
 def _token(text: str | None) -> str | None:
-    if text is not None and not (text.isascii() and text.isprintable() and len(text) <= LONGEST_TOKEN):
+    if text is not None and not (text.isascii() and text.isprintable() and len(text) <= MAX_TOKEN):
         raise bad_request("bad_change_token", "The parameter 'after' takes the change token of a write.")
     return text

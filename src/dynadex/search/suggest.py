@@ -8,13 +8,13 @@ from dynadex.analysis import KEYWORD
 from dynadex.declaration import Search
 from dynadex.search import title_query
 from dynadex.search.highlight import MARK_END, MARK_START
-from dynadex.search.tokens import most_tokens, words
+from dynadex.search.tokens import max_tokens, words
 
 Json = dict[str, Any]
 
-MOST_SUGGESTIONS = 8
+MAX_SUGGESTIONS = 8
 # Nobody wants a completion of what is longer; and a cluster allows a query of 1,024 clauses.
-_LONGEST_TYPED, _MOST_TYPED_WORDS = 160, 16
+_MAX_TYPED, _MAX_TYPED_WORDS = 160, 16
 
 
 def suggest_body(search: Search, q: str) -> Json:
@@ -25,8 +25,8 @@ def suggest_body(search: Search, q: str) -> Json:
     if field not in search.forgiving:
         prefix = {"match_bool_prefix": {field: {"query": text, "operator": "and"}}}
         # Several documents may share a text.
-        return {**_one_field(field, prefix, 4 * MOST_SUGGESTIONS), "highlight": _highlight(field)}
-    made = _one_field(field, _any_of(title_query.completions(field, text)), MOST_SUGGESTIONS)
+        return {**_one_field(field, prefix, 4 * MAX_SUGGESTIONS), "highlight": _highlight(field)}
+    made = _one_field(field, _any_of(title_query.completions(field, text)), MAX_SUGGESTIONS)
     made["query"]["bool"]["should"].append({"match": {field: {"query": text, "boost": 0.1}}})
     marks = {"bool": {"should": title_query.marks(field, text)}}
     collapse = {"field": f"{field}.{KEYWORD}"}
@@ -46,7 +46,7 @@ def correction_body(search: Search, q: str) -> Json:
 
 def _typed(q: str) -> str | None:
     text = " ".join(words(q))
-    return text if text and len(text) <= _LONGEST_TYPED and most_tokens(text) <= _MOST_TYPED_WORDS else None
+    return text if text and len(text) <= _MAX_TYPED and max_tokens(text) <= _MAX_TYPED_WORDS else None
 
 
 def _any_of(queries: list[Json]) -> Json:

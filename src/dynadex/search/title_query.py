@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from dynadex.analysis import BARE, GRAMS, LOOSE, START, WHOLE
-from dynadex.search.tokens import most_tokens
+from dynadex.search.tokens import max_tokens
 
 Json = dict[str, Any]
 
@@ -24,33 +24,33 @@ _SLIPS_IN_WHOLE, _SLIPS_IN_WHOLE_OF_ONE_WORD, _SLIPS_IN_LONG_WHOLE, _LONG = "AUT
 _SLIPS_IN_START = "AUTO:4,99"
 # Looking for two slips to mark would take a quarter of a search, and such a word is found all the same.
 _SLIPS_IN_MARKED_WORD = "AUTO:4,99"
-_MOST_WORDS = "2<75%"
-_MOST_GRAMS = "5<60% 10<50%"
+_MAX_WORDS = "2<75%"
+_MAX_GRAMS = "5<60% 10<50%"
 # Half of the letters of a single word are soon in some title: of random letters, too.
-_MOST_GRAMS_OF_ONE_WORD = "5<75%"
+_MAX_GRAMS_OF_ONE_WORD = "5<75%"
 # A slip expands to so many words of the index at most, and all words together to so many: a cluster allows a query
 # of 1,024 clauses.
-_MOST_WORDS_WITH_SLIPS = 16
+_MAX_WORDS_WITH_SLIPS = 16
 _EXPANSIONS, _ALL_EXPANSIONS = 30, 240
 
 
 def gates(field: str, text: str, weight: float, *, unfinished: bool) -> list[Json]:
     """Of these, a hit has to pass one."""
-    tokens = max(1, most_tokens(text))
+    tokens = max(1, max_tokens(text))
     expansions = max(1, min(_EXPANSIONS, _ALL_EXPANSIONS // tokens))
     loose, start = f"{field}.{LOOSE}", f"{field}.{START}"
     in_words = {
-        "minimum_should_match": _MOST_WORDS,
+        "minimum_should_match": _MAX_WORDS,
         "fuzziness": _SLIPS_IN_WORD if tokens > 1 else _SLIPS_IN_SINGLE_WORD,
         "max_expansions": expansions,
     }
     every_word = {"match_bool_prefix" if unfinished else "match": {loose: _all_of(text, 8.0 * weight)}}
     as_start = {"query": text, "fuzziness": _SLIPS_IN_START, "max_expansions": _EXPANSIONS}
     as_whole = {"query": text, "fuzziness": _slips_in_whole(text, tokens), "max_expansions": _EXPANSIONS}
-    most_grams = _MOST_GRAMS if tokens > 1 else _MOST_GRAMS_OF_ONE_WORD
+    max_grams = _MAX_GRAMS if tokens > 1 else _MAX_GRAMS_OF_ONE_WORD
     return [
         {"match": {loose: {"query": text, **in_words, "boost": 0.75 * weight}}},
-        {"match": {f"{field}.{GRAMS}": {"query": text, "minimum_should_match": most_grams, "boost": 0.75 * weight}}},
+        {"match": {f"{field}.{GRAMS}": {"query": text, "minimum_should_match": max_grams, "boost": 0.75 * weight}}},
         every_word,
         constant(29.0 * weight, {"match": {f"{field}.{WHOLE}": as_whole}}),
         # All the words, wherever they stand, are worth nearly as much as a beginning with a slip.
@@ -88,7 +88,7 @@ def completions(field: str, text: str) -> list[Json]:
 
 def guesses(field: str, text: str) -> list[Json]:
     """What a text that finds nothing may have meant: half of its words or letters, with more slips in them."""
-    tokens = max(1, most_tokens(text))
+    tokens = max(1, max_tokens(text))
     slips = {"fuzziness": "AUTO", "max_expansions": max(1, min(_EXPANSIONS, _ALL_EXPANSIONS // tokens))}
     whole = {"query": text, "fuzziness": "AUTO", "max_expansions": _EXPANSIONS}
     return [
@@ -102,7 +102,7 @@ def guesses(field: str, text: str) -> list[Json]:
 def marks(field: str, text: str) -> list[Json]:
     """What to mark in a hit: the words typed, with one slip or unfinished."""
     slips = {"fuzziness": _SLIPS_IN_MARKED_WORD, "max_expansions": 10}
-    few = most_tokens(text) <= _MOST_WORDS_WITH_SLIPS
+    few = max_tokens(text) <= _MAX_WORDS_WITH_SLIPS
     return [
         {"match": {field: {"query": text, **(slips if few else {})}}},
         {"match_bool_prefix": {field: {"query": text}}},

@@ -15,7 +15,7 @@ def words(q: str) -> list[str]:
     return [word for word in q.split() if any(_is_letter(one) for one in word)]
 
 
-def most_tokens(text: str) -> int:
+def max_tokens(text: str) -> int:
     """At least as many as any analyzer makes of the text."""
     return len(_RUN.findall(text)) + sum(one >= _UNSPACED for one in text)
 

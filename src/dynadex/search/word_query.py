@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dynadex.search.title_query import constant
-from dynadex.search.tokens import most_tokens
+from dynadex.search.tokens import max_tokens
 
 Json = dict[str, Any]
 Fields = Mapping[str, float]
@@ -20,19 +20,19 @@ _EXACT, _PREFIX, _SLIP, _PHRASE, _RARITY = 12.0, 8.0, 4.0, 1.0, 0.1
 _SLIPS = "AUTO:4,8"
 # A slip expands to so many words of the index at most, and all of a query's to so many: a cluster allows 1,024 clauses.
 _SLIP_EXPANSIONS, _ALL_EXPANSIONS = 20, 500
-MOST_TOKENS_WITH_SLIPS = 8
+MAX_TOKENS_WITH_SLIPS = 8
 # Fields times words: beyond, a text is taken as pasted.
-MOST_LOOKED_FOR = 100
-_MOST_CLAUSES = 800
+MAX_LOOKED_FOR = 100
+_MAX_CLAUSES = 800
 
 
 def every_word(
-    fields: Fields, wanted: Sequence[str], *, unfinished: bool, most_with_slips: int = MOST_TOKENS_WITH_SLIPS
+    fields: Fields, wanted: Sequence[str], *, unfinished: bool, max_with_slips: int = MAX_TOKENS_WITH_SLIPS
 ) -> Json:
     """Hits have all the words, in whichever of the fields; with slips if there are few enough of them."""
-    tokens = most_tokens(" ".join(wanted))
+    tokens = max_tokens(" ".join(wanted))
     expansions = min(_SLIP_EXPANSIONS, _ALL_EXPANSIONS // max(1, len(fields) * tokens))
-    slips = expansions if tokens <= most_with_slips else 0
+    slips = expansions if tokens <= max_with_slips else 0
     last = len(wanted) - 1
     return {
         "bool": {
@@ -55,7 +55,7 @@ def preferences(fields: Fields, text: str) -> list[Json]:
 
 def pasted(fields: Fields, text: str) -> Json:
     """A search for a long text, of which only a beginning counts: no slips in it, but most of its words."""
-    cut = text[: _MOST_CLAUSES // len(fields)]
+    cut = text[: _MAX_CLAUSES // len(fields)]
     return {"multi_match": {"query": cut, "fields": _weighted(fields), "minimum_should_match": "75%"}}
 
 

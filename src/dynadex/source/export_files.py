@@ -16,7 +16,7 @@ from dynadex.source.table import translate
 
 _MANIFEST = "manifest-summary.json"
 _S3 = "s3://"
-_MOST_NAMED = 5
+_MAX_NAMED = 5
 _MISSING = frozenset(("404", "NoSuchKey"))
 # S3's own ways to say "later", by its list of error responses.
 _PASSING = frozenset(("InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "500", "503"))
@@ -147,8 +147,8 @@ def only(where: str, found: list[str]) -> str:
         raise SourceError("read export", where, "there is no export", hint)
     if len(found) > 1:
         # Their names begin with their times: the newest are the last.
-        named = ": " if len(found) <= _MOST_NAMED else "; the newest: "
-        hint = f"Name one of them{named}{', '.join(found[-_MOST_NAMED:])}."
+        named = ": " if len(found) <= _MAX_NAMED else "; the newest: "
+        hint = f"Name one of them{named}{', '.join(found[-_MAX_NAMED:])}."
         raise SourceError("read export", where, f"there are {len(found):,} exports", hint)
     return found[0]
 

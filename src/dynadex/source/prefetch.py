@@ -16,7 +16,7 @@ from dynadex.document.versioning import MICROSECONDS
 from dynadex.source.table_scan import Page, Pages
 
 # A page that waited longer for its turn is read again: the older it is, the less time is left to write it.
-_LONGEST_WAIT_SECONDS = 20.0
+_MAX_WAIT_SECONDS = 20.0
 
 Result = TypeVar("Result")
 
@@ -70,7 +70,7 @@ class Prefetch(Generic[Result]):
         ahead, self._ahead = self._ahead, None
         if ahead:
             found = ahead[1].result()
-            if ahead[0] == start_key and self._clock.monotonic() - found.at <= _LONGEST_WAIT_SECONDS:
+            if ahead[0] == start_key and self._clock.monotonic() - found.at <= _MAX_WAIT_SECONDS:
                 return found
         return self._read(start_key)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 _TRIMMED = "TrimmedDataAccessException"
-_MOST_ANEW = 10
+_MAX_ANEW = 10
 
 
 class StreamTrimmedError(SourceError):
@@ -79,7 +79,7 @@ class ShardReader:
             if code == "ExpiredIteratorException":
                 self._iterator = None
                 return self.read(limit)
-            if code == _TRIMMED and self._after is None and self._anew < _MOST_ANEW:
+            if code == _TRIMMED and self._after is None and self._anew < _MAX_ANEW:
                 # Trimmed since the iterator was handed out, at its first use even; what is left begins later. Whether
                 # that leaves a gap, the time of whoever noted the shard tells.
                 self._anew += 1

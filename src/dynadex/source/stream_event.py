@@ -21,7 +21,7 @@ _ONE_MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A stream record that names no key: nothing can be done with it but to park it, named by its number."""
+    """A stream record that names no key: nothing can be done with it but to dead-letter it, named by its number."""
 
     sequence_number: str
     reason: str

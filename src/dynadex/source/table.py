@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 # BatchGetItem takes no more keys than this at once.
-_MOST_KEYS = 100
+_MAX_KEYS = 100
 _ATTEMPTS = 8
 _USABLE_VIEWS = ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")
 _PASSING = frozenset((
@@ -129,8 +129,8 @@ class Table:
         names = list(keys[0]) if keys else []
         # DynamoDB refuses a batch that names a key twice.
         distinct = list({_hashable(key): key for key in keys}.values())
-        for start in range(0, len(distinct), _MOST_KEYS):
-            for item in self._read_batch(distinct[start : start + _MOST_KEYS]):
+        for start in range(0, len(distinct), _MAX_KEYS):
+            for item in self._read_batch(distinct[start : start + _MAX_KEYS]):
                 found[_hashable({name: item[name] for name in names})] = item
         return [found.get(_hashable(key)) for key in keys]
 

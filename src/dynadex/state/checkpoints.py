@@ -21,7 +21,7 @@ class Checkpoint:
     ``finished`` says whether the shard is read to its end.
 
     ``passed_us``: every record of the shard up to this time (microseconds since the epoch, wall clock) is applied or
-    parked; None when that is not known, and for a finished shard once the shards that follow it are noted.
+    dead-lettered; None when that is not known, and for a finished shard once the shards that follow it are noted.
     ``saved_at`` (ISO time in UTC) is told by what was loaded.
     """
 
@@ -53,7 +53,8 @@ class Checkpoints:
         self._state.put(_PREFIX + shard_id, values)
 
     def passed_us(self) -> int | None:
-        """Everything in the stream up to this time (microseconds since the epoch, wall clock) is applied or parked.
+        """Everything in the stream up to this time (microseconds since the epoch, wall clock) is applied or
+        dead-lettered.
 
         None when nobody knows: no worker ever ran, or none follows any shard that has not ended.
         """

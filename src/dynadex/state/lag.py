@@ -24,7 +24,7 @@ class StateLag:
     _exists: bool = False
 
     def lag_seconds(self) -> float | None:
-        """Every change older than this is applied or parked. Infinite: the worker has not said yet."""
+        """Every change older than this is applied or dead-lettered. Infinite: the worker has not said yet."""
         checkpoints = self._checkpoints()
         passed_us = checkpoints.passed_us() if checkpoints else None
         if passed_us is None:

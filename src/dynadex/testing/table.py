@@ -18,9 +18,9 @@ from dynadex.testing.clock import MICROSECONDS, ManualClock
 from dynadex.testing.conditions import holds
 
 _FIRST_SEQUENCE_NUMBER = 100_000_000_000_000_000_000
-_MOST_RECORDS = 1000
-_MOST_ITEMS = 500
-_MOST_KEYS = 100
+_MAX_RECORDS = 1000
+_MAX_ITEMS = 500
+_MAX_KEYS = 100
 
 
 @dataclass(slots=True)
@@ -147,8 +147,8 @@ class InMemoryTable:
         [(name, wanted)] = request["RequestItems"].items()
         self._known(name)
         ids = [document_id(self.schema, key) for key in wanted["Keys"]]
-        if len(ids) > _MOST_KEYS:
-            raise _client_error("ValidationException", f"Member must have length less than or equal to {_MOST_KEYS}")
+        if len(ids) > _MAX_KEYS:
+            raise _client_error("ValidationException", f"Member must have length less than or equal to {_MAX_KEYS}")
         if len(set(ids)) < len(ids):
             raise _client_error("ValidationException", "Provided list of item keys contains duplicates")
         found = [self._items.get(identity) for identity in ids]
@@ -160,7 +160,7 @@ class InMemoryTable:
         mine = sorted(identity for identity in self._items if _slot(identity, segments) == segment)
         start = request.get("ExclusiveStartKey")
         rest = [i for i in mine if start is None or i > document_id(self.schema, start)]
-        page = rest[: request.get("Limit", _MOST_ITEMS)]
+        page = rest[: request.get("Limit", _MAX_ITEMS)]
         reply: dict[str, Any] = {"Items": [dict(self._items[identity]) for identity in page], "Count": len(page)}
         if page and (len(page) < len(rest) or len(page) == request.get("Limit")):
             # A scan that stops at its limit does not look whether anything follows.
@@ -194,7 +194,7 @@ class InMemoryTable:
             raise _client_error("ExpiredIteratorException", "The iterator is more than 5 minutes old")
         if position < shard.trimmed:
             raise _client_error("TrimmedDataAccessException", "The requested data is past the trim horizon")
-        records = shard.records[position : position + request.get("Limit", _MOST_RECORDS)]
+        records = shard.records[position : position + request.get("Limit", _MAX_RECORDS)]
         position += len(records)
         reply: dict[str, Any] = {"Records": list(records)}
         if not shard.closed or position < len(shard.records):

@@ -57,7 +57,7 @@ class RegionReplica:
         """Every item there is."""
         scan, start, more = self.runtime.scan(), None, True
         while more:
-            page = self.patience(lambda: scan.page(start, self.runtime.settings.page_items))  # noqa: B023 - called now
+            page = self.patience(lambda: scan.page(start, self.runtime.settings.refill_page_size))  # noqa: B023 - called now
             yield page
             start = page.last_evaluated_key
             more = start is not None

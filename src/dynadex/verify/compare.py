@@ -35,12 +35,12 @@ from dynadex.verify.result import Verified
 # Documents read at once.
 _BATCH = 200
 # Shortened ids looked for in one scan; about 600 bytes each.
-MOST_SHORTENED = 20_000
+MAX_SHORTENED = 20_000
 # Documents remembered as looked at, in case their listing must begin anew; about 100 bytes each.
-MOST_REMEMBERED = 100_000
+MAX_REMEMBERED = 100_000
 _HASHES = 2**96
 # What DynamoDB takes as a number: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
-_MOST_DIGITS, _LEAST_EXPONENT, _GREATEST_EXPONENT = 38, -130, 125
+_MAX_DIGITS, _MIN_EXPONENT, _MAX_EXPONENT = 38, -130, 125
 
 
 class IndexReader(Protocol):
@@ -173,7 +173,7 @@ class Directions:
             candidate = self._candidate(identity)
             if candidate:
                 self._rechecks.add(candidate)
-            elif len(shortened) < MOST_SHORTENED:
+            elif len(shortened) < MAX_SHORTENED:
                 shortened.add(identity)
             else:
                 unlisted += 1
@@ -182,7 +182,7 @@ class Directions:
         if not unlisted:
             self._look_for(shortened)
             return
-        parts = -(-(len(shortened) + unlisted) // MOST_SHORTENED)
+        parts = -(-(len(shortened) + unlisted) // MAX_SHORTENED)
         for part in range(parts):
             self._look_for(self._patience(partial(self._shortened, left, part, parts)))
 
@@ -197,7 +197,7 @@ class Directions:
             for page in self._documents.versions(self._verified.index):
                 for identity in (one for one, _ in page if wanted(one)):
                     if (number := id_hash(identity)) not in taken:
-                        if len(taken) < MOST_REMEMBERED:
+                        if len(taken) < MAX_REMEMBERED:
                             taken.add(number)
                         take(identity)
                 self._step()
@@ -206,7 +206,7 @@ class Directions:
             try:
                 listing()
             except SearchUnavailable as error:
-                if len(taken) < MOST_REMEMBERED:
+                if len(taken) < MAX_REMEMBERED:
                     raise
                 hint = "So many documents are looked at that it cannot go on from there: run it again."
                 raise SearchError(error.operation, error.subject, error.reason, hint) from error
@@ -259,4 +259,4 @@ def _can_exist(key: Item) -> bool:
 def _is_number(text: str) -> bool:
     number = Decimal(text)
     digits = len("".join(map(str, number.as_tuple().digits)).strip("0"))
-    return digits <= _MOST_DIGITS and (not number or _LEAST_EXPONENT <= number.adjusted() <= _GREATEST_EXPONENT)
+    return digits <= _MAX_DIGITS and (not number or _MIN_EXPONENT <= number.adjusted() <= _MAX_EXPONENT)

@@ -206,7 +206,7 @@ class Rechecks:
             if self._has_passed(passed, candidate.seen_at_us):
                 return _kind(sight)
             if over:
-                return Kind.STALE
+                return Kind.LAGGING
             self._push(candidate, _POLL_SECONDS)
         elif candidate.state and over:
             self.in_motion += 1
@@ -225,7 +225,7 @@ class Rechecks:
 def _kind(sight: Observation) -> Kind:
     if sight.stored is None:
         return Kind.MISSING
-    return Kind.GHOST if sight.built.body is None else Kind.DIFFERENT
+    return Kind.ORPHAN if sight.built.body is None else Kind.DIFFERENT
 
 
 def _difference(candidate: Candidate, sight: Observation, kind: Kind) -> Difference:

@@ -37,12 +37,12 @@ class Repair:
         deadline = self._runtime.clock.monotonic() + _BATCH_SECONDS
         return self._runtime.reconciler.reconcile(self._index, keys, deadline)
 
-    def _deleted(self, ghosts: Sequence[Confirmed]) -> dict[str, Reply]:
+    def _deleted(self, orphans: Sequence[Confirmed]) -> dict[str, Reply]:
         """Delete documents whose keys nobody knows, each below the version of a read that saw no item."""
-        if not ghosts:
+        if not orphans:
             return {}
         now = read_version(self._runtime.clock.now_us(), self._runtime.timing)
-        deletes = [Write(one.difference.id, None, External(one.below or now)) for one in ghosts]
+        deletes = [Write(one.difference.id, None, External(one.below or now)) for one in orphans]
         deadline = self._runtime.clock.monotonic() + _BATCH_SECONDS
         replies = self._runtime.writer.write_once(self._index, deletes, deadline)
         return {one.id: reply for one, reply in zip(deletes, replies, strict=True)}
@@ -51,17 +51,17 @@ class Repair:
         if reply.outcome is Outcome.APPLIED:
             return replace(finding.difference, repaired=True)
         if reply.outcome is Outcome.REJECTED and finding.difference.key is not None:
-            return self._park(finding, reply.reason)
+            return self._dead_letter(finding, reply.reason)
         note = _LEFT if reply.outcome is Outcome.CONFLICT else reply.reason
         return replace(finding.difference, repaired=False, note=note)
 
-    def _park(self, finding: Confirmed, reason: str) -> Difference:
-        """Nothing is left behind of an item that cannot be indexed; its key is parked with the reason."""
+    def _dead_letter(self, finding: Confirmed, reason: str) -> Difference:
+        """Nothing is left behind of an item that cannot be indexed; its key is dead-lettered with the reason."""
         found, indexer = finding.difference, self._runtime.indexer
-        problem = indexer.park([indexer.letter(self._index, found.id, found.key, reason)], ApplyResult())
+        problem = indexer.add([indexer.letter(self._index, found.id, found.key, reason)], ApplyResult())
         if problem:
             return replace(found, repaired=False, note=problem)
         self.unindexable += not finding.known_problem
         # Not the reason itself: the cluster quotes values in it.
-        note = f"its item cannot be indexed: parked in {self._runtime.settings.parking_place}"
+        note = f"its item cannot be indexed: dead-lettered in {self._runtime.settings.dead_letters_location}"
         return replace(found, repaired=True, note=note)

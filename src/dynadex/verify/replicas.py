@@ -23,7 +23,7 @@ _FIRST_LOOK_SECONDS = 0.25
 _POLL_SECONDS = 0.5
 # Of what never rests, neither is known.
 _GIVE_UP_SETTLES = 6
-_MOST_WAITING = 10_000
+_MAX_WAITING = 10_000
 # As many keys as one BatchGetItem takes.
 _BATCH = 100
 
@@ -61,14 +61,14 @@ class ReplicaDifference:
 class Compared:
     """What a comparison of two replicas came to.
 
-    ``late`` items differed and were equal a moment later, at most ``longest_seconds`` after they were first seen;
+    ``late`` items differed and were equal a moment later, at most ``max_seconds`` after they were first seen;
     ``in_motion`` changed at every look.
     """
 
     regions: tuple[str, str]
     items: int = 0
     late: int = 0
-    longest_seconds: float = 0.0
+    max_seconds: float = 0.0
     different: int = 0
     in_motion: int = 0
 
@@ -78,7 +78,7 @@ class Compared:
             "regions": list(self.regions),
             "items": self.items,
             "late": self.late,
-            "longest_seconds": round(self.longest_seconds, 3),
+            "longest_seconds": round(self.max_seconds, 3),
             "different": self.different,
             "in_motion": self.in_motion,
         }
@@ -136,8 +136,8 @@ class ReplicaComparison:
         self.clock.sleep(0)
         self.on_progress(self._found.items)
         self._look_at_due()
-        if len(self._waiting) > _MOST_WAITING:
-            self._look_until(_MOST_WAITING // 2)
+        if len(self._waiting) > _MAX_WAITING:
+            self._look_until(_MAX_WAITING // 2)
 
     def _wait_for(self, item: Item) -> None:
         now = self.clock.monotonic()
@@ -165,7 +165,7 @@ class ReplicaComparison:
         one, now, sides = self._waiting[identity], self.clock.monotonic(), (_content(left), _content(right))
         if sides[0] == sides[1]:
             self._found.late += 1
-            self._found.longest_seconds = max(self._found.longest_seconds, now - one.first_at)
+            self._found.max_seconds = max(self._found.max_seconds, now - one.first_at)
         elif sides != one.sides:
             one.sides, one.since, one.look_at = sides, now, now + _POLL_SECONDS
             if now - one.first_at < self.settle_seconds * _GIVE_UP_SETTLES:

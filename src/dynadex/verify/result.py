@@ -18,11 +18,11 @@ class Kind(StrEnum):
 
     MISSING = "missing"
     """There is an item, and no document."""
-    GHOST = "ghost"
+    ORPHAN = "orphan"
     """There is a document, and no item, or one that is not indexed."""
     DIFFERENT = "different"
     """Both are there, and some fields are not equal."""
-    STALE = "stale"
+    LAGGING = "lagging"
     """Any of these, and the stream is not yet applied that far: the index lags."""
 
 
@@ -32,7 +32,7 @@ class Difference:
 
     ``key`` is None where the document's id does not tell it. ``fields`` are those that differ, sorted, nested ones as
     dotted paths; none where there is no document, or none wanted. ``repaired`` is None where no repair was tried;
-    ``note`` says why one failed, or that its key was parked.
+    ``note`` says why one failed, or that its key was dead-lettered.
     """
 
     kind: Kind

@@ -32,8 +32,8 @@ __all__ = [
 
 _ALL = 100.0
 # A sample is of so many segments, spread over the table: each costs a request, however little is in it.
-_FEWEST_SAMPLED, _MOST_SAMPLED, _ITEMS_PER_SAMPLED = 5, 50, 200
-_MOST_SEGMENTS = 1_000_000
+_MIN_SAMPLED, _MAX_SAMPLED, _ITEMS_PER_SAMPLED = 5, 50, 200
+_MAX_SEGMENTS = 1_000_000
 _SALT_BYTES = 16
 _NOT_IN_A_NAME = frozenset(' "*\\<|,>/?#:')
 
@@ -152,7 +152,7 @@ class _Verification:
             runtime.description.schema, runtime.sync.build,
             runtime.scan,
             runtime.index, self._rechecks, self._verified, self._patience, runtime.clock, runtime.timing,
-            self._on_step, page_items=runtime.settings.page_items,
+            self._on_step, page_items=runtime.settings.refill_page_size,
         )  # fmt: skip
         if options.sample is None:
             directions.everything()
@@ -206,6 +206,6 @@ def _passed(runtime: Runtime) -> Passed:
 
 def _segments(percent: float, expected: int | None, chance: random.Random) -> tuple[list[int], int]:
     """Which segments to scan for about ``expected`` items (None: unknown), and of how many."""
-    wanted = _MOST_SAMPLED if expected is None else expected // _ITEMS_PER_SAMPLED
-    total = round(min(_MOST_SEGMENTS, max(_FEWEST_SAMPLED, min(_MOST_SAMPLED, wanted)) * _ALL / percent))
+    wanted = _MAX_SAMPLED if expected is None else expected // _ITEMS_PER_SAMPLED
+    total = round(min(_MAX_SEGMENTS, max(_MIN_SAMPLED, min(_MAX_SAMPLED, wanted)) * _ALL / percent))
     return chance.sample(range(total), max(1, round(total * percent / _ALL))), total

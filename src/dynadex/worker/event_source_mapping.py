@@ -60,7 +60,7 @@ class EventSourceMapping:
         self._limits = limits or Limits()
         self._on_failure = on_failure
         self._on_retry = on_retry or (lambda _: None)
-        self._backoff = backoff or Backoff(first_seconds=0.2, longest_seconds=10.0)
+        self._backoff = backoff or Backoff(first_seconds=0.2, max_seconds=10.0)
 
     def deliver(self, records: Sequence[Record], acknowledge: Acknowledge) -> None:
         """Deliver one batch, in order; ``acknowledge`` is called with every part of it that is done.

@@ -95,7 +95,7 @@ def follow(
         clients.dynamodb_streams(settings),
         stream_arn,
         checkpoints,
-        Lease(state, _owner(), clock, settings.lease_seconds),
+        Lease(state, _owner(), clock, settings.worker_lease_seconds),
         EventSourceMapping(
             _handler(runtime, totals, say, watch),
             clock,
@@ -106,7 +106,7 @@ def follow(
         partial(prepare_batch, runtime.indexer),
         stop,
         clock,
-        Pace(settings.batch_size, settings.batch_window_seconds, settings.poll_seconds),
+        Pace(settings.worker_batch_size, settings.worker_batch_window_seconds, settings.worker_poll_seconds),
         say,
         patience,
     )
@@ -146,14 +146,17 @@ def _handler(
         now = runtime.clock.monotonic()
         if watch:
             watch.taken(records)
-        tally = apply_records(runtime.indexer, records, now + runtime.settings.longest_invocation_seconds)
+        tally = apply_records(runtime.indexer, records, now + runtime.settings.max_batch_seconds)
         totals.add(tally)
         if watch:
             watch.done(records, tally)
         if tally.failed:
             say(f"{len(tally.failed):,} changes not applied yet: {next(iter(tally.failed.values()))}")
-        if tally.parked:
-            say(f"parked {tally.parked} keys that cannot be indexed, see {runtime.settings.parking_place}")
+        if tally.dead_lettered:
+            say(
+                f"dead-lettered {tally.dead_lettered} keys that cannot be indexed: "
+                f"see {runtime.settings.dead_letters_location}"
+            )
         if now - last_report >= _REPORT_SECONDS:
             last_report = now
             lag = max(0.0, (runtime.clock.now_us() - totals.tally.newest_us) / 1e6)
@@ -166,7 +169,7 @@ def _handler(
 def _on_failure(runtime: Runtime, totals: Totals, watch: Watch | None) -> Callable[[Sequence[Record], str], None]:
     """Records given up on become dead letters like any other; where they cannot be kept, they are not given up."""
 
-    def park(records: Sequence[Record], reason: str) -> None:
+    def add(records: Sequence[Record], reason: str) -> None:
         letters = []
         for record in records:
             key = record["dynamodb"].get("Keys")
@@ -175,13 +178,13 @@ def _on_failure(runtime: Runtime, totals: Totals, watch: Watch | None) -> Callab
             except ValueError:
                 identity = ""
             letters.append(runtime.indexer.letter("", identity, key, reason, sequence_number(record)))
-        runtime.dead_letters.park(letters)
-        tally = ApplyResult(parked=len(letters), outcomes={letter.id: "parked" for letter in letters})
+        runtime.dead_letters.add(letters)
+        tally = ApplyResult(dead_lettered=len(letters), outcomes={letter.id: "dead_lettered" for letter in letters})
         totals.add(tally)
         if watch:
             watch.done(records, tally)
 
-    return park
+    return add
 
 
 def _owner() -> str:

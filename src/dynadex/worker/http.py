@@ -30,7 +30,7 @@ class ObservedWorker:
         index = runtime.sync.index
         freshness = StateLag(runtime.state(), runtime.clock, has_worker=True)
         self.metrics.look_up(index, freshness, runtime.dead_letters, runtime.clock)
-        endpoints = HealthEndpoints(Health(index, runtime.index, freshness, runtime.settings.ready_lag_seconds))
+        endpoints = HealthEndpoints(Health(index, runtime.index, freshness, runtime.settings.max_ready_lag_seconds))
 
         def metrics(request: Request) -> Response:  # noqa: ARG001 - Starlette passes it
             return Response(generate_latest(self.metrics.registry), media_type=CONTENT_TYPE_LATEST)

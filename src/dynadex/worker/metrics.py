@@ -49,7 +49,7 @@ class WorkerMetrics:
         ).labels(index)  # fmt: skip
         self._by_outcome = {
             outcome: self._changes.labels(index, outcome)
-            for outcome in ("applied", "stale", "reconciled", "parked", "not_indexed")
+            for outcome in ("applied", "superseded", "reconciled", "dead_lettered", "not_indexed")
         }
 
     def taken(self, records: Sequence[Record]) -> None:
@@ -59,9 +59,9 @@ class WorkerMetrics:
         """What became of these records."""
         counts = {
             "applied": tally.applied,
-            "stale": tally.stale,
+            "superseded": tally.superseded,
             "reconciled": tally.reconciled,
-            "parked": tally.parked,
+            "dead_lettered": tally.dead_lettered,
             "not_indexed": tally.skipped,
         }
         for outcome, count in counts.items():
@@ -104,9 +104,9 @@ class _LookedUp(Collector):
         info.add_metric([self._index, __version__], 1)
         yield info
         gauges = (
-            ("dynadex_lag_seconds", "Every change older than this is applied or parked.", self._lag),
+            ("dynadex_lag_seconds", "Every change older than this is applied or dead-lettered.", self._lag),
             ("dynadex_stale", "1 while the index is declared stale.", self._stale),
-            ("dynadex_dead_letters", "Keys that are parked.", self._parked),
+            ("dynadex_dead_letters", "Keys that are dead-lettered.", self._dead_lettered),
         )
         for name, meaning, look in gauges:
             gauge = GaugeMetricFamily(name, meaning, labels=["index"])
@@ -125,5 +125,5 @@ class _LookedUp(Collector):
     def _stale(self) -> float:
         return float(self._freshness.stale() is not None)
 
-    def _parked(self) -> float:
+    def _dead_lettered(self) -> float:
         return float(self._dead_letters.backlog().count)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # A batch is at most 6 MB, as AWS's is; the next read brings up to 1 MB.
 _FULL_BYTES = 5_000_000
 # GetRecords gives no more at once, and refuses to be asked for more.
-_MOST_RECORDS = 1000
+_MAX_RECORDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class ShardFollower:
         records, size = Batch(), 0
         read_at_us, wait_until = self._clock.now_us(), inf
         while True:
-            read = self._read(reader, min(self._pace.batch_size - len(records), _MOST_RECORDS))
+            read = self._read(reader, min(self._pace.batch_size - len(records), _MAX_RECORDS))
             if read.records and not records:
                 # Where nothing is to be delivered, nothing is waited for, and how far the shard is passed can be told.
                 wait_until = self._clock.monotonic() + self._pace.batch_window_seconds

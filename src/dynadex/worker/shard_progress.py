@@ -54,7 +54,7 @@ class ShardProgress:
         self._acknowledged.track([sequence_number(record) for record in records])
 
     def acknowledge(self, records: Sequence[Record]) -> None:
-        """These are applied or parked."""
+        """These are applied or dead-lettered."""
         before = self._acknowledged.position
         self._acknowledged.acknowledge([sequence_number(record) for record in records])
         position = self._acknowledged.position

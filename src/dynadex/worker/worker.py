@@ -106,7 +106,7 @@ class Worker:
             # when the table is back; until then the shards wait, since their progress cannot be saved.
             pause = self._lease.term_seconds / 3
             self._clock.sleep(pause)
-            self._patience(self._renew, longest_pause_seconds=pause)
+            self._patience(self._renew, max_pause_seconds=pause)
 
     def _stand_by(self) -> None:
         """Wait for the lease."""
@@ -122,7 +122,7 @@ class Worker:
         if not self._lease.renew():
             raise DynadexError(
                 "go on as worker", self._lease.owner, "another worker took the lease over",
-                "Start it again to stand by. Was this machine not asleep? Then set DYNADEX_LEASE_SECONDS higher.",
+                "Start it again as a standby. If this machine was not asleep, raise DYNADEX_WORKER_LEASE_SECONDS.",
             )  # fmt: skip
 
     def _wind_up(self) -> None:

@@ -8,7 +8,7 @@ import { authorised } from "./session.js";
 const POLL_MS = 1000;
 const OPERATIONS = [
   { name: "verify", text: "Verify", about: "Compare every item with its document" },
-  { name: "redrive", text: "Redrive", about: "Try the parked keys again" },
+  { name: "redrive", text: "Redrive", about: "Retry dead-lettered keys" },
   { name: "refill", text: "Refill", about: "Load the whole index from the table" },
   { name: "rebuild", text: "Rebuild", about: "Build a new index beside the old one, then search it" },
   { name: "rollback", text: "Roll back", about: "Search the index from before the last rebuild" },
@@ -57,7 +57,7 @@ function display(told) {
   bars($("rate-chart"), told.per_second, { least: 5 });
   flow.display(told);
   displayChanges(told);
-  displayLetters(told.parked);
+  displayLetters(told.dead_letters);
   displayIndexes(told.indexes);
   displayOperation(told.operation);
 }
@@ -69,13 +69,13 @@ function displayState({ ready, reasons, stale }) {
   $("stale").textContent = stale ? `The index is declared stale: ${stale}. A refill mends it.` : "";
 }
 
-function displayTiles({ lag_seconds: lag, per_second: rates, applied_total: total, parked }) {
+function displayTiles({ lag_seconds: lag, per_second: rates, applied_total: total, dead_letters: deadLetters }) {
   $("tile-lag").textContent = lag === null ? "unknown" : seconds(lag);
   // The present second is not over.
   $("tile-rate").textContent = (rates.at(-2) ?? 0).toLocaleString("en");
   $("tile-applied").textContent = total.toLocaleString("en");
-  $("tile-parked").textContent = parked.total.toLocaleString("en");
-  $("tile-parked").classList.toggle("bad", parked.total > 0);
+  $("tile-dead-letters").textContent = deadLetters.total.toLocaleString("en");
+  $("tile-dead-letters").classList.toggle("bad", deadLetters.total > 0);
 }
 
 const seconds = (value) => (value < 10 ? `${value.toFixed(1)} s` : `${Math.round(value).toLocaleString("en")} s`);
@@ -107,7 +107,7 @@ function changeRow({ id, kind, written_us: written, applied_us: applied, outcome
 }
 
 function displayLetters({ total, letters }) {
-  const rows = letters.map(({ id, reason, parked_at: at }) =>
+  const rows = letters.map(({ id, reason, dead_lettered_at: at }) =>
     element(
       "li",
       {},

@@ -81,8 +81,8 @@ def release_notes(changelog: str, version: str) -> str:
 
 
 def is_dated(rest: str) -> bool:
-    """Whether the rest of a heading is " - " and a calendar date in the form YYYY-MM-DD."""
-    match = re.fullmatch(r" - (\d{4}-\d{2}-\d{2})", rest)
+    """Whether the rest of a heading is " - " and a calendar date in the form YYYY-MM-DD; the release may be yanked."""
+    match = re.fullmatch(r" - (\d{4}-\d{2}-\d{2})( \[YANKED\])?", rest)
     if not match:
         return False
     try:

@@ -50,6 +50,11 @@ def test_heading_without_a_calendar_date_is_an_error(date: str) -> None:
         release_notes.release_notes(changelog, "0.2.0")
 
 
+def test_yanked_release_keeps_its_date_and_its_notes() -> None:
+    changelog = CHANGELOG.replace("2027-02-03", "2027-02-03 [YANKED]")
+    assert release_notes.release_notes(changelog, "0.2.0") == release_notes.release_notes(CHANGELOG, "0.2.0")
+
+
 def test_empty_section_is_an_error() -> None:
     changelog = CHANGELOG.replace("### Added\n\n- A second feature.\n\n", "")
     with pytest.raises(release_notes.ReleaseError, match="is empty"):
@@ -79,7 +84,7 @@ def test_changelog_starts_with_unreleased_and_dates_every_release_newest_first()
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     unreleased, *releases = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert unreleased == "[Unreleased]"
-    headings = [re.fullmatch(r"\[(\d+\.\d+\.\d+\S*)\]( - (\S+))", heading) for heading in releases]
+    headings = [re.fullmatch(r"\[(\d+\.\d+\.\d+\S*)\]( - (\S+).*)", heading) for heading in releases]
     dates = [heading[3] for heading in headings if heading and release_notes.is_dated(heading[2])]
     assert len(dates) == len(releases)
     assert dates == sorted(dates, reverse=True)

@@ -90,7 +90,7 @@ browser: $(VENV)/.dev chromium
 
 ## stranger: from an empty folder to a searchable table, a changed mapping and a redriven key, as a stranger would
 stranger: $(VENV)/.dev opensearch
-	STRANGER_SCALE=1 $(BIN)/python -m pytest tests/stranger tests/unit/test_start_property.py tests/contract/test_inferred_mapping.py $(ARGS)
+	STRANGER_SCALE=1 $(BIN)/python -m pytest tests/stranger tests/unit/test_scaffold_property.py tests/contract/test_inferred_mapping.py $(ARGS)
 
 ## soak: ten minutes of writes, faults and kills; memory must stay flat (SOAK_SECONDS=90 for less)
 soak: $(VENV)/.dev opensearch
@@ -152,6 +152,19 @@ synth: package $(INFRA)/.infra
 package: $(VENV)/.dev
 	$(BIN)/python scripts/package.py $(ARGS)
 
+## dist: the source distribution and the wheel, in dist
+dist: $(VENV)/.dev
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+
+## sbom: the software bill of materials of the wheel, in build/dynadex.cdx.json
+sbom: dist
+	$(BIN)/python scripts/sbom.py dist/*.whl build/dynadex.cdx.json
+
+## notes: the changelog of the current version, as its release shows it
+notes:
+	@$(PYTHON) scripts/release_notes.py
+
 ## clean: remove what make made
 clean:
 	rm -rf $(VENV) $(INFRA) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .dynadex tests/opensearch/target
@@ -162,12 +175,12 @@ $(VENV)/.uv: requirements/uv.txt
 	@touch $@
 
 # One recipe: a hashed requirement file, then this checkout, editable, without asking for anything more.
-$(VENV)/.local $(VENV)/.dev: $(VENV)/.%: requirements/%.txt pyproject.toml $(VENV)/.uv
+$(VENV)/.local $(VENV)/.dev: $(VENV)/.%: requirements/%.txt pyproject.toml src/dynadex/__init__.py $(VENV)/.uv
 	$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/$*.txt
 	$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(INFRA)/.infra: requirements/infra.txt pyproject.toml infra/pyproject.toml $(VENV)/.uv
+$(INFRA)/.infra: requirements/infra.txt pyproject.toml infra/pyproject.toml src/dynadex/__init__.py $(VENV)/.uv
 	test -x $(INFRA)/bin/python || $(PYTHON) -m venv $(INFRA)
 	$(UV) pip install -q --python $(INFRA)/bin/python --require-hashes -r requirements/infra.txt
 	$(UV) pip install -q --python $(INFRA)/bin/python --no-deps --no-build-isolation --editable . --editable infra
@@ -180,4 +193,4 @@ opensearch:
 chromium: $(VENV)/.dev
 	@tests/chromium.sh
 
-.PHONY: help demo test test-processes test-commands test-suites test-rest test-infra check format bench convergence docs screenshots recording versions lock clean opensearch chromium faults recovery regions relevance http browser stranger soak aws package synth
+.PHONY: help demo test test-processes test-commands test-suites test-rest test-infra check format bench convergence docs screenshots recording versions lock clean opensearch chromium faults recovery regions relevance http browser stranger soak aws package synth dist sbom notes

@@ -129,6 +129,19 @@ def check_npx(arguments: list[str]) -> None:
     assert arguments[0] == "aws-cdk@2", arguments[0]
 
 
+def check_git(arguments: list[str]) -> None:
+    """A subcommand that the release process uses; a tag is `v` and a version."""
+    assert arguments[0] in ("tag", "push"), arguments[0]
+    tags = [word for word in arguments[1:] if re.match(r"v?\d", word)]
+    assert tags, "no tag is named"
+    assert [tag for tag in tags if not re.fullmatch(r"v\d+\.\d+\.\d+", tag)] == [], tags
+
+
+def check_gh(arguments: list[str]) -> None:
+    """A subcommand that the release process uses."""
+    assert tuple(arguments[:2]) in (("attestation", "verify"), ("release", "download")), arguments
+
+
 def check_folder(arguments: list[str]) -> None:
     """One folder. Whether it is there, running the document tells."""
     assert len(arguments) == 1, arguments
@@ -141,6 +154,8 @@ CHECKS = {
     "pip": check_pip,
     "aws": check_aws,
     "npx": check_npx,
+    "git": check_git,
+    "gh": check_gh,
     "cd": check_folder,
 }
 

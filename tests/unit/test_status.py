@@ -164,7 +164,7 @@ def test_what_is_dead_lettered_is_told_with_its_reason_and_what_to_do() -> None:
     assert (
         first == "! dead letters  2 dead letters in file:letters: `dynadex redrive lessons:sync` retries them"
     )
-    assert second.startswith(f"{' ' * 15}oldest 2026-11-24 08:00:00 UTC (2 h ago): rakes: refused xxx")
+    assert second.startswith(f"{' ' * 16}oldest 2026-11-24 08:00:00 UTC (2 h ago): rakes: refused xxx")
     assert second.endswith("x…")
     assert len(second) < 240
     queue = replace(WELL, dead_letters=DeadLetterStatus("https://queue", 1, estimated=True))
@@ -191,7 +191,7 @@ def test_what_was_done_last_is_told_with_whatever_it_counted() -> None:
         "  last rebuild  2026-11-24 09:58:30 UTC (90.0 s ago): 0 items",
         "  last verify   2026-11-22 10:00:00 UTC (2 days ago): 2 missing, 0 remaining, 3 not indexed",
     ]
-    assert told(replace(WELL, last={"refill": {}})).endswith("last refill  some time ago")
+    assert told(replace(WELL, last={"refill": {}})).endswith("last refill   some time ago")
 
 
 def test_staleness_is_told_with_what_to_do() -> None:
@@ -211,8 +211,8 @@ def test_of_many_shards_those_furthest_behind_are_shown() -> None:
     shards = tuple(replace(SHARD, id=f"shard-{number}", position=None, passed_at=None) for number in range(30))
     lines = told(replace(WELL, open_shards=shards)).splitlines()
     assert "  shards        30 open, 3 finished" in lines
-    assert f"{' ' * 15}shard-7: not known how far applied, saved 2.0 s ago, nothing read yet" in lines
-    assert f"{' ' * 15}and 22 more, none further behind (--json lists them)" in lines
+    assert f"{' ' * 16}shard-7: not known how far applied, saved 2.0 s ago, nothing read yet" in lines
+    assert f"{' ' * 16}and 22 more, none further behind (--json lists them)" in lines
     assert not any("shard-8" in line for line in lines)
 
 

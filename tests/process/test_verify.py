@@ -89,7 +89,7 @@ def some_ids(count: int) -> list[str]:
 
 def run(runtime: Runtime, options: VerifyOptions | None = None) -> tuple[Verified, list[Difference]]:
     differences: list[Difference] = []
-    report = VerifyReport(differences.append, say=print)
+    report = VerifyReport(differences.append)
     return verify(runtime, index_of(runtime), options or VerifyOptions(), report), differences
 
 

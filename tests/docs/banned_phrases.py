@@ -1,7 +1,7 @@
 """Phrases that stop a reader, and what to write instead. Extend the list when a reviewer stops at a phrase.
 
-A pattern is a regular expression that ignores case and matches whole words only. Every run of white space in the searched
-text counts as one space. Each pattern has an example that it must find.
+A pattern is a regular expression that ignores case and matches whole words only. A run of white space in a text counts
+as one space. Each pattern has an example that it must find.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ DIALECT: Final = (
     Phrase("what (?:is|was) there|what (?:comes|came)", "existing items; new changes", "load what is there"),
     Phrase("what (?:is|was) promised", "guarantees", "What is promised, exactly"),
     Phrase("why (?:it is|they are) so", "the reason for X", "It shows why it is so."),
-    Phrase("as new", "newer or equal", "Something as new is there."),
+    Phrase("(?:something|at least) as new", "newer or equal", "Something as new is there."),
     Phrase("stands? (?:there|at|behind|beside)", "is, contains", "It stands at the top."),
     Phrase("(?:is|are|be) had", "exists, is available", "Pages are had one by one."),
     Phrase("whatever", "regardless of, every", "whatever its size"),
@@ -74,7 +74,7 @@ DIALECT: Final = (
     # Actions
     Phrase("mends?|mended|mending", "fix", "Mend the mapping."),
     Phrase(r"(?:put|make|made|makes|puts)(?: \w+)? right", "repair, reconcile", "put it right"),
-    Phrase("makes? good|made good", "restore, compensate", "A refill makes it good."),
+    Phrase("makes? good|made good", "restore, compensate", "which a refill makes good"),
     Phrase("(?:comes?|came) again", "is redelivered", "The record comes again."),
     Phrase("(?:go|goes|went|going) on", "continue", "The work goes on."),
     Phrase("(?:forget|forgets|forgot|forgotten|forgetting)", "drop; is not retained", "It is not forgotten."),

@@ -13,6 +13,8 @@ from tests.docs.blocks import ROOT
 # Written by scripts/make_docs.py from the help of the commands and the comments of the settings.
 GENERATED: Final = ("docs/cli.md", "docs/settings.md")
 _FENCED = re.compile(r"^(?P<margin> *)(?P<fence>```+).*?^(?P=margin)(?P=fence) *$", re.MULTILINE | re.DOTALL)
+# What mkdocstrings includes, with its options.
+_DIRECTIVE = re.compile(r"^:::.*\n(?:(?: {4}.*)?\n)*", re.MULTILINE)
 _CODE = re.compile(r"(`+).+?\1", re.DOTALL)
 _LINK_TARGET = re.compile(r"(?<=\])\([^)\s]+\)")
 _PLACEHOLDER = "X"
@@ -23,7 +25,7 @@ Text = tuple[str, str]
 
 def without_code(text: str) -> str:
     """The prose of a Markdown text or docstring: no code blocks, no inline code, no link targets."""
-    return _LINK_TARGET.sub("", _CODE.sub(_PLACEHOLDER, _FENCED.sub("", text)))
+    return _LINK_TARGET.sub("", _CODE.sub(_PLACEHOLDER, _DIRECTIVE.sub("", _FENCED.sub("", text))))
 
 
 def documents() -> Iterator[Text]:

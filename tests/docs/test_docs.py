@@ -99,6 +99,13 @@ def test_every_ablation_is_in_the_table_of_the_guarantees_and_no_other() -> None
     assert sorted(rows) == sorted((ablation.rule.split(":")[0], name) for name, ablation in ABLATIONS.items())
 
 
+def test_the_glossary_is_in_alphabetical_order_and_explains_each_term() -> None:
+    text = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
+    terms = re.findall(r"^## (.+)\n\n(?=\w)", text, re.MULTILINE)
+    assert terms == re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert terms == sorted(set(terms), key=str.lower)
+
+
 def test_every_document_can_be_reached_from_the_readme_and_the_website() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     website = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")

@@ -101,6 +101,12 @@ DIALECT: Final = (
     Phrase("knows? nothing of", "is independent of", "They know nothing of each other."),
     Phrase("takes? for granted", "assume, require", "It takes for granted that it runs."),
     Phrase("in the way", "limit", "what stands in the way"),
+    Phrase(r"bring(?:s|ing)? (?:\w+ ){0,3}back|brought back|comes? back", "restore, return", "It brings an item back."),
+    Phrase(r"hand(?:s|ed)? \w+ over", "deliver, pass", "as Lambda hands it over"),
+    Phrase("look(?:s|ed|ing)? for garbage", "run garbage collection", "Python looks for garbage."),
+    Phrase("(?:mapping|index|cluster|field|function|page) wants", "expects, requires", "The mapping wants text."),
+    Phrase("writ(?:es?|ten) (?:it )?down", "record, store", "what is written down"),
+    Phrase("left behind", "pending, remaining", "It has been left behind."),
     # Manner, degree and time
     Phrase("hardly ever", "rarely", "It hardly ever fails."),
     Phrase("besides?", "next to, alongside; in addition to", "beside the old index"),
@@ -121,6 +127,15 @@ DIALECT: Final = (
     Phrase("nothing but|none but", "only", "It holds nothing but positions."),
     Phrase("(?<=[;,] )else|or else", "otherwise", "It is equal; else it is read."),
     Phrase("(?<=, )for (?:it|they|he|there|dynamodb|each of them)", "because", "twice, for it is late"),
+    Phrase("however (?:large|small|many|much|late|long|old)", "regardless of", "however large the table is"),
+    Phrase("(?:called|searched|marked|begins?|meant) so", "in this way", "It is called so."),
+    Phrase("home-made", "custom", "a home-made indexer"),
+    Phrase("only just", "recently, just", "It has only just started."),
+    Phrase("out of (?:its|their) sight", "hidden from", "It is out of its sight."),
+    Phrase(
+        "behaviours?|authoris(?:e|es|ed|ation)|synthesis(?:e|ed)|(?:optim|recogn|normal|summar)is(?:e|es|ed)|colours?",
+        "US spelling", "the behaviour of the page",
+    ),
     Phrase("time-outs?", "timeout", "the time-out of the function"),
     Phrase("rights", "permissions", "It has the rights."),
     # Numbers

@@ -87,7 +87,7 @@ def follow(
     name, created = runtime.ensure_index()
     _log.info(
         f"{'created index' if created else 'index'} {name}, table {sync.table}",
-        extra={"index": name, "table": sync.table, "created": created},
+        extra={"index": name, "table": sync.table, "index_created": created},
     )
     if is_unfilled(runtime.index, sync.index):
         _log.warning("the table holds items older than the index: `dynadex refill` loads them while this worker runs")

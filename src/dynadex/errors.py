@@ -21,7 +21,7 @@ class DynadexError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        text = f"cannot {self.operation} {self.subject}: {self.reason}".rstrip(". ") + "."
+        text = f"Cannot {self.operation} {self.subject}: {self.reason}".rstrip(". ") + "."
         return f"{text} {self.hint}" if self.hint else text
 
 

@@ -26,7 +26,7 @@ class DynadexError(Exception):
         return {"operation": self.operation, "subject": self.subject, "reason": self.reason}
 
     def __str__(self) -> str:
-        text = f"cannot {self.operation} {self.subject}: {self.reason}".rstrip(". ") + "."
+        text = f"Cannot {self.operation} {self.subject}: {self.reason}".rstrip(". ") + "."
         return f"{text} {self.hint}" if self.hint else text
 
 

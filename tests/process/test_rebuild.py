@@ -255,4 +255,4 @@ def test_the_commands_as_a_user_runs_them(make_scene: SceneMaker, commands: Comm
     assert worker.stop() == 0
     nothing = commands.start("rollback", REFERENCE)
     assert nothing.wait() == 1
-    nothing.wait_for_line("cannot roll back rebuilt: no other index is kept")
+    nothing.wait_for_line("Cannot roll back rebuilt: no other index is kept")

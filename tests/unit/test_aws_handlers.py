@@ -283,5 +283,5 @@ def test_the_endpoint_becomes_the_url_unless_there_is_one(deployed: Deployed, mo
 def test_a_function_without_a_sync_says_what_to_set(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     del deployed
     monkeypatch.delenv("DYNADEX_SYNC")
-    with pytest.raises(DeclarationError, match="cannot use the setting DYNADEX_SYNC: it is not set"):
+    with pytest.raises(DeclarationError, match="Cannot use the setting DYNADEX_SYNC: it is not set"):
         entry.stream({}, CONTEXT)

@@ -170,7 +170,7 @@ def test_a_backend_that_is_away_is_waited_for_without_splitting(logged: list[str
     assert delivery.handed == [[1, 2, 3, 4]] * 4
     assert delivery.done == [1, 2, 3, 4]
     assert delivery.clock.monotonic() - began >= 1.5
-    assert logged[-1] == "retrying: attempt 3 of 4 records: cannot write to index songs: connection refused."
+    assert logged[-1] == "retrying: attempt 3 of 4 records: Cannot write to index songs: connection refused."
 
 
 @pytest.mark.parametrize(("most", "calls"), [(0, 1), (1, 2), (3, 4)])
@@ -234,7 +234,7 @@ def test_records_that_cannot_be_kept_are_not_given_up_on(limits: Limits, ages: t
 def test_records_are_not_given_up_on_without_a_place_for_them() -> None:
     delivery = Delivery(Limits(maximum_retry_attempts=0), on_failure=False)
     delivery.script = lambda given: [number(given[0])]
-    with pytest.raises(DynadexError, match=r"cannot give up on 1 stream records.*on-failure destination"):
+    with pytest.raises(DynadexError, match=r"Cannot give up on 1 stream records.*on-failure destination"):
         delivery.run(batch(1))
     assert delivery.done == []
 

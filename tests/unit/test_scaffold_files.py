@@ -56,7 +56,7 @@ def test_what_fails_half_way_leaves_everything_as_it_was(tmp_path: Path) -> None
     write(tmp_path, {"a.py": "mine"})
     # A folder in the place of the last file: it cannot be put there.
     (tmp_path / "infra" / "app.py").mkdir(parents=True)
-    with pytest.raises(DynadexError, match=r"cannot write into .*--dir"):
+    with pytest.raises(DynadexError, match=r"Cannot write into .*--dir"):
         write(tmp_path, FILES, force=True)
     assert contents(tmp_path) == {"a.py": "mine"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.py", "infra"]

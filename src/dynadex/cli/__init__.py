@@ -77,9 +77,9 @@ def main() -> None:
     except OSError as error:
         if error.errno not in _CANNOT_WRITE:
             raise
-        _fail(f"cannot write: {error.strerror}. Free the disk, or send the output elsewhere.")
+        _fail(f"Cannot write: {error.strerror}. Free the disk, or send the output elsewhere.")
     except (BotoCoreError, ClientError) as error:
-        _fail(f"cannot use AWS: {error} Check AWS_REGION, the credentials and the endpoint (`--dynamodb`).")
+        _fail(f"Cannot use AWS: {error} Check AWS_REGION, the credentials and the endpoint (`--dynamodb`).")
 
 
 def _fail(message: str) -> None:

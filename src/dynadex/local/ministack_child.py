@@ -23,7 +23,7 @@ def main(port: int, parent_pid: int) -> None:
     try:
         listener = listen_socket(port)
     except OSError as error:
-        sys.exit(f"cannot listen on {LOOPBACK}:{port}: {error.strerror or error}")
+        sys.exit(f"Cannot listen on {LOOPBACK}:{port}: {error.strerror or error}")
     bound = str(listener.getsockname()[1])
     url = f"http://{LOOPBACK}:{bound}"
     print(json.dumps({"url": url}), flush=True)

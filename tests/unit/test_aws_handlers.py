@@ -142,7 +142,7 @@ def test_an_error_of_somebody_else_is_told_without_its_words(
 
     deployed.table.put(item("1", title=SECRET))
     monkeypatch.setattr(steps, "apply_records", explode)
-    with pytest.raises(FunctionError, match=r"KeyError at test_function.py:\d+") as raised:
+    with pytest.raises(FunctionError, match=r"KeyError at test_aws_handlers.py:\d+") as raised:
         entry.stream(deployed.event(), CONTEXT)
     assert raised.value.__suppress_context__
     printed = capsys.readouterr()

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dynadex import Search, Sync, analysis, clients
-from dynadex.http.app import create_app
+from dynadex.http.app import HttpOptions, create_app
 from dynadex.http.server import listening, serving, url_of
 from dynadex.runtime import connect
 from dynadex.settings import RuntimeSettings
@@ -58,7 +58,8 @@ def page(browser: Browser, demo: Demo) -> Iterator[Page]:
     )
     runtime = connect(sync, settings)
     runtime.ensure_index()
-    app = create_app(sync, runtime.index, runtime.table, runtime.description.schema, auth=AUTH, timing=settings.timing)
+    options = HttpOptions(auth=AUTH, timing=settings.timing)
+    app = create_app(sync, runtime.index, runtime.table, runtime.description.schema, options)
     with (
         worker(sync, settings),
         listening(0) as sock,

@@ -21,7 +21,7 @@ from dynadex.demo.operations import NAMES
 from dynadex.demo.songs import lessons
 from dynadex.document.body import encode
 from dynadex.document.typed_json import typed
-from dynadex.http.app import create_app
+from dynadex.http.app import HttpOptions, create_app
 from dynadex.http.health import Health
 from dynadex.index.aliases import ensure_index
 from dynadex.index.opensearch import OpenSearchIndex
@@ -100,7 +100,8 @@ def in_memory() -> Service:
     )
     health = Health(sync.index, index)
     live = live_routes(LiveFeed(memory.schema, clock), health, around, _Operations(), AUTH, clock)
-    return Service(create_app(sync, index, table, memory.schema, auth=AUTH, extra_routes=live), sync, memory.items)
+    options = HttpOptions(auth=AUTH, extra_routes=live)
+    return Service(create_app(sync, index, table, memory.schema, options), sync, memory.items)
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +119,7 @@ def real(
         name, _ = ensure_index(index, sync.index, sync.mappings, sync.settings, SystemClock())
         try:
             _fill(index, name, SONGS)
-            app = create_app(sync, index, table, table.describe().schema, auth=AUTH)
+            app = create_app(sync, index, table, table.describe().schema, HttpOptions(auth=AUTH))
             yield Service(app, sync, lambda: _items(settings, sync.table))
         finally:
             index.delete(name)

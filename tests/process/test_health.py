@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dynadex.demo.songs import lessons
-from dynadex.http.app import create_app
+from dynadex.http.app import HttpOptions, create_app
 from dynadex.local.stack import LocalStack
 from dynadex.runtime import Runtime, connect
 from dynadex.state.lag import StateLag
@@ -27,10 +27,9 @@ BEHIND = r"s behind its table, more than 12 s"
 
 
 def service(runtime: Runtime, *, has_worker: bool = True) -> Client:
-    freshness = StateLag(runtime.state(), runtime.clock, has_worker)
-    return Client(
-        create_app(runtime.sync, runtime.index, runtime.table, runtime.description.schema, freshness, LIMIT_SECONDS)
-    )
+    lag_source = StateLag(runtime.state(), runtime.clock, has_worker)
+    options = HttpOptions(lag_source=lag_source, max_ready_lag_seconds=LIMIT_SECONDS)
+    return Client(create_app(runtime.sync, runtime.index, runtime.table, runtime.description.schema, options))
 
 
 def ready(client: Client) -> tuple[int, Any]:
@@ -91,7 +90,7 @@ def test_a_stale_index_is_not_ready_before_its_refill_is_complete(make_scene: Sc
     ("backend", "late", "away"),
     [
         ("opensearch", "the index does not answer in time", "the index cannot be reached"),
-        ("dynamodb", "how fresh the index is was not told in time", "how fresh the index is cannot be told"),
+        ("dynamodb", "the lag could not be read in time", "the lag cannot be read"),
     ],
 )
 def test_a_backend_that_hangs_or_is_away_is_told_soon(
@@ -114,6 +113,6 @@ def test_a_backend_that_hangs_or_is_away_is_told_soon(
         relay.thaw()
         await_ready(client)
         relay.cut()
-        await_reason(client, away if backend == "opensearch" else "how fresh the index is")
+        await_reason(client, away if backend == "opensearch" else "the lag")
         relay.restore()
         await_ready(client)

@@ -15,7 +15,7 @@ from dynadex.demo import lessons as demo
 from dynadex.demo.songs import lessons
 from dynadex.document.body import encode
 from dynadex.document.identity import KeySchema
-from dynadex.http.app import create_app
+from dynadex.http.app import HttpOptions, create_app
 from dynadex.index.aliases import ensure_index
 from dynadex.index.opensearch import OpenSearchIndex
 from dynadex.local.stack import LocalStack
@@ -64,7 +64,7 @@ def service(
     index.refresh(name)
     table = Table(clients.dynamodb(settings), sync.table)
     try:
-        app = create_app(sync, index, table, table.describe().schema, auth=AUTH)
+        app = create_app(sync, index, table, table.describe().schema, HttpOptions(auth=AUTH))
         with (
             serving(app) as base_url,
             httpx.Client(base_url=base_url, headers=WRITER, timeout=SECONDS, trust_env=False) as client,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dynadex import Search, Sync
-from dynadex.http.app import create_app
+from dynadex.http.app import HttpOptions, create_app
 from dynadex.runtime import connect
 from tests.process.conftest import SceneMaker
 from tests.process.following import worker
@@ -34,9 +34,8 @@ def client(request: pytest.FixtureRequest, make_scene: SceneMaker) -> Iterator[C
         table=scene.name, index=scene.name, mappings=scene.sync.mappings, settings=scene.sync.settings, search=search
     )
     runtime = connect(sync, replace(scene.settings, worker_lease_seconds=1.0))
-    app = create_app(
-        sync, runtime.index, runtime.table, runtime.description.schema, auth=AUTH, timing=scene.settings.timing
-    )
+    options = HttpOptions(auth=AUTH, timing=scene.settings.timing)
+    app = create_app(sync, runtime.index, runtime.table, runtime.description.schema, options)
     with worker(sync, scene.settings):
         client = Client(app, WRITER)
         wait_for(lambda: client.get("/api/search").status_code == 200, "an index that can be searched")

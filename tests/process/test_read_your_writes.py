@@ -1,5 +1,5 @@
-"""A search after a write shows it, through the real table, its stream, a worker, and an index that is refreshed now and
-then."""
+"""A search that waits for a write shows it, with a real table, its stream, a worker, and an index with periodic
+refreshes."""
 
 from __future__ import annotations
 
@@ -63,27 +63,27 @@ def test_every_write_is_found_by_the_search_that_waits_for_it(client: Client) ->
     assert found_after(client, restored["change"], "zanzibar") == [restored["item"]]
 
 
-def test_a_write_that_is_overtaken_at_once_is_passed_too(client: Client) -> None:
+def test_search_does_not_wait_for_a_superseded_write(client: Client) -> None:
     first = client.put(path_of("x"), json={"title": "Zanzibar first"}, headers=NEW)
     second = client.put(path_of("x"), json={"title": "Zanzibar second"}, headers={"If-Match": first.headers["etag"]})
     third = client.put(path_of("y"), json={"title": "Zanzibar gone"}, headers=NEW).json()
     client.delete(path_of("y"))
     assert found_after(client, first.json()["change"], "zanzibar second") == [second.json()["item"]]
-    assert "y" not in [found["id"] for found in found_after(client, third["change"], "zanzibar gone")]
+    assert "y" not in [document["id"] for document in found_after(client, third["change"], "zanzibar gone")]
 
 
-def test_of_writers_at_once_each_sees_a_state_that_holds_its_own_change(client: Client) -> None:
-    """Four clients change one item, each again from what it was told when somebody was faster."""
+def test_each_concurrent_writer_finds_its_own_change(client: Client) -> None:
+    """Four clients change one item. Each retries from the current item after a conflict."""
     client.put(path_of("x"), json={"title": "Zanzibar", "note_count": 0}, headers=NEW)
 
     def add(_: int) -> int:
         while True:
-            there = client.get(path_of("x"))
-            body = there.json() | {"note_count": there.json()["note_count"] + 1}
-            written = client.put(path_of("x"), json=body, headers={"If-Match": there.headers["etag"]})
+            current = client.get(path_of("x"))
+            body = current.json() | {"note_count": current.json()["note_count"] + 1}
+            written = client.put(path_of("x"), json=body, headers={"If-Match": current.headers["etag"]})
             if written.status_code == 200:
-                [found] = found_after(client, written.json()["change"], "zanzibar")
-                assert found["version"] >= written.json()["version"]
+                [document] = found_after(client, written.json()["change"], "zanzibar")
+                assert document["version"] >= written.json()["version"]
                 return int(written.json()["version"])
             assert error_of(written) == (412, "version_conflict")
 

@@ -12,8 +12,8 @@ from dynadex.document.identity import KeySchema, key_of_id
 from dynadex.document.typed_json import plain, typed, value
 from dynadex.search.problem import bad_request
 
-# More digits on either side of the decimal point than DynamoDB stores. Smaller numbers beyond its range it refuses
-# itself.
+# Digits on either side of the decimal point, above what DynamoDB stores: it refuses smaller numbers that are out of its
+# range itself.
 _MAX_DIGITS = 200
 
 

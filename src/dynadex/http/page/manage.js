@@ -73,7 +73,7 @@ async function showMore() {
   }
 }
 
-function ask(changes) {
+function setQuery(changes) {
   clearTimeout(typing);
   typing = null;
   Object.assign(query, changes);
@@ -154,7 +154,7 @@ export function onKey(event) {
   else if (event.key === "n" && !inSearch) writes.add();
   else if (event.key === "Escape" && inSearch) {
     $("manage-q").value = "";
-    ask({ q: "" });
+    setQuery({ q: "" });
   } else if (event.key === "ArrowDown" && (inSearch || index >= 0)) names[inSearch ? 0 : index + 1]?.focus();
   else if (event.key === "ArrowUp" && index >= 0) (names[index - 1] ?? $("manage-q")).focus();
   else return;
@@ -164,9 +164,9 @@ export function onKey(event) {
 function listen() {
   $("manage-q").addEventListener("input", () => {
     clearTimeout(typing);
-    typing = setTimeout(() => ask({ q: $("manage-q").value }), TYPING_MS);
+    typing = setTimeout(() => setQuery({ q: $("manage-q").value }), TYPING_MS);
   });
-  $("manage-sort").addEventListener("change", () => ask({ sort: $("manage-sort").value }));
+  $("manage-sort").addEventListener("change", () => setQuery({ sort: $("manage-sort").value }));
   $("manage-more").addEventListener("click", showMore);
   $("add").addEventListener("click", () => writes.add());
   writes.events.addEventListener("changed", () => active && draw());

@@ -100,7 +100,7 @@ async function showMore() {
   }
 }
 
-function ask(changes = {}) {
+function setQuery(changes = {}) {
   clearTimeout(typing);
   typing = null;
   Object.assign(query, changes);
@@ -111,7 +111,7 @@ function ask(changes = {}) {
 
 function take(text) {
   $("q").value = text;
-  ask({ q: text });
+  setQuery({ q: text });
   $("q").focus();
 }
 
@@ -126,7 +126,7 @@ function choose(name, value, chosen) {
     else query.filters.delete(name);
   }
   last = null;
-  ask();
+  setQuery();
 }
 
 // Shows all fields of a hit that is in the list.
@@ -167,7 +167,7 @@ export function onKey(event) {
 
 function finish() {
   suggest.close();
-  ask({ q: $("q").value });
+  setQuery({ q: $("q").value });
 }
 
 function focusSearch() {
@@ -185,13 +185,13 @@ function listen() {
     clearTimeout(typing);
     $("wipe").hidden = $("q").value === "";
     typing = setTimeout(() => {
-      ask({ q: $("q").value });
-      if (config.suggest) suggest.ask($("q").value);
+      setQuery({ q: $("q").value });
+      if (config.suggest) suggest.update($("q").value);
     }, TYPING_MS);
   });
   $("wipe").addEventListener("click", () => take(""));
   $("meant").addEventListener("click", () => take($("meant").textContent));
-  $("sort").addEventListener("change", () => ask({ sort: $("sort").value === config.sorts[0].name ? "" : $("sort").value }));
+  $("sort").addEventListener("change", () => setQuery({ sort: $("sort").value === config.sorts[0].name ? "" : $("sort").value }));
   $("hits").addEventListener("click", (event) => {
     const hit = event.target.closest(".hit");
     if (hit) openItem(hit.dataset.id);

@@ -17,7 +17,7 @@ export function start(textChosen) {
 
 export const isOpen = () => !list.hidden;
 
-export async function ask(q) {
+export async function update(q) {
   running?.abort();
   if (!q.trim()) return close();
   const current = (running = new AbortController());

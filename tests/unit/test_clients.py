@@ -155,7 +155,7 @@ def test_plain_http_beyond_this_machine_is_refused(auth: str) -> None:
 
 def test_a_user_and_a_signature_contradict_each_other() -> None:
     url = DOMAIN.replace("//", "//user:password@")
-    with pytest.raises(DeclarationError, match="either signed or sent as a user") as raised:
+    with pytest.raises(DeclarationError, match="either signed or sent with a user name") as raised:
         clients.opensearch(RuntimeSettings(opensearch_url=url, opensearch_auth="sigv4"))
     assert "password@" not in str(raised.value)
 

@@ -59,7 +59,7 @@ def _query(search: Search, q: str) -> Json:
     if len(text) > _MAX_TYPED or tokens > _MAX_TYPED_WORDS or tokens * len(search.fields) > word_query.MAX_LOOKED_FOR:
         return word_query.pasted(search.fields, text)
     unfinished = not q[-1:].isspace()
-    names = {name: weight for name, weight in search.fields.items() if name in search.forgiving}
+    names = {name: weight for name, weight in search.fields.items() if name in search.title_fields}
     if not names:
         found = word_query.every_word(search.fields, wanted, unfinished=unfinished)
         return {"bool": {"must": [found], "should": word_query.preferences(search.fields, text)}}
@@ -76,7 +76,7 @@ def _query(search: Search, q: str) -> Json:
 def _across(search: Search, wanted: Sequence[str], most: float, *, unfinished: bool) -> Json:
     """Words of a title and words of other fields in one query; worth little, for a title alone passes better gates."""
     fields = {
-        f"{name}.{LOOSE}" if name in search.forgiving else name: _ACROSS * weight / most
+        f"{name}.{LOOSE}" if name in search.title_fields else name: _ACROSS * weight / most
         for name, weight in search.fields.items()
     }
     return word_query.every_word(fields, wanted, unfinished=unfinished, max_with_slips=_ACROSS_WITH_SLIPS)
@@ -99,7 +99,7 @@ def _highlight(search: Search, q: str) -> Json:
         "number_of_fragments": 0,
         "fields": {name: {} for name in shown},
     }
-    if search.forgiving and (wanted := words(q)):
+    if search.title_fields and (wanted := words(q)):
         # What found the title is in its sub-fields; what is marked is in the title itself.
         made["highlight_query"] = {
             "bool": {"should": [one for name in shown for one in title_query.marks(name, " ".join(wanted))]}

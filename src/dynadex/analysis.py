@@ -12,8 +12,8 @@
 A field mapped with ``title()`` has sub-fields, each of which analyzes the text in another way; the search service
 recognizes and uses them (see docs/how-to/search.md). All of them ignore case, accents, punctuation and apostrophes,
 read an ampersand as "and", treat ä, a and ae (and the other umlauts) as the same letter, and a doubled letter as a
-single one. They need no plugin. Character filters do all of this before the text is cut into words, because the
-embedded OpenSearch of the local stack does not support every token filter that it lists.
+single one. They need no plugin. Character filters do all of this before the text is cut into words, because
+osmem-server, the search engine of the local stack, silently ignores several token filters.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _char_filters(ignored_words: tuple[str, ...]) -> dict[str, Any]:
     return {
         "dynadex_dropped": _replace(_DROPPED, ""),
         "dynadex_ampersand": _replace("&", " and "),
-        # The embedded OpenSearch applies mapping filters last, whatever their position, so patterns ignore case.
+        # osmem-server applies mapping filters last, whatever their position, so patterns ignore case.
         "dynadex_letters": {"type": "mapping", "mappings": list(_letters())},
         "dynadex_umlauts": {"type": "mapping", "mappings": umlauts},
         "dynadex_pairs": _replace(f"(?i){_PAIR}", _SINGLE),

@@ -76,7 +76,7 @@ CASES = {
         f"Cannot follow the stream of table NAME: the table has no stream. {STREAM_REMEDY}", scene=table_without_stream
     ),
     "table with keys only in its stream": Case(
-        r"Cannot follow the stream of table NAME: its stream shows KEYS_ONLY, without new images\. "
+        r"Cannot follow the stream of table NAME: its view type is KEYS_ONLY, without new images\. "
         r"Disable the stream and enable it again with StreamViewType=NEW_AND_OLD_IMAGES\.",
         scene=table_with_keys_only_stream,
     ),

@@ -115,7 +115,7 @@ def test_from_a_bucket(scene: Scene, runtime: Runtime, exported: Path, tmp_path:
     load(runtime, "s3://exports/mine", said.append)
     assert any("export s3://exports/mine/AWSDynamoDB/" in line for line in said)
     assert scene.differences() == []
-    for where, told in (("s3://exports/none", "there is no export"), ("s3://nobody", "NoSuchBucket")):
+    for where, told in (("s3://exports/none", "it contains no export"), ("s3://nobody", "NoSuchBucket")):
         with pytest.raises(SourceError, match=told):
             load(runtime, where)
 

@@ -127,7 +127,7 @@ SOURCE: dict[str, tuple[Any, type[SourceError], str, str]] = {
         "it does not exist (as told)",
         "AWS_REGION",
     ),
-    "not allowed": (client_error("AccessDeniedException"), SourceError, "as told", "rights"),
+    "not allowed": (client_error("AccessDeniedException"), SourceError, "as told", "permissions"),
     "expired": (client_error("ExpiredTokenException"), SourceError, "as told", "credentials"),
     "refused": (client_error("ValidationException"), SourceError, "ValidationException: as told", ""),
     "no answer": (EndpointConnectionError(endpoint_url="http://x"), SourceUnavailable, "http://x", "endpoint"),

@@ -109,8 +109,9 @@ class Bucket:
             )
             keys = (item["Key"] for page in pages for item in page.get("Contents", ()))
             folders = [folder for key in keys for folder, name in [_split(key)] if name == _MANIFEST]
-        exports = {export.where: export for export in (cls(client, bucket, folder) for folder in folders)}
-        return exports[only_export(where, sorted(exports))]
+        exports = [cls(client, bucket, folder) for folder in folders]
+        location = only_export(where, sorted(export.where for export in exports))
+        return next(export for export in exports if export.where == location)
 
     def read(self, name: str) -> bytes | None:
         with _translated(self.where):

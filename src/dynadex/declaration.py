@@ -70,7 +70,7 @@ class Search:
 def with_title_fields(search: Search, names: Iterable[str]) -> Search:
     """Return the search with its title fields set."""
     derived = replace(search)
-    # A field that is no argument of a frozen dataclass is set this way.
+    # The way to set a field of a frozen dataclass that is not an argument.
     object.__setattr__(derived, "title_fields", tuple(names))
     return derived
 

@@ -58,7 +58,7 @@ class FakeS3:
 
 
 def client_error(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "as told"}}, "GetObject")
+    return ClientError({"Error": {"Code": code, "Message": "as reported"}}, "GetObject")
 
 
 MANIFEST = "manifest-summary.json"

@@ -42,7 +42,7 @@ class Failing(InMemoryTable):
 
 
 def client_error(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "as told"}}, "GetRecords")
+    return ClientError({"Error": {"Code": code, "Message": "as reported"}}, "GetRecords")
 
 
 def test_records_are_read_once_in_order() -> None:

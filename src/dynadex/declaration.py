@@ -40,8 +40,9 @@ class Search:
         sorts: Sort orders that a client can choose apart from ``relevance``, which always exists: the name of the order
             to its field, with a minus sign before the field for descending order.
         suggest: Text field from which the service completes what is typed; None for no completions.
-        version: Number attribute that counts the writes of an item. It makes writes through the service conditional
-            (optimistic concurrency): a write based on an older version is refused. None: writes are unconditional.
+        version: Number attribute that counts the writes of an item, other than a key attribute. The service increments
+            it, and requires of a PUT the version that it replaces (optimistic concurrency). None: a PUT replaces
+            whatever item exists.
 
     Attributes:
         title_fields: Those of the searched fields that are mapped with `dynadex.analysis.title()`, and so tolerate

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynadex.document.identity import MAX_ID_BYTES, KeySchema, canonical_number, describe_key, document_id, key_of_id
+from dynadex.document.identity import MAX_ID_BYTES, KeySchema, canonical_number, document_id, key_of_id
 
 TEXT = KeySchema(("id",), ("S",))
 NUMBER = KeySchema(("n",), ("N",))
@@ -180,11 +180,6 @@ def test_item_without_its_key_raises_value_error() -> None:
 def test_id_of_no_key_raises_value_error(schema: KeySchema, identity: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         key_of_id(schema, identity)
-
-
-def test_key_is_described_by_its_values() -> None:
-    assert describe_key({"pk": {"S": "a"}, "sk": {"N": "3"}}) == "pk='a' sk='3'"
-    assert len(describe_key(text("x" * 5000))) < 200
 
 
 # Characters that mean something to the escape, the digest, or the cut.

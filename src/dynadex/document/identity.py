@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -130,13 +130,3 @@ def _escape(part: str) -> str:
 
 def _unescape(part: str) -> str:
     return part.replace("%7C", "|").replace("%25", "%")
-
-
-def describe_key(key: Item) -> str:
-    """Return a key as ``id='rakes'`` or ``pk='a' sk='3'``. Messages may quote keys, but no other attributes."""
-    return " ".join(f"{name}={_shown(value)}" for name, value in key.items())
-
-
-def _shown(value: Any) -> str:
-    contents: Sequence[Any] = list(value.values()) if hasattr(value, "values") else [value]
-    return repr(contents[0])[:120] if contents else "?"

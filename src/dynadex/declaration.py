@@ -62,11 +62,6 @@ class Search:
         """Fields whose matching words are highlighted in results."""
         return tuple(self.fields)
 
-    @property
-    def searched_fields(self) -> tuple[str, ...]:
-        """The fields of queries, and the field of completions."""
-        return tuple(dict.fromkeys((*self.fields, *([self.suggest] if self.suggest else []))))
-
 
 def with_title_fields(search: Search, names: Iterable[str]) -> Search:
     """Return the search with its title fields set."""
@@ -163,13 +158,18 @@ def checked_search(index: str, search: Search, mappings: Mapping[str, Any]) -> S
     _check_fields(index, search, types)
     return with_title_fields(
         search,
-        (name for name in search.searched_fields if all(f"{name}.{sub}" in types for sub in analysis.SUB_FIELDS)),
+        (name for name in _searched_fields(search) if all(f"{name}.{sub}" in types for sub in analysis.SUB_FIELDS)),
     )
+
+
+def _searched_fields(search: Search) -> list[str]:
+    """The fields of queries, and the field of completions."""
+    return list(dict.fromkeys((*search.fields, *([search.suggest] if search.suggest else []))))
 
 
 def _check_fields(index: str, search: Search, types: Mapping[str, str]) -> None:
     sorts = [name.removeprefix("-") for name in search.sorts.values()]
-    for name in (*search.searched_fields, *search.facets, *sorts):
+    for name in (*_searched_fields(search), *search.facets, *sorts):
         if name not in types:
             raise _contradiction(index, f"search names {name!r}, which is not in the mappings", "Map it first.")
     for use, names in (("facet", search.facets), ("sort field", sorts)):
@@ -177,7 +177,7 @@ def _check_fields(index: str, search: Search, types: Mapping[str, str]) -> None:
             if types[name] in ("text", "object", "nested"):
                 hint = f"Use a keyword field, for example a sub-field {name}.keyword."
                 raise _contradiction(index, f"{use} {name!r} is mapped as {types[name]}, which has no values", hint)
-    for name in search.searched_fields:
+    for name in _searched_fields(search):
         if types[name] not in ("text", "keyword", "search_as_you_type"):
             raise _contradiction(index, f"search field {name!r} is mapped as {types[name]}", "Search text fields.")
 

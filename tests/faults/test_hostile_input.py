@@ -577,7 +577,7 @@ def test_what_is_no_stream_event_is_refused_with_the_reason(declare: Declare) ->
     hostile = declare()
     with pytest.raises(ValueError, match="SequenceNumber: is this a DynamoDB Streams event"):
         hostile.apply(record("it", GOOD, without=["SequenceNumber"]))
-    with pytest.raises(ValueError, match="no list called Records"):
+    with pytest.raises(ValueError, match="no list Records"):
         records_of({"detail": {}})
 
 

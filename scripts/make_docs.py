@@ -47,7 +47,9 @@ def settings_reference() -> str:
 
 def _meanings() -> dict[str, str]:
     tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
-    [body] = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "RuntimeSettings"]
+    [body] = [
+        node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == RuntimeSettings.__name__
+    ]
     meanings = {}
     for declared, described in pairwise(body):
         if isinstance(declared, ast.AnnAssign) and isinstance(described, ast.Expr):

@@ -482,13 +482,13 @@ class TestIndexes:
 
     def test_the_longest_index_name_has_room_for_all_that_is_appended(self, backend: Backend) -> None:
         index = f"contract-{uuid.uuid4().hex}".ljust(MAX_INDEX, "x")
-        assert declaration.index_name(index) == index
+        assert declaration.checked_index_name(index) == index
         name, _ = ensure_index(backend.cluster, index, {}, {}, ManualClock())
         backend.made.append(name)
         assert backend.cluster.bulk(name, Write("a", b"{}", External(1)).encoded(), TIMEOUT_SECONDS)
         assert backend.cluster.get_many(name, ["a"]) != [None]
         with pytest.raises(DeclarationError, match=f"longer than {MAX_INDEX} characters"):
-            declaration.index_name(index + "x")
+            declaration.checked_index_name(index + "x")
 
     def test_a_declaration_agrees_with_the_index_made_from_it(self, backend: Backend) -> None:
         """Whatever the cluster leaves out, fills in or spells differently must not look like a contradiction."""

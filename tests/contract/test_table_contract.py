@@ -243,7 +243,7 @@ class TestTable:
             if holds:
                 change()
                 continue
-            with pytest.raises(ConditionFailed, match="not the one expected") as failed:
+            with pytest.raises(ConditionFailed, match="not the expected one") as failed:
                 change()
             assert failed.value.current == before
             assert made.table.read_items([text("a")]) == [before]

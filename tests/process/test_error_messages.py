@@ -76,7 +76,7 @@ CASES = {
         f"Cannot follow the stream of table NAME: the table has no stream. {STREAM_REMEDY}", scene=table_without_stream
     ),
     "table with keys only in its stream": Case(
-        r"Cannot follow the stream of table NAME: its stream shows KEYS_ONLY, without new images\. "
+        r"Cannot follow the stream of table NAME: its view type is KEYS_ONLY, without new images\. "
         r"Disable the stream and enable it again with StreamViewType=NEW_AND_OLD_IMAGES\.",
         scene=table_with_keys_only_stream,
     ),
@@ -104,7 +104,7 @@ CASES = {
         table,
     ),
     "plain HTTP to another machine": Case(
-        r"Cannot connect to http://search\.example: plain HTTP would send data .* unencrypted\. Use https://\.",
+        r"Cannot connect to http://search\.example: plain HTTP would send data .* unencrypted\. Use an https:// URL\.",
         (*RUN, "--opensearch", "http://search.example"),
         table,
     ),
@@ -121,10 +121,10 @@ CASES = {
         ("run", "lessens:sync"),
     ),
     "unknown attribute": Case(
-        rf"Cannot load {MODULE}:snyc: {MODULE} has no 'snyc'\. It does have sync\.", ("run", f"{MODULE}:snyc")
+        rf"Cannot load {MODULE}:snyc: {MODULE} has no 'snyc'\. It declares sync\.", ("run", f"{MODULE}:snyc")
     ),
     "not a Sync": Case(
-        rf"Cannot load {REFERENCE}: it is a dict, not a dynadex\.Sync\. Name a Sync\. It does have songs\.",
+        rf"Cannot load {REFERENCE}: it is a dict, not a dynadex\.Sync\. Name a Sync\. It declares songs\.",
         scene=module(SYNC, "sync = {}", "songs = Sync(table='songs', index='songs')"),
     ),
     "contradictory declaration": Case(
@@ -141,11 +141,11 @@ CASES = {
         scene=module("this is no Python"),
     ),
     "setting that is no number": Case(
-        r"Cannot use the setting DYNADEX_WORKER_BATCH_SIZE: 'many' is not a number\. Set it to a usable value",
+        r"Cannot use the setting DYNADEX_WORKER_BATCH_SIZE: 'many' is not a number\. Set it to a valid value",
         variables={"DYNADEX_WORKER_BATCH_SIZE": "many"},
     ),
     "setting that is no URL": Case(
-        r"Cannot use the setting OPENSEARCH_URL: 'localhost:9200' is no http or https URL\. Set it",
+        r"Cannot use the setting OPENSEARCH_URL: 'localhost:9200' is not an http or https URL\. Set it",
         variables={"OPENSEARCH_URL": "localhost:9200"},
     ),
 }

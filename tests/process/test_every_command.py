@@ -152,14 +152,14 @@ def test_a_table_that_is_not_there(fails: Fails, command: tuple[str, ...], local
 def test_no_credentials(fails: Fails, command: tuple[str, ...]) -> None:
     line = fails(command, AWS_REGION="eu-west-1", DYNADEX_DYNAMODB_URL="https://dynamodb.invalid")
     assert re.search(
-        r"table every-command: Unable to locate credentials\. Set up AWS credentials and AWS_REGION\.", line
+        r"table every-command: Unable to locate credentials\. Configure AWS credentials, and set AWS_REGION\.", line
     )
 
 
 @pytest.mark.parametrize("command", OF_TABLE.values(), ids=OF_TABLE)
 def test_no_right_to_read_the_table(fails: Fails, command: tuple[str, ...], refusing: str) -> None:
     line = fails(command, DYNADEX_DYNAMODB_URL=refusing)
-    says = r"table every-command: User: .* is not authorized .*\. Check the credentials and the rights of this role\."
+    says = r"table every-command: User: .* is not authorized .*\. Check the AWS credentials and the permissions"
     assert re.search(says, line), line
 
 

@@ -37,21 +37,21 @@ TRUTH = "It must be true or false."
         ({"type": "boolean"}, "false", TRUTH),
         ({"type": "boolean"}, "", TRUTH),
         # What the index refuses.
-        ({"type": "integer"}, 2**31, "The number does not fit integer."),
-        ({"type": "integer"}, Decimal("8e226"), "The number does not fit integer."),
+        ({"type": "integer"}, 2**31, "The number is outside the range of type integer."),
+        ({"type": "integer"}, Decimal("8e226"), "The number is outside the range of type integer."),
         ({"type": "unsigned_long"}, 2**64 - 1, None),
         ({"type": "double"}, Decimal("1e125"), None),
-        ({"type": "half_float"}, 70000, "The number is too large for half_float."),
+        ({"type": "half_float"}, 70000, "The number is too large for type half_float."),
         ({"type": "text"}, 5, None),
         ({"type": "text"}, "x" * 40_000, None),
-        ({"type": "text"}, {"en": "a"}, "Text takes no object."),
+        ({"type": "text"}, {"en": "a"}, "Fields of type text do not accept an object."),
         ({"type": "keyword", "ignore_above": 256}, "x" * 40_000, None),
         ({"type": "date"}, "2026-11-24", None),
-        ({"type": "date"}, "tomorrow", "Date takes no text that is no date."),
-        ({"type": "ip"}, "192.0.2.256", "Ip takes nothing but IP addresses."),
+        ({"type": "date"}, "tomorrow", "Fields of type date do not accept text that is not a date."),
+        ({"type": "ip"}, "192.0.2.256", "Fields of type ip accept only IP addresses."),
         ({"type": "geo_point"}, {"lat": 1, "lon": 2}, None),
-        ({"properties": {}}, "a", "Object takes no text."),
-        ({"type": "nested"}, [{}, "a"], "Nested takes no text."),
+        ({"properties": {}}, "a", "Fields of type object do not accept text."),
+        ({"type": "nested"}, [{}, "a"], "Fields of type nested do not accept text."),
         ({"type": "object", "enabled": False}, "a", None),
     ],
 )
@@ -85,5 +85,5 @@ def test_term_too_long_for_a_keyword_is_a_problem_of_the_sub_field() -> None:
 def test_unmapped_field_holds_any_value_unless_the_mapping_is_strict() -> None:
     assert problems({"dynamic": False, "properties": {}}, {"more": [1, "a", {}]}) == []
     assert problems({"dynamic": "strict", "properties": {}}, {"more": 1}) == [
-        {"name": "more", "message": "The mapping is strict and has no such field."}
+        {"name": "more", "message": "The mapping is strict and does not have this field."}
     ]

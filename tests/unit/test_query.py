@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dynadex.declaration import Search
+from dynadex.declaration import Search, with_title_fields
 from dynadex.search.highlight import MARK_END, MARK_START, marked
 from dynadex.search.hits import answer, correction, suggestions
 from dynadex.search.problem import Problem
@@ -19,12 +19,14 @@ from dynadex.search.sort_order import Order
 from dynadex.search.tokens import max_tokens, words
 
 PLAIN = Search(fields={"title": 3, "title.loose": 2, "composer": 1}, facets=("form", "key"))
-SEARCH = Search(
-    fields={"title": 3, "composer": 1},
-    facets=("form", "key"),
-    sorts={"title": "title.keyword", "longest": "-note_count"},
-    suggest="title",
-    forgiving=("title",),
+SEARCH = with_title_fields(
+    Search(
+        fields={"title": 3, "composer": 1},
+        facets=("form", "key"),
+        sorts={"title": "title.keyword", "longest": "-note_count"},
+        suggest="title",
+    ),
+    ["title"],
 )
 ORDER = Order(("title.keyword", "id"), unique=True)
 

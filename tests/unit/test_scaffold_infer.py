@@ -102,7 +102,7 @@ def test_the_name_of_an_attribute_counts_for_something() -> None:
     dotted = proposal(texts("x"), "a.b")
     assert (dotted.spec, "a dot in a name" in dotted.reason) == ({}, True)
     reserved = proposal(texts("x"), "_id")
-    assert (reserved.spec, "kept for OpenSearch's own" in reserved.conflict) == ({}, True)
+    assert (reserved.spec, "reserved by OpenSearch" in reserved.conflict) == ({}, True)
 
 
 def test_how_rare_an_attribute_is_is_told() -> None:

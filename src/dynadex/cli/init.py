@@ -12,7 +12,7 @@ from dynadex import clients
 from dynadex.cli.options import AsJson, DynamoDbUrl, OpenSearchUrl, Sample
 from dynadex.cli.output import say
 from dynadex.cli.stopping import stop_on_signals
-from dynadex.declaration import table_name
+from dynadex.declaration import checked_table_name
 from dynadex.settings import RuntimeSettings, variables, without_password
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def init(
 
     for given in (table, name):
         if given is not None:
-            table_name(given)
+            checked_table_name(given)
     settings = RuntimeSettings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
     urls = {"opensearch_url": opensearch, "dynamodb_url": dynamodb}
     kept = {setting: url for setting, url in urls.items() if url and url == without_password(url)}

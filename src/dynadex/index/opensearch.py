@@ -212,8 +212,13 @@ class OpenSearchIndex:
 
 
 def _let_go_of_request(error: BaseException) -> None:
-    """urllib3 keeps an error in a variable of the very frame that the error's traceback holds: a circle, with the whole
-    request in it, until somebody looks for garbage. While much passes through, that is hardly ever."""
+    """Clear the frames of the error's traceback, so that the body of a failed request is freed at once.
+
+    urllib3 keeps an error in a local variable of a frame in the traceback of the same error: a reference cycle, which
+    holds the whole request until the garbage collector runs. With `dynadex.gc_tuning`, it runs rarely: 300 refused
+    connections for bulk requests of 5 MB take up to 1,477 MB of memory without this function, and 49 MB with it (with
+    Python's default thresholds 173 and 49 MB).
+    """
     cause: BaseException | None = error
     while cause:
         clear_frames(cause.__traceback__)

@@ -57,7 +57,7 @@ def _query(search: Search, q: str) -> Json:
         return word_query.pasted(search.fields, text)
     # A space after the last word finishes it.
     unfinished = not q[-1:].isspace()
-    titles = {name: weight for name, weight in search.fields.items() if name in search.forgiving}
+    titles = {name: weight for name, weight in search.fields.items() if name in search.title_fields}
     if not titles:
         match = word_query.every_word(search.fields, query_words, unfinished=unfinished)
         return {"bool": {"must": [match], "should": word_query.preferences(search.fields, text)}}
@@ -77,7 +77,7 @@ def _across_fields(search: Search, query_words: Sequence[str], max_weight: float
     It scores low: a title that has all the words matches a better alternative.
     """
     fields = {
-        f"{name}.{LOOSE}" if name in search.forgiving else name: _ACROSS_WEIGHT * weight / max_weight
+        f"{name}.{LOOSE}" if name in search.title_fields else name: _ACROSS_WEIGHT * weight / max_weight
         for name, weight in search.fields.items()
     }
     return word_query.every_word(
@@ -98,7 +98,7 @@ def _highlight(search: Search, q: str) -> Json:
     # A sub-field has the same text as its field, and its highlights may be misplaced where its analysis differs.
     names = [name for name in search.highlights if name.rpartition(".")[0] not in search.fields]
     highlight = highlight_clause(names)
-    if search.forgiving and (query_words := words(q)):
+    if search.title_fields and (query_words := words(q)):
         # A title matches in its sub-fields; the words are highlighted in the title itself.
         text = " ".join(query_words)
         marks = [query for name in names for query in title_query.marks(name, text)]

@@ -20,7 +20,7 @@ def suggest_body(search: Search, q: str) -> Json:
     field, text = search.suggest, _typed_text(q)
     if field is None or text is None:
         return _one_field(None, {"match_none": {}}, 0)
-    if field not in search.forgiving:
+    if field not in search.title_fields:
         prefix = {"match_bool_prefix": {field: {"query": text, "operator": "and"}}}
         # Several documents may share a text, so more are read than are offered.
         return {**_one_field(field, prefix, 4 * MAX_SUGGESTIONS), "highlight": highlight_clause([field])}
@@ -32,11 +32,11 @@ def suggest_body(search: Search, q: str) -> Json:
 
 def correction_body(search: Search, q: str) -> Json:
     """Return the body of a search for the text that ``q``, which matches nothing, was probably meant to be."""
-    field = next(iter(search.forgiving or search.fields), None)
+    field = next(iter(search.title_fields or search.fields), None)
     text = _typed_text(q)
     if field is None or text is None:
         return _one_field(None, {"match_none": {}}, 0)
-    if field in search.forgiving:
+    if field in search.title_fields:
         return _one_field(field, _any_of(title_query.corrections(field, text)), 1)
     return _one_field(field, {"match": {field: {"query": text, "fuzziness": "AUTO", "max_expansions": 20}}}, 1)
 

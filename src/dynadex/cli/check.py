@@ -42,8 +42,8 @@ def check(
 
         dynadex check lessons:sync --sample 10000 --on-cluster --json
     """
-    from dynadex.scaffold.check import check as run_check
     from dynadex.scaffold.check import apply_trial
+    from dynadex.scaffold.check import check as run_check
     from dynadex.scaffold.sample import take
     from dynadex.scaffold.trial_index import index_on_trial
 

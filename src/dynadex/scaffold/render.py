@@ -194,10 +194,8 @@ def _properties(proposals: Sequence[Proposal], indent: int) -> Iterator[str]:
 
 def _comment(text: str, indent: int) -> list[str]:
     printable = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return [
-        " " * indent + f"# {line}"
-        for line in textwrap.wrap(printable, max(_MIN_COMMENT_WIDTH, _MAX_WIDTH - indent - 2))
-    ]
+    width = max(_MIN_COMMENT_WIDTH, _MAX_WIDTH - indent - 2)
+    return [" " * indent + f"# {line}" for line in textwrap.wrap(printable, width, break_on_hyphens=False)]
 
 
 def _sentence(reason: str) -> str:
@@ -238,5 +236,5 @@ def _findings(project: Project) -> Iterator[str]:
     if project.inferred.unmapped:
         yield f"{project.inferred.unmapped:,} rare attributes are not mapped, to stay below the limit of fields."
     if conflicts:
-        yield "\nThese attributes need a decision. Decide how to index them, and change the document function accordingly:\n"
+        yield "\nDecide how to index these attributes, and change the document function accordingly:\n"
         yield from (f"- `{proposal.name}`: {proposal.conflict}." for proposal in conflicts)

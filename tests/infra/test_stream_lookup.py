@@ -57,7 +57,7 @@ def test_a_table_without_a_usable_stream_fails_with_what_to_do(
 ) -> None:
     answer = Answers(monkeypatch, found).to("Create")
     assert answer["Status"] == "FAILED"
-    assert "enable one, with NEW_AND_OLD_IMAGES" in answer["Reason"]
+    assert "Enable one with NEW_AND_OLD_IMAGES" in answer["Reason"]
 
 
 def test_its_deletion_asks_nothing_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:

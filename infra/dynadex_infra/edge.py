@@ -22,7 +22,7 @@ FAILURES = 3
 
 
 class RegionalName(Construct):
-    """A region's name, such as ``eu-west-1.search.example.org``; its certificate covers the name for all regions too."""
+    """A region's name, such as ``eu-west-1.search.example.org``; its certificate also covers the global name."""
 
     def __init__(self, scope: Construct, name: str, *, address: Address, region: str, service: SearchService) -> None:
         super().__init__(scope, name)

@@ -82,8 +82,8 @@ class SearchService(Construct):
         latency = self.api.metric_latency(period=MINUTE, statistic="p95")
         alarms.add(
             "ServiceSlow", latency, _SLOW_RESPONSE_MILLISECONDS,
-            f"For five minutes, 5 % of the responses of the search API took {_SLOW_RESPONSE_MILLISECONDS:,} ms or more. "
-            "Check the CPU and memory pressure of the search domain.", periods=5,
+            f"For five minutes, 5 % of the responses of the search API took {_SLOW_RESPONSE_MILLISECONDS:,} ms or "
+            "more. Check the CPU and memory pressure of the search domain.", periods=5,
         )  # fmt: skip
 
     def _allow(

@@ -63,7 +63,7 @@ def _catch_up(sync: Sync, settings: RuntimeSettings, turn: str) -> float:
     stop = threading.Event()
     watch = _Watch(_CHANGES, stop)
     own = replace(settings, state_table=f"{_NAME}-{turn}")
-    follow(sync, own, stop, lambda _: None, watch=watch)
+    follow(sync, own, stop, watch=watch)
     index = connect(sync, own).index
     for name in index.indexes_behind(_NAME):
         index.delete(name)

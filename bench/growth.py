@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.backends import made_up
 from dynadex import Sync
-from dynadex.refill.refill import RefillOptions, RefillReport, refill
+from dynadex.refill.refill import RefillOptions, refill
 from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings
 from dynadex.verify.verify import VerifyOptions, VerifyReport, verify
@@ -81,7 +81,7 @@ def _peak_megabytes() -> int:
 
 
 def _refill(runtime: Runtime, count: int) -> None:
-    done = refill(runtime, RefillOptions(), threading.Event(), RefillReport(lambda _: None, lambda _: None))
+    done = refill(runtime, RefillOptions(), threading.Event())
     assert done.progress.tally.applied == count
 
 

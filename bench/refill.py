@@ -26,7 +26,7 @@ from dynadex.gc_tuning import infrequent_gc
 from dynadex.index.aliases import creation_body
 from dynadex.index.bulk import External, Write
 from dynadex.index.opensearch import OpenSearchIndex
-from dynadex.refill.refill import RefillOptions, RefillReport, refill
+from dynadex.refill.refill import RefillOptions, refill
 from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings
 
@@ -119,9 +119,8 @@ class _Refreshed(OpenSearchIndex):
 def _refill(runtime: Runtime) -> tuple[float, float]:
     """Seconds until the documents were searchable, and until the end."""
     index = _Refreshed(clients.opensearch(runtime.settings))
-    report = RefillReport(lambda _: None, lambda _: None)
     began = time.perf_counter()
-    refill(replace(runtime, index=index), RefillOptions(_SEGMENTS), threading.Event(), report)
+    refill(replace(runtime, index=index), RefillOptions(_SEGMENTS), threading.Event())
     ended = time.perf_counter()
     for name in runtime.index.indexes_behind(_NAME):
         assert runtime.index.count(name) == _ITEMS

@@ -48,9 +48,7 @@ def settings_reference() -> str:
 def _meanings() -> dict[str, str]:
     """Return the docstring of each field, without the part before its first colon."""
     tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
-    [body] = [
-        node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == RuntimeSettings.__name__
-    ]
+    [body] = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "RuntimeSettings"]
     meanings = {}
     for declared, described in pairwise(body):
         if isinstance(declared, ast.AnnAssign) and isinstance(described, ast.Expr):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 
@@ -27,6 +28,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def report_backend(pytestconfig: pytest.Config) -> Callable[[str], None]:
     """Call it with "name version"; the end of the run says which backends the tests really met."""
     return pytestconfig.stash[BACKENDS].add
+
+
+class _Messages(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """The messages that dynadex logs during the test, from INFO up."""
+    handler, logger = _Messages(), logging.getLogger("dynadex")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler.messages
+    logger.removeHandler(handler)
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

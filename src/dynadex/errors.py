@@ -20,8 +20,13 @@ class DynadexError(Exception):
         self.reason = reason
         self.hint = hint
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """The parts of the error as fields of a log record."""
+        return {"operation": self.operation, "subject": self.subject, "reason": self.reason}
+
     def __str__(self) -> str:
-        text = f"cannot {self.operation} {self.subject}: {self.reason}".rstrip(". ") + "."
+        text = f"Cannot {self.operation} {self.subject}: {self.reason}".rstrip(". ") + "."
         return f"{text} {self.hint}" if self.hint else text
 
 

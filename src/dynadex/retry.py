@@ -1,7 +1,8 @@
-"""Waiting for what may pass: for as long as it takes, telling of it now and then."""
+"""Retry transient errors for as long as they last, and log what is waited for."""
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TypeVar
 from dynadex.clock import Clock
 from dynadex.errors import DynadexError
 
-_TELL_SECONDS = 5.0
+_LOG_SECONDS = 5.0
 
 Result = TypeVar("Result")
 
@@ -20,7 +21,7 @@ Result = TypeVar("Result")
 class Backoff:
     """Pauses between attempts: exponential from ``first_seconds`` up to ``max_seconds``, with full jitter.
 
-    Jitter keeps many writers that met the same trouble from coming back all at once.
+    Jitter keeps writers that failed at the same moment from retrying at the same moment.
     """
 
     first_seconds: float = 0.1
@@ -33,30 +34,38 @@ class Backoff:
 
 
 class Retrier:
-    """Calls until it works. ``clock`` decides whether a wait can be ended early; threads may share one Patience."""
+    """Retries calls until they succeed. Threads may share one.
 
-    def __init__(self, say: Callable[[str], None], clock: Clock, backoff: Backoff | None = None) -> None:
-        self._say = say
+    ``clock`` decides whether a wait can be ended early. ``log`` names the part that waits: it gets a warning at most
+    every five seconds, however many threads wait.
+    """
+
+    def __init__(self, clock: Clock, log: logging.Logger, backoff: Backoff | None = None) -> None:
         self._clock = clock
+        self._log = log
         self._backoff = backoff or Backoff(first_seconds=0.2, max_seconds=10.0)
-        self._tell_at = float("-inf")
+        self._log_at = float("-inf")
 
     def __call__(self, call: Callable[[], Result], max_pause_seconds: float = inf) -> Result:
-        """What the call returns, once it does; raises what cannot pass."""
+        """Return what the call returns once it succeeds. Raises an error that is not retryable."""
         failures = 0
         while True:
             try:
                 return call()
             except DynadexError as error:
-                self.tell(error)
-                self._clock.sleep(min(self._backoff.pause(failures), max_pause_seconds))
+                self.wait(error, failures, max_pause_seconds)
                 failures += 1
 
-    def tell(self, error: DynadexError) -> None:
-        """Say what is waited for, but only every few seconds however many threads wait; raises what cannot pass."""
+    def wait(self, error: DynadexError, failures: int, max_pause_seconds: float = inf) -> None:
+        """Log an error and wait before the next attempt. Raises the error if it is not retryable."""
+        self.log(error)
+        self._clock.sleep(min(self._backoff.pause(failures), max_pause_seconds))
+
+    def log(self, error: DynadexError) -> None:
+        """Log what is waited for, at most every few seconds. Raises the error if it is not retryable."""
         if not error.retryable:
             raise error
         now = self._clock.monotonic()
-        if now >= self._tell_at:
-            self._tell_at = now + _TELL_SECONDS
-            self._say(f"waiting: {error}")
+        if now >= self._log_at:
+            self._log_at = now + _LOG_SECONDS
+            self._log.warning("waiting: %s", error, extra=error.fields)

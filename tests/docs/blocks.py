@@ -35,7 +35,7 @@ class Step:
     @property
     def fails(self) -> bool:
         """Whether it is shown to end with an error."""
-        return bool(self.shown) and self.shown[0].startswith("dynadex: cannot ")
+        return bool(self.shown) and self.shown[0].startswith("dynadex: Cannot ")
 
     @property
     def program(self) -> str:

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from dynadex import clients
 from dynadex.refill.rebuild import RebuildOptions, rebuild
-from dynadex.refill.refill import RefillOptions, RefillReport, refill
+from dynadex.refill.refill import RefillOptions, refill
 from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings
 from dynadex.state.checkpoints import Checkpoints
@@ -35,7 +35,6 @@ REBUILD_FILE = "rebuild_at_once.py"
 _COMMAND_SECONDS = 60
 _ENDLESS = "dynadex run "
 _FOLLOWS = "reading the stream as worker"
-_QUIET = RefillReport(lambda _: None, lambda _: None)
 
 
 class Surroundings:
@@ -110,12 +109,12 @@ class Surroundings:
 
     def fill(self, name: str) -> None:
         """An index that equals its table."""
-        refill(self.runtime(name), RefillOptions(), threading.Event(), _QUIET)
+        refill(self.runtime(name), RefillOptions(), threading.Event())
 
     def fill_another(self, name: str) -> None:
         """A second index, which searches use from now on. There is nobody to wait for."""
         with patch("dynadex.refill.plan.fence_seconds", lambda *_: 0):
-            rebuild(self.runtime(name), RebuildOptions(RefillOptions()), threading.Event(), _QUIET)
+            rebuild(self.runtime(name), RebuildOptions(RefillOptions()), threading.Event())
 
     def declare_stale(self, name: str) -> None:
         """As a worker does when it finds that the stream has forgotten."""

@@ -25,7 +25,7 @@ x = 1
        --json   # all of it
    {"a": 1}
    $ AWS_REGION=here dynadex refill songs:sync
-   dynadex: cannot do that
+   dynadex: Cannot do that
    ```
 """
 
@@ -77,7 +77,7 @@ def test_blocks_know_their_place_and_their_file() -> None:
     assert (console.place, console.saved_as) == ("a.md:10", None)
     first, second = console.steps()
     assert (first, first.known_as) == (Step("dynadex config     --json", ('{"a": 1}',)), first.command)
-    assert (second.program, second.fails, second.known_as) == ("dynadex", True, "dynadex: cannot do that")
+    assert (second.program, second.fails, second.known_as) == ("dynadex", True, "dynadex: Cannot do that")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_blocks_know_their_place_and_their_file() -> None:
     [
         ("4,083 items, 1 left", "17 items, 1,000 left", True),
         ("created lessons-20261124054500", "created lessons-20270101000000", True),
-        ("cannot read arn:...: it is stale", "cannot read arn:aws:x: it is stale", True),
+        ("Cannot read arn:...: it is stale", "Cannot read arn:aws:x: it is stale", True),
         ("4,083 items", "4,083 documents", False),
         ("done.", "done!", False),
         ("done", "done. Or nearly", False),

@@ -13,6 +13,7 @@ from dynadex.cli import app
 from dynadex.index.results import ApplyResult, BulkStats
 from tests.docs.blocks import DOCUMENTS, ROOT
 from tests.docs.scripts import loaded
+from tests.property.ablations import ABLATIONS
 
 _LINK = re.compile(r"\]\(([^)#\s]+)?(#[^)\s]+)?\)")
 
@@ -55,18 +56,54 @@ def test_the_images_of_the_readme_are_there() -> None:
     assert [image for image in images if not (ROOT / image).exists()] == []
 
 
-def test_every_decision_has_a_reason_and_says_what_would_change_it() -> None:
-    title, introduction, *decisions = (ROOT / "docs/decisions.md").read_text(encoding="utf-8").strip().split("\n\n")
-    assert (title, introduction) == ("# Decisions", "Each with its reason, and what would change it.")
-    form = re.compile(r"\*\*.+?\*\*.*\S \*Would change it\*: \S.*\.", re.DOTALL)
-    assert [decision for decision in decisions if not form.fullmatch(" ".join(decision.split()))] == []
+def test_every_decision_has_a_reason_and_a_condition_to_revisit_it() -> None:
+    text = (ROOT / "docs/decisions.md").read_text(encoding="utf-8")
+    assert text.startswith("# Decisions\n")
+    assert len(re.findall(r"^### ", text, re.MULTILINE)) > 50
+    assert malformed_decisions(text) == []
+
+
+@pytest.mark.parametrize(
+    ("decision", "is_malformed"),
+    [
+        ("Details.\n\n**Reason**: it is\nfaster.\n\n**Revisit if** it is slower.", False),
+        ("**Reason**: it is faster.\n\n**Revisit if** it is slower.", False),
+        ("Details.\n\n**Revisit if** it is slower.", True),
+        ("Details.\n\n**Reason**: it is faster.", True),
+        ("**Reason**: \n\n**Revisit if** it is slower.", True),
+        ("**Revisit if** it is slower.\n\n**Reason**: it is faster.", True),
+    ],
+)
+def test_a_decision_without_a_reason_or_a_condition_is_malformed(decision: str, is_malformed: bool) -> None:
+    text = f"# Decisions\n\n## Section\n\n### It is so\n\n{decision}\n\n## Next section\n"
+    assert malformed_decisions(text) == ["It is so"] * is_malformed
+
+
+def malformed_decisions(text: str) -> list[str]:
+    """The headings of the decisions that lack a reason or a condition under which to revisit them."""
+    form = re.compile(r"(?:[^*].*\n\n)?\*\*Reason\*\*: \S.*\.\n\n\*\*Revisit if\*\* \S.*\.", re.DOTALL)
+    decisions = re.findall(r"^### (.+?)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
+    return [heading for heading, body in decisions if not form.fullmatch(body.strip())]
 
 
 def test_every_metric_of_the_functions_is_documented_and_no_other() -> None:
     bulks = BulkStats(max_seconds=0.5)
     text = (ROOT / "docs/how-to/deploy.md").read_text(encoding="utf-8")
-    [sentences] = re.findall(r"in the namespace `dynadex`, by `sync` and `index`:(.*?)Neither logs", text, re.DOTALL)
-    assert set(re.findall(r"`(\w+)`", sentences)) == counts(ApplyResult(newest_us=1), bulks, 1.0).keys()
+    [section] = re.findall(r"^## Metrics\n(.*?)^## ", text, re.DOTALL | re.MULTILINE)
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == counts(ApplyResult(newest_us=1), bulks, 1.0).keys()
+
+
+def test_every_ablation_is_in_the_table_of_the_guarantees_and_no_other() -> None:
+    text = (ROOT / "docs/guarantees.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| the same .*without part ([\d.]+) \((.+)\) \|", text, re.MULTILINE)
+    assert sorted(rows) == sorted((ablation.rule.split(":")[0], name) for name, ablation in ABLATIONS.items())
+
+
+def test_the_glossary_is_in_alphabetical_order_and_explains_each_term() -> None:
+    text = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
+    terms = re.findall(r"^## (.+)\n\n(?=\w)", text, re.MULTILINE)
+    assert terms == re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert terms == sorted(set(terms), key=str.lower)
 
 
 def test_every_document_can_be_reached_from_the_readme_and_the_website() -> None:
@@ -74,7 +111,7 @@ def test_every_document_can_be_reached_from_the_readme_and_the_website() -> None
     website = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     names = [str(path.relative_to(ROOT / "docs")) for path in ROOT.glob("docs/**/*.md")]
     assert [name for name in names if name not in website] == []
-    beside = {"index.md", "how-to/documents.md", "python.md"}
+    beside = {"index.md", "how-to/documents.md", "python.md", "glossary.md", "benchmarks-appendix.md"}
     assert [name for name in names if f"docs/{name}" not in readme and name not in beside] == []
 
 

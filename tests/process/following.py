@@ -18,6 +18,6 @@ def worker(sync: Sync, settings: RuntimeSettings) -> AbstractContextManager[None
 
     def work(stop: threading.Event) -> None:
         with suppress(Stopping):
-            follow(sync, replace(settings, worker_lease_seconds=1.0), stop, lambda _: None)
+            follow(sync, replace(settings, worker_lease_seconds=1.0), stop)
 
     return background(work)

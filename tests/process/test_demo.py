@@ -216,5 +216,5 @@ def test_in_several_regions_the_page_goes_through_a_router(tmp_path: Path) -> No
 def test_regions_that_make_no_sense_are_refused(quiet_commands: Commands, names: str) -> None:
     refused = quiet_commands.start("demo", "--no-browser", "--regions", names)
     assert refused.wait() == 1
-    assert refused.errors[0].startswith("dynadex: cannot run regions")
+    assert refused.errors[0].startswith("dynadex: Cannot run regions")
     assert "For example: --regions us-east-1,eu-west-1." in str(refused)

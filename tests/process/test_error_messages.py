@@ -73,79 +73,79 @@ START_OPENSEARCH = r"Start it, or set OPENSEARCH_URL \(`--opensearch`\) to one t
 
 CASES = {
     "table without a stream": Case(
-        f"cannot follow the stream of table NAME: the table has no stream. {STREAM_REMEDY}", scene=table_without_stream
+        f"Cannot follow the stream of table NAME: the table has no stream. {STREAM_REMEDY}", scene=table_without_stream
     ),
     "table with keys only in its stream": Case(
-        r"cannot follow the stream of table NAME: its stream shows KEYS_ONLY, without new images\. "
+        r"Cannot follow the stream of table NAME: its stream shows KEYS_ONLY, without new images\. "
         r"Disable the stream and enable it again with StreamViewType=NEW_AND_OLD_IMAGES\.",
         scene=table_with_keys_only_stream,
     ),
     "table missing": Case(
-        r"cannot describe table NAME: it does not exist in us-east-1, at http://[^ ]+ \(.*\)\. Check the name, "
+        r"Cannot describe table NAME: it does not exist in us-east-1, at http://[^ ]+ \(.*\)\. Check the name, "
     ),
     "mapping contradicts the declaration": Case(
-        r"cannot write to index NAME-20260101000000: it contradicts the declaration: "
+        r"Cannot write to index NAME-20260101000000: it contradicts the declaration: "
         r".*field title has type keyword, declared text.* Change the declaration back, or .*`dynadex rebuild`\.",
         scene=index_with_other_mapping,
     ),
     "mapping contradicts the declaration, refill": Case(
-        "cannot write to index NAME-20260101000000: it contradicts the declaration: ",
+        "Cannot write to index NAME-20260101000000: it contradicts the declaration: ",
         REFILL,
         index_with_other_mapping,
     ),
     "an index has the name": Case(
-        r"cannot create the alias NAME: an index or alias that dynadex did not make already has this name\. "
+        r"Cannot create the alias NAME: an index or alias that dynadex did not make already has this name\. "
         r"Rename or delete it, or declare another index name\.",
         scene=index_in_place_of_the_alias,
     ),
     "OpenSearch down": Case(
-        rf"cannot resolve alias NAME-sync: the search cluster does not answer \(.*\)\. {START_OPENSEARCH}",
+        rf"Cannot resolve alias NAME-sync: the search cluster does not answer \(.*\)\. {START_OPENSEARCH}",
         (*RUN, "--opensearch", NOWHERE),
         table,
     ),
     "plain HTTP to another machine": Case(
-        r"cannot connect to http://search\.example: plain HTTP would send data .* unencrypted\. Use https://\.",
+        r"Cannot connect to http://search\.example: plain HTTP would send data .* unencrypted\. Use https://\.",
         (*RUN, "--opensearch", "http://search.example"),
         table,
     ),
     "DynamoDB down": Case(
-        rf'cannot describe table NAME: .*"{NOWHERE}/"\. Check the endpoint and the network\.',
+        rf'Cannot describe table NAME: .*"{NOWHERE}/"\. Check the endpoint and the network\.',
         (*RUN, "--dynamodb", NOWHERE),
     ),
     "no region": Case(
-        r"cannot use AWS: You must specify a region\. Check AWS_REGION, .*",
+        r"Cannot use AWS: You must specify a region\. Check AWS_REGION, .*",
         variables={"DYNADEX_DYNAMODB_URL": "https://dynamodb.example", "AWS_CONFIG_FILE": "none"},
     ),
     "unknown module": Case(
-        r"cannot load lessens:sync: there is no module 'lessens'\. Run the command in the folder that holds it",
+        r"Cannot load lessens:sync: there is no module 'lessens'\. Run the command in the folder that holds it",
         ("run", "lessens:sync"),
     ),
     "unknown attribute": Case(
-        rf"cannot load {MODULE}:snyc: {MODULE} has no 'snyc'\. It does have sync\.", ("run", f"{MODULE}:snyc")
+        rf"Cannot load {MODULE}:snyc: {MODULE} has no 'snyc'\. It does have sync\.", ("run", f"{MODULE}:snyc")
     ),
     "not a Sync": Case(
-        rf"cannot load {REFERENCE}: it is a dict, not a dynadex\.Sync\. Name a Sync\. It does have songs\.",
+        rf"Cannot load {REFERENCE}: it is a dict, not a dynadex\.Sync\. Name a Sync\. It does have songs\.",
         scene=module(SYNC, "sync = {}", "songs = Sync(table='songs', index='songs')"),
     ),
     "contradictory declaration": Case(
-        r"cannot declare the Sync of index songs: .*_source .*\. Remove _source from the mappings\.",
+        r"Cannot declare the Sync of index songs: .*_source .*\. Remove _source from the mappings\.",
         scene=module(SYNC, "sync = Sync(table='songs', index='songs', mappings={'_source': {'enabled': False}})"),
     ),
     "module that raises": Case(
-        rf"cannot load {REFERENCE}: importing {MODULE} raised ValueError: two lines of trouble "
+        rf"Cannot load {REFERENCE}: importing {MODULE} raised ValueError: two lines of trouble "
         rf'\(line 2 of \S*{MODULE}\.py\)\. .*python -c "import {MODULE}"',
         scene=module("# The next line:", "raise ValueError('two lines\\nof trouble')"),
     ),
     "module that is no Python": Case(
-        rf"cannot load {REFERENCE}: importing {MODULE} raised SyntaxError: .*{MODULE}\.py, line 1\)",
+        rf"Cannot load {REFERENCE}: importing {MODULE} raised SyntaxError: .*{MODULE}\.py, line 1\)",
         scene=module("this is no Python"),
     ),
     "setting that is no number": Case(
-        r"cannot use the setting DYNADEX_WORKER_BATCH_SIZE: 'many' is not a number\. Set it to a usable value",
+        r"Cannot use the setting DYNADEX_WORKER_BATCH_SIZE: 'many' is not a number\. Set it to a usable value",
         variables={"DYNADEX_WORKER_BATCH_SIZE": "many"},
     ),
     "setting that is no URL": Case(
-        r"cannot use the setting OPENSEARCH_URL: 'localhost:9200' is no http or https URL\. Set it",
+        r"Cannot use the setting OPENSEARCH_URL: 'localhost:9200' is no http or https URL\. Set it",
         variables={"OPENSEARCH_URL": "localhost:9200"},
     ),
 }
@@ -174,7 +174,7 @@ def test_a_port_that_is_taken_ends_the_demo_before_anything_starts(commands: Com
         other.listen()
         port = other.getsockname()[1]
         line = ended(commands.start("demo", "--no-browser", "--port", str(port)))
-    expected = f"cannot serve on 127.0.0.1:{port}: Address already in use. Choose another port with --port N."
+    expected = f"Cannot serve on 127.0.0.1:{port}: Address already in use. Choose another port with --port N."
     assert line == f"dynadex: {expected}"
     assert not (commands.directory / ".dynadex").exists(), "something was started"
 

@@ -128,7 +128,7 @@ def fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         said = capsys.readouterr()
         lines = said.err.splitlines()
         assert (ended.value.code, said.out) == (1, ""), said
-        assert [line.startswith("dynadex: cannot ") for line in lines] == [True], said.err
+        assert [line.startswith("dynadex: Cannot ") for line in lines] == [True], said.err
         assert [path.name for path in tmp_path.iterdir() if path.suffix != ".py" and path.name != "__pycache__"] == []
         return lines[0]
 
@@ -142,7 +142,7 @@ def test_a_table_that_is_not_there(fails: Fails, command: tuple[str, ...], local
     module = SYNC.replace(f"table={NAME!r}", "table='no-such-table'")
     line = fails(wrong, module, DYNADEX_DYNAMODB_URL=local_stack.endpoints.dynamodb)
     says = (
-        r"cannot describe table no-such-table: it does not exist in \S+, at http\S+ \(.*\)\. "
+        r"Cannot describe table no-such-table: it does not exist in \S+, at http\S+ \(.*\)\. "
         r"Check the name, AWS_REGION, and the endpoint"
     )
     assert re.search(says, line), line
@@ -188,7 +188,7 @@ def test_no_network_to_the_cluster(fails: Fails, command: tuple[str, ...], dynam
 @pytest.mark.parametrize("command", OF_DECLARATION.values(), ids=OF_DECLARATION)
 def test_a_mapping_that_cannot_work(fails: Fails, command: tuple[str, ...]) -> None:
     line = fails(command, WRONG_MAPPING)
-    says = r"cannot declare the Sync of index every-command: _source .*\. Remove _source from the mappings\."
+    says = r"Cannot declare the Sync of index every-command: _source .*\. Remove _source from the mappings\."
     assert re.search(says, line), line
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from dynadex.clock import StoppableClock, Stopping
 from dynadex.demo.songs import lessons
 from dynadex.errors import SourceError
 from dynadex.local.stack import LocalStack
-from dynadex.refill.refill import Refilled, RefillOptions, RefillProgress, RefillReport, refill
+from dynadex.refill.refill import Refilled, RefillOptions, RefillProgress, refill
 from dynadex.runtime import Runtime, connect
 from dynadex.source.table_scan import TableScan
 from tests.process.export_writer import change, write_export
@@ -47,9 +47,9 @@ def exported(scene: Scene, tmp_path: Path) -> Path:
     return folder
 
 
-def load(runtime: Runtime, where: object, said: Callable[[str], None] = lambda _: None) -> Refilled:
+def load(runtime: Runtime, where: object) -> Refilled:
     options = RefillOptions(segments=2, from_export=str(where))
-    return refill(runtime, options, threading.Event(), RefillReport(said, lambda _: None))
+    return refill(runtime, options, threading.Event())
 
 
 @pytest.fixture
@@ -96,24 +96,23 @@ def test_stopped_and_resumed(scene: Scene, runtime: Runtime, exported: Path) -> 
 
     stoppable = connect(scene.sync, runtime.settings, StoppableClock(stop))
     with pytest.raises(Stopping):
-        refill(stoppable, options, stop, RefillReport(lambda _: None, on_progress))
+        refill(stoppable, options, stop, on_progress)
     seen: list[int] = []
-    report = RefillReport(lambda _: None, lambda now: seen.append(now.items))
-    done = refill(runtime, replace(options, resume=True), threading.Event(), report)
+    again = replace(options, resume=True)
+    done = refill(runtime, again, threading.Event(), lambda now: seen.append(now.items))
     assert 300 <= seen[0] < SONGS
     assert done.progress.items == SONGS
     assert scene.differences() == []
 
 
-def test_from_a_bucket(scene: Scene, runtime: Runtime, exported: Path, tmp_path: Path) -> None:
+def test_from_a_bucket(scene: Scene, runtime: Runtime, exported: Path, tmp_path: Path, logged: list[str]) -> None:
     s3 = clients.s3(scene.settings)
     s3.create_bucket(Bucket="exports")
     for path in exported.rglob("*"):
         if path.is_file():
             s3.upload_file(str(path), "exports", f"mine/{path.relative_to(tmp_path)}")
-    said: list[str] = []
-    load(runtime, "s3://exports/mine", said.append)
-    assert any("export s3://exports/mine/AWSDynamoDB/" in line for line in said)
+    load(runtime, "s3://exports/mine")
+    assert any("export s3://exports/mine/AWSDynamoDB/" in line for line in logged)
     assert scene.differences() == []
     for where, told in (("s3://exports/none", "there is no export"), ("s3://nobody", "NoSuchBucket")):
         with pytest.raises(SourceError, match=told):

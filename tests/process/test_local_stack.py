@@ -251,7 +251,7 @@ def test_a_child_that_dies_is_named_and_the_other_one_stopped(supervisors: Super
     os.kill(running.children[victim], signal.SIGKILL)
     code, _, errors = ended(process)
     assert code == 1
-    assert f"cannot keep running {victim}: it was killed by SIGKILL (exit code -9)" in errors
+    assert f"Cannot keep running {victim}: it was killed by SIGKILL (exit code -9)" in errors
     assert str(supervisors.folder.path / log) in errors
     assert running.endpoints.dynamodb in errors or running.endpoints.opensearch in errors, "the end of its log"
     assert not any(is_alive(pid) for pid in running.children.values())
@@ -264,7 +264,7 @@ def test_a_port_that_is_taken_is_named(supervisors: Supervisors, backend: str) -
         port = other.getsockname()[1]
         code, output, errors = supervisors.run("up", f"--{backend}-port", str(port))
     assert (code, output) == (1, "")
-    assert f"cannot listen on port {port} for {backend}: Address already in use. Free it" in errors
+    assert f"Cannot listen on port {port} for {backend}: Address already in use. Free it" in errors
 
 
 def test_a_port_taken_at_the_last_moment_is_told_by_the_child(
@@ -321,7 +321,7 @@ def test_up_behind_tells_why_it_could_not_start(supervisors: Supervisors) -> Non
         port = other.getsockname()[1]
         code, _, errors = supervisors.run("up", "--detach", "--opensearch-port", str(port))
     assert code == 1
-    assert f"cannot listen on port {port} for opensearch" in errors
+    assert f"Cannot listen on port {port} for opensearch" in errors
 
 
 def test_a_backend_that_runs_is_used_and_not_started(shared: LocalStack, tmp_path: Path) -> None:
@@ -337,7 +337,7 @@ def test_a_given_backend_that_does_not_answer_is_named(supervisors: Supervisors,
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         code, _, errors = supervisors.run("up", f"--{backend}", url)
     assert code == 1
-    assert f"cannot use {url}: " in errors
+    assert f"Cannot use {url}: " in errors
     assert f"Connection refused. Start it, or leave out --{backend}" in errors
 
 

@@ -23,7 +23,7 @@ from dynadex.index.lifecycle import physical_indexes, retire, roll_back
 from dynadex.local.stack import LocalStack
 from dynadex.refill import plan as plans
 from dynadex.refill.rebuild import RebuildOptions, Rebuilt, rebuild
-from dynadex.refill.refill import RefillOptions, RefillProgress, RefillReport, refill
+from dynadex.refill.refill import RefillOptions, RefillProgress, refill
 from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings
 from dynadex.state.last_runs import LastRuns
@@ -35,7 +35,6 @@ SONGS = 300
 TEXT: dict[str, Any] = {"properties": {"title": {"type": "text"}}}
 KEYWORD: dict[str, Any] = {"properties": {"title": {"type": "text", "fields": {"raw": {"type": "keyword"}}}}}
 NUMBER: dict[str, Any] = {"properties": {"title": {"type": "integer"}}}
-QUIET = RefillReport(lambda _: None, lambda _: None)
 
 
 @dataclass
@@ -49,10 +48,9 @@ class Library:
         sync = Sync(table=self.name, index=self.name, mappings=mappings, **more)
         return connect(sync, self.settings, StoppableClock(stop) if stop else None)
 
-    def rebuild(self, mappings: dict[str, Any], said: list[str] | None = None, **options: Any) -> Rebuilt:
+    def rebuild(self, mappings: dict[str, Any], **options: Any) -> Rebuilt:
         resume = RefillOptions(resume=options.pop("resume", False))
-        report = RefillReport((said if said is not None else []).append, lambda _: None)
-        return rebuild(self.runtime(mappings), RebuildOptions(resume, **options), threading.Event(), report)
+        return rebuild(self.runtime(mappings), RebuildOptions(resume, **options), threading.Event())
 
     def roles(self) -> list[str]:
         return [one.role for one in physical_indexes(self.runtime(TEXT).index, self.name)]
@@ -76,7 +74,7 @@ def library(
     dynamodb = clients.dynamodb(made.settings)
     create_table(dynamodb, made.name)
     load(dynamodb, made.name, lessons(SONGS), lambda _: None)
-    refill(made.runtime(TEXT), RefillOptions(), threading.Event(), QUIET)
+    refill(made.runtime(TEXT), RefillOptions(), threading.Event())
     yield made
     dynamodb.close()
 
@@ -130,13 +128,13 @@ def test_a_document_function_that_leaves_items_out_makes_a_smaller_index_that_is
         return item if str(item["title"]).startswith("The") else None
 
     runtime = library.runtime(TEXT, document=document)
-    done = rebuild(runtime, RebuildOptions(), threading.Event(), QUIET)
+    done = rebuild(runtime, RebuildOptions(), threading.Event())
     assert 0 < runtime.index.count(done.name) < SONGS
     assert done.comparison is not None
     assert done.comparison.verified.items == SONGS
 
 
-def test_a_rebuild_that_was_stopped_goes_on_with_the_same_index(library: Library) -> None:
+def test_a_rebuild_that_was_stopped_goes_on_with_the_same_index(library: Library, logged: list[str]) -> None:
     stop = threading.Event()
     runtime = library.runtime(KEYWORD, stop)
 
@@ -144,12 +142,11 @@ def test_a_rebuild_that_was_stopped_goes_on_with_the_same_index(library: Library
         stop.set()
 
     with pytest.raises(Stopping):
-        rebuild(runtime, RebuildOptions(), stop, RefillReport(lambda _: None, on_progress))
+        rebuild(runtime, RebuildOptions(), stop, on_progress)
     [_, building] = physical_indexes(runtime.index, library.name)
     assert building.building
-    said: list[str] = []
-    assert library.rebuild(KEYWORD, said, resume=True).name == building.name
-    assert f"going on with {building.name}" in said
+    assert library.rebuild(KEYWORD, resume=True).name == building.name
+    assert f"resuming with index {building.name}" in logged
 
 
 def test_a_rebuild_that_ended_before_its_plan_was_kept_finds_its_index(
@@ -258,4 +255,4 @@ def test_the_commands_as_a_user_runs_them(make_scene: SceneMaker, commands: Comm
     assert worker.stop() == 0
     nothing = commands.start("rollback", REFERENCE)
     assert nothing.wait() == 1
-    nothing.wait_for_line("cannot roll back rebuilt: no other index is kept")
+    nothing.wait_for_line("Cannot roll back rebuilt: no other index is kept")

@@ -21,7 +21,7 @@ from dynadex.errors import SearchError, SourceUnavailable
 from dynadex.index.bulk import External, Write
 from dynadex.local.stack import LocalStack
 from dynadex.refill.plan import prepare, suited_segments
-from dynadex.refill.refill import Load, Refilled, RefillOptions, RefillProgress, RefillReport, refill
+from dynadex.refill.refill import Load, Refilled, RefillOptions, RefillProgress, ignore_progress, refill
 from dynadex.refill.slices import Slice, run_slice
 from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings
@@ -30,7 +30,6 @@ from dynadex.state.last_runs import LastRuns
 from dynadex.state.refill_state import RefillState
 
 SONGS = 1_500
-QUIET = RefillReport(lambda _: None, lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +122,9 @@ def test_segments_together_scan_every_item(filled: Runtime) -> None:
     assert documents(filled) == expected()
 
 
-def run(runtime: Runtime, options: RefillOptions | None = None, said: list[str] | None = None) -> Refilled:
-    """A refill by the command's driver; what it says is kept."""
-    report = RefillReport((said if said is not None else []).append, lambda _: None)
-    return refill(runtime, options or RefillOptions(), threading.Event(), report)
+def run(runtime: Runtime, options: RefillOptions | None = None) -> Refilled:
+    """A refill by the command's driver."""
+    return refill(runtime, options or RefillOptions(), threading.Event())
 
 
 def test_the_parts_are_found_unless_they_are_given(sync: Sync, settings: RuntimeSettings) -> None:
@@ -135,7 +133,7 @@ def test_the_parts_are_found_unless_they_are_given(sync: Sync, settings: Runtime
 
     def parts(items: int, options: RefillOptions) -> int:
         known = replace(runtime, description=replace(runtime.description, item_count=items))
-        return Load(known, options, RefillState(known.state()), threading.Event(), QUIET).segments()
+        return Load(known, options, RefillState(known.state()), threading.Event(), ignore_progress).segments()
 
     unknown = parts(0, RefillOptions())
     assert unknown == suited_segments(None, settings.refill_page_size, runtime.index.processors(runtime.sync.index)) > 1
@@ -150,15 +148,14 @@ def plant_orphans(runtime: Runtime, count: int) -> None:
     runtime.writer.write(name, orphans, runtime.clock.monotonic() + 10)
 
 
-def test_a_refill_deletes_orphans_and_ends_staleness(filled: Runtime) -> None:
+def test_a_refill_deletes_orphans_and_ends_staleness(filled: Runtime, logged: list[str]) -> None:
     plant_orphans(filled, 50)
     filled.checkpoints().mark_stale("for this test")
-    said: list[str] = []
-    done = run(filled, said=said)
+    done = run(filled)
     assert documents(filled) == expected()
     assert filled.checkpoints().stale() is None
     assert done.swept.deleted == 50
-    assert said[-1] == "the index is stale no longer"
+    assert logged[-1] == "the index is no longer stale"
     last = LastRuns(filled.state()).last("refill")
     assert last is not None
     assert (last["items"], last["written"], last["swept"]) == (SONGS, SONGS, 50)
@@ -169,19 +166,16 @@ def test_a_worker_may_start_as_soon_as_a_refill_mends_the_stale_index(filled: Ru
     checkpoints.mark_stale("for this test")
     checkpoints.follow("arn:of:a:stream:that:was:replaced")
     seen: list[tuple[str | None, str | None]] = []
-    report = RefillReport(lambda _: None, lambda _: seen.append((checkpoints.unanswered(), checkpoints.stream())))
-    refill(filled, RefillOptions(), threading.Event(), report)
+    on_progress = lambda _: seen.append((checkpoints.unanswered(), checkpoints.stream()))  # noqa: E731
+    refill(filled, RefillOptions(), threading.Event(), on_progress)
     assert set(seen) == {(None, None)}
 
 
-def test_an_index_declared_stale_while_a_refill_runs_stays_so(filled: Runtime) -> None:
+def test_an_index_declared_stale_while_a_refill_runs_stays_so(filled: Runtime, logged: list[str]) -> None:
     checkpoints = filled.checkpoints()
-    said: list[str] = []
-    refill(
-        filled, RefillOptions(), threading.Event(), RefillReport(said.append, lambda _: checkpoints.mark_stale("lost"))
-    )
+    refill(filled, RefillOptions(), threading.Event(), lambda _: checkpoints.mark_stale("lost"))
     assert checkpoints.stale() == "lost"
-    assert "run it once more" in said[-1]
+    assert "run the refill again" in logged[-1]
     # Nor is it mended by going on with what was read before.
     assert run(filled).progress.items == SONGS
     assert checkpoints.stale() is None
@@ -199,7 +193,7 @@ def stopped_half_way(runtime: Runtime, settings: RuntimeSettings, options: Refil
 
     stoppable = connect(runtime.sync, settings, StoppableClock(stop))
     with pytest.raises(Stopping):
-        refill(stoppable, options, stop, RefillReport(lambda _: None, on_progress))
+        refill(stoppable, options, stop, on_progress)
     return pages[-1]
 
 
@@ -208,10 +202,9 @@ def test_a_refill_that_was_stopped_goes_on_where_it_was(filled: Runtime, setting
     plant_orphans(filled, 10)
     before = stopped_half_way(filled, small, RefillOptions(segments=2))
     assert before < SONGS
-    said: list[str] = []
     read: list[int] = []
-    report = RefillReport(said.append, lambda now: read.append(now.items))
-    done = refill(connect(filled.sync, small), RefillOptions(resume=True), threading.Event(), report)
+    options = RefillOptions(resume=True)
+    done = refill(connect(filled.sync, small), options, threading.Event(), lambda now: read.append(now.items))
     assert documents(filled) == expected()
     assert (done.progress.items, done.swept.deleted) == (SONGS, 10)
     assert done.plan.segments == 2
@@ -220,23 +213,24 @@ def test_a_refill_that_was_stopped_goes_on_where_it_was(filled: Runtime, setting
     assert RefillState(filled.state()).plan() is None
 
 
-def test_what_cannot_be_resumed_is_said_and_begins_anew(filled: Runtime, settings: RuntimeSettings) -> None:
+def test_what_cannot_be_resumed_is_logged_and_begins_anew(
+    filled: Runtime, settings: RuntimeSettings, logged: list[str]
+) -> None:
     small = replace(settings, refill_page_size=100)
-    said: list[str] = []
-    run(filled, RefillOptions(resume=True), said)
-    assert said[0] == "nothing to resume: starting from the beginning"
+    run(filled, RefillOptions(resume=True))
+    assert logged[0] == "nothing to resume: starting from the beginning"
     stopped_half_way(filled, small, RefillOptions())
-    said.clear()
-    run(filled, said=said)
-    assert "--resume would have gone on with it" in said[0]
+    logged.clear()
+    run(filled)
+    assert "--resume would have continued it" in logged[0]
     stopped_half_way(filled, small, RefillOptions())
     [index] = filled.index.indexes_behind(filled.sync.index)
     filled.index.delete(index)
-    said.clear()
+    logged.clear()
     with pytest.raises(SearchError, match="no index stands behind"):
         run(connect(filled.sync, settings), RefillOptions(resume=True))
     filled.clock.sleep(1)
-    run(connect(filled.sync, settings), said=said)
+    run(connect(filled.sync, settings))
     assert documents(connect(filled.sync, settings)) == expected()
 
 

@@ -177,5 +177,5 @@ def test_a_table_without_a_usable_stream_is_refused(make_scene: SceneMaker, view
     scene = make_scene(f"catch-up-without-stream-{view or 'none'}".lower().replace("_", "-"))
     scene.create_table(view)
     runtime = connect(scene.sync, replace(scene.settings, refill_page_size=10))
-    with pytest.raises(SourceError, match="cannot follow the stream of table"):
+    with pytest.raises(SourceError, match="Cannot follow the stream of table"):
         catch_up(runtime, runtime.clock.now_us(), lambda _: None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -37,7 +38,7 @@ def regions(make_scene: SceneMaker) -> Iterator[list[Scene]]:
 
 def replica(scene: Scene) -> RegionReplica:
     runtime = connect(scene.sync, replace(scene.settings, refill_page_size=40))
-    return RegionReplica(str(scene.settings.region), runtime, Retrier(print, runtime.clock))
+    return RegionReplica(str(scene.settings.region), runtime, Retrier(runtime.clock, logging.getLogger(__name__)))
 
 
 def test_what_is_late_is_told_from_what_differs(regions: list[Scene]) -> None:

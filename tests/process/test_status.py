@@ -156,4 +156,4 @@ def test_a_backend_that_is_away_is_an_error(make_scene: SceneMaker, commands: Co
     running = commands.start("status", REFERENCE, "--opensearch", "http://127.0.0.1:9", **scene.variables)
     assert running.wait() == 1
     assert running.output == []
-    running.wait_for_line("dynadex: cannot .*: the search cluster does not answer")
+    running.wait_for_line("dynadex: Cannot .*: the search cluster does not answer")

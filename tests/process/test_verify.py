@@ -89,7 +89,7 @@ def some_ids(count: int) -> list[str]:
 
 def run(runtime: Runtime, options: VerifyOptions | None = None) -> tuple[Verified, list[Difference]]:
     differences: list[Difference] = []
-    report = VerifyReport(differences.append, say=print)
+    report = VerifyReport(differences.append)
     return verify(runtime, index_of(runtime), options or VerifyOptions(), report), differences
 
 
@@ -231,9 +231,9 @@ def test_interrupted_it_says_how_far_it_came(filled: Runtime, commands: Commands
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--sample", "0"), "cannot verify a sample of 0 %: it is no percentage. Give one above 0, at most 100."),
-        (("--index", "nowhere"), "cannot verify index nowhere: there is no such index. See `dynadex indexes`"),
-        ((), "cannot find the index behind alias"),
+        (("--sample", "0"), "Cannot verify a sample of 0 %: it is no percentage. Give one above 0, at most 100."),
+        (("--index", "nowhere"), "Cannot verify index nowhere: there is no such index. See `dynadex indexes`"),
+        ((), "Cannot find the index behind alias"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(

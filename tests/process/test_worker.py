@@ -175,7 +175,7 @@ def test_a_worker_that_was_frozen_while_another_took_over_ends_and_harms_nothing
     scene.await_count(200)
     first.send(signal.SIGCONT)
     assert first.wait() == 1
-    first.wait_for_line(f"dynadex: cannot go on as worker {re.escape(owner(first))}: another worker took the lease")
+    first.wait_for_line(f"dynadex: Cannot go on as worker {re.escape(owner(first))}: another worker took the lease")
     scene.await_equal()
     assert second.stop() == 0
 

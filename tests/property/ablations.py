@@ -155,59 +155,61 @@ _OFTEN_TIED = in_circumstances(
 
 ABLATIONS: dict[str, Ablation] = {
     "first of a batch wins": Ablation(
-        "1: within a batch only the last change of a key is written",
+        "1: within a batch, only the last change of a key is written",
         _patched(prepare, "latest", lambda pairs: dict(reversed(list(pairs)))),
     ),
-    "no margin": Ablation(
+    "margin of 0 s": Ablation(
         "2: a read's version stays below its time", circumstances=in_circumstances(timing=Timing(1, 0))
     ),
     "margin of 2 s, times of 60 s": Ablation(
-        "2: the margin follows the stream's granularity",
+        "2: the margin follows the granularity of the stream",
         circumstances=in_circumstances(table_granularity_us=60 * MICROSECONDS, timing=Timing()),
     ),
-    "every conflict is stale": Ablation(
+    "every conflict is superseded": Ablation(
         "3: a conflict within the window is a tie", _patched(indexer, "is_superseded", lambda *_: True)
     ),
-    "no window": Ablation(
-        "3: the window is as wide as the granularity, and more",
+    "window of 0 s": Ablation(
+        "3: the window is wider than the granularity",
         _patched(indexer, "is_superseded", lambda change, current, _: current > change),
     ),
     "item read before document": Ablation(
-        "4.1: the document is looked at first, the item second", circumstances=_OFTEN_TIED, prepare=_items_first
+        "4.1: the document is read first, the item second", circumstances=_OFTEN_TIED, prepare=_items_first
     ),
     "unconditional writes": Ablation(
-        "4.3: a document not older than the read is written under if_seq_no", _no_condition
+        "4.3: a document that is not older than the read is written under if_seq_no", _no_condition
     ),
-    "create past tombstones": Ablation(
-        "4.4: where a tombstone is not older than the read, wait until it is",
+    "create despite tombstones": Ablation(
+        "4.4: if a tombstone rejects the version of the read, wait for a greater version",
         circumstances=_OFTEN_TIED,
         prepare=_create_past_tombstones,
     ),
-    "no mark": Ablation("4.5: who settles a change writes, even what is right already", _no_mark, _OFTEN_TIED),
-    "refused leaves no tombstone": Ablation(
-        "4.6: a document that is refused is written as a delete",
+    "correct documents not rewritten": Ablation(
+        "4.5: reconciliation for a change writes, even if the document is correct", _no_mark, _OFTEN_TIED
+    ),
+    "rejection leaves no tombstone": Ablation(
+        "4.6: a rejected document is written as a delete",
         _patched(indexer.Indexer, "_write", _write_leaving_nothing),
         in_circumstances(songs=(10, 4, 1, 10)),
     ),
     "tombstones of 1 s": Ablation(
-        "5: tombstones outlive every zombie", circumstances=in_circumstances(gc_deletes="1s")
+        "5: tombstones outlive late writers", circumstances=in_circumstances(gc_deletes="1s")
     ),
-    "tombstones of 10 s, zombies of 40 s": Ablation(
-        "5: tombstones outlive every zombie", circumstances=in_circumstances(gc_deletes="10s", oldest_actor=40.0)
+    "tombstones of 10 s, late writers of 40 s": Ablation(
+        "5: tombstones outlive late writers", circumstances=in_circumstances(gc_deletes="10s", oldest_actor=40.0)
     ),
-    "sweep up to now": Ablation(
-        "6: a sweep deletes what is below the version of the refill's beginning",
+    "sweep up to the present": Ablation(
+        "6: a sweep deletes documents below the version of the backfill's first read",
         _patched(worlds, "read_version", lambda started_at_us, _: started_at_us + 10 * MICROSECONDS),
     ),
-    "no fence": Ablation(
-        "8: a new index is scanned once every writer writes to it",
+    "scan without waiting": Ablation(
+        "8: a new index is scanned only after every writer writes to it",
         circumstances=in_circumstances(fence="no", actions={"rebuild": 6}),
     ),
-    "no fence for late writers": Ablation(
-        "8: what a late writer holds is written before that scan begins",
+    "scan without waiting for late writers": Ablation(
+        "8: the changes that late writers hold are written before that scan begins",
         circumstances=in_circumstances(fence="without late writers", actions={"rebuild": 6}),
     ),
-    "failed counts as done": Ablation(
+    "failed counts as acknowledged": Ablation(
         "7: progress moves only past what is acknowledged", _patched(worlds, "lowest", lambda _: None)
     ),
 }

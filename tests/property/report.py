@@ -31,7 +31,7 @@ def main(schedules: int) -> int:
     for name, ablation in ABLATIONS.items():
         _line(f"  without {ablation.rule.split(':')[0]}: {name}", ablation.run(seeds))
     fair = run_schedules(seeds, indexable)
-    _line("the convergence rule, nothing refused", fair)
+    _line("the convergence rule, no rejected documents", fair)
     others = {"no version at all": NoVersion, "second x 1,000,000 + records seen in it": SecondAndCount}
     for other, rival in others.items():
         _line(f"  {other}", run_schedules(seeds, indexable, _with(rival)))

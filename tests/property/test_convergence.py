@@ -57,7 +57,7 @@ def test_the_rules_that_others_use_diverge(rival: type[NoVersion] | type[SecondA
     assert run_schedules(range(300), indexable, prepare).diverged > 0
 
 
-@pytest.mark.parametrize("name", ["no mark", "refused leaves no tombstone"])
+@pytest.mark.parametrize("name", ["correct documents not rewritten", "rejection leaves no tombstone"])
 def test_circumstances_made_for_an_ablation_do_not_diverge_under_the_whole_rule(name: str) -> None:
     outcome = run_schedules(range(300 * _SCALE), ABLATIONS[name].circumstances)
     assert outcome.diverged == 0, outcome.examples[:3]

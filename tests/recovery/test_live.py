@@ -16,7 +16,7 @@ from dynadex.index.bulk import External, Write
 from dynadex.index.lifecycle import physical_indexes, retirable, retire, roll_back
 from dynadex.local.stack import LocalStack
 from dynadex.refill.rebuild import RebuildOptions, rebuild
-from dynadex.refill.refill import RefillOptions, RefillReport, refill
+from dynadex.refill.refill import RefillOptions, refill
 from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings
 from tests.faults.load import WriteLoad, writing
@@ -31,7 +31,6 @@ SONGS = scaled(2_000, least=600)
 ORPHANS = 20
 # Three writers, bursts of three and a half: at full length 200 writes a second and more, where the machine gives it.
 _PAUSE_SECONDS = 0.01 if SCALE >= 1 else 0.04
-_QUIET = RefillReport(lambda _: None, lambda _: None)
 
 
 @pytest.fixture
@@ -72,7 +71,7 @@ def test_a_refill_while_the_table_is_written_to(
         plant_orphans(runtime, seed)
         with writing(stage, seed, _PAUSE_SECONDS) as load:
             started_at = time.monotonic()
-            done = refill(runtime, RefillOptions(), threading.Event(), _QUIET)
+            done = refill(runtime, RefillOptions(), threading.Event())
             told = rate(load, started_at)
         assert done.swept.deleted >= ORPHANS
         stage.compare(compared, worker)
@@ -89,7 +88,7 @@ def test_a_rebuild_while_the_table_is_written_to_and_searched(
         before = reading(runtime.index, stage.name)
         with searching(runtime) as searches, writing(stage, seed, _PAUSE_SECONDS) as load:
             started_at = time.monotonic()
-            done = rebuild(runtime, RebuildOptions(verify=seed % 2 == 1), threading.Event(), _QUIET)
+            done = rebuild(runtime, RebuildOptions(verify=seed % 2 == 1), threading.Event())
             told = rate(load, started_at)
         assert done.name != before
         assert searches.failed == []

@@ -142,7 +142,7 @@ def test_an_error_of_somebody_else_is_told_without_its_words(
 
     deployed.table.put(item("1", title=SECRET))
     monkeypatch.setattr(steps, "apply_records", explode)
-    with pytest.raises(FunctionError, match=r"KeyError at test_function.py:\d+") as raised:
+    with pytest.raises(FunctionError, match=r"KeyError at test_aws_handlers.py:\d+") as raised:
         entry.stream(deployed.event(), CONTEXT)
     assert raised.value.__suppress_context__
     printed = capsys.readouterr()
@@ -283,5 +283,5 @@ def test_the_endpoint_becomes_the_url_unless_there_is_one(deployed: Deployed, mo
 def test_a_function_without_a_sync_says_what_to_set(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     del deployed
     monkeypatch.delenv("DYNADEX_SYNC")
-    with pytest.raises(DeclarationError, match="cannot use the setting DYNADEX_SYNC: it is not set"):
+    with pytest.raises(DeclarationError, match="Cannot use the setting DYNADEX_SYNC: it is not set"):
         entry.stream({}, CONTEXT)

@@ -135,7 +135,7 @@ def test_a_worker_that_logs_json_ends_with_a_line_of_json(wrong: tuple[str, str]
     answer = CliRunner().invoke(app, ["run", "dynadex.demo.lessons:sync", "--log-format", "json", *wrong])
     assert answer.exit_code == 1
     [line] = answer.output.splitlines()
-    assert json.loads(line)["message"].startswith("cannot ")
+    assert json.loads(line)["message"].startswith("Cannot ")
 
 
 def test_a_password_is_written_into_no_project(tmp_path: Path) -> None:

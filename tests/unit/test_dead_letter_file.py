@@ -89,7 +89,7 @@ def test_half_a_line_is_not_counted_and_a_whole_one_without_its_end_is(tmp_path:
 
 
 def test_what_cannot_be_counted_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DeadLetterError, match=r"cannot read the dead letters in .*: Is a directory"):
+    with pytest.raises(DeadLetterError, match=r"Cannot read the dead letters in .*: Is a directory"):
         DeadLetterFile(tmp_path).backlog()
     (tmp_path / "other").write_text("no letter\n")
     with pytest.raises(DeadLetterError, match="Mend or remove the line"):

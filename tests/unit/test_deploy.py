@@ -100,10 +100,10 @@ def test_a_dry_run_runs_nothing(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "path", "told"),
     [
-        (["songs:sync"], "bin", "cannot deploy songs:sync: nobody is there to be asked. Say so with --yes."),
-        (["songs:sync", "--yes"], "nowhere", "cannot run the CDK CLI: npx is not installed. Install Node.js"),
+        (["songs:sync"], "bin", "Cannot deploy songs:sync: nobody is there to be asked. Say so with --yes."),
+        (["songs:sync", "--yes"], "nowhere", "Cannot run the CDK CLI: npx is not installed. Install Node.js"),
         (["songs:sync", "--yes", "--app", "none"], "bin", "/none: there is no cdk.json. Run it in a clone of dynadex"),
-        (["tunes:sync", "--yes"], "bin", "cannot load tunes:sync: there is no module 'tunes'"),
+        (["tunes:sync", "--yes"], "bin", "Cannot load tunes:sync: there is no module 'tunes'"),
     ],
 )
 def test_what_is_missing_is_named(folder: Path, arguments: list[str], path: str, told: str) -> None:

@@ -17,10 +17,10 @@ from dynadex.source import table
 @pytest.mark.parametrize(
     ("reason", "hint", "text"),
     [
-        ("it is full", "", "cannot write to index songs: it is full."),
-        ("it is full.", "", "cannot write to index songs: it is full."),
-        ("it is full", "Empty it.", "cannot write to index songs: it is full. Empty it."),
-        ("it ends with ...", "Wait.", "cannot write to index songs: it ends with. Wait."),
+        ("it is full", "", "Cannot write to index songs: it is full."),
+        ("it is full.", "", "Cannot write to index songs: it is full."),
+        ("it is full", "Empty it.", "Cannot write to index songs: it is full. Empty it."),
+        ("it ends with ...", "Wait.", "Cannot write to index songs: it ends with. Wait."),
     ],
 )
 def test_an_error_says_what_was_done_to_what_and_what_to_do(reason: str, hint: str, text: str) -> None:
@@ -101,7 +101,7 @@ def test_an_error_of_the_search_cluster_says_whether_it_may_pass(
 ) -> None:
     ours = opensearch.translate(error, "write to index", "songs")
     assert type(ours) is kind
-    assert str(ours).startswith("cannot write to index songs: ")
+    assert str(ours).startswith("Cannot write to index songs: ")
     assert reason in ours.reason
     assert hint in ours.hint
 
@@ -142,7 +142,7 @@ def test_an_error_of_dynamodb_says_whether_it_may_pass(
 ) -> None:
     ours = table.translate(error, "scan table", "songs")
     assert type(ours) is kind
-    assert str(ours).startswith("cannot scan table songs: ")
+    assert str(ours).startswith("Cannot scan table songs: ")
     assert reason in ours.reason
     assert hint in ours.hint
     assert bool(ours.hint) is bool(hint)

@@ -47,7 +47,6 @@ class Delivery:
         self.handed: list[list[int]] = []
         self.done: list[int] = []
         self.dead_lettered: list[tuple[list[int], str]] = []
-        self.retries: list[str] = []
         self.script: Callable[[list[int]], Sequence[str]] = lambda _: ()
         self._on_failure = on_failure
         self.mapping = EventSourceMapping(
@@ -55,7 +54,6 @@ class Delivery:
             self.clock,
             limits,
             self._dead_letter if on_failure else None,
-            self.retries.append,
             Backoff(1.0, 1.0),
         )
 
@@ -81,12 +79,12 @@ def poisoned(*culprits: int, error: Exception | None = None) -> Callable[[list[i
     return lambda given: raise_(error or RuntimeError("boom")) if set(culprits) & set(given) else ()
 
 
-def test_a_batch_that_succeeds_is_delivered_once() -> None:
+def test_a_batch_that_succeeds_is_delivered_once(logged: list[str]) -> None:
     delivery = Delivery()
     delivery.run(batch(3))
     assert delivery.handed == [[1, 2, 3]]
     assert delivery.done == [1, 2, 3]
-    assert delivery.retries == []
+    assert logged == []
 
 
 def test_nothing_is_delivered_for_an_empty_batch() -> None:
@@ -95,13 +93,13 @@ def test_nothing_is_delivered_for_an_empty_batch() -> None:
     assert (delivery.handed, delivery.done) == ([], [])
 
 
-def test_what_came_before_the_failed_record_is_done_and_the_rest_is_delivered_again() -> None:
+def test_what_came_before_the_failed_record_is_done_and_the_rest_is_delivered_again(logged: list[str]) -> None:
     delivery = Delivery()
     delivery.script = lambda _: [number(3)] if len(delivery.handed) == 1 else ()
     delivery.run(batch(4))
     assert delivery.handed == [[1, 2, 3, 4], [3, 4]]
     assert delivery.done == [1, 2, 3, 4]
-    assert delivery.retries == ["attempt 1 of 2 records: reported as failed"]
+    assert logged == ["retrying: attempt 1 of 2 records: reported as failed"]
 
 
 def test_of_several_failed_records_the_lowest_counts() -> None:
@@ -163,7 +161,7 @@ def test_without_bisecting_a_batch_that_raises_is_delivered_whole() -> None:
     assert delivery.dead_lettered == [([1, 2, 3], "failed 2 times, at last: RuntimeError: boom")]
 
 
-def test_a_backend_that_is_away_is_waited_for_without_splitting() -> None:
+def test_a_backend_that_is_away_is_waited_for_without_splitting(logged: list[str]) -> None:
     delivery = Delivery()
     away = SearchUnavailable("write to index", "songs", "connection refused")
     delivery.script = lambda _: raise_(away) if len(delivery.handed) < 4 else ()
@@ -172,7 +170,7 @@ def test_a_backend_that_is_away_is_waited_for_without_splitting() -> None:
     assert delivery.handed == [[1, 2, 3, 4]] * 4
     assert delivery.done == [1, 2, 3, 4]
     assert delivery.clock.monotonic() - began >= 1.5
-    assert delivery.retries[-1] == "attempt 3 of 4 records: cannot write to index songs: connection refused."
+    assert logged[-1] == "retrying: attempt 3 of 4 records: Cannot write to index songs: connection refused."
 
 
 @pytest.mark.parametrize(("most", "calls"), [(0, 1), (1, 2), (3, 4)])
@@ -236,7 +234,7 @@ def test_records_that_cannot_be_kept_are_not_given_up_on(limits: Limits, ages: t
 def test_records_are_not_given_up_on_without_a_place_for_them() -> None:
     delivery = Delivery(Limits(maximum_retry_attempts=0), on_failure=False)
     delivery.script = lambda given: [number(given[0])]
-    with pytest.raises(DynadexError, match=r"cannot give up on 1 stream records.*on-failure destination"):
+    with pytest.raises(DynadexError, match=r"Cannot give up on 1 stream records.*on-failure destination"):
         delivery.run(batch(1))
     assert delivery.done == []
 

@@ -105,7 +105,7 @@ def test_every_code_of_an_error_is_in_the_reference_and_no_other() -> None:
     raised = set(re.findall(r'(?:Problem\(\s*\d+,|bad_request\()\s*"(\w+)"', _sources()))
     raised |= {"not_found", "method_not_allowed", "bad_request"}  # those of Starlette's own errors
     reference = (ROOT / "docs" / "how-to" / "http.md").read_text(encoding="utf-8")
-    table = reference.partition("## Codes")[2].partition("\n## ")[0]
+    table = reference.partition("## Error codes")[2].partition("\n## ")[0]
     assert set(re.findall(r"`(\w+)`", table)) == raised
 
 

@@ -100,7 +100,7 @@ def test_a_given_environment_is_all_there_is() -> None:
         ('opensearch_url = "localhost:9200"', "opensearch_url in .*is no http or https URL"),
         ('opensearch_auth = "basic"', "opensearch_auth in .*is none of"),
         ('cors_origins = "*"', "cors_origins in .*is no origin"),
-        ("worker_batch_size = ", "cannot read .*pyproject.toml: .*Mend it"),
+        ("worker_batch_size = ", "Cannot read .*pyproject.toml: .*Mend it"),
     ],
 )
 def test_what_cannot_be_used_is_told_by_its_key(folder: Path, line: str, complaint: str) -> None:

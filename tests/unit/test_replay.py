@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -76,7 +77,7 @@ def read(
     clock = ManualClock(START_US)
     runtime = cast(Runtime, SimpleNamespace(clock=clock))
     found = []
-    for page in _read(runtime, Retrier(lambda _: None, clock), script, Listed("shard", closed), is_listed):
+    for page in _read(runtime, Retrier(clock, logging.getLogger(__name__)), script, Listed("shard", closed), is_listed):
         clock.advance(page_seconds)
         found += [one["dynamodb"]["SequenceNumber"] for one in page]
     return found

@@ -1,6 +1,8 @@
-"""Waiting for what may pass."""
+"""Retrying transient errors."""
 
 from __future__ import annotations
+
+import logging
 
 import pytest
 
@@ -29,47 +31,42 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def said() -> list[str]:
-    return []
+def retry(clock: ManualClock) -> Retrier:
+    return Retrier(clock, logging.getLogger("dynadex.test"), Backoff(first_seconds=1.0, max_seconds=8.0))
 
 
-@pytest.fixture
-def patience(clock: ManualClock, said: list[str]) -> Retrier:
-    return Retrier(said.append, clock, Backoff(first_seconds=1.0, max_seconds=8.0))
-
-
-def test_what_works_is_neither_waited_for_nor_told_of(patience: Retrier, clock: ManualClock, said: list[str]) -> None:
+def test_what_works_is_neither_waited_for_nor_told_of(retry: Retrier, clock: ManualClock, logged: list[str]) -> None:
     began = clock.monotonic()
-    assert patience(Flaky()) == "answer"
-    assert (clock.monotonic() - began, said) == (0, [])
+    assert retry(Flaky()) == "answer"
+    assert (clock.monotonic() - began, logged) == (0, [])
 
 
 def test_what_may_pass_is_waited_for_and_told_of_once_in_a_while(
-    patience: Retrier, clock: ManualClock, said: list[str]
+    retry: Retrier, clock: ManualClock, logged: list[str]
 ) -> None:
     began = clock.monotonic()
-    assert patience(Flaky(*[AWAY] * 100)) == "answer"
+    assert retry(Flaky(*[AWAY] * 100)) == "answer"
     waited = clock.monotonic() - began
     assert 50 <= waited <= 800
-    assert set(said) == {f"waiting: {AWAY}"}
-    assert 1 < len(said) <= waited / 5 + 1
+    assert set(logged) == {f"waiting: {AWAY}"}
+    assert 1 < len(logged) <= waited / 5 + 1
 
 
-def test_threads_that_wait_for_the_same_tell_of_it_once(patience: Retrier, said: list[str]) -> None:
+def test_threads_that_wait_for_the_same_tell_of_it_once(retry: Retrier, logged: list[str]) -> None:
     for _ in range(100):
-        patience.tell(AWAY)
-    assert len(said) == 1
+        retry.log(AWAY)
+    assert len(logged) == 1
 
 
-def test_a_pause_can_be_kept_short(patience: Retrier, clock: ManualClock) -> None:
+def test_a_pause_can_be_kept_short(retry: Retrier, clock: ManualClock) -> None:
     began = clock.monotonic()
-    patience(Flaky(*[AWAY] * 10), max_pause_seconds=0.25)
+    retry(Flaky(*[AWAY] * 10), max_pause_seconds=0.25)
     assert clock.monotonic() - began == pytest.approx(2.5)
 
 
-def test_what_cannot_pass_is_raised_at_once(patience: Retrier, said: list[str]) -> None:
+def test_what_cannot_pass_is_raised_at_once(retry: Retrier, logged: list[str]) -> None:
     refused = SourceError("read shard", "shard-0", "access denied")
     with pytest.raises(SourceError) as caught:
-        patience(Flaky(AWAY, refused))
+        retry(Flaky(AWAY, refused))
     assert caught.value is refused
-    assert said == [f"waiting: {AWAY}"]
+    assert logged == [f"waiting: {AWAY}"]

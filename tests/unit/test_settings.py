@@ -109,7 +109,7 @@ def test_a_number_that_cannot_be_used_names_its_variable(name: str, text: str) -
     if text == "0" and name in MAY_BE_ZERO:
         assert getattr(RuntimeSettings.from_environment({variable: text}), name) == 0
         return
-    with pytest.raises(DeclarationError, match=rf"cannot use the setting {variable}: .*Set it to a usable value"):
+    with pytest.raises(DeclarationError, match=rf"Cannot use the setting {variable}: .*Set it to a usable value"):
         RuntimeSettings.from_environment({variable: text})
 
 
@@ -120,7 +120,7 @@ def test_a_number_that_cannot_be_used_names_its_variable(name: str, text: str) -
 )
 def test_a_url_that_cannot_be_used_names_its_variable(name: str, url: str) -> None:
     [variable] = variables(name)
-    with pytest.raises(DeclarationError, match=re.escape(f"cannot use the setting {variable}: {url!r}")):
+    with pytest.raises(DeclarationError, match=re.escape(f"Cannot use the setting {variable}: {url!r}")):
         RuntimeSettings.from_environment({variable: url})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -18,7 +19,7 @@ from dynadex.state.checkpoints import Checkpoint, Checkpoints
 from dynadex.state.state_table import StateUnavailable
 from dynadex.testing import InMemoryTable, ManualClock
 from dynadex.worker.event_source_mapping import EventSourceMapping
-from dynadex.worker.shard_follower import Pace, ShardFollower
+from dynadex.worker.shard_follower import Delivery, FollowedStream, Pace, ShardFollower
 from dynadex.worker.shard_progress import QUIET_READS, first_checkpoint, succeeded
 
 SHARD = "shard-0"
@@ -82,7 +83,6 @@ class Following:
         self.batches: list[list[str]] = []
         self.delivered: list[Sequence[Record]] = []
         self.prepared: list[Batch] = []
-        self.said: list[str] = []
         self.pace = pace or Pace()
         self.stop = threading.Event()
         self.before_batch: Callable[[], None] = lambda: None
@@ -100,15 +100,12 @@ class Following:
 
     def follow(self, checkpoint: Checkpoint | None = None) -> None:
         follower = ShardFollower(
-            cast(Any, self.stream),
-            self.stream.stream_arn,
-            self.checkpoints,
-            EventSourceMapping(self._handle, self.clock),
+            FollowedStream(cast(Any, self.stream), self.stream.stream_arn, self.checkpoints),
+            Delivery(EventSourceMapping(self._handle, self.clock), self._prepare),
             self.stop,
             self.clock,
             self.pace,
-            Retrier(self.said.append, self.clock),
-            self._prepare,
+            Retrier(self.clock, logging.getLogger("dynadex")),
         )
         follower.follow(SHARD, checkpoint or Checkpoint(None))
 
@@ -216,7 +213,7 @@ def test_no_more_records_are_asked_for_at_once_than_aws_gives() -> None:
     assert following.stream.limits[:3] == [1000, 1000, 500]
 
 
-def test_a_state_table_that_is_away_is_waited_for_and_nothing_is_delivered_meanwhile() -> None:
+def test_a_state_table_that_is_away_is_waited_for_and_nothing_is_delivered_meanwhile(logged: list[str]) -> None:
     following = Following(Pace(batch_size=4))
     numbers = following.write(8)
 
@@ -228,7 +225,7 @@ def test_a_state_table_that_is_away_is_waited_for_and_nothing_is_delivered_meanw
     assert following.batches == [numbers[:4], numbers[4:]]
     last = following.checkpoints.saved[-1]
     assert (last.position, last.finished) == (numbers[7], True)
-    assert following.said[0] == f"waiting: {AWAY}"
+    assert logged[0] == f"waiting: {AWAY}"
 
 
 def test_records_that_were_trimmed_make_the_index_stale_even_if_that_is_hard_to_write_down() -> None:

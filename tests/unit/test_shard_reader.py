@@ -177,5 +177,5 @@ def test_a_stream_that_cannot_be_listed_names_itself() -> None:
             raise client_error("ResourceNotFoundException")
 
     streams: Any = Refusing()
-    with pytest.raises(SourceError, match="cannot list the shards of arn:x: it does not exist"):
+    with pytest.raises(SourceError, match="Cannot list the shards of arn:x: it does not exist"):
         list_shards(streams, "arn:x")

@@ -161,9 +161,7 @@ def test_what_is_dead_lettered_is_told_with_its_reason_and_what_to_do() -> None:
         for line in told(replace(WELL, dead_letters=dead_lettered), "dead letters").splitlines()
         if "letters" in line or "rakes" in line
     ]
-    assert (
-        first == "! dead letters  2 dead letters in file:letters: `dynadex redrive lessons:sync` retries them"
-    )
+    assert first == "! dead letters  2 dead letters in file:letters: `dynadex redrive lessons:sync` retries them"
     assert second.startswith(f"{' ' * 16}oldest 2026-11-24 08:00:00 UTC (2 h ago): rakes: refused xxx")
     assert second.endswith("x…")
     assert len(second) < 240

@@ -145,7 +145,7 @@ def endless(item: Any) -> Any:
     [
         (raising(KeyError("title")), ITEM, "KeyError: 'title'"),
         (raising(ValueError("no song")), ITEM, "ValueError: no song"),
-        (raising(DynadexError("a", "b", "c")), ITEM, "DynadexError: cannot a b: c."),
+        (raising(DynadexError("a", "b", "c")), ITEM, "DynadexError: Cannot a b: c."),
         (raising(AssertionError()), ITEM, "AssertionError: "),
         (endless, ITEM, "RecursionError: "),
         (lambda item: [item], ITEM, "the document function returned list, not a dict"),

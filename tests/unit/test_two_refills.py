@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from dynadex import clients
-from dynadex.refill.refill import RefillOptions, RefillProgress, RefillReport, refill
+from dynadex.refill.refill import RefillOptions, RefillProgress, refill
 from dynadex.runtime import Runtime
 from dynadex.state.checkpoints import Checkpoints
 from tests.unit.test_worker_start import InMemoryState
@@ -45,20 +45,24 @@ def test_a_second_refill_leaves_nothing_out_that_the_first_one_has_read(monkeypa
             assert finish.wait(SECONDS)
 
     def first() -> None:
-        refill(runtime, RefillOptions(segments=1), threading.Event(), RefillReport(lambda _: None, on_progress))
+        refill(runtime, RefillOptions(segments=1), threading.Event(), on_progress)
 
     thread = threading.Thread(target=first, daemon=True)
     thread.start()
     assert halfway.wait(SECONDS)
     stage.clock.advance(60)
 
-    def say(line: str) -> None:
-        if line.startswith("writing to"):
-            # The first one goes on for a page while the second one begins.
+    began = False
+
+    def on_progress_of_second(_: RefillProgress) -> None:
+        nonlocal began
+        if not began:
+            began = True
+            # The first refill writes one more page while the second one begins.
             go_on.set()
             assert went_on.wait(SECONDS)
 
-    refill(runtime, RefillOptions(segments=1), threading.Event(), RefillReport(say, lambda _: None))
+    refill(runtime, RefillOptions(segments=1), threading.Event(), on_progress_of_second)
     assert set(stage.documents()) == ids
     finish.set()
     thread.join(SECONDS)
@@ -75,6 +79,6 @@ def test_a_refill_of_more_than_a_day_beside_which_no_worker_ran_mends_nothing(
     stage.song(1)
     checkpoints = Checkpoints(cast(Any, state), stage.clock)
     checkpoints.mark_stale("a shard was trimmed")
-    report = RefillReport(lambda _: None, lambda _: stage.clock.advance(hours * 1800))
-    refill(stage.runtime(), RefillOptions(segments=1), threading.Event(), report)
+    options = RefillOptions(segments=1)
+    refill(stage.runtime(), options, threading.Event(), lambda _: stage.clock.advance(hours * 1800))
     assert bool(checkpoints.stale()) == (hours > 24)

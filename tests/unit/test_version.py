@@ -15,7 +15,7 @@ from tests.docs.scripts import loaded
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src/dynadex/__init__.py"
 # The version of the project that `dynadex init` generates.
-OTHER_VERSIONS = {ROOT / "src/dynadex/start/templates/pyproject.toml.txt"}
+OTHER_VERSIONS = {ROOT / "src/dynadex/scaffold/templates/pyproject.toml.txt"}
 FOLDERS = ("src", "infra", "ops", "scripts", ".github")
 TEXT = {".py", ".toml", ".txt", ".yml", ".yaml", ".json", ""}
 

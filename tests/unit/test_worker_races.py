@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -16,7 +17,7 @@ from dynadex.source.shard_reader import list_shards
 from dynadex.state.checkpoints import Checkpoint
 from dynadex.testing import InMemoryTable
 from dynadex.worker.event_source_mapping import EventSourceMapping
-from dynadex.worker.shard_follower import Pace, ShardFollower
+from dynadex.worker.shard_follower import Delivery, FollowedStream, Pace, ShardFollower
 from tests.process.processes import wait_for
 from tests.unit.test_shard_follower import Following
 from tests.unit.test_worker_start import InMemoryState, checkpoints_in, worker
@@ -37,22 +38,21 @@ def test_a_fatal_error_is_not_lost_in_the_wait_for_the_state_table() -> None:
             raise SearchError("write to index", "songs", "no permissions", status=403)
         return ()
 
-    said: list[str] = []
+    class Operator(logging.Handler):
+        """Sees a worker that only logs that it waits, and presses Ctrl-C."""
 
-    def say(line: str) -> None:
-        said.append(line)
-        stop.set()  # the operator sees a worker that only says "waiting", and presses Ctrl-C
+        def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002
+            stop.set()
 
+    log = logging.Logger("watched")
+    log.addHandler(Operator())
     follower = ShardFollower(
-        cast(Any, following.stream),
-        following.stream.stream_arn,
-        following.checkpoints,
-        EventSourceMapping(handle, clock),
+        FollowedStream(cast(Any, following.stream), following.stream.stream_arn, following.checkpoints),
+        Delivery(EventSourceMapping(handle, clock), lambda _: None),
         stop,
         clock,
         Pace(batch_size=4),
-        Retrier(say, clock),
-        lambda _: None,
+        Retrier(clock, log),
     )
     following.checkpoints.clock = following.clock
     with pytest.raises(SearchError):

@@ -17,7 +17,8 @@ from dynadex.state.lease import Lease
 from dynadex.state.state_table import StateTable
 from dynadex.testing import InMemoryTable
 from dynadex.worker.event_source_mapping import EventSourceMapping
-from dynadex.worker.follow import tell_of_gap
+from dynadex.worker.follow import warn_of_gap
+from dynadex.worker.shard_follower import Delivery, FollowedStream
 from dynadex.worker.worker import Worker
 from tests.process.processes import wait_for
 
@@ -54,7 +55,8 @@ def worker(table: InMemoryTable, state: StateTable) -> Worker:
     mapping = EventSourceMapping(lambda _: (), clock)
     lease = Lease(state, "me", clock, 10.0)
     checkpoints = Checkpoints(state, clock)
-    return Worker(cast(Any, table), table.stream_arn, checkpoints, lease, mapping, lambda _: None, stop, clock)
+    stream = FollowedStream(cast(Any, table), table.stream_arn, checkpoints)
+    return Worker(stream, lease, Delivery(mapping, lambda _: None), stop, clock)
 
 
 def stream_whose_parents_are_trimmed() -> InMemoryTable:
@@ -176,24 +178,25 @@ def test_a_worker_that_starts_a_day_after_the_refill_that_mends_the_index_began_
 
 
 @pytest.mark.parametrize(("hours", "told"), [(20, False), (50, True)])
-def test_a_first_start_long_after_the_last_refill_is_told_that_changes_may_be_lost(hours: int, told: bool) -> None:
+def test_first_start_long_after_the_last_refill_warns_of_lost_changes(
+    hours: int, told: bool, logged: list[str]
+) -> None:
     state = InMemoryState()
     began = iso(SystemClock().now_us() - hours * HOUR_US)
     LastRuns(cast(Any, state)).note("refill", {"started_at": began})
-    said: list[str] = []
-    tell_of_gap(cast(Any, state), checkpoints_in(state), SystemClock(), said.append)
-    assert [line.partition(", more than 24 hours ago: what changed in between is lost")[0] for line in said] == [
-        f"! the last refill began {began}"
+    warn_of_gap(cast(Any, state), checkpoints_in(state), SystemClock())
+    assert [line.partition(", more than 24 hours ago: changes since then are lost")[0] for line in logged] == [
+        f"the last refill began {began}"
     ] * told
-    said.clear()
+    logged.clear()
     checkpoints_in(state).mark_stale("shard-0 was trimmed")
-    tell_of_gap(cast(Any, state), checkpoints_in(state), SystemClock(), said.append)
-    assert said == [], "that is told by itself"
+    warn_of_gap(cast(Any, state), checkpoints_in(state), SystemClock())
+    assert logged == [], "that is told by itself"
     state.delete("stale")
     LastRuns(cast(Any, state)).note("rebuild", {"started_at": iso(SystemClock().now_us())})
-    tell_of_gap(cast(Any, state), checkpoints_in(state), SystemClock(), said.append)
-    assert said == [], "it was built anew since"
+    warn_of_gap(cast(Any, state), checkpoints_in(state), SystemClock())
+    assert logged == [], "it was built anew since"
     state.delete("last/rebuild")
     checkpoints_in(state).follow("arn")
-    tell_of_gap(cast(Any, state), checkpoints_in(state), SystemClock(), said.append)
-    assert said == []
+    warn_of_gap(cast(Any, state), checkpoints_in(state), SystemClock())
+    assert logged == []

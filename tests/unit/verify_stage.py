@@ -103,7 +103,6 @@ class Stage:
     letters: list[DeadLetter] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     progress: list[VerifyProgress] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.index = FlakyIndex(self.clock)
@@ -129,7 +128,7 @@ class Stage:
         )  # fmt: skip
 
     def verify(self, options: VerifyOptions | None = None) -> Verified:
-        report = VerifyReport(self.differences.append, self.progress.append, self.said.append)
+        report = VerifyReport(self.differences.append, self.progress.append)
         return verify(self.runtime(), INDEX, options or VerifyOptions(), report, lambda: self.passed_us)
 
     def found(self) -> set[tuple[Kind, str]]:

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dynadex import __version__
 from dynadex.cli import check, config, demo, deploy, indexes, init, local, rebuild, redrive, refill, run, status, verify
+from dynadex.cli.output import log_to_terminal
 from dynadex.errors import DynadexError
 
 _EPILOG = """Exit codes: 0 when all is well; 1 when something failed, was stopped before its end, or is not as it should
@@ -60,11 +61,11 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback handles it
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    pass
+    log_to_terminal()
 
 
 def main() -> None:
@@ -76,9 +77,9 @@ def main() -> None:
     except OSError as error:
         if error.errno not in _CANNOT_WRITE:
             raise
-        _fail(f"cannot write: {error.strerror}. Free the disk, or send the output elsewhere.")
+        _fail(f"Cannot write: {error.strerror}. Free the disk, or send the output elsewhere.")
     except (BotoCoreError, ClientError) as error:
-        _fail(f"cannot use AWS: {error} Check AWS_REGION, the credentials and the endpoint (`--dynamodb`).")
+        _fail(f"Cannot use AWS: {error} Check AWS_REGION, the credentials and the endpoint (`--dynamodb`).")
 
 
 def _fail(message: str) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dynadex import clients
-from dynadex.cli.options import AsJson, DynamoDbUrl, OpenSearchUrl, Sample, SyncReference, say
+from dynadex.cli.options import AsJson, DynamoDbUrl, OpenSearchUrl, Sample, SyncReference
+from dynadex.cli.output import say
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync

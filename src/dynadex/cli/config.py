@@ -7,7 +7,8 @@ import sys
 from shutil import get_terminal_size
 from typing import Any
 
-from dynadex.cli.options import AsJson, DynamoDbUrl, OpenSearchUrl, aligned
+from dynadex.cli.options import AsJson, DynamoDbUrl, OpenSearchUrl
+from dynadex.cli.output import aligned
 from dynadex.settings import RuntimeSettings, sourced, variables, without_password
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dynadex.cli.options import say
+from dynadex.cli.output import lines_through, say
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.errors import DynadexError
 
@@ -66,7 +67,7 @@ def demo(
             "run", "the demo in several regions", "each has a local backend of its own", "Leave out the URLs."
         )
     with stop_on_signals() as stop, _progress(songs) as (on_loaded, on_indexed, end_progress):
-        talk = DemoTalk(say, on_loaded, on_indexed, ready)
+        talk = DemoTalk(on_loaded, on_indexed, ready)
         if names:
             run_regions(options, names, stop, talk)
         else:
@@ -87,7 +88,11 @@ def _progress(songs: int | None) -> Iterator[tuple[Callable[[int], None], Callab
     total = sum(1 for _ in lessons(songs))
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    above = partial(console.print, markup=False, highlight=False)
+    with (
+        Progress(*columns, console=console, disable=not console.is_terminal) as bars,
+        lines_through(above) if console.is_terminal else nullcontext(),
+    ):
         tasks = {what: bars.add_task(what, total=total) for what in ("written to the table", "found in the index  ")}
 
         def update(what: str) -> Callable[[int], None]:

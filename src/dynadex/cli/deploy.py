@@ -13,7 +13,8 @@ from typing import Annotated
 
 import typer
 
-from dynadex.cli.options import SyncReference, say
+from dynadex.cli.options import SyncReference
+from dynadex.cli.output import say
 from dynadex.errors import DynadexError
 from dynadex.sync import load_sync
 

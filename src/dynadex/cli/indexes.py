@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from dynadex.cli.options import OpenSearchUrl, SyncReference, say
+from dynadex.cli.options import OpenSearchUrl, SyncReference
+from dynadex.cli.output import say
 from dynadex.errors import DynadexError
 from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync

@@ -1,11 +1,8 @@
-"""Options that several commands share, and how a command talks."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import json
 import re
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -48,19 +45,3 @@ DeadLetters = Annotated[
         "--dead-letters", metavar="WHERE", help="Where keys are dead-lettered: file:PATH or the URL of an SQS queue."
     ),
 ]
-
-
-def say(line: str) -> None:
-    """Tell the person at the terminal; standard error, so that standard output stays data."""
-    print(f"dynadex: {line}", file=sys.stderr, flush=True)
-
-
-def printable(text: str) -> str:
-    """As it is, unless a terminal would not show it as it is."""
-    return text if text.isprintable() else json.dumps(text)
-
-
-def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows as lines, their columns below one another."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

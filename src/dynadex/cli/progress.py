@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
-from dynadex.cli.options import say
+from dynadex.cli.output import lines_through, say
 from dynadex.clock import SystemClock
 
 _LINE_SECONDS = 5.0
@@ -52,12 +52,14 @@ class Bar:
             remaining = f", about {(total - done) / rate:,.0f} s left" if total and rate and done < total else ""
             say(self._last + remaining)
 
-    def say(self, line: str) -> None:
-        """A line for the person at the terminal, above the bar."""
-        if self._live:
-            self._bar.console.print(f"dynadex: {line}", markup=False, highlight=False)
-        else:
-            say(line)
+    def print_above(self, line: str) -> None:
+        """Print a line above the bar."""
+        self._bar.console.print(line, markup=False, highlight=False)
+
+    @property
+    def live(self) -> bool:
+        """Whether a bar is drawn: not where standard error is no terminal, and not once it is closed."""
+        return self._live
 
     def start(self) -> None:
         self._bar.start()
@@ -78,6 +80,7 @@ def progress_bar() -> Iterator[Bar]:
     bar = Bar()
     bar.start()
     try:
-        yield bar
+        with lines_through(bar.print_above) if bar.live else nullcontext():
+            yield bar
     finally:
         bar.close()

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference, say
+from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference
+from dynadex.cli.output import say
 from dynadex.cli.progress import progress_bar
-from dynadex.cli.refill import STOPPED, FromExport, ReadCapacity, Resume, Segments, dead_lettered, report_to
+from dynadex.cli.refill import STOPPED, FromExport, ReadCapacity, Resume, Segments, dead_lettered, progress_on
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
@@ -50,19 +51,19 @@ def rebuild(
     with stop_on_signals() as stop, progress_bar() as bar:
         runtime = connect(load_sync(sync), settings, StoppableClock(stop))
         try:
-            done = run_rebuild(runtime, options, stop, report_to(bar))
+            done = run_rebuild(runtime, options, stop, progress_on(bar))
         except Stopping:
             bar.close("rebuild stopped before its end; searches use the old index: go on with --resume")
             raise typer.Exit(STOPPED) from None
         bar.close()
         for told in dead_lettered(done.refilled, settings):
-            bar.say(told)
+            say(told)
         if done.comparison:
-            bar.say(str(done.comparison))
-        bar.say(f"searches use {done.name}")
+            say(str(done.comparison))
+        say(f"searches use {done.name}")
         if done.comparison:
             old = done.comparison.old
-            bar.say(f"{old} is kept: `dynadex rollback {sync}` goes back to it, `dynadex retire {sync}` removes it")
+            say(f"{old} is kept: `dynadex rollback {sync}` goes back to it, `dynadex retire {sync}` removes it")
 
 
 def rollback(

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dynadex.cli.options import DeadLetters, DynamoDbUrl, JsonLines, OpenSearchUrl, SyncReference, printable, say
+from dynadex.cli.options import DeadLetters, DynamoDbUrl, JsonLines, OpenSearchUrl, SyncReference
+from dynadex.cli.output import printable, say
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync

@@ -14,7 +14,7 @@ from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
 
 if TYPE_CHECKING:
-    from dynadex.refill.refill import Refilled, RefillProgress, RefillReport
+    from dynadex.refill.refill import OnProgress, Refilled, RefillProgress
 
 STOPPED = 1
 
@@ -74,7 +74,7 @@ def refill(
     with stop_on_signals() as stop, progress_bar() as bar:
         runtime = connect(load_sync(sync), settings, StoppableClock(stop))
         try:
-            done = run_refill(runtime, options, stop, report_to(bar))
+            done = run_refill(runtime, options, stop, progress_on(bar))
         except Stopping:
             bar.close("refill stopped before its end; nothing is harmed: go on with --resume")
             raise typer.Exit(STOPPED) from None
@@ -87,9 +87,8 @@ def dead_lettered(done: Refilled, settings: RuntimeSettings) -> Iterator[str]:
         yield f"dead-lettered {count:,} keys that cannot be indexed, see {settings.dead_letters_location}"
 
 
-def report_to(bar: Bar) -> RefillReport:
-    """Shows a refill on a bar."""
-    from dynadex.refill.refill import RefillReport
+def progress_on(bar: Bar) -> OnProgress:
+    """Return a callback that shows a refill's progress on a bar."""
 
     def on_progress(now: RefillProgress) -> None:
         tally = now.tally
@@ -97,4 +96,4 @@ def report_to(bar: Bar) -> RefillReport:
         told = [f"{tally.applied:,} written", *(f"{count:,} {name}" for name, count in parts.items() if count)]
         bar.update(now.items, now.total, ", ".join(told))
 
-    return RefillReport(bar.say, on_progress)
+    return on_progress

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference, say
+from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference
+from dynadex.cli.output import LogFormat, json_line, log_to_terminal
 from dynadex.cli.stopping import stop_on_signals
-from dynadex.clock import SystemClock, iso
 from dynadex.errors import DynadexError
 from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
@@ -23,19 +21,14 @@ if TYPE_CHECKING:
     from dynadex.worker.event_source_mapping import Limits
     from dynadex.worker.http import ObservedWorker
 
+_log = logging.getLogger(__name__)
+
 FAILED = 1
 _MAX_PORT = 65535
 _LOOPBACK = "127.0.0.1"
 # Docker kills ten seconds after it asked. The worker gives its threads less; this is for a backend that never answers
 # before it has begun.
 _STOP_SECONDS = 9.0
-
-
-class LogFormat(StrEnum):
-    """How the worker's lines look."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def run(
@@ -71,7 +64,7 @@ def run(
     from dynadex.worker.event_source_mapping import Limits
 
     limits = Limits(maximum_retry_attempts=max_attempts, maximum_record_age_seconds=max_age)
-    tell, as_line = (say, "dynadex: {}".format) if log_format is LogFormat.TEXT else (say_json, json_line)
+    log_to_terminal(log_format)
     try:
         settings = RuntimeSettings.from_environment(
             opensearch_url=opensearch,
@@ -80,24 +73,21 @@ def run(
             worker_batch_size=batch_size,
             worker_batch_window_seconds=batch_window,
         )
-        _run(sync, settings, limits, http, tell, as_line)
+        _run(sync, settings, limits, http, "dynadex: {}".format if log_format is LogFormat.TEXT else json_line)
     except DynadexError as error:
         if log_format is LogFormat.TEXT:
             raise
         # Whoever collects the log wants to read this line most of all.
-        say_json(str(error))
+        _log.error(str(error), extra=error.fields)
         raise typer.Exit(FAILED) from None
 
 
-def _run(
-    sync: str, settings: RuntimeSettings, limits: Limits, http: str | None,
-    tell: Callable[[str], None], as_line: Callable[[str], str],
-) -> None:  # fmt: skip
+def _run(sync: str, settings: RuntimeSettings, limits: Limits, http: str | None, as_line: Callable[[str], str]) -> None:
     from dynadex.worker.follow import follow
 
     with stop_on_signals(_STOP_SECONDS, as_line) as stop, ExitStack() as parts:
         if http is None:
-            follow(load_sync(sync), settings, stop, tell, limits)
+            follow(load_sync(sync), settings, stop, limits)
             return
         host, port = _address(http)
         worker = _observed(load_sync(sync).index)
@@ -107,19 +97,9 @@ def _run(
 
         def on_connected(runtime: Runtime) -> None:
             parts.enter_context(serving(worker.app(runtime), sock))
-            tell(f"metrics and health on {url_of(sock)}")
+            _log.info(f"metrics and health on {url_of(sock)}", extra={"url": url_of(sock)})
 
-        follow(load_sync(sync), settings, stop, tell, limits, worker.metrics, worker.metrics.on_bulk, on_connected)
-
-
-def say_json(line: str) -> None:
-    """As ``say``, for whoever collects logs."""
-    print(json_line(line), file=sys.stderr, flush=True)
-
-
-def json_line(line: str) -> str:
-    """Time (ISO, UTC) and message, as JSON."""
-    return json.dumps({"time": iso(SystemClock().now_us()), "message": line}, ensure_ascii=False)
+        follow(load_sync(sync), settings, stop, limits, worker.metrics, worker.metrics.on_bulk, on_connected)
 
 
 def _address(text: str) -> tuple[str, int]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference, printable
+from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference
+from dynadex.cli.output import printable
 from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
 

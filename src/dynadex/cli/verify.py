@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference, aligned, printable
+from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference
+from dynadex.cli.output import aligned, printable
 from dynadex.cli.progress import progress_bar
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.cli.verify_regions import verify_regions
@@ -97,7 +98,7 @@ def verify(
                 name = reading(runtime.index, runtime.sync.index)
             else:
                 name = resolved(runtime, index, repair=repair)
-            verified = run_verify(runtime, name, options, VerifyReport(on_difference, on_progress, bar.say))
+            verified = run_verify(runtime, name, options, VerifyReport(on_difference, on_progress))
         except Stopping:
             total = f" of about {max(last.total, last.items):,}" if last and last.total else ""
             bar.close(f"stopped before its end: {last.items if last else 0:,}{total} items compared")

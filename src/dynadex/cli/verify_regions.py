@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dynadex.cli.options import printable
+from dynadex.cli.output import printable
 from dynadex.cli.progress import progress_bar
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.settings import RuntimeSettings, without_password
@@ -49,9 +49,7 @@ def verify_regions(
 
     regions = parse_regions(clusters)
     with stop_on_signals() as stop, progress_bar() as bar:
-        report = RegionReport(
-            on_difference, on_replicas, lambda what, done, total: bar.update(done, total, what), bar.say
-        )
+        report = RegionReport(on_difference, on_replicas, lambda what, done, total: bar.update(done, total, what))
         try:
             found = verify_across_regions(load_sync(sync), settings, regions, options, report, StoppableClock(stop))
         except Stopping:

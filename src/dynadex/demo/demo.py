@@ -41,10 +41,9 @@ class DemoOptions:
 
 @dataclass(frozen=True, slots=True)
 class DemoTalk:
-    """How the demo tells what it does: a line, songs loaded and indexed, and once it is ready the address and a
-    token for changes."""
+    """What the demo calls: with the number of songs loaded and indexed so far, and once it is ready, with its address
+    and a token for changes."""
 
-    say: Callable[[str], None]
     on_loaded: Callable[[int], None]
     on_indexed: Callable[[int], None]
     on_ready: Callable[[str, str], None]
@@ -62,7 +61,7 @@ def run_demo(options: DemoOptions, stop: threading.Event, talk: DemoTalk) -> Non
         )
         dynamodb = clients.dynamodb(settings)
         create_table(dynamodb, sync.table)
-        with running(sync, settings, sock, auth, talk.say) as service:
+        with running(sync, settings, sock, auth) as service:
 
             def check() -> None:
                 stack.check()
@@ -71,7 +70,7 @@ def run_demo(options: DemoOptions, stop: threading.Event, talk: DemoTalk) -> Non
             def found() -> int:
                 return service.runtime.index.count(sync.index)
 
-            service.fill(talk.say)
+            service.fill()
             loaded = load_lessons(dynamodb, options.songs, stop, talk)
             await_indexed(found, loaded, stop, check, talk.on_indexed)
             if stop.is_set():

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -95,7 +96,9 @@ class Operations:
 
     def _work(self, work: Work, stop: threading.Event) -> None:
         try:
-            message, result = work(_Run(self._connect(StoppableClock(stop)), stop, self._tell))
+            run = _Run(self._connect(StoppableClock(stop)), stop, self._tell)
+            with _messages_of(run):
+                message, result = work(run)
             self._tell(state="done", message=message, result=result)
         except Stopping:
             self._tell(state="failed", message="Stopped before its end.")
@@ -117,7 +120,7 @@ def _verify(run: _Run) -> tuple[str, dict[str, Any]]:
         run.tell(done=now.items, total=now.total, message=words)
 
     index = reading(run.runtime.index, run.runtime.sync.index)
-    report = verifies.VerifyReport(on_progress=on_progress, say=_saying(run))
+    report = verifies.VerifyReport(on_progress=on_progress)
     verified = verifies.verify(run.runtime, index, verifies.VerifyOptions(), report)
     verifies.remember(run.runtime, verified)
     compared = f"{verified.items:,} items and {verified.documents:,} documents compared"
@@ -142,14 +145,14 @@ def _redrive(run: _Run) -> tuple[str, dict[str, Any]]:
 
 
 def _refill(run: _Run) -> tuple[str, dict[str, Any]]:
-    done = refills.refill(run.runtime, refills.RefillOptions(), run.stop, _report(run))
+    done = refills.refill(run.runtime, refills.RefillOptions(), run.stop, _progress_of(run))
     summary = refills.summary(run.runtime.clock, done)
     deleted = counted(done.swept.deleted, "document")
     return f"{done.progress.items:,} items read, {deleted} without an item deleted.", summary
 
 
 def _rebuild(run: _Run) -> tuple[str, dict[str, Any]]:
-    built = rebuild(run.runtime, RebuildOptions(), run.stop, _report(run))
+    built = rebuild(run.runtime, RebuildOptions(), run.stop, _progress_of(run))
     summary = refills.summary(run.runtime.clock, built.refilled) | {"index": built.name}
     return f"Searches use {built.name} now; the index before is kept.", summary
 
@@ -165,15 +168,33 @@ _WORK: Mapping[str, Work] = {
 NAMES = tuple(_WORK)
 
 
-def _report(run: _Run) -> refills.RefillReport:
+def _progress_of(run: _Run) -> refills.OnProgress:
     def on_progress(now: refills.RefillProgress) -> None:
         run.tell(done=now.items, total=now.total, message=f"{now.items:,} items read: {now.tally}")
 
-    return refills.RefillReport(_saying(run), on_progress)
+    return on_progress
 
 
-def _saying(run: _Run) -> Callable[[str], None]:
-    def say(line: str) -> None:
-        run.tell(message=line)
+class _Messages(logging.Handler):
+    """Shows what an operation logs as its message."""
 
-    return say
+    def __init__(self, tell: Callable[..., None]) -> None:
+        super().__init__(logging.INFO)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell(message=record.getMessage())
+
+
+@contextmanager
+def _messages_of(run: _Run) -> Iterator[None]:
+    """Show what the rooms log that only operations use in this process."""
+    handler = _Messages(run.tell)
+    loggers = [logging.getLogger(name) for name in ("dynadex.refill", "dynadex.verify")]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)

@@ -8,6 +8,7 @@ empty index, fills it, and is ready only then. The service's address is printed 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from contextlib import ExitStack
@@ -81,22 +82,19 @@ def run(options: RegionOptions) -> None:
             LocalStack(folder, dynamodb_url=options.dynamodb_url, opensearch_url=options.opensearch_url)
         )
         settings = options.settings(stack.endpoints.opensearch)
-        service = parts.enter_context(running(load_sync(options.sync), settings, sock, auth, _say, options.name))
+        service = parts.enter_context(running(load_sync(options.sync), settings, sock, auth, options.name))
         print(json.dumps({"url": url_of(sock)}), flush=True)
         # A lost index is made anew without being asked: nobody searches it before that is done.
-        service.fill(_say)
+        service.fill()
         while True:
             service.runtime.clock.sleep(_WATCH_SECONDS)
             stack.check()
             service.check()
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
-
-
 if __name__ == "__main__":
     end_with_parent(int(sys.argv[2]))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
         run(RegionOptions(**json.loads(sys.argv[1])))
     except DynadexError as error:

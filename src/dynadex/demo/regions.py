@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import threading
@@ -32,6 +33,8 @@ from dynadex.settings import RuntimeSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+_log = logging.getLogger(__name__)
 
 SYNC = "dynadex.demo.lessons:sync"
 _NAME = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
@@ -168,7 +171,8 @@ def run_regions(options: DemoOptions, names: Sequence[str], stop: threading.Even
     """Run the demo in several regions until ``stop`` is set. Raises DynadexError when a part of it fails."""
     with running_regions(names, options.directory, options.port) as running:
         for name, region in running.regions.items():
-            talk.say(f"{name}: {region.url}, log {Path(region.options.directory) / 'region.log'}")
+            log_file = Path(region.options.directory) / "region.log"
+            _log.info(f"{name}: {region.url}, log {log_file}", extra={"region": name, "url": region.url})
         loaded = load_lessons(running.dynamodb(names[0]), options.songs, stop, talk)
         await_indexed(running.min_found, loaded, stop, running.check, talk.on_indexed)
         # The router has not asked all of them since: until it has, it would send people to whoever was ready first.

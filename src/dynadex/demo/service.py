@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from dynadex.settings import RuntimeSettings
 from dynadex.state.lag import StateLag
 from dynadex.sync import Sync
 from dynadex.worker.follow import Watch, follow
+
+_log = logging.getLogger(__name__)
 
 TOKEN_SECONDS = 12 * 3600.0
 # A rebuild waits for it once; on one machine no batch takes as long as on Lambda.
@@ -39,14 +42,14 @@ class Service:
         if self._failure:
             raise self._failure[0]
 
-    def fill(self, say: Callable[[str], None]) -> None:
-        """Load the index if it awaits that: it was made for a table that held items. Raises as ``refill`` does."""
-        from dynadex.refill.refill import RefillOptions, RefillReport, refill
+    def fill(self) -> None:
+        """Refill the index if it was created for a table that held items. Raises as ``refill`` does."""
+        from dynadex.refill.refill import RefillOptions, refill
 
         runtime = self.runtime
         if is_unfilled(runtime.index, runtime.sync.index):
-            done = refill(runtime, RefillOptions(), threading.Event(), RefillReport(say, lambda _: None))
-            say(f"filled: {done.progress.items:,} items")
+            done = refill(runtime, RefillOptions(), threading.Event())
+            _log.info(f"filled: {done.progress.items:,} items", extra={"items": done.progress.items})
 
 
 def local_settings(**overrides: Any) -> RuntimeSettings:
@@ -62,7 +65,6 @@ def running(
     settings: RuntimeSettings,
     sock: socket.socket,
     auth: Auth,
-    say: Callable[[str], None],
     region: str | None = None,
 ) -> Iterator[Service]:
     """Follow the table and answer on the socket, until the block ends. The index is made if there is none.
@@ -80,20 +82,18 @@ def running(
         auth=auth, requests_per_second=None if region else settings.max_client_requests_per_second,
         origins=settings.origins, region=region, timing=settings.timing, extra_routes=live.routes(freshness, auth),
     )  # fmt: skip
-    with _worker(sync, settings, say, live.feed) as failure, serving(app, sock), closing(live):
+    with _worker(sync, settings, live.feed) as failure, serving(app, sock), closing(live):
         yield Service(runtime, url_of(sock), failure)
 
 
 @contextmanager
-def _worker(
-    sync: Sync, settings: RuntimeSettings, say: Callable[[str], None], watch: Watch
-) -> Iterator[list[BaseException]]:
+def _worker(sync: Sync, settings: RuntimeSettings, watch: Watch) -> Iterator[list[BaseException]]:
     """The worker in a thread; what ended it too early is put into the list."""
     stop, failure = threading.Event(), list[BaseException]()
 
     def work() -> None:
         try:
-            follow(sync, settings, stop, say, watch=watch)
+            follow(sync, settings, stop, watch=watch)
         except BaseException as error:  # noqa: BLE001 - handed to the main thread
             failure.append(error)
 

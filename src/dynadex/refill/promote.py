@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dynadex.errors import SearchError
@@ -13,6 +14,8 @@ from dynadex.refill.plan import RefillPlan
 from dynadex.runtime import Runtime
 from dynadex.verify.recheck import Passed
 from dynadex.verify.verify import Bounds, Difference, Kind, Verified, VerifyOptions, VerifyReport, verify
+
+_log = logging.getLogger(__name__)
 
 # A sample is of about so many items, however large the table.
 _SAMPLED_ITEMS = 5000
@@ -52,7 +55,6 @@ def compare_and_swap(
     *,
     everything: bool = False,
     force: bool = False,
-    say: Callable[[str], None] = lambda _: None,
     passed: Passed | None = None,
 ) -> IndexComparison | None:
     """Make the filled index searchable, compare it with the one in use, and swap unless it is worse.
@@ -65,7 +67,7 @@ def compare_and_swap(
     if old == name:
         return None
     end_building(runtime.index, name, runtime.sync.settings)
-    comparison = compare(runtime, name, old, everything=everything, say=say, passed=passed)
+    comparison = compare(runtime, name, old, everything=everything, passed=passed)
     if comparison.worse and not force:
         raise SearchError(
             "swap to index", name, f"it is worse than the one in use: {comparison}",
@@ -82,7 +84,6 @@ def compare(
     old: str,
     *,
     everything: bool = False,
-    say: Callable[[str], None] = lambda _: None,
     passed: Passed | None = None,
 ) -> IndexComparison:
     """Compare a new index with its table, and where it lacks a document, with the old index.
@@ -96,7 +97,8 @@ def compare(
     sample = None
     if not everything and documents >= documents_of_old > _SAMPLED_ITEMS:
         sample = 100 * _SAMPLED_ITEMS / documents_of_old
-    say(f"comparing {'every item' if sample is None else f'about {_SAMPLED_ITEMS:,} items'} with {name}")
+    share = "every item" if sample is None else f"about {_SAMPLED_ITEMS:,} items"
+    _log.info(f"comparing {share} with index {name}", extra={"index": name, "sample_percent": sample})
     worse: Counter[Kind] = Counter()
     examples: list[str] = []
 
@@ -110,5 +112,5 @@ def compare(
             examples.append(difference.id)
 
     options = VerifyOptions(sample, bounds=Bounds(patience_seconds=_PATIENCE_SECONDS))
-    verified = verify(runtime, name, options, VerifyReport(on_difference, say=say), passed)
+    verified = verify(runtime, name, options, VerifyReport(on_difference), passed)
     return IndexComparison(name, old, documents, documents_of_old, verified, worse, examples)

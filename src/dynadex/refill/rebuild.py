@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from dataclasses import dataclass, field
@@ -11,9 +12,11 @@ from dynadex.errors import DynadexError
 from dynadex.index.lifecycle import find_building
 from dynadex.refill.plan import RefillPlan, prepare
 from dynadex.refill.promote import IndexComparison, compare_and_swap
-from dynadex.refill.refill import Load, Refilled, RefillOptions, RefillReport
+from dynadex.refill.refill import Load, OnProgress, Refilled, RefillOptions, ignore_progress
 from dynadex.runtime import Runtime
 from dynadex.state.refill_state import RefillState
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,9 @@ class Rebuilt:
     comparison: IndexComparison | None
 
 
-def rebuild(runtime: Runtime, options: RebuildOptions, stop: threading.Event, report: RefillReport) -> Rebuilt:
+def rebuild(
+    runtime: Runtime, options: RebuildOptions, stop: threading.Event, on_progress: OnProgress = ignore_progress
+) -> Rebuilt:
     """Build, compare, swap. The old index goes on being written, so that a rollback is never stale.
 
     Raises SearchError when the new index is worse than the old: then searches still use the old one, and the new
@@ -47,25 +52,27 @@ def rebuild(runtime: Runtime, options: RebuildOptions, stop: threading.Event, re
             "rebuild index", runtime.sync.index, f"it is stale: {reason}", "Run `dynadex refill` first: it mends it."
         )
     state = RefillState(runtime.state(), "rebuild")
-    load = Load(runtime, options.refill, state, stop, report)
-    plan = _begun(runtime, options.refill, load, state, report)
+    load = Load(runtime, options.refill, state, stop, on_progress)
+    plan = _begun(runtime, options.refill, load, state)
     if not state.segments(plan.started_at_us):
-        report.say(f"waiting {plan.fence_seconds} s until every writer knows {plan.indexes[0]}")
+        name = plan.indexes[0]
+        _log.info(
+            f"waiting {plan.fence_seconds} s until every writer writes to index {name}",
+            extra={"index": name, "seconds": plan.fence_seconds},
+        )
         runtime.clock.sleep(plan.fence_seconds)
     refilled = load.run(plan)
-    comparison = compare_and_swap(runtime, plan, everything=options.verify, force=options.force, say=report.say)
+    comparison = compare_and_swap(runtime, plan, everything=options.verify, force=options.force)
     load.end(refilled)
     return Rebuilt(plan.indexes[0], refilled, comparison)
 
 
-def _begun(
-    runtime: Runtime, options: RefillOptions, load: Load, state: RefillState, report: RefillReport
-) -> RefillPlan:
+def _begun(runtime: Runtime, options: RefillOptions, load: Load, state: RefillState) -> RefillPlan:
     """The plan of the unfinished rebuild, if it is to be resumed, or of a new one."""
     kept: dict[str, Any] = (state.plan() if options.resume else None) or {}
     plan = load.resumed() if options.resume else None
     if plan:
-        report.say(f"going on with {plan.indexes[0]}")
+        _log.info(f"resuming with index {plan.indexes[0]}", extra={"index": plan.indexes[0]})
         return plan
     # The name is kept before the index is made: whatever ends this in between, the same one is found again.
     owner = kept.get("Owner") or os.urandom(8).hex()
@@ -75,5 +82,8 @@ def _begun(
     load.begin(empty, {"Owner": owner})
     plan = prepare(runtime, segments, rebuild_by=owner)
     load.keep(plan, {"Owner": owner})
-    report.say(f"created index {plan.indexes[0]}; filling it from {load.source}")
+    _log.info(
+        f"created index {plan.indexes[0]}; filling it from {load.source}",
+        extra={"index": plan.indexes[0], "source": load.source},
+    )
     return plan

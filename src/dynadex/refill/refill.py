@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
@@ -24,6 +25,8 @@ from dynadex.state.refill_state import RefillState, SegmentState
 
 if TYPE_CHECKING:
     from dynadex.source.export import Export
+
+_log = logging.getLogger(__name__)
 
 _COUNTED = ("applied", "skipped", "superseded", "dead_lettered")
 
@@ -48,12 +51,12 @@ class RefillProgress:
     tally: ApplyResult = field(default_factory=ApplyResult)
 
 
-@dataclass(frozen=True, slots=True)
-class RefillReport:
-    """How a refill tells what it does: in words, and in numbers, at its beginning and after each page."""
+# Called at the beginning of a refill and after each page.
+OnProgress = Callable[[RefillProgress], None]
 
-    say: Callable[[str], None]
-    on_progress: Callable[[RefillProgress], None]
+
+def ignore_progress(_: RefillProgress) -> None:
+    """Report nothing."""
 
 
 @dataclass(slots=True)
@@ -65,39 +68,45 @@ class Refilled:
     swept: Swept = field(default_factory=Swept)
 
 
-def refill(runtime: Runtime, options: RefillOptions, stop: threading.Event, report: RefillReport) -> Refilled:
+def refill(
+    runtime: Runtime, options: RefillOptions, stop: threading.Event, on_progress: OnProgress = ignore_progress
+) -> Refilled:
     """Load the whole index, then delete what has no item. An index that was declared stale is so no longer.
 
     Raises SearchError, SourceError or StateError with everything kept that ``resume`` goes on from, and Stopping
     likewise once ``stop`` is set, which the runtime's clock must heed.
     """
     checkpoints = runtime.checkpoints()
-    load = Load(runtime, options, RefillState(runtime.state()), stop, report)
+    load = Load(runtime, options, RefillState(runtime.state()), stop, on_progress)
     plan = load.resumed() if options.resume else None
     if plan and checkpoints.stale() and checkpoints.answered() != plan.started_at_us:
-        report.say("the index was declared stale after the unfinished refill began: starting from the beginning")
+        _log.warning("the index became stale after the unfinished refill began: starting from the beginning")
         plan = None
     if plan is None:
         plan = prepare(runtime, load.segments())
         if checkpoints.stale():
             # Before the first page: what the stream forgets from here on, a worker has read by then.
             checkpoints.begin_answer(plan.started_at_us)
-            report.say("the index is stale: a worker that starts now reads the stream from its beginning")
+            _log.info("the index is stale: a worker that starts now reads the stream from its beginning")
         load.begin(plan)
-    report.say(f"writing to {', '.join(plan.indexes)} from {load.source} in {_parts(plan)}")
+    _log.info(
+        f"writing to {', '.join(plan.indexes)} from {load.source} in {_segments(plan)}",
+        extra={"indexes": list(plan.indexes), "source": load.source, "segments": plan.segments},
+    )
     done = load.run(plan)
     if (
         checkpoints.stale()
         and not checkpoints.stream()
         and runtime.clock.now_us() - plan.started_at_us > STREAM_RETENTION_US
     ):
-        report.say(
-            "! no worker has read the stream since this began, more than 24 hours ago: start one beside the next"
+        _log.warning(
+            "no worker has read the stream since this refill began, more than 24 hours ago, so the index stays stale: "
+            "run the refill again while a worker runs"
         )
     elif checkpoints.end_answer(plan.started_at_us):
-        report.say("the index is stale no longer")
+        _log.info("the index is no longer stale")
     elif checkpoints.stale():
-        report.say("! the index was declared stale while this ran: run it once more")
+        _log.warning("the index became stale during this refill: run the refill again")
     load.end(done)
     return done
 
@@ -106,12 +115,17 @@ class Load:
     """The slices of a plan, each segment in a thread of its own, then the sweep."""
 
     def __init__(
-        self, runtime: Runtime, options: RefillOptions, state: RefillState, stop: threading.Event, report: RefillReport
+        self,
+        runtime: Runtime,
+        options: RefillOptions,
+        state: RefillState,
+        stop: threading.Event,
+        on_progress: OnProgress,
     ) -> None:
         self._runtime = runtime
         self._state = state
         self._stop = stop
-        self._report = report
+        self._on_progress = on_progress
         self._segments = options.segments
         self._export = _opened(runtime, options.from_export)
         units = options.read_capacity
@@ -131,7 +145,7 @@ class Load:
     def begin(self, plan: RefillPlan, extra: Mapping[str, Any] | None = None) -> None:
         """Keep the plan of a new refill, in place of any that was not finished."""
         if self._state.plan():
-            self._report.say("an earlier one was not finished (--resume would have gone on with it): it is forgotten")
+            _log.info("discarding the position of an unfinished refill (--resume would have continued it)")
         self._state.forget()
         self.keep(plan, extra)
 
@@ -143,15 +157,15 @@ class Load:
         """The plan of the unfinished refill, or None, having said why there is nothing to go on with."""
         kept = self._state.plan()
         if kept is None:
-            self._report.say("nothing to resume: starting from the beginning")
+            _log.info("nothing to resume: starting from the beginning")
             return None
         if kept["Source"] != self.source:
-            self._report.say(f"the unfinished one reads {kept['Source']}: starting from the beginning")
+            _log.info(f"the unfinished refill reads {kept['Source']}: starting from the beginning")
             return None
         plan = RefillPlan.from_event(kept)
         gone = set(plan.indexes) - set(self._runtime.alias.now())
         if gone or not plan.indexes:
-            self._report.say(f"{', '.join(gone) or 'its index'} is no longer written: starting from the beginning")
+            _log.info(f"{', '.join(gone) or 'its index'} is no longer written: starting from the beginning")
             return None
         return plan
 
@@ -159,7 +173,7 @@ class Load:
         """Do what is not done yet. Raises as ``refill`` does."""
         known = self._state.segments(plan.started_at_us)
         progress = _progress(known.values(), self._items())
-        self._report.on_progress(progress)
+        self._on_progress(progress)
         threads = [
             threading.Thread(target=self._segment, args=(plan, first, known.get(first.segment), progress), daemon=True)
             for first in plan.slices()
@@ -174,9 +188,9 @@ class Load:
             from dynadex.refill.replay import catch_up
 
             plan = replace(plan, started_at_us=self._export.export_time_us)
-            self._report.say("reading what the stream holds since the export")
-            progress.tally.add(catch_up(self._runtime, plan.started_at_us, lambda _: None, self._report.say))
-        swept = sweep_all(self._runtime, plan, self._say_swept)
+            _log.info("replaying the stream since the export")
+            progress.tally.add(catch_up(self._runtime, plan.started_at_us, lambda _: None))
+        swept = sweep_all(self._runtime, plan, _log_swept)
         return Refilled(plan, progress, swept)
 
     def end(self, done: Refilled) -> None:
@@ -199,7 +213,7 @@ class Load:
                 with self._lock:
                     progress.items += len(page.items)
                     progress.tally.add(tally)
-                    self._report.on_progress(progress)
+                    self._on_progress(progress)
 
             with closing(self._pages(first)) as pages:
                 while not position.done:
@@ -222,12 +236,16 @@ class Load:
         """About how many there are to read; None: unknown."""
         return self._export.item_count if self._export else self._runtime.description.item_count or None
 
-    def _say_swept(self, index: str, swept: Swept) -> None:
-        self._report.say(f"swept {index}: {swept.looked_at:,} documents, {swept.deleted:,} had no item and are deleted")
+
+def _log_swept(index: str, swept: Swept) -> None:
+    _log.info(
+        f"swept index {index}: {swept.looked_at:,} documents, {swept.deleted:,} orphans deleted",
+        extra={"index": index, "documents": swept.looked_at, "orphans": swept.deleted},
+    )
 
 
-def _parts(plan: RefillPlan) -> str:
-    return "one part" if plan.segments == 1 else f"{plan.segments} parts at once"
+def _segments(plan: RefillPlan) -> str:
+    return "one segment" if plan.segments == 1 else f"{plan.segments} parallel segments"
 
 
 def summary(clock: Clock, done: Refilled) -> dict[str, Any]:

@@ -7,6 +7,7 @@ more, from where it begins; replays change nothing, and the delete is among them
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +31,8 @@ from dynadex.source.table import translate
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+
+_log = logging.getLogger(__name__)
 
 _HOUR_US = 3600 * MICROSECONDS
 # DynamoDB Streams keep records for 24 hours; an hour of that is for the load.
@@ -78,29 +81,28 @@ def catch_up(
     runtime: Runtime,
     since_us: int,
     on_progress: Callable[[ApplyResult], None],
-    say: Callable[[str], None] = lambda _: None,
 ) -> ApplyResult:
     """Apply every stream record from ``since_us`` (microseconds since the epoch) on, up to now; what was done.
 
-    Independent of where a worker stands. ``on_progress`` is given the same after each batch, ``say`` what reading
-    waits for, which is for as long as it takes.
+    Independent of where a worker stands. ``on_progress`` is called with the same after each batch. Waits for
+    unavailable backends for as long as it takes.
     Raises SourceError when the table has no usable stream, or one that does not reach back as far, be it that the load
     took so long; SearchUnavailable or SourceUnavailable when a batch could not be applied in the time of a slice, and
     then it can simply be done again.
     """
-    patience = Retrier(say, runtime.clock)
-    patience(lambda: check_stream(runtime, since_us))
+    retry = Retrier(runtime.clock, _log)
+    retry(lambda: check_stream(runtime, since_us))
     streams, arn = clients.dynamodb_streams(runtime.settings), runtime.description.usable_stream()
     # A change that the export may have missed by a moment ties with its item, and is reconciled.
     earliest_us = since_us - runtime.timing.margin_us - runtime.timing.window_us
-    listed = partial(patience, lambda: in_order(list_shards(streams, arn)))
+    listed = partial(retry, lambda: in_order(list_shards(streams, arn)))
     total, done = ApplyResult(), set[str]()
     # Once more, for shards that came while others were read.
     while unread := [shard for shard in listed() if shard.shard_id not in done]:
         for shard in unread:
             open_reader = partial(ShardReader, streams, arn, shard.shard_id, None)
             is_listed = partial(_is_among, shard.shard_id, listed)
-            for records in _read(runtime, patience, open_reader, shard, is_listed):
+            for records in _read(runtime, retry, open_reader, shard, is_listed):
                 check_age(since_us, runtime.clock.now_us(), _KEPT_HOURS)
                 late = [one for one in records if (_time_us(one) or since_us) >= earliest_us]
                 if late:
@@ -135,7 +137,7 @@ def in_order(shards: Sequence[Shard]) -> list[Listed]:
 
 def _read(
     runtime: Runtime,
-    patience: Retrier,
+    retry: Retrier,
     open_reader: Callable[[], ShardReader],
     shard: Listed,
     is_listed: Callable[[], bool],
@@ -146,7 +148,7 @@ def _read(
     while shard.closed or empty < _EMPTY_READS:
         runtime.clock.sleep(_EMPTY_SECONDS if empty or trimmed else 0)
         try:
-            read = patience(partial(reader.read, _MAX_RECORDS))
+            read = retry(partial(reader.read, _MAX_RECORDS))
         except StreamTrimmedError:
             if not is_listed():
                 # Nothing of it is left: all of it is more than 24 hours old, older than the export.

@@ -5,6 +5,7 @@ That tells an index that is wrong from a replica that is late: dynadex answers f
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,16 +21,17 @@ from dynadex.sync import Sync
 from dynadex.verify.replicas import Compared, ReplicaComparison, ReplicaDifference
 from dynadex.verify.verify import Difference, Verified, VerifyOptions, VerifyProgress, VerifyReport, verify
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class RegionReport:
-    """How it is told: each index's differences by region, those of the replicas, how far it is, and, in words, what
-    it waits for."""
+    """What a verify of several regions calls: with each index's differences by region, those of the replicas, and its
+    progress (what is compared, items so far, and about how many there are)."""
 
     on_difference: Callable[[str, Difference], None]
     on_replicas: Callable[[ReplicaDifference], None]
     on_progress: Callable[[str, int, int | None], None]
-    say: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +49,24 @@ class AcrossRegions:
 
 @dataclass(frozen=True, slots=True)
 class RegionReplica:
-    """A region's replica of the table, with patience for a region that is away for a moment."""
+    """A region's replica of the table, waiting for a region that is unavailable for a moment."""
 
     region: str
     runtime: Runtime
-    patience: Retrier
+    retry: Retrier
 
     def pages(self) -> Iterator[Page]:
         """Every item there is."""
         scan, start, more = self.runtime.scan(), None, True
         while more:
-            page = self.patience(lambda: scan.page(start, self.runtime.settings.refill_page_size))  # noqa: B023 - called now
+            page = self.retry(lambda: scan.page(start, self.runtime.settings.refill_page_size))  # noqa: B023 - called now
             yield page
             start = page.last_evaluated_key
             more = start is not None
 
     def read_items(self, keys: Sequence[Item]) -> list[Item | None]:
         """The items with these keys as they are now."""
-        return self.patience(lambda: self.runtime.table.read_items(keys))
+        return self.retry(lambda: self.runtime.table.read_items(keys))
 
 
 def parse_regions(text: str) -> dict[str, str]:
@@ -96,9 +98,9 @@ def verify_across_regions(
         region: connect(sync, replace(settings, region=region, opensearch_url=url).checked(), clock)
         for region, url in clusters.items()
     }
-    patience = Retrier(report.say, clock)
+    retry = Retrier(clock, _log)
     indexes = {region: _verified(region, runtime, options, report) for region, runtime in runtimes.items()}
-    first, *others = [RegionReplica(region, runtime, patience) for region, runtime in runtimes.items()]
+    first, *others = [RegionReplica(region, runtime, retry) for region, runtime in runtimes.items()]
     return AcrossRegions(indexes, [_compared(first, other, options, report, clock) for other in others])
 
 
@@ -106,7 +108,7 @@ def _verified(region: str, runtime: Runtime, options: VerifyOptions, report: Reg
     def on_progress(now: VerifyProgress) -> None:
         report.on_progress(f"index of {region}", now.items, now.total)
 
-    told = VerifyReport(lambda one: report.on_difference(region, one), on_progress, report.say)
+    told = VerifyReport(lambda one: report.on_difference(region, one), on_progress)
     return verify(runtime, reading(runtime.index, runtime.sync.index), options, told)
 
 

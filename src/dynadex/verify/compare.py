@@ -1,35 +1,31 @@
-"""Both directions of a comparison: from every item to its document, and from every document to its item.
+"""Compare every item with its document and every document with its item; yield what seems to differ.
 
-The second one reads no item twice. While the items are compared, each document found is added to a fingerprint of the
-index; afterwards each document that the index lists is taken out again. What does not cancel are documents that no
-item led to, those that came or went meanwhile, and a few neighbours of theirs in the fingerprint: these alone are
-looked up by key.
+The second direction reads no item twice. While the items are compared, each document that is found is added to a
+fingerprint of the index; afterwards each document that the index lists is removed from it. What does not cancel out are
+documents to which no item led, those that came or went meanwhile, and a few of their neighbors in the fingerprint:
+only these are looked up by key.
 
-A document whose item is there is for the first direction to report, one without an item for the second, unless it has
-cancelled already. So nothing is told twice, and nothing is missed that differed from beginning to end: its item was
-scanned, or its document is listed and no item led to it. (An item that came after the scan had passed its place is not
-compared: the next run does it.)
+A document with an item is for the first direction to report, one without an item for the second, unless it has
+canceled out already. So no difference is reported twice, and none is missed that lasted from beginning to end: either
+its item was scanned, or its document is listed and no item led to it. (An item that was written after the scan had
+passed its place is not compared: the next run does it.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Generator, Iterator, Sequence
 from decimal import Decimal
-from functools import partial
-from typing import Protocol
 
 from dynadex.change import Item
-from dynadex.clock import Clock
 from dynadex.document.body import Built, same
-from dynadex.document.identity import KeySchema, document_id, key_of_id
-from dynadex.document.versioning import Timing, read_version
+from dynadex.document.identity import document_id, key_of_id
+from dynadex.document.versioning import read_version
 from dynadex.errors import SearchError, SearchUnavailable
-from dynadex.index.opensearch import Stored
-from dynadex.index.reconcile import Build
 from dynadex.retry import Retrier
-from dynadex.source.table_scan import Pages
+from dynadex.runtime import Runtime
 from dynadex.verify.fingerprint import Fingerprint, id_hash
-from dynadex.verify.recheck import Candidate, Rechecks
+from dynadex.verify.recheck import Candidate
 from dynadex.verify.result import Verified
 
 # Documents read at once.
@@ -42,196 +38,172 @@ _HASHES = 2**96
 # What DynamoDB takes as a number: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _MAX_DIGITS, _MIN_EXPONENT, _MAX_EXPONENT = 38, -130, 125
 
+_log = logging.getLogger(__name__)
 
-class IndexReader(Protocol):
-    """What a comparison asks of a search cluster."""
-
-    def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]: ...
-    def refresh(self, index: str) -> None: ...
-    def versions(self, index: str) -> Iterator[list[tuple[str, int]]]: ...
+# Candidates that one small step of the comparison found; none for most steps.
+Steps = Iterator[Sequence[Candidate]]
 
 
-class Directions:
-    """One comparison. ``scan`` gives a segment's pages, ``on_step`` is called after each small step.
+class Comparison:
+    """One comparison of a table with an index. It counts in ``verified`` and waits for unavailable backends."""
 
-    Counts go to ``verified``, and what seems to differ to ``rechecks``. ``patience`` waits for backends that are away.
-    """
-
-    def __init__(
-        self,
-        schema: KeySchema,
-        build: Build,
-        scan: Callable[[int, int], Pages],
-        documents: IndexReader,
-        rechecks: Rechecks,
-        verified: Verified,
-        patience: Retrier,
-        clock: Clock,
-        timing: Timing,
-        on_step: Callable[[], None],
-        *,
-        page_items: int | None = None,
-    ) -> None:
-        self._schema = schema
-        self._build = build
-        self._scan = scan
-        self._documents = documents
-        self._rechecks = rechecks
+    def __init__(self, runtime: Runtime, verified: Verified, retry: Retrier) -> None:
+        self._runtime = runtime
+        self._schema = runtime.description.schema
+        self._reader = runtime.index
         self._verified = verified
-        self._patience = patience
-        self._clock = clock
-        self._timing = timing
-        self._on_step = on_step
-        self._page_items = page_items
+        self._retry = retry
 
-    def everything(self) -> None:
-        """Every item, then every document."""
+    def everything(self) -> Steps:
+        """Compare every item, then every document."""
         fingerprint = Fingerprint()
-        self._compare_segment(0, 1, fingerprint)
-        left = self._patience(lambda: self._without_listed(fingerprint))
+        yield from self._compare_segment(0, 1, fingerprint)
+        left = yield from self._without_listed(fingerprint)
         if not left.balanced:
-            self._look_up(left)
+            yield from self._look_up(left)
 
-    def sample(self, segments: Sequence[int], total_segments: int, percent: float, salt: bytes) -> None:
-        """The items of some segments, then the documents whose salted hashes are in the percentage."""
+    def sample(self, segments: Sequence[int], total_segments: int, percent: float, salt: bytes) -> Steps:
+        """Compare the items of some segments, then the documents whose salted hashes are in the percentage."""
         for segment in segments:
-            self._compare_segment(segment, total_segments, None)
-        self._patience(lambda: self._documents.refresh(self._verified.index))
+            yield from self._compare_segment(segment, total_segments, None)
+        self._retry(lambda: self._reader.refresh(self._verified.index))
         limit = int(_HASHES * percent / 100)
+        for ids in self._listed(lambda identity: id_hash(identity, salt) < limit):
+            candidates = [self._candidate(identity) for identity in ids]
+            self._verified.documents += len(ids)
+            self._verified.unchecked += candidates.count(None)
+            yield [candidate for candidate in candidates if candidate]
 
-        def take(identity: str) -> None:
-            self._verified.documents += 1
-            candidate = self._candidate(identity)
-            self._verified.unchecked += candidate is None
-            if candidate:
-                self._rechecks.add(candidate)
-
-        self._each_listed(lambda identity: id_hash(identity, salt) < limit, take)
-
-    def _compare_segment(self, segment: int, total_segments: int, fingerprint: Fingerprint | None) -> None:
+    def _compare_segment(self, segment: int, total_segments: int, fingerprint: Fingerprint | None) -> Steps:
         for items in self._pages(segment, total_segments):
-            wanted = [self._wanted(item) for item in items]
-            for start in range(0, len(wanted), _BATCH):
-                self._compare(wanted[start : start + _BATCH], fingerprint)
-                self._step()
+            expected = [self._expected(item) for item in items]
+            for start in range(0, len(expected), _BATCH):
+                yield self._compare(expected[start : start + _BATCH], fingerprint)
 
     def _pages(self, segment: int, total_segments: int) -> Iterator[Sequence[Item]]:
-        scan, position = self._scan(segment, total_segments), None
+        scan, position = self._runtime.scan(segment, total_segments), None
         while True:
-            page = self._patience(lambda: scan.page(position, self._page_items))  # noqa: B023 - called at once
+            page_size = self._runtime.settings.refill_page_size
+            page = self._retry(lambda: scan.page(position, page_size))  # noqa: B023 - called at once
             yield page.items
             position = page.last_evaluated_key
             if position is None:
                 return
 
-    def _wanted(self, item: Item) -> tuple[str, Item, Built]:
-        """The id that the item's document has (none: there can be no document), its key, and what it becomes."""
+    def _expected(self, item: Item) -> tuple[str, Item, Built]:
+        """The id of the item's document (empty: there can be no document), its key, and what the item becomes."""
         try:
             key = self._schema.key_of(item)
-            return document_id(self._schema, key), key, self._build(item)
+            return document_id(self._schema, key), key, self._runtime.sync.build(item)
         except ValueError as error:
             return "", {}, Built(problem=str(error))
+
+    def _compare(
+        self, expected: Sequence[tuple[str, Item, Built]], fingerprint: Fingerprint | None
+    ) -> Sequence[Candidate]:
+        self._verified.items += len(expected)
+        self._verified.unindexable += sum(bool(built.problem) for _, _, built in expected)
+        self._verified.not_indexed += sum(built.body is None and not built.problem for _, _, built in expected)
+        ids = [identity for identity, _, _ in expected if identity]
+        stored = self._retry(lambda: self._reader.get_many(self._verified.index, ids))
+        documents = dict(zip(ids, stored, strict=True))
+        candidates = []
+        for identity, key, built in expected:
+            document = documents.get(identity)
+            if document and fingerprint:
+                fingerprint.add(identity)
+            if identity and not same(built.body, document.source if document else None):
+                # A document that cancels out in the fingerprint is reported here even if its item is deleted by then.
+                candidates.append(Candidate(identity, key, without_item=bool(document and fingerprint)))
+        return candidates
+
+    def _without_listed(self, fingerprint: Fingerprint) -> Generator[Sequence[Candidate], None, Fingerprint]:
+        """Return what is left of the fingerprint without the documents that the index lists."""
+        failures = 0
+        while True:
+            left, self._verified.documents = fingerprint.copy(), 0
+            try:
+                self._reader.refresh(self._verified.index)
+                for page in self._reader.versions(self._verified.index):
+                    for identity, _ in page:
+                        left.remove(identity)
+                    self._verified.documents += len(page)
+                    yield ()
+            except SearchError as error:
+                self._retry.wait(error, failures)
+                failures += 1
+            else:
+                return left
+
+    def _look_up(self, left: Fingerprint) -> Steps:
+        """Look up the documents that did not cancel out: by key, or by a scan where the id does not hold the key."""
+        shortened: set[str] = set()
+        unlisted = 0
+        for ids in self._listed(left.suspects):
+            candidates = []
+            for identity in ids:
+                candidate = self._candidate(identity)
+                if candidate:
+                    candidates.append(candidate)
+                elif len(shortened) < MAX_SHORTENED:
+                    shortened.add(identity)
+                else:
+                    unlisted += 1
+            yield candidates
+        if not unlisted:
+            yield from self._look_for(shortened)
+            return
+        parts = -(-(len(shortened) + unlisted) // MAX_SHORTENED)
+        for part in range(parts):
+            ids_of_part = self._retry(lambda: self._shortened(left, part, parts))  # noqa: B023 - called at once
+            yield from self._look_for(ids_of_part)
+
+    def _listed(self, suspicious: Callable[[str], bool]) -> Iterator[Sequence[str]]:
+        """Yield each suspicious id of the listing once, even where the listing must begin anew.
+
+        That requires remembering them; with too many it does not begin anew: raises SearchError.
+        """
+        seen: set[int] = set()
+        failures = 0
+        while True:
+            try:
+                for page in self._reader.versions(self._verified.index):
+                    ids = [identity for identity, _ in page if suspicious(identity) and id_hash(identity) not in seen]
+                    seen.update(id_hash(identity) for identity in ids[: MAX_REMEMBERED - len(seen)])
+                    yield ids
+            except SearchUnavailable as error:
+                if len(seen) >= MAX_REMEMBERED:
+                    hint = "Too many documents were looked at to continue from there. Run the command again."
+                    raise SearchError(error.operation, error.subject, error.reason, hint) from error
+                self._retry.wait(error, failures)
+                failures += 1
+            else:
+                return
+
+    def _shortened(self, left: Fingerprint, part: int, parts: int) -> set[str]:
+        """One part of the suspicious ids that do not hold their keys; the parts are about equal."""
+        return {
+            identity
+            for page in self._reader.versions(self._verified.index)
+            for identity, _ in page
+            if left.suspects(identity) and id_hash(identity) % parts == part and self._candidate(identity) is None
+        }
+
+    def _look_for(self, ids: set[str]) -> Steps:
+        """Scan the table for the items of shortened ids; those without an item are candidates."""
+        if not ids:
+            return
+        below = read_version(self._runtime.clock.now_us(), self._runtime.timing)
+        for items in self._pages(0, 1):
+            ids.difference_update(map(self._identity, items))
+            yield ()
+        yield [Candidate(identity, None, below) for identity in ids]
 
     def _identity(self, item: Item) -> str:
         try:
             return document_id(self._schema, item)
         except ValueError:
             return ""
-
-    def _compare(self, wanted: Sequence[tuple[str, Item, Built]], fingerprint: Fingerprint | None) -> None:
-        self._verified.items += len(wanted)
-        self._verified.unindexable += sum(bool(built.problem) for _, _, built in wanted)
-        self._verified.not_indexed += sum(built.body is None and not built.problem for _, _, built in wanted)
-        ids = [identity for identity, _, _ in wanted if identity]
-        stored = self._patience(lambda: self._documents.get_many(self._verified.index, ids))
-        found = dict(zip(ids, stored, strict=True))
-        for identity, key, built in wanted:
-            document = found.get(identity)
-            if document and fingerprint:
-                fingerprint.add(identity)
-            if identity and not same(built.body, document.source if document else None):
-                # A document that has cancelled in the fingerprint is told of here even when its item is gone by then.
-                self._rechecks.add(Candidate(identity, key, without_item=bool(document and fingerprint)))
-
-    def _without_listed(self, fingerprint: Fingerprint) -> Fingerprint:
-        """What is left of the fingerprint without what the index lists."""
-        left, self._verified.documents = fingerprint.copy(), 0
-        self._documents.refresh(self._verified.index)
-        for page in self._documents.versions(self._verified.index):
-            for identity, _ in page:
-                left.remove(identity)
-            self._verified.documents += len(page)
-            self._step()
-        return left
-
-    def _look_up(self, left: Fingerprint) -> None:
-        shortened: set[str] = set()
-        unlisted = 0
-
-        def take(identity: str) -> None:
-            nonlocal unlisted
-            candidate = self._candidate(identity)
-            if candidate:
-                self._rechecks.add(candidate)
-            elif len(shortened) < MAX_SHORTENED:
-                shortened.add(identity)
-            else:
-                unlisted += 1
-
-        self._each_listed(left.suspects, take)
-        if not unlisted:
-            self._look_for(shortened)
-            return
-        parts = -(-(len(shortened) + unlisted) // MAX_SHORTENED)
-        for part in range(parts):
-            self._look_for(self._patience(partial(self._shortened, left, part, parts)))
-
-    def _each_listed(self, wanted: Callable[[str], bool], take: Callable[[str], None]) -> None:
-        """Take each listed id that is wanted, once, even where the listing must begin anew.
-
-        That takes remembering them; with too many it does not begin anew: raises SearchError.
-        """
-        taken: set[int] = set()
-
-        def listing() -> None:
-            for page in self._documents.versions(self._verified.index):
-                for identity in (one for one, _ in page if wanted(one)):
-                    if (number := id_hash(identity)) not in taken:
-                        if len(taken) < MAX_REMEMBERED:
-                            taken.add(number)
-                        take(identity)
-                self._step()
-
-        def listing_while_remembered() -> None:
-            try:
-                listing()
-            except SearchUnavailable as error:
-                if len(taken) < MAX_REMEMBERED:
-                    raise
-                hint = "So many documents are looked at that it cannot go on from there: run it again."
-                raise SearchError(error.operation, error.subject, error.reason, hint) from error
-
-        self._patience(listing_while_remembered)
-
-    def _shortened(self, left: Fingerprint, part: int, parts: int) -> set[str]:
-        """One part of the suspicious ids that do not tell their keys; the parts are about equal."""
-        return {
-            identity
-            for page in self._documents.versions(self._verified.index)
-            for identity, _ in page
-            if left.suspects(identity) and id_hash(identity) % parts == part and self._candidate(identity) is None
-        }
-
-    def _look_for(self, ids: set[str]) -> None:
-        """Scan the table for the items of shortened ids; those without one are candidates."""
-        if not ids:
-            return
-        below = read_version(self._clock.now_us(), self._timing)
-        for items in self._pages(0, 1):
-            ids.difference_update(map(self._identity, items))
-            self._step()
-        for identity in ids:
-            self._rechecks.add(Candidate(identity, None, below))
 
     def _candidate(self, identity: str) -> Candidate | None:
         """A listed document as a candidate for having no item; None for a shortened id."""
@@ -243,15 +215,9 @@ class Directions:
             return None
         return Candidate(identity, key, with_item=False) if _can_exist(key) else Candidate(identity, None)
 
-    def _step(self) -> None:
-        # A place to stop, where the clock can be stopped.
-        self._clock.sleep(0)
-        self._rechecks.pump()
-        self._on_step()
-
 
 def _can_exist(key: Item) -> bool:
-    """Whether DynamoDB takes such a key; it refuses a whole batch of reads for one that it does not."""
+    """Whether DynamoDB takes such a key; it refuses a whole batch of reads for one that it does not take."""
     parts = [part for value in key.values() for part in value.items()]
     return all(_is_number(content) if kind == "N" else len(content) > 0 for kind, content in parts)
 

@@ -1,21 +1,21 @@
-"""Looks again at what seems to differ, until it is known to be lag, a difference, or a key that never rests.
+"""Look again at what seems to differ, until it is lag, a difference, or a key that keeps changing.
 
-Table and index cannot be read at one instant, so one look proves nothing: the change may be on its way. What is
-reported was seen twice in the same state - what the item becomes, and the document's sequence number - and between
-the two looks the stream got past the first one, and the settle time passed:
+Table and index cannot be read at one instant, so one look proves nothing: the change may be on its way. A difference is
+confirmed when two looks see the same state - what the item becomes, and the document's sequence number - and between
+them the stream was applied past the first look, and the settle time passed:
 
-- Everything that had happened to the item by the first look was applied before the second look's document was read.
-- Nothing wrote the document in between, or its sequence number had moved.
+- Everything that had happened to the item by the first look was applied before the second look read the document.
+- Nothing wrote the document in between, or its sequence number would have changed.
 
-So whoever had to write the document had done so, and wrote something else, or nothing. (Where nobody knows how far the
-stream is applied, the settle time alone must be long enough for that.) Each look reads the document before the item,
-as a reconciliation does.
+So every writer that had to write the document has done so, and wrote something else, or nothing. (Where it is not known
+how far the stream is applied, the settle time alone must be long enough for that.) Each look reads the document before
+the item, as a reconciliation does.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import heappop, heappush
@@ -41,12 +41,12 @@ State = tuple[bytes | None, str, bool, tuple[int, int] | None]
 
 @dataclass(slots=True)
 class Candidate:
-    """A document id that seemed to differ.
+    """A document id that seems to differ.
 
     ``key`` None: no item can be looked up, so it counts as absent: either no key of the table has this id, or a scan
     has not seen it. ``below`` is the version that the scan's start stands for: a document at or above it was written
-    since, and says nothing. ``with_item`` and ``without_item`` say in which case it is for this candidate to report;
-    the other case is reported by the other direction.
+    since, and proves nothing. ``with_item`` and ``without_item`` tell in which case this candidate is reported; the
+    other direction reports the other case.
     """
 
     id: str
@@ -76,14 +76,14 @@ class Observation:
     @property
     def state(self) -> State:
         """What must not change between two looks."""
-        wanted = written = None
+        expected = written = None
         if self.built.body is not None:
-            # DynamoDB may give an item's attributes in another order each time.
+            # DynamoDB may return an item's attributes in another order each time.
             text = json.dumps(decode(self.built.body), sort_keys=True, default=str)
-            wanted = blake2b(text.encode(), digest_size=16).digest()
+            expected = blake2b(text.encode(), digest_size=16).digest()
         if self.stored:
             written = (self.stored.seq_no, self.stored.primary_term)
-        return wanted, self.built.problem, self.item_there, written
+        return expected, self.built.problem, self.item_there, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,80 +97,65 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How long a difference must last (``settle_seconds``) and how long a key is looked at before it is given up.
+    """How long a difference must last (``settle_seconds``), and how long a key is looked at (``patience_seconds``).
 
-    ``most`` bounds the candidates that wait at one time.
+    ``max_waiting`` bounds the candidates that wait for a look at one time.
     """
 
     settle_seconds: float = 5.0
     patience_seconds: float = 120.0
-    most: int = 10_000
+    max_waiting: int = 10_000
 
 
 Look = Callable[[Sequence[Candidate]], Sequence[Observation]]
-# Time (microseconds) up to which everything in the stream is applied; None where nobody knows.
+# Time (microseconds) up to which everything in the stream is applied; None where that is not known.
 Passed = Callable[[], int | None]
 
 
 class Rechecks:
-    """The candidates that wait for their next look; what is found goes to ``report``, in batches.
+    """The candidates that wait for their next look."""
 
-    ``on_wait`` is called now and then while there is nothing to do but wait.
-    """
-
-    def __init__(
-        self,
-        look: Look,
-        passed: Passed,
-        clock: Clock,
-        timing: Timing,
-        bounds: Bounds,
-        report: Callable[[Sequence[Confirmed]], None],
-        on_wait: Callable[[], None],
-    ) -> None:
+    def __init__(self, look: Look, passed: Passed, clock: Clock, timing: Timing, bounds: Bounds) -> None:
         self._look = look
         self._passed = passed
         self._clock = clock
         self._skew_us = timing.clock_skew_us
         self._bounds = bounds
-        self._report = report
-        self._on_wait = on_wait
         self._queue: list[tuple[float, int, Candidate]] = []
         self._numbers = count()
-        self._pump_at = float("-inf")
+        self._look_due_at = float("-inf")
         self.in_motion = 0
+        """Keys that changed at every look until their time was over: neither equal nor different."""
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def add(self, candidate: Candidate) -> None:
-        """Look at it again soon. Waits while too many are waiting already."""
-        while len(self._queue) >= self._bounds.most:
-            self._step()
-            self._on_wait()
-        candidate.give_up_at = self._clock.monotonic() + self._bounds.patience_seconds
-        self._push(candidate, _FIRST_LOOK_SECONDS)
+    def confirm(self, steps: Iterable[Sequence[Candidate]]) -> Iterator[Sequence[Confirmed]]:
+        """Yield the differences among the candidates of a comparison's steps: after each step, and while waiting.
 
-    def drain(self) -> None:
-        """Wait until every candidate is decided."""
+        Most of what is yielded is empty: a chance to report progress, or to stop.
+        """
+        for candidates in steps:
+            for candidate in candidates:
+                while len(self._queue) >= self._bounds.max_waiting:
+                    yield self._wait()
+                candidate.give_up_at = self._clock.monotonic() + self._bounds.patience_seconds
+                self._push(candidate, _FIRST_LOOK_SECONDS)
+            # A stoppable clock ends the comparison here.
+            self._clock.sleep(0)
+            is_due = self._queue and self._clock.monotonic() >= self._look_due_at
+            yield self._look_at_due() if is_due else ()
         while self._queue:
-            self._step()
-            self._on_wait()
+            yield self._wait()
 
-    def pump(self) -> None:
-        """Look at what is due, unless that was done just now."""
-        if self._queue and self._clock.monotonic() >= self._pump_at:
-            self._look_at_due()
-
-    def _step(self) -> None:
+    def _wait(self) -> Sequence[Confirmed]:
         """Wait a little, and look at what is due then."""
         # A moment longer, so that what is due one after the other is looked at together.
-        wait = max(0.0, self._queue[0][0] + _GATHER_SECONDS - self._clock.monotonic())
-        self._clock.sleep(min(wait, _POLL_SECONDS))
-        if wait <= _POLL_SECONDS:
-            self._look_at_due()
+        pause = max(0.0, self._queue[0][0] + _GATHER_SECONDS - self._clock.monotonic())
+        self._clock.sleep(min(pause, _POLL_SECONDS))
+        return self._look_at_due() if pause <= _POLL_SECONDS else ()
 
-    def _look_at_due(self) -> None:
+    def _look_at_due(self) -> Sequence[Confirmed]:
         now = self._clock.monotonic()
         # Before the documents are read: what is applied after that says nothing about them.
         passed = self._passed()
@@ -181,37 +166,39 @@ class Rechecks:
                 self._push(candidate, _POLL_SECONDS)
             else:
                 due.append(candidate)
+        confirmed: list[Confirmed] = []
         for start in range(0, len(due), _BATCH):
-            self._look_at(due[start : start + _BATCH], passed)
-        self._pump_at = self._clock.monotonic() + _FIRST_LOOK_SECONDS
+            confirmed += self._look_at(due[start : start + _BATCH], passed)
+        self._look_due_at = self._clock.monotonic() + _FIRST_LOOK_SECONDS
+        return confirmed
 
-    def _look_at(self, candidates: Sequence[Candidate], passed: int | None) -> None:
-        found = []
-        for candidate, sight in zip(candidates, self._look(candidates), strict=True):
-            kind = self._judge(candidate, sight, passed)
+    def _look_at(self, candidates: Sequence[Candidate], passed: int | None) -> Iterator[Confirmed]:
+        for candidate, observation in zip(candidates, self._look(candidates), strict=True):
+            kind = self._judge(candidate, observation, passed)
             if kind:
-                found.append(Confirmed(_difference(candidate, sight, kind), candidate.below, bool(sight.built.problem)))
-        if found:
-            self._report(found)
+                difference = _difference(candidate, observation, kind)
+                yield Confirmed(difference, candidate.below, bool(observation.built.problem))
 
-    def _judge(self, candidate: Candidate, sight: Observation, passed: int | None) -> Kind | None:
-        """The kind of a difference that is one; None for what is none, or is to be looked at again."""
-        if sight.equal or not (candidate.with_item if sight.item_there else candidate.without_item):
+    def _judge(self, candidate: Candidate, observation: Observation, passed: int | None) -> Kind | None:
+        """The kind of a confirmed difference; None where there is none, or where another look must decide."""
+        in_scope = candidate.with_item if observation.item_there else candidate.without_item
+        if observation.equal or not in_scope:
             return None
-        if candidate.below is not None and sight.stored and sight.stored.version >= candidate.below:
+        stored = observation.stored
+        if candidate.below is not None and stored and stored.version >= candidate.below:
             self.in_motion += 1
             return None
         over = self._clock.monotonic() >= candidate.give_up_at
-        if candidate.state == sight.state:
+        if candidate.state == observation.state:
             if self._has_passed(passed, candidate.seen_at_us):
-                return _kind(sight)
+                return _kind(observation)
             if over:
                 return Kind.LAGGING
             self._push(candidate, _POLL_SECONDS)
         elif candidate.state and over:
             self.in_motion += 1
         else:
-            candidate.state, candidate.seen_at_us = sight.state, sight.at_us
+            candidate.state, candidate.seen_at_us = observation.state, observation.at_us
             self._push(candidate, self._bounds.settle_seconds)
         return None
 
@@ -222,13 +209,13 @@ class Rechecks:
         heappush(self._queue, (self._clock.monotonic() + seconds, next(self._numbers), candidate))
 
 
-def _kind(sight: Observation) -> Kind:
-    if sight.stored is None:
+def _kind(observation: Observation) -> Kind:
+    if observation.stored is None:
         return Kind.MISSING
-    return Kind.ORPHAN if sight.built.body is None else Kind.DIFFERENT
+    return Kind.ORPHAN if observation.built.body is None else Kind.DIFFERENT
 
 
-def _difference(candidate: Candidate, sight: Observation, kind: Kind) -> Difference:
-    body, stored = sight.built.body, sight.stored
+def _difference(candidate: Candidate, observation: Observation, kind: Kind) -> Difference:
+    body, stored = observation.built.body, observation.stored
     fields = () if body is None or stored is None else differing_fields(body, stored.source)
     return Difference(kind, candidate.id, candidate.key, fields)

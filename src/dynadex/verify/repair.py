@@ -1,8 +1,8 @@
-"""Puts right what verify found: the items are read anew and their documents made equal; what has no item is deleted."""
+"""Repair confirmed differences: reconcile their keys, and delete documents that no key of the table has."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from dynadex.document.versioning import read_version
@@ -17,51 +17,64 @@ _BATCH_SECONDS = 60.0
 _LEFT = "left: its version is above that of the read that saw no item"
 
 
-class Repair:
-    """Repairs in one index. ``unindexable`` counts items that the index refused, and verify did not know of."""
+def unrepaired(batches: Iterable[Sequence[Confirmed]]) -> Iterator[Sequence[Difference]]:
+    """Yield differences as they were confirmed."""
+    for batch in batches:
+        yield [confirmed.difference for confirmed in batch]
 
-    def __init__(self, runtime: Runtime, index: str, patience: Retrier) -> None:
+
+class Repair:
+    """Repairs in one index. Waits for backends that are unavailable."""
+
+    def __init__(self, runtime: Runtime, index: str, retry: Retrier) -> None:
         self._runtime = runtime
         self._index = index
-        self._patience = patience
-        self.unindexable = 0
+        self._retry = retry
 
-    def __call__(self, findings: Sequence[Confirmed]) -> list[Difference]:
-        """The differences, each with what became of it. Raises SearchError and SourceError."""
-        replies = self._patience(lambda: self._reconciled(findings))
-        replies |= self._patience(lambda: self._deleted([one for one in findings if one.difference.key is None]))
-        return [self._outcome(one, replies[one.difference.id]) for one in findings]
+    def repaired(self, batches: Iterable[Sequence[Confirmed]]) -> Iterator[Sequence[Difference]]:
+        """Repair differences and yield them with the outcome. Raises SearchError and SourceError."""
+        for batch in batches:
+            yield self._repaired(batch) if batch else ()
 
-    def _reconciled(self, findings: Sequence[Confirmed]) -> dict[str, Reply]:
-        keys = {one.difference.id: one.difference.key for one in findings if one.difference.key is not None}
-        deadline = self._runtime.clock.monotonic() + _BATCH_SECONDS
-        return self._runtime.reconciler.reconcile(self._index, keys, deadline)
+    def _repaired(self, batch: Sequence[Confirmed]) -> Sequence[Difference]:
+        replies = self._retry(lambda: self._reconciled(batch))
+        keyless = [confirmed for confirmed in batch if confirmed.difference.key is None]
+        replies |= self._retry(lambda: self._deleted(keyless))
+        return [self._outcome(confirmed, replies[confirmed.difference.id]) for confirmed in batch]
 
-    def _deleted(self, orphans: Sequence[Confirmed]) -> dict[str, Reply]:
-        """Delete documents whose keys nobody knows, each below the version of a read that saw no item."""
-        if not orphans:
+    def _reconciled(self, batch: Sequence[Confirmed]) -> dict[str, Reply]:
+        differences = [confirmed.difference for confirmed in batch]
+        keys = {difference.id: difference.key for difference in differences if difference.key is not None}
+        return self._runtime.reconciler.reconcile(self._index, keys, self._deadline())
+
+    def _deleted(self, keyless: Sequence[Confirmed]) -> dict[str, Reply]:
+        """Delete documents that no key has, each below the version of a read that saw no item."""
+        if not keyless:
             return {}
         now = read_version(self._runtime.clock.now_us(), self._runtime.timing)
-        deletes = [Write(one.difference.id, None, External(one.below or now)) for one in orphans]
-        deadline = self._runtime.clock.monotonic() + _BATCH_SECONDS
-        replies = self._runtime.writer.write_once(self._index, deletes, deadline)
-        return {one.id: reply for one, reply in zip(deletes, replies, strict=True)}
+        deletes = [Write(orphan.difference.id, None, External(orphan.below or now)) for orphan in keyless]
+        replies = self._runtime.writer.write_once(self._index, deletes, self._deadline())
+        return {delete.id: reply for delete, reply in zip(deletes, replies, strict=True)}
 
-    def _outcome(self, finding: Confirmed, reply: Reply) -> Difference:
+    def _deadline(self) -> float:
+        return self._runtime.clock.monotonic() + _BATCH_SECONDS
+
+    def _outcome(self, confirmed: Confirmed, reply: Reply) -> Difference:
+        difference = confirmed.difference
         if reply.outcome is Outcome.APPLIED:
-            return replace(finding.difference, repaired=True)
-        if reply.outcome is Outcome.REJECTED and finding.difference.key is not None:
-            return self._dead_letter(finding, reply.reason)
+            return replace(difference, repaired=True)
+        if reply.outcome is Outcome.REJECTED and difference.key is not None:
+            return self._dead_letter(confirmed, reply.reason)
         note = _LEFT if reply.outcome is Outcome.CONFLICT else reply.reason
-        return replace(finding.difference, repaired=False, note=note)
+        return replace(difference, repaired=False, note=note)
 
-    def _dead_letter(self, finding: Confirmed, reason: str) -> Difference:
-        """Nothing is left behind of an item that cannot be indexed; its key is dead-lettered with the reason."""
-        found, indexer = finding.difference, self._runtime.indexer
-        problem = indexer.add([indexer.letter(self._index, found.id, found.key, reason)], ApplyResult())
+    def _dead_letter(self, confirmed: Confirmed, reason: str) -> Difference:
+        """Keep nothing of an item that cannot be indexed; its key is dead-lettered with the reason."""
+        difference, indexer = confirmed.difference, self._runtime.indexer
+        letter = indexer.letter(self._index, difference.id, difference.key, reason)
+        problem = indexer.add([letter], ApplyResult())
         if problem:
-            return replace(found, repaired=False, note=problem)
-        self.unindexable += not finding.known_problem
+            return replace(difference, repaired=False, note=problem)
         # Not the reason itself: the cluster quotes values in it.
         note = f"its item cannot be indexed: dead-lettered in {self._runtime.settings.dead_letters_location}"
-        return replace(found, repaired=True, note=note)
+        return replace(difference, repaired=True, note=note, newly_unindexable=not confirmed.known_problem)

@@ -32,7 +32,8 @@ class Difference:
 
     ``key`` is None where the document's id does not tell it. ``fields`` are those that differ, sorted, nested ones as
     dotted paths; none where there is no document, or none wanted. ``repaired`` is None where no repair was tried;
-    ``note`` says why one failed, or that its key was dead-lettered.
+    ``note`` says why one failed, or that its key was dead-lettered. ``newly_unindexable``: its item was found to be
+    unindexable only by the repair.
     """
 
     kind: Kind
@@ -41,6 +42,7 @@ class Difference:
     fields: tuple[str, ...] = ()
     repaired: bool | None = None
     note: str = ""
+    newly_unindexable: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """As plain JSON; binary parts of the key as base64 text."""
@@ -73,6 +75,12 @@ class Verified:
     """Keys that changed at every look until the time for them was over: neither equal nor different."""
     unchecked: int = 0
     """Documents of a sample whose shortened ids do not tell their keys."""
+
+    def count(self, difference: Difference) -> None:
+        """Count one difference, and its repair."""
+        self.found[difference.kind] += 1
+        self.repaired[difference.kind] += bool(difference.repaired)
+        self.unindexable += difference.newly_unindexable
 
     @property
     def remaining(self) -> Counter[Kind]:

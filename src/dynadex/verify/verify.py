@@ -7,6 +7,7 @@ seen is a fingerprint of fixed size, and candidates wait in a bounded queue. Why
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,15 +21,17 @@ from dynadex.retry import Retrier
 from dynadex.runtime import Runtime
 from dynadex.state.checkpoints import Checkpoints
 from dynadex.state.last_runs import LastRuns
-from dynadex.verify.compare import Directions
-from dynadex.verify.recheck import Bounds, Candidate, Confirmed, Observation, Passed, Rechecks
-from dynadex.verify.repair import Repair
+from dynadex.verify.compare import Comparison, Steps
+from dynadex.verify.recheck import Bounds, Candidate, Observation, Passed, Rechecks
+from dynadex.verify.repair import Repair, unrepaired
 from dynadex.verify.result import Difference, Kind, Verified
 
 __all__ = [
     "Bounds", "Difference", "Kind", "Verified", "VerifyOptions", "VerifyProgress", "VerifyReport", "remember",
     "resolved", "verify",
 ]  # fmt: skip
+
+_log = logging.getLogger(__name__)
 
 _ALL = 100.0
 # A sample is of so many segments, spread over the table: each costs a request, however little is in it.
@@ -76,11 +79,10 @@ def _silent(_: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """How a verify tells what it finds, each difference once; how far it is; and, in words, what it waits for."""
+    """What a verify calls: with each difference once, and with its progress after each step."""
 
     on_difference: Callable[[Difference], None] = _silent
     on_progress: Callable[[VerifyProgress], None] = _silent
-    say: Callable[[str], None] = _silent
 
 
 def verify(
@@ -93,8 +95,29 @@ def verify(
     backends that go away meanwhile, saying so. Raises SearchError, SourceError or StateError for what waiting cannot
     mend, and Stopping once the runtime's clock is stopped.
     """
+    verified = Verified(index, options.sample)
+    retry = Retrier(runtime.clock, _log)
+    passed = passed or _passed(runtime)
+    expected_items = round(runtime.description.item_count * (options.sample or _ALL) / _ALL) or None
+    rechecks = Rechecks(
+        lambda candidates: retry(lambda: _look(runtime, index, candidates)),
+        lambda: retry(passed),
+        runtime.clock,
+        runtime.timing,
+        options.bounds,
+    )
     with infrequent_gc():
-        return _Verification(runtime, index, options, report, passed or _passed(runtime)).run()
+        candidates = _steps(Comparison(runtime, verified, retry), options, expected_items)
+        confirmed = rechecks.confirm(candidates)
+        repair = Repair(runtime, index, retry).repaired if options.repair else unrepaired
+        for differences in repair(confirmed):
+            for difference in differences:
+                verified.count(difference)
+                report.on_difference(difference)
+            found = verified.found.total()
+            report.on_progress(VerifyProgress(verified.items, expected_items, verified.documents, found, len(rechecks)))
+    verified.in_motion = rechecks.in_motion
+    return verified
 
 
 def resolved(runtime: Runtime, name: str, *, repair: bool = False) -> str:
@@ -127,75 +150,25 @@ def remember(runtime: Runtime, verified: Verified) -> None:
         LastRuns(runtime.state()).note("verify", {"finished_at": finished_at, **verified.summary()})
 
 
-class _Verification:
-    """One run."""
+def _steps(comparison: Comparison, options: VerifyOptions, expected_items: int | None) -> Steps:
+    """The steps of a comparison of everything, or of a sample."""
+    if options.sample is None:
+        return comparison.everything()
+    chance = random.Random(options.seed)
+    segments, total_segments = _segments(options.sample, expected_items, chance)
+    return comparison.sample(segments, total_segments, options.sample, chance.randbytes(_SALT_BYTES))
 
-    def __init__(
-        self, runtime: Runtime, index: str, options: VerifyOptions, report: VerifyReport, passed: Passed
-    ) -> None:
-        self._runtime = runtime
-        self._options = options
-        self._report = report
-        self._verified = Verified(index, options.sample)
-        self._patience = Retrier(report.say, runtime.clock)
-        self._repair = Repair(runtime, index, self._patience) if options.repair else None
-        self._rechecks = Rechecks(
-            self._look, lambda: self._patience(passed), runtime.clock, runtime.timing, options.bounds, self._tell,
-            self._on_step,
-        )  # fmt: skip
-        share = (options.sample or _ALL) / _ALL
-        self._total = round(runtime.description.item_count * share) or None
 
-    def run(self) -> Verified:
-        runtime, options = self._runtime, self._options
-        directions = Directions(
-            runtime.description.schema, runtime.sync.build,
-            runtime.scan,
-            runtime.index, self._rechecks, self._verified, self._patience, runtime.clock, runtime.timing,
-            self._on_step, page_items=runtime.settings.refill_page_size,
-        )  # fmt: skip
-        if options.sample is None:
-            directions.everything()
-        else:
-            chance = random.Random(options.seed)
-            segments, of = _segments(options.sample, self._total, chance)
-            directions.sample(segments, of, options.sample, chance.randbytes(_SALT_BYTES))
-        self._rechecks.drain()
-        self._verified.in_motion = self._rechecks.in_motion
-        return self._verified
-
-    def _look(self, candidates: Sequence[Candidate]) -> list[Observation]:
-        return self._patience(lambda: self._look_once(candidates))
-
-    def _look_once(self, candidates: Sequence[Candidate]) -> list[Observation]:
-        runtime = self._runtime
-        stored = runtime.index.get_many(self._verified.index, [one.id for one in candidates])
-        keyed = [one for one in candidates if one.key is not None]
-        found = iter(runtime.table.read_items([one.key for one in keyed if one.key is not None]))
-        items = [None if one.key is None else next(found) for one in candidates]
-        now = runtime.clock.now_us()
-        return [
-            Observation(document, runtime.sync.build(item) if item else NOT_INDEXED, item is not None, now)
-            for document, item in zip(stored, items, strict=True)
-        ]
-
-    def _tell(self, findings: Sequence[Confirmed]) -> None:
-        if self._repair:
-            differences = self._repair(findings)
-            self._verified.unindexable += self._repair.unindexable
-            self._repair.unindexable = 0
-        else:
-            differences = [one.difference for one in findings]
-        for one in differences:
-            self._verified.found[one.kind] += 1
-            self._verified.repaired[one.kind] += bool(one.repaired)
-            self._report.on_difference(one)
-
-    def _on_step(self) -> None:
-        verified = self._verified
-        self._report.on_progress(
-            VerifyProgress(verified.items, self._total, verified.documents, verified.found.total(), len(self._rechecks))
-        )
+def _look(runtime: Runtime, index: str, candidates: Sequence[Candidate]) -> list[Observation]:
+    """Read the documents of candidates, then their items."""
+    stored = runtime.index.get_many(index, [candidate.id for candidate in candidates])
+    items = iter(runtime.table.read_items([key for candidate in candidates if (key := candidate.key) is not None]))
+    observed = [None if candidate.key is None else next(items) for candidate in candidates]
+    now = runtime.clock.now_us()
+    return [
+        Observation(document, runtime.sync.build(item) if item else NOT_INDEXED, item is not None, now)
+        for document, item in zip(stored, observed, strict=True)
+    ]
 
 
 def _passed(runtime: Runtime) -> Passed:

@@ -5,6 +5,7 @@ It drives any handler: the worker's own, in process, or the code of a deployed L
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from dynadex.errors import DynadexError
 from dynadex.retry import Backoff
 from dynadex.source.stream_event import Record, sequence_number, time_us
 from dynadex.state.ack_tracker import lowest
+
+_log = logging.getLogger(__name__)
 
 # Takes records; returns the sequence numbers that failed (any order; none means all are done), or raises.
 Handler = Callable[[Sequence[Record]], Sequence[str]]
@@ -52,14 +55,12 @@ class EventSourceMapping:
         clock: Clock,
         limits: Limits | None = None,
         on_failure: OnFailure | None = None,
-        on_retry: Callable[[str], None] | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         self._handler = handler
         self._clock = clock
         self._limits = limits or Limits()
         self._on_failure = on_failure
-        self._on_retry = on_retry or (lambda _: None)
         self._backoff = backoff or Backoff(first_seconds=0.2, max_seconds=10.0)
 
     def deliver(self, records: Sequence[Record], acknowledge: Acknowledge) -> None:
@@ -103,7 +104,10 @@ class EventSourceMapping:
         failed = f"failed {attempts} times, at last: {reason}"
         if not got_on and most is not None and attempts > most and self._give_up(rest, failed, acknowledge):
             return []
-        self._on_retry(f"attempt {attempts} of {len(rest)} records: {reason}")
+        _log.warning(
+            f"retrying: attempt {attempts} of {len(rest)} records: {reason}",
+            extra={"attempt": attempts, "records": len(rest), "reason": reason},
+        )
         self._clock.sleep(self._backoff.pause(attempts - 1))
         # What is left of a batch that got on has all its retries before it.
         return [_Delivery(rest, 0 if got_on else attempts, reason)]
@@ -126,7 +130,7 @@ class EventSourceMapping:
         except DynadexError as error:
             if not error.retryable:
                 raise
-            self._on_retry(f"not given up on: {error}")
+            _log.warning(f"retrying: not given up on: {error}", extra=error.fields)
             return False
         acknowledge(records)
         return True

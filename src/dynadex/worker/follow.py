@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -28,8 +29,10 @@ from dynadex.state.lease import Lease
 from dynadex.state.state_table import StateTable
 from dynadex.sync import Sync
 from dynadex.worker.event_source_mapping import EventSourceMapping, Limits
-from dynadex.worker.shard_follower import Pace
+from dynadex.worker.shard_follower import Delivery, FollowedStream, Pace
 from dynadex.worker.worker import Worker
+
+_log = logging.getLogger(__name__)
 
 _REPORT_SECONDS = 5.0
 
@@ -64,64 +67,57 @@ def follow(
     sync: Sync,
     settings: RuntimeSettings,
     stop: threading.Event,
-    say: Callable[[str], None],
     limits: Limits | None = None,
     watch: Watch | None = None,
     on_bulk: Callable[[float, int], None] | None = None,
     on_connected: Callable[[Runtime], None] | None = None,
 ) -> ApplyResult:
-    """Keep the index in step with the table until ``stop`` is set; returns what was done.
+    """Keep the index in step with the table until ``stop`` is set; return what was done.
 
-    ``say`` is told, in words, what a person at a terminal wants to know; ``on_bulk`` of bulk requests, see `Writer`;
-    ``on_connected`` of what is worked with, before the first change. Raises SourceError, SearchError or
-    StateError when something must be mended first; all progress is kept.
+    ``on_bulk`` is called with each bulk request, see `Writer`; ``on_connected`` with the runtime, before the first
+    change. Raises SourceError, SearchError or
+    StateError when something must be repaired first; all progress is kept.
     """
     clock = StoppableClock(stop)
     totals = Totals()
-    patience = Retrier(say, clock)
-    runtime = connect(sync, settings, clock, patience.tell, on_bulk)
+    runtime = connect(sync, settings, clock, Retrier(clock, _log).log, on_bulk)
     if on_connected:
         on_connected(runtime)
     stream_arn = runtime.description.usable_stream()
     name, created = runtime.ensure_index()
-    say(f"{'created index' if created else 'index'} {name}, table {sync.table}")
+    _log.info(
+        f"{'created index' if created else 'index'} {name}, table {sync.table}",
+        extra={"index": name, "table": sync.table, "index_created": created},
+    )
     if is_unfilled(runtime.index, sync.index):
-        say("the table holds items older than the index: `dynadex refill` loads them while this worker runs")
+        _log.warning("the table holds items older than the index: `dynadex refill` loads them while this worker runs")
     state = runtime.state()
     state.ensure()
     checkpoints = Checkpoints(state, clock)
-    tell_of_gap(state, checkpoints, clock, say)
+    warn_of_gap(state, checkpoints, clock)
     worker = Worker(
-        clients.dynamodb_streams(settings),
-        stream_arn,
-        checkpoints,
+        FollowedStream(clients.dynamodb_streams(settings), stream_arn, checkpoints),
         Lease(state, _owner(), clock, settings.worker_lease_seconds),
-        EventSourceMapping(
-            _handler(runtime, totals, say, watch),
-            clock,
-            limits,
-            _on_failure(runtime, totals, watch),
-            lambda line: say(f"retrying: {line}"),
+        Delivery(
+            EventSourceMapping(_handler(runtime, totals, watch), clock, limits, _on_failure(runtime, totals, watch)),
+            partial(prepare_batch, runtime.indexer),
         ),
-        partial(prepare_batch, runtime.indexer),
         stop,
         clock,
         Pace(settings.worker_batch_size, settings.worker_batch_window_seconds, settings.worker_poll_seconds),
-        say,
-        patience,
     )
     with infrequent_gc():
         worker.run()
-    say(f"stopped: {totals}")
+    _log.info(f"stopped: {totals}", extra=_counts(totals.tally))
     return totals.tally
 
 
-def tell_of_gap(state: StateTable, checkpoints: Checkpoints, clock: Clock, say: Callable[[str], None]) -> None:
-    """Before a first start: what a refill read that began longer ago than a stream keeps may have changed unseen.
+def warn_of_gap(state: StateTable, checkpoints: Checkpoints, clock: Clock) -> None:
+    """Warn before a first start if the last refill began longer ago than a stream keeps its records.
 
-    Only told: a Lambda function that follows the stream notes nothing in the state table.
+    Only a warning: a Lambda function may have followed the stream, which writes nothing to the state table.
     """
-    # What is stale is told by itself, and mended by a refill that has begun since.
+    # A stale index has its own message, and a refill that has begun since repairs it.
     if checkpoints.stream() or checkpoints.stale():
         return
     history = LastRuns(state)
@@ -130,15 +126,14 @@ def tell_of_gap(state: StateTable, checkpoints: Checkpoints, clock: Clock, say: 
         return
     began = max(loaded)
     if clock.now_us() - time_us(datetime.fromisoformat(began)) > STREAM_RETENTION_US:
-        say(
-            f"! the last refill began {began}, more than 24 hours ago: what changed in between is lost, unless "
-            "something else has followed the stream; `dynadex verify` tells, and `dynadex refill` mends it"
+        _log.warning(
+            f"the last refill began {began}, more than 24 hours ago: changes since then are lost unless a Lambda "
+            "function has followed the stream. Check with `dynadex verify`; `dynadex refill` repairs the index",
+            extra={"refill_began": began},
         )
 
 
-def _handler(
-    runtime: Runtime, totals: Totals, say: Callable[[str], None], watch: Watch | None
-) -> Callable[[Sequence[Record]], Sequence[str]]:
+def _handler(runtime: Runtime, totals: Totals, watch: Watch | None) -> Callable[[Sequence[Record]], Sequence[str]]:
     last_report = float("-inf")
 
     def handle(records: Sequence[Record]) -> Sequence[str]:
@@ -151,16 +146,21 @@ def _handler(
         if watch:
             watch.done(records, tally)
         if tally.failed:
-            say(f"{len(tally.failed):,} changes not applied yet: {next(iter(tally.failed.values()))}")
+            reason = next(iter(tally.failed.values()))
+            _log.warning(
+                f"{len(tally.failed):,} changes not applied yet: {reason}",
+                extra={"failed": len(tally.failed), "reason": reason},
+            )
         if tally.dead_lettered:
-            say(
-                f"dead-lettered {tally.dead_lettered} keys that cannot be indexed: "
-                f"see {runtime.settings.dead_letters_location}"
+            where = runtime.settings.dead_letters_location
+            _log.warning(
+                f"dead-lettered {tally.dead_lettered} keys that cannot be indexed: see {where}",
+                extra={"dead_lettered": tally.dead_lettered, "dead_letters": where},
             )
         if now - last_report >= _REPORT_SECONDS:
             last_report = now
             lag = max(0.0, (runtime.clock.now_us() - totals.tally.newest_us) / 1e6)
-            say(f"{totals}, lag {lag:.1f} s")
+            _log.info(f"{totals}, lag {lag:.1f} s", extra=_counts(totals.tally) | {"lag_seconds": round(lag, 3)})
         return list(tally.failed)
 
     return handle
@@ -185,6 +185,17 @@ def _on_failure(runtime: Runtime, totals: Totals, watch: Watch | None) -> Callab
             watch.done(records, tally)
 
     return add
+
+
+def _counts(tally: ApplyResult) -> dict[str, float]:
+    """The counts as fields of a log record."""
+    return {
+        "applied": tally.applied,
+        "superseded": tally.superseded,
+        "reconciled": tally.reconciled,
+        "dead_lettered": tally.dead_lettered,
+        "not_indexed": tally.skipped,
+    }
 
 
 def _owner() -> str:

@@ -48,34 +48,46 @@ class _Read:
     read_at_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class FollowedStream:
+    """A stream, and where each of its shards is acknowledged up to."""
+
+    client: DynamoDBStreamsClient
+    arn: str
+    checkpoints: Checkpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where batches go: ``prepare`` is called while the batch before is written, ``mapping`` delivers."""
+
+    mapping: EventSourceMapping
+    prepare: Callable[[Batch], None]
+
+
 class ShardFollower:
     """What the threads that follow the shards of one stream share."""
 
     def __init__(
         self,
-        streams: DynamoDBStreamsClient,
-        stream_arn: str,
-        checkpoints: Checkpoints,
-        deliver: EventSourceMapping,
+        stream: FollowedStream,
+        delivery: Delivery,
         stop: threading.Event,
         clock: Clock,
         pace: Pace,
-        patience: Retrier,
-        prepare: Callable[[Batch], None],
+        retry: Retrier,
     ) -> None:
-        self._streams = streams
-        self._stream_arn = stream_arn
-        self._checkpoints = checkpoints
-        self._mapping = deliver
+        self._stream = stream
+        self._checkpoints = stream.checkpoints
+        self._delivery = delivery
         self._stop = stop
         self._clock = clock
         self._pace = pace
-        self._patience = patience
-        self._prepare = prepare
+        self._retry = retry
 
     def follow(self, shard_id: str, checkpoint: Checkpoint) -> None:
         """Follow a shard from its checkpoint to its end, or until told to stop. Raises what cannot pass."""
-        reader = ShardReader(self._streams, self._stream_arn, shard_id, checkpoint.position)
+        reader = ShardReader(self._stream.client, self._stream.arn, shard_id, checkpoint.position)
         progress = ShardProgress(checkpoint, partial(self._save, shard_id), self._clock)
         if checkpoint.position is None:
             # From now on this shard is known: should it be trimmed before it is read, that will be noticed.
@@ -101,7 +113,7 @@ class ShardFollower:
             if batch.records:
                 if backlog:
                     ahead = in_background(partial(self._prepared_batch, reader))
-                self._mapping.deliver(batch.records, progress.acknowledge)
+                self._delivery.mapping.deliver(batch.records, progress.acknowledge)
             elif not ended:
                 progress.idle(batch.read_at_us)
                 self._clock.sleep(self._pace.poll_seconds)
@@ -111,7 +123,7 @@ class ShardFollower:
     def _prepared_batch(self, reader: ShardReader) -> _Read:
         """As ``_next_batch``, and ready to be written."""
         batch = self._next_batch(reader)
-        self._prepare(batch.records)
+        self._delivery.prepare(batch.records)
         return batch
 
     def _next_batch(self, reader: ShardReader) -> _Read:
@@ -132,11 +144,11 @@ class ShardFollower:
 
     def _read(self, reader: ShardReader, limit: int) -> Read:
         try:
-            return self._patience(lambda: reader.read(limit))
+            return self._retry(lambda: reader.read(limit))
         except StreamTrimmedError as error:
             reason = error.reason
-            self._patience(lambda: self._checkpoints.mark_stale(reason))
+            self._retry(lambda: self._checkpoints.mark_stale(reason))
             raise
 
     def _save(self, shard_id: str, checkpoint: Checkpoint) -> None:
-        self._patience(lambda: self._checkpoints.save(shard_id, checkpoint))
+        self._retry(lambda: self._checkpoints.save(shard_id, checkpoint))

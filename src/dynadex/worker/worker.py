@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from dynadex.clock import Clock, Stopping
 from dynadex.errors import DynadexError
-from dynadex.index.apply_records import Batch
 from dynadex.retry import Retrier
 from dynadex.source.shard_reader import StreamTrimmedError, list_shards
 from dynadex.source.shards import STREAM_RETENTION_US, plan_reads
-from dynadex.state.checkpoints import Checkpoint, Checkpoints
+from dynadex.state.checkpoints import Checkpoint
 from dynadex.state.lease import Lease
 from dynadex.state.state_table import StateError
-from dynadex.worker.event_source_mapping import EventSourceMapping
-from dynadex.worker.shard_follower import Pace, ShardFollower
+from dynadex.worker.shard_follower import Delivery, FollowedStream, Pace, ShardFollower
 from dynadex.worker.shard_progress import first_checkpoint, may_lack_its_beginning, succeeded
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+_log = logging.getLogger(__name__)
 
 _DISCOVER_SECONDS = 5.0
 _STAND_BY_SECONDS = 1.0
@@ -39,29 +36,20 @@ class Worker:
 
     def __init__(
         self,
-        streams: DynamoDBStreamsClient,
-        stream_arn: str,
-        checkpoints: Checkpoints,
+        stream: FollowedStream,
         lease: Lease,
-        deliver: EventSourceMapping,
-        prepare: Callable[[Batch], None],
+        delivery: Delivery,
         stop: threading.Event,
         clock: Clock,
         pace: Pace | None = None,
-        say: Callable[[str], None] | None = None,
-        patience: Retrier | None = None,
     ) -> None:
-        self._streams = streams
-        self._stream_arn = stream_arn
-        self._checkpoints = checkpoints
+        self._stream = stream
+        self._checkpoints = stream.checkpoints
         self._lease = lease
         self._stop = stop
         self._clock = clock
-        self._say = say or (lambda _: None)
-        self._patience = patience or Retrier(self._say, clock)
-        self._shards = ShardFollower(
-            streams, stream_arn, checkpoints, deliver, stop, clock, pace or Pace(), self._patience, prepare
-        )
+        self._retry = Retrier(clock, _log)
+        self._shards = ShardFollower(stream, delivery, stop, clock, pace or Pace(), self._retry)
         self._wake = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
         self._failure: BaseException | None = None
@@ -99,24 +87,25 @@ class Worker:
 
     def _lead(self) -> None:
         self._stand_by()
-        self._patience(self._check_stream)
+        self._retry(self._check_stream)
         self._start("list of shards", self._discover)
         while True:
             # While the state table is away, nobody else can take the lease either. Whether it is still ours is seen
             # when the table is back; until then the shards wait, since their progress cannot be saved.
             pause = self._lease.term_seconds / 3
             self._clock.sleep(pause)
-            self._patience(self._renew, max_pause_seconds=pause)
+            self._retry(self._renew, max_pause_seconds=pause)
 
     def _stand_by(self) -> None:
         """Wait for the lease."""
-        told = False
-        while not self._patience(self._lease.acquire):
-            if not told:
-                self._say(f"standing by: worker {self._patience(self._lease.holder)} holds the lease")
-                told = True
+        logged = False
+        while not self._retry(self._lease.acquire):
+            if not logged:
+                leader = self._retry(self._lease.holder)
+                _log.info(f"standby: worker {leader} holds the lease", extra={"leader": leader})
+                logged = True
             self._clock.sleep(min(self._lease.term_seconds / 4, _STAND_BY_SECONDS))
-        self._say(f"reading the stream as worker {self._lease.owner}")
+        _log.info(f"reading the stream as worker {self._lease.owner}", extra={"worker": self._lease.owner})
 
     def _renew(self) -> None:
         if not self._lease.renew():
@@ -134,11 +123,11 @@ class Worker:
             busy[0].join(until - self._clock.monotonic())
         if busy:
             names = ", ".join(thread.name for thread in busy)
-            self._say(f"not waiting for what hangs ({names}): what is not acknowledged will be read again")
+            _log.warning(f"not waiting for hanging threads ({names}): unacknowledged records will be read again")
         release = self._start("release", self._release)
         release.join(_RELEASE_SECONDS)
         if release.is_alive():
-            self._say("not waiting for the state table: the next worker starts late")
+            _log.warning("not waiting for the state table: the next worker starts only when the lease expires")
 
     def _alive(self) -> list[threading.Thread]:
         return [thread for thread in list(self._threads.values()) if thread.is_alive()]
@@ -147,7 +136,7 @@ class Worker:
         try:
             self._lease.release()
         except StateError as error:
-            self._say(f"the next worker starts late: {error}")
+            _log.warning(f"the next worker starts only when the lease expires: {error}", extra=error.fields)
 
     def _check_stream(self) -> None:
         """Checkpoints of another stream say nothing about this one: what came between is lost."""
@@ -156,7 +145,7 @@ class Worker:
         if stale:
             raise self._stale(stale)
         known = self._checkpoints.stream()
-        if known and known != self._stream_arn:
+        if known and known != self._stream.arn:
             replaced = f"the table's stream was replaced (it was {known})"
             self._checkpoints.mark_stale(replaced)
             raise self._stale(replaced)
@@ -174,13 +163,13 @@ class Worker:
 
         Were they noted one by one, a restart in between would take the others for shards that were never read.
         """
-        shards = list_shards(self._streams, self._stream_arn)
+        shards = list_shards(self._stream.client, self._stream.arn)
         listed = {shard.shard_id for shard in shards}
         noted = self._checkpoints.load()
         for shard in shards:
             if shard.parent not in listed and shard.shard_id not in noted:
                 self._checkpoints.save(shard.shard_id, Checkpoint(None))
-        self._checkpoints.follow(self._stream_arn)
+        self._checkpoints.follow(self._stream.arn)
 
     def _discover(self) -> None:
         """Look for shards to read: now and then, and at once when one has ended."""
@@ -188,7 +177,7 @@ class Worker:
             self._wake.clear()
             if self._stop.is_set():
                 return
-            self._patience(self._start_ready_shards)
+            self._retry(self._start_ready_shards)
             self._wake.wait(_DISCOVER_SECONDS)
 
     def _start_ready_shards(self) -> None:
@@ -199,7 +188,7 @@ class Worker:
             del self._threads[name]
         checkpoints = self._checkpoints.load()
         finished = [shard_id for shard_id, checkpoint in checkpoints.items() if checkpoint.finished]
-        shards = list_shards(self._streams, self._stream_arn)
+        shards = list_shards(self._stream.client, self._stream.arn)
         found = plan_reads(shards, checkpoints, finished)
         if found.lost:
             self._checkpoints.mark_stale(found.lost[0])
@@ -222,6 +211,6 @@ class Worker:
 
     def _stale(self, reason: str) -> DynadexError:
         return StreamTrimmedError(
-            "go on reading", self._stream_arn, f"the index is stale: {reason}",
+            "go on reading", self._stream.arn, f"the index is stale: {reason}",
             "Run `dynadex refill`, which brings the index up to date.",
         )  # fmt: skip

@@ -1,0 +1,104 @@
+"""The texts of the repository that people read, by source: documents, help, docstrings, messages, names of tests."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from tests.docs.blocks import ROOT
+
+# Written by scripts/make_docs.py from the help of the commands and the comments of the settings.
+GENERATED: Final = ("docs/cli.md", "docs/settings.md")
+_FENCED = re.compile(r"^(?P<margin> *)(?P<fence>```+).*?^(?P=margin)(?P=fence) *$", re.MULTILINE | re.DOTALL)
+# What mkdocstrings includes, with its options.
+_DIRECTIVE = re.compile(r"^:::.*\n(?:(?: {4}.*)?\n)*", re.MULTILINE)
+_CODE = re.compile(r"(`+).+?\1", re.DOTALL)
+_LINK_TARGET = re.compile(r"(?<=\])\([^)\s]+\)")
+_PLACEHOLDER = "X"
+
+Text = tuple[str, str]
+"""A name that a failure shows, and the prose."""
+
+
+def without_code(text: str) -> str:
+    """The prose of a Markdown text or docstring: no code blocks, no inline code, no link targets."""
+    return _LINK_TARGET.sub("", _CODE.sub(_PLACEHOLDER, _DIRECTIVE.sub("", _FENCED.sub("", text))))
+
+
+def documents() -> Iterator[Text]:
+    """The documents of docs/ that people write."""
+    for path in sorted(ROOT.glob("docs/**/*.md")):
+        if _name(path) not in GENERATED:
+            yield _name(path), without_code(path.read_text(encoding="utf-8"))
+
+
+def root_documents() -> Iterator[Text]:
+    """README, CHANGELOG and the other documents at the root of the repository."""
+    for path in sorted(ROOT.glob("*.md")):
+        yield _name(path), without_code(path.read_text(encoding="utf-8"))
+
+
+def generated_documents() -> Iterator[Text]:
+    """The help of the commands and the meaning of the settings."""
+    for name in GENERATED:
+        yield name, without_code((ROOT / name).read_text(encoding="utf-8"))
+
+
+def docstrings() -> Iterator[Text]:
+    """The docstrings of the package, by module."""
+    for path in _modules("src"):
+        nodes = (node for node in ast.walk(_tree(path)) if isinstance(node, _DOCUMENTED))
+        yield _name(path), without_code("\n".join(filter(None, map(ast.get_docstring, nodes))))
+
+
+def messages() -> Iterator[Text]:
+    """The literals of the package that have more than one word and are not docstrings, by module."""
+    for path in _modules("src"):
+        tree = _tree(path)
+        docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+        literals = (_literal(node) for node in ast.walk(tree) if id(node) not in docs | parts)
+        yield _name(path), without_code("\n".join(literal for literal in literals if " " in literal.strip()))
+
+
+def names_of_tests() -> Iterator[Text]:
+    """The names of the tests as sentences, by module."""
+    for path in _modules("tests"):
+        functions = (node.name for node in ast.walk(_tree(path)) if isinstance(node, ast.FunctionDef))
+        names = [name.removeprefix("test_").replace("_", " ") for name in functions if name.startswith("test_")]
+        if names:
+            yield _name(path), ".\n".join(names)
+
+
+def variables(path: Path) -> set[str]:
+    """The names that a module assigns, iterates over, or takes as parameters."""
+    nodes = list(ast.walk(_tree(path)))
+    assigned = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return assigned | {node.arg for node in nodes if isinstance(node, ast.arg)}
+
+
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def _literal(node: ast.AST) -> str:
+    """A string, with a placeholder for each value of an f-string; empty for any other node."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_literal(part) if isinstance(part, ast.Constant) else _PLACEHOLDER for part in node.values)
+    return ""
+
+
+def _modules(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))

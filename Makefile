@@ -27,7 +27,7 @@ else
 # when it ends.
 TEST_PARTS := test-suites test-processes test-rest test-infra test-commands check
 PARALLEL := --no-print-directory --keep-going --output-sync=target
-# OpenSearch nodes run for minutes only: full optimization by the JIT compiler would take a third of the total time.
+# OpenSearch nodes run for minutes only: full optimization by the JIT compiler takes longer than it saves.
 test: export OPENSEARCH_JVM_OPTIONS := -XX:TieredStopAtLevel=1
 test:
 	$(MAKE) $(PARALLEL) --jobs 3 opensearch chromium $(INFRA)/.infra
@@ -68,7 +68,7 @@ format: $(VENV)/.dev
 faults: $(VENV)/.dev opensearch
 	FAULTS_SCALE=1 $(BIN)/python -m pytest tests/faults $(ARGS)
 
-## recovery: test refill, rebuild, resume, verify and a lost cluster; ends with a summary
+## recovery: test backfill, rebuild, resume, verify and a lost cluster; ends with a summary
 recovery: $(VENV)/.dev opensearch
 	RECOVERY_SCALE=1 $(BIN)/python -m pytest tests/recovery --timeout 1800 $(ARGS)
 

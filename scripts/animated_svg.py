@@ -9,8 +9,8 @@ from xml.sax.saxutils import escape
 
 CELL_WIDTH, LINE_HEIGHT, FONT_SIZE = 8.4, 19, 14
 MARGIN, TOP = 16, 44
-# Colours by pyte's names, in light and dark mode. Any other name is the foreground.
-COLOURS: Final = {
+# Colors by pyte's names, in light and dark mode. Any other name is the foreground.
+COLORS: Final = {
     "black": ("#57606a", "#8b949e"),
     "red": ("#cf222e", "#ff7b72"),
     "green": ("#116329", "#7ee787"),
@@ -27,11 +27,11 @@ _EDGE = ("#d0d7de", "#30363d")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Adjacent characters with the same style, starting at a column. A ``colour`` outside COLOURS is the foreground."""
+    """Adjacent characters with the same style, starting at a column. A ``color`` outside COLORS is the foreground."""
 
     column: int
     text: str
-    colour: str = ""
+    color: str = ""
     bold: bool = False
 
 
@@ -106,7 +106,7 @@ def _text(span: _Span) -> str:
 
 
 def _run(run: Run, y: int) -> str:
-    names = " ".join([*([run.colour] if run.colour in COLOURS else []), *(["bold"] if run.bold else [])])
+    names = " ".join([*([run.color] if run.color in COLORS else []), *(["bold"] if run.bold else [])])
     css_class = f' class="{names}"' if names else ""
     x, length = MARGIN + run.column * CELL_WIDTH, len(run.text) * CELL_WIDTH
     return f'<text{css_class} x="{x:.1f}" y="{y}" textLength="{length:.1f}">{escape(run.text)}</text>'
@@ -124,7 +124,7 @@ def _style(end_seconds: float) -> str:
 
 
 def _scheme(mode: int) -> str:
-    """Return the colours of light (0) or dark (1) mode."""
-    colours = "".join(f".{name}{{fill:{pair[mode]}}}" for name, pair in COLOURS.items())
+    """Return the colors of light (0) or dark (1) mode."""
+    colors = "".join(f".{name}{{fill:{pair[mode]}}}" for name, pair in COLORS.items())
     ink, paper, edge = _INK[mode], _PAPER[mode], _EDGE[mode]
-    return f"text{{fill:{ink}}}.paper{{fill:{paper};stroke:{edge}}}.edge{{fill:{edge}}}{colours}"
+    return f"text{{fill:{ink}}}.paper{{fill:{paper};stroke:{edge}}}.edge{{fill:{edge}}}{colors}"

@@ -1,7 +1,7 @@
 """Record the terminal session shown in the README: `make recording`.
 
 The output is that of the real commands, run against a local table of all songs with a worker. Only the timing is
-changed: keys are typed evenly, and pauses are cut to half a second.
+changed: keys are typed evenly, and pauses are cut to 0.5 seconds.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ KEY_SECONDS, READ_SECONDS, LAST_SECONDS, MAX_SECONDS = 0.05, 2.0, 5.0, 0.5
 # Progress bars are redrawn ten times a second.
 _FRAME_SECONDS = 0.1
 _TIMEOUT_SECONDS = 120.0
-# Colours of Rich's progress bars: finished, in progress, remaining.
+# Colors of Rich's progress bars: finished, in progress, remaining.
 _BAR = {"5faf00": "green", "ff005f": "magenta", "3a3a3a": "faint"}
 _MODULE = "from dynadex.demo.lessons import sync\n"
 
@@ -116,11 +116,11 @@ def _row(screen: pyte.Screen, line: int) -> Row:
     characters = screen.buffer[line]
     cells = [(column, characters[column]) for column in range(COLUMNS)]
     runs = []
-    for (colour, bold), group in groupby(cells, lambda cell: (cell[1].fg, cell[1].bold)):
+    for (color, bold), group in groupby(cells, lambda cell: (cell[1].fg, cell[1].bold)):
         run = list(group)
         text = "".join(cell.data for _, cell in run)
         if text.strip():
-            runs.append(Run(run[0][0] + len(text) - len(text.lstrip()), text.strip(), _BAR.get(colour, colour), bold))
+            runs.append(Run(run[0][0] + len(text) - len(text.lstrip()), text.strip(), _BAR.get(color, color), bold))
     return tuple(runs)
 
 
@@ -159,7 +159,7 @@ def main() -> None:
         for command in COMMANDS:
             terminal.run(command)
         end_seconds = terminal.close()
-    title = "dynadex refills an index from a table, verifies it, and shows its status"
+    title = "dynadex backfills an index from a table, verifies it, and shows its status"
     PICTURE.write_text(svg(terminal.frames, COLUMNS, end_seconds, title), encoding="utf-8")
     print(f"{PICTURE}: {end_seconds:.0f} s, {len(terminal.frames)} frames, {PICTURE.stat().st_size / 1000:.0f} kB")
 

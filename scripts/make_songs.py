@@ -5,8 +5,8 @@
 The source has one tune a line: {"id", "title", "collection", "note_count", ...}. Only the English-titled collections
 are used. Derived fields:
 
-- ``form``: as in the source; else from the title ("... -- Reel", "Lamentation of ..."); else, in O'Neill's Music of
-  Ireland, from the chapter that contains the tune's number. Other tunes have no form.
+- ``form``: as in the source; otherwise from the title ("... -- Reel", "Lamentation of ..."); otherwise, in O'Neill's
+  Music of Ireland, from the chapter that contains the tune's number. Other tunes have no form.
 - ``key``: the major key of the key signature; a tune in E minor has G.
 - ``metre``: left out where the source mistook an upbeat for a bar ("1/8").
 - ``composer``: only where the source names one, rather than an informant, publisher or country.
@@ -43,7 +43,7 @@ FORMS = {
     "quick ?step": "Quickstep", "march": "March", "minuet": "Minuet", "(?:highland )?fling": "Highland Fling",
     "clog": "Clog", "waltz": "Waltz", "lament(?:ation)?": "Lament", "lullaby": "Lullaby", "planxty": "Planxty",
 }  # fmt: skip
-# Upper bounds of levels 1 to 4, in notes x octaves: each level holds about a fifth of the tunes.
+# Upper bounds of levels 1 to 4, in notes x octaves: each level holds about 20 % of the tunes.
 LEVELS = (108, 144, 170, 210)
 SMALL_WORDS = frozenset(["a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"])
 # Minstrel titles, insulting titles, and titles that are not names.

@@ -36,7 +36,7 @@ _MAX_BYTES = 250 * 1024 * 1024
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Build the zips that the command line asks for."""
+    """Build the zips that the command line names."""
     options = _parser().parse_args(arguments)
     requirements = [LOCKED, *options.requirements]
     for target in options.target:

@@ -25,11 +25,11 @@ _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Archit
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """Time-outs and memory of a function.
+    """Timeouts and memory of a function.
 
     Attributes:
         timeout_seconds: Longest invocation.
-        request_seconds: Time-out of one request to the search cluster. At least three fit into an invocation, so that
+        request_seconds: Timeout of one request to the search cluster. At least three fit into an invocation, so that
             no request outlives it and failures can be reported.
         memory_mib: Memory in MiB.
     """

@@ -57,7 +57,7 @@ class LessonsTable(Construct):
 
 
 class StateTable(Construct):
-    """Table ``TABLE-dynadex`` for the state of dynadex; a refill recreates all of its content."""
+    """Table ``TABLE-dynadex`` for the state of dynadex; a backfill recreates all of its content."""
 
     def __init__(self, scope: Construct, name: str, *, table_name: str) -> None:
         super().__init__(scope, name)
@@ -70,4 +70,6 @@ class StateTable(Construct):
             sort_key=dynamodb.Attribute(name="what", type=text),
             removal_policy=RemovalPolicy.DESTROY,
         )
-        acknowledge(self.table, "AwsSolutions-DDB3", "It holds checkpoints and refill state, which a refill recreates.")
+        acknowledge(
+            self.table, "AwsSolutions-DDB3", "It holds checkpoints and backfill state, which a backfill recreates."
+        )

@@ -1,4 +1,4 @@
-"""Refill on Step Functions: three functions and the state machine that ships with dynadex."""
+"""Backfill on Step Functions: three functions and the state machine that ships with dynadex."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from dynadex_infra.settings import StreamOptions, SyncCode
 from dynadex_infra.stream_indexer import allow_indexing
 
 STATE_MACHINE = Path(dynadex.__file__).parent / "aws" / "refill.asl.json"
-# A slice scans for four minutes and flushes for half a minute: the function must not time out before.
+# A slice scans for four minutes and flushes for 30 seconds: the function must not time out before.
 SLICE = Sizing(timeout_seconds=300, request_seconds=30)
-# Finish sweeps the whole index, and compares it after a rebuild: use the longest time-out of Lambda.
+# Finish sweeps the whole index, and compares it after a rebuild: use the longest timeout of Lambda.
 WHOLE_INDEX = Sizing(timeout_seconds=900, request_seconds=30)
 _MAX_DAYS = 2
 
@@ -39,7 +39,7 @@ class Refill(Construct):
         table: Table to scan.
         domain: Search domain of the index.
         dead_letters: Queue for keys that cannot be indexed.
-        stream_timeout_seconds: Time-out of the stream function. A rebuild waits that long for writers of changes.
+        stream_timeout_seconds: Timeout of the stream function. A rebuild waits that long for writers of changes.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class Refill(Construct):
         self.machine = self._machine()
 
     def add_alarms(self, alarms: AlarmSet) -> None:
-        """Add alarms for refills that fail or time out."""
+        """Add alarms for backfills that fail or time out."""
         advice = (
-            "Items may be missing from the index until a refill succeeds; after a rebuild, searches keep using the old "
-            "index. Read the cause in the execution history of the state machine, then start another refill, which is "
-            "always safe."
+            "Items may be missing from the index until a backfill succeeds; after a rebuild, searches keep using the "
+            "old index. Read the cause in the execution history of the state machine, then start another backfill, "
+            "which is always safe."
         )
-        failed = f"A refill failed. {advice}"
-        timed_out = f"A refill did not finish within {_MAX_DAYS} days. {advice}"
+        failed = f"A backfill failed. {advice}"
+        timed_out = f"A backfill did not finish within {_MAX_DAYS} days. {advice}"
         alarms.add("RefillFailed", self.machine.metric_failed(period=MINUTE), 1, failed)
         alarms.add("RefillTimedOut", self.machine.metric_timed_out(period=MINUTE), 1, timed_out)
 
@@ -140,6 +140,6 @@ class Refill(Construct):
 
 
 def start_command(machine: stepfunctions.StateMachine) -> str:
-    """Return the command that starts a refill."""
+    """Return the command that starts a backfill."""
     region = Stack.of(machine).region
     return f"aws stepfunctions start-execution --region {region} --state-machine-arn {machine.state_machine_arn}"

@@ -1,4 +1,4 @@
-"""An OpenSearch Service domain, and the rights of roles to the indexes of one Sync in it."""
+"""An OpenSearch Service domain, and the permissions of roles on the indexes of one Sync in it."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def alias_paths(index: str) -> list[str]:
 class SearchDomain(Construct):
     """A domain for one Sync, encrypted at rest and in transit, that accepts only signed requests of this account.
 
-    The policy of each role limits its rights further. Auto-Tune has no property in CloudFormation; the service enables
-    it for instance types that support it. The domain is deleted with its stack: a refill recreates the index.
+    The policy of each role limits its permissions further. Auto-Tune has no property in CloudFormation; the service
+    enables it for instance types that support it. The domain is deleted with its stack: a backfill recreates the index.
     """
 
     def __init__(self, scope: Construct, name: str, size: DomainSize | None = None) -> None:
@@ -103,7 +103,7 @@ class SearchDomain(Construct):
         alarms.add(
             "ClusterRed", domain_metric(name, "ClusterStatus.red"), 1,
             "A primary shard of the search domain is missing: searches and indexing fail. Check the domain's cluster "
-            "health. If an index is lost, start a refill; no change is lost while the stream still holds it.",
+            "health. If an index is lost, run the command in the stack output `StartRefill`.",
         )  # fmt: skip
         alarms.add(
             "ClusterYellow", domain_metric(name, "ClusterStatus.yellow"), 1,
@@ -113,7 +113,7 @@ class SearchDomain(Construct):
         min_free_mib = self.size.volume_gib * _MIB_PER_GIB * _MIN_FREE_SHARE
         alarms.add(
             "DiskFull", domain_metric(name, "FreeStorageSpace", "Minimum"), min_free_mib,
-            "A node of the search domain has a quarter of its storage left or less. Increase volume_gib before the "
+            "A node of the search domain has 25 % of its storage left or less. Increase volume_gib before the "
             "domain blocks writes.", below=True,
         )  # fmt: skip
         alarms.add(
@@ -155,11 +155,11 @@ class SearchDomain(Construct):
         reason = "Access takes signed requests over TLS; a VPC would add NAT and endpoints to every function."
         acknowledge(domain, "AwsSolutions-OS1", reason)
         acknowledge(domain, "AwsSolutions-OS3", "Lambda has no fixed IP addresses; requests are signed instead.")
-        reason = "Dedicated masters pay off from about ten data nodes; a refill recreates the index."
+        reason = "Dedicated masters pay off from about ten data nodes; a backfill recreates the index."
         acknowledge(domain, "AwsSolutions-OS4", reason)
         if self.size.nodes == 1:
             acknowledge(
-                domain, "AwsSolutions-OS7", "A single node is configured, for trials; a refill recreates the index."
+                domain, "AwsSolutions-OS7", "A single node is configured, for trials; a backfill recreates the index."
             )
 
 

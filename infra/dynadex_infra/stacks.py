@@ -3,7 +3,7 @@
 | stack | where | holds |
 |---|---|---|
 | Data | first region | the table with its replicas: the source of truth, kept even if the stack is deleted |
-| Core | each region | search domain, stream function, refill, search API, alarms, dashboard; all can be recreated |
+| Core | each region | search domain, stream function, backfill, search API, alarms, dashboard; all can be recreated |
 | Edge | each region | the region's own name and certificate for the search API |
 | Global | first region | the name for all regions: health checks and geolocation records |
 """

@@ -24,7 +24,7 @@ class StreamIndexer(Construct):
 
     Attributes:
         dead_letters: Queue of keys that cannot be indexed, with their reasons, for `dynadex redrive`.
-        given_up: Queue of Lambda's reports of batches that failed until they were too old; a refill repairs the index.
+        given_up: Queue of Lambda's reports of batches that it discarded as too old; a backfill repairs the index.
         function: The stream function.
         options: Options of the event source mapping.
     """
@@ -75,7 +75,7 @@ class StreamIndexer(Construct):
             (
                 self.given_up,
                 "Batches of changes failed until they were too old and were discarded, so the index is stale. Correct "
-                "the cause, start a refill, then purge this queue.",
+                "the cause, run the command in the stack output `StartRefill`, then purge this queue.",
             ),
         ):
             visible = queue.metric_approximate_number_of_messages_visible(period=MINUTE, statistic="Maximum")

@@ -8,7 +8,7 @@ import boto3
 
 
 def handler(event: dict[str, Any], context: Any) -> None:
-    """Look up the stream and report to CloudFormation, whatever happens."""
+    """Look up the stream; report success or failure to CloudFormation."""
     response: dict[str, Any] = {
         "Status": "SUCCESS",
         "PhysicalResourceId": event["ResourceProperties"]["TableName"],

@@ -87,18 +87,18 @@ class Child:
                 self._process.stdin.close()
 
     def stop(self) -> None:
-        """End the process and everything it started, and wait until they are gone."""
+        """End the process and everything it started, and wait until they have ended."""
         self.release()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_STOP_SECONDS)
         # Kill the group even if the process has ended: processes it started (Lambda workers) may outlive it.
-        # BSD returns EPERM for a group that contains only zombies.
+        # BSD returns EPERM for a group that contains only processes that have ended.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
     def kill(self) -> None:
-        """End the process and everything it started at once, like a power cut."""
+        """End the process and everything it started immediately, like a power cut."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self.stop()

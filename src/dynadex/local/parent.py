@@ -22,7 +22,7 @@ def end_with_parent(parent_pid: int) -> None:
 
 
 def _watch(pipe: int, parent_pid: int) -> None:
-    # The pipe reports at once. A process forked from the parent may keep it open, so also check the parent's id.
+    # The pipe reports immediately. A process forked from the parent may keep it open, so also check the parent's id.
     while os.getppid() == parent_pid:
         readable, _, _ = select.select([pipe], [], [], _POLL_SECONDS)
         if readable and not os.read(pipe, 1):

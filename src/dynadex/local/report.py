@@ -59,14 +59,14 @@ def not_running(directory: Path) -> str:
 
 
 def show(text: str) -> None:
-    """Print text, with colours on a terminal. Lines are not wrapped, so that they can be copied."""
+    """Print text, with colors on a terminal. Lines are not wrapped, so that they can be copied."""
     if not sys.stdout.isatty():
         print(text, flush=True)
         return
     from rich.console import Console
     from rich.text import Text
 
-    coloured = Text(text)
-    coloured.highlight_regex(r"^local stack: \w+", "bold")
-    coloured.highlight_regex(r"https?://\S+", "cyan")
-    Console(highlight=False).print(coloured, soft_wrap=True)
+    colored = Text(text)
+    colored.highlight_regex(r"^local stack: \w+", "bold")
+    colored.highlight_regex(r"https?://\S+", "cyan")
+    Console(highlight=False).print(colored, soft_wrap=True)

@@ -82,7 +82,7 @@ class LocalStack:
         return self.endpoints
 
     def stop(self) -> None:
-        """Stop the processes that were started and wait until they are gone; does nothing if none runs."""
+        """Stop the processes that were started and wait until they have ended; do nothing if none runs."""
         for child in self._children.values():
             child.release()
         for child in self._children.values():

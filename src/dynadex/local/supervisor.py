@@ -97,7 +97,7 @@ def find(directory: Path) -> RunningStack | None:
 
 
 def stop(directory: Path) -> RunningStack | None:
-    """Stop the stack that runs in the directory, wait until it is gone, and return it; None if none runs."""
+    """Stop the stack that runs in the directory, wait until it has ended, and return it; None if none runs."""
     running = find(directory)
     if running is None:
         return None

@@ -48,7 +48,7 @@ class CheckFinding:
 
     @property
     def serious(self) -> bool:
-        """Whether to fix it before the first refill."""
+        """Whether to fix it before the first backfill."""
         return self.kind in _SERIOUS_KINDS
 
 

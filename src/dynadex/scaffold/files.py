@@ -16,7 +16,7 @@ def write(
 ) -> list[Path]:
     """Write texts (by path within the folder) and return their full paths; create the folder if needed.
 
-    Files are staged in a temporary folder first, so an interruption leaves the target as it was.
+    Files are staged in a temporary folder first, so an interruption leaves the target unchanged.
 
     Raises:
         DynadexError: A file exists already and ``force`` is False, or a file cannot be written.

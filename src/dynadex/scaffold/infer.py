@@ -121,7 +121,7 @@ def _refused_name(name: str, parent: AttributeSurvey) -> str:
     """Return why OpenSearch refuses the name in this map or item; empty if it accepts the name."""
     first = name.split(".")[0]
     if "." in name and first in parent.children:
-        return f"OpenSearch reads its name as a part of {first!r}, which is an attribute of its own"
+        return f"OpenSearch reads its name as a part of {first!r}, which is a separate attribute"
     return name_problem(name, at_root=not parent.path)
 
 
@@ -205,7 +205,7 @@ def _map(attribute: AttributeSurvey, schema: KeySchema, rare: str) -> Proposal:
     reason = f"map{rare}"
     if attribute.containers["L"]:
         reason = (
-            f"list of maps, searched as if each part were a list of its own{rare}. "
+            f"list of maps, searched as if each part were a separate list{rare}. "
             "Map it as nested if two conditions must match in the same map"
         )
     return Proposal(path, {}, reason, inside=inside)

@@ -113,7 +113,7 @@ def test_attribute_name_influences_its_mapping() -> None:
     assert (reserved.spec, name_problem("_id", at_root=True) in reserved.conflict) == ({}, True)
 
 
-def test_reason_says_how_rare_an_attribute_is() -> None:
+def test_reason_states_how_rare_an_attribute_is() -> None:
     items = [{"id": {"S": "1"}, "a": {"N": "1"}}, {"id": {"S": "2"}}]
     inferred = infer(Survey.of((item["id"]["S"], item) for item in items), SCHEMA)
     assert inferred.proposals[1].reason.endswith("(present in 1 of 2)")

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from dynadex.errors import SearchError, SearchUnavailable
-from dynadex.http.health import _index_reasons
+from dynadex.http.health import index_reasons
 from dynadex.index.opensearch import OpenSearchIndex
 
 
@@ -57,4 +57,4 @@ class Red:
 
 
 def test_an_index_of_which_a_shard_has_no_node_is_not_ready() -> None:
-    assert _index_reasons("songs", Red(), 2.0)() == ("a part of the index cannot be searched",)
+    assert index_reasons("songs", Red(), 2.0) == ("some shards of the index cannot be searched",)

@@ -27,11 +27,11 @@ class LiveView:
         self.feed = LiveFeed(runtime.description.schema, runtime.clock)
         self._operations = Operations(lambda clock: connect(runtime.sync, runtime.settings, clock))
 
-    def routes(self, freshness: LagSource, auth: Auth) -> list[BaseRoute]:
+    def routes(self, lag_source: LagSource, auth: Auth) -> list[BaseRoute]:
         """What the service answers besides searches."""
         runtime = self._runtime
-        health = Health(runtime.sync.index, runtime.index, freshness, runtime.settings.max_ready_lag_seconds)
-        around = Surroundings(lambda: _dead_letters(runtime.dead_letters), lambda: _indexes(runtime), freshness.stale)
+        health = Health(runtime.sync.index, runtime.index, lag_source, runtime.settings.max_ready_lag_seconds)
+        around = Surroundings(lambda: _dead_letters(runtime.dead_letters), lambda: _indexes(runtime), lag_source.stale)
         return live_routes(self.feed, health, around, self._operations, auth, runtime.clock)
 
     def close(self) -> None:

@@ -73,8 +73,8 @@ class AlarmSet:
             description = (
                 f"The index is {hours:g} hours behind the table. The stream loses changes after "
                 f"{STREAM_RETENTION_HOURS} hours. Check the log of the stream function and the health of the search "
-                "domain; the function catches up once both work. If changes are lost, run the "
-                "command in the stack output `StartRefill`."
+                "domain; the function catches up once both work. If changes are lost, start a backfill (stack output "
+                "`StartRefill`)."
             )
             self.add(f"Stream{name}", metric, hours * _HOUR_MILLISECONDS, description)
 

@@ -103,7 +103,7 @@ class SearchDomain(Construct):
         alarms.add(
             "ClusterRed", domain_metric(name, "ClusterStatus.red"), 1,
             "A primary shard of the search domain is missing: searches and indexing fail. Check the domain's cluster "
-            "health. If an index is lost, run the command in the stack output `StartRefill`.",
+            "health. If an index is lost, start a backfill (stack output `StartRefill`).",
         )  # fmt: skip
         alarms.add(
             "ClusterYellow", domain_metric(name, "ClusterStatus.yellow"), 1,

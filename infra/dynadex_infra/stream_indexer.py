@@ -74,8 +74,8 @@ class StreamIndexer(Construct):
             ),
             (
                 self.given_up,
-                "Batches of changes failed until they were too old and were discarded, so the index is stale. Correct "
-                "the cause, run the command in the stack output `StartRefill`, then purge this queue.",
+                "Batches of changes failed until Lambda discarded them as too old, so the index is stale. Correct the "
+                "cause, start a backfill (stack output `StartRefill`), then purge this queue.",
             ),
         ):
             visible = queue.metric_approximate_number_of_messages_visible(period=MINUTE, statistic="Maximum")

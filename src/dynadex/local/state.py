@@ -17,7 +17,7 @@ from dynadex.errors import LocalStackError
 DEFAULT_DIRECTORY = Path(".dynadex/local")
 
 # Checking whether a stack runs takes the lock for an instant, so try for longer than that.
-_MAX_LOCK_SECONDS = 0.3
+_LOCK_TIMEOUT_SECONDS = 0.3
 _LOCK_POLL_SECONDS = 0.02
 
 
@@ -97,7 +97,7 @@ class StackFolder:
 
     def lock(self) -> bool:
         """Take the lock; return False if another process holds it. The kernel frees it however this process ends."""
-        deadline = time.monotonic() + _MAX_LOCK_SECONDS
+        deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
         while (handle := self._try_lock()) is None:
             if time.monotonic() > deadline:
                 return False

@@ -24,7 +24,7 @@ from dynadex.local.stack import LocalStack
 from dynadex.local.state import RunningStack, StackFolder
 
 _CHECK_SECONDS = 0.2
-_MAX_STOP_SECONDS = 15.0
+_STOP_TIMEOUT_SECONDS = 15.0
 _STOP_POLL_SECONDS = 0.02
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -105,10 +105,10 @@ def stop(directory: Path) -> RunningStack | None:
     # The holder of the lock replaces the state file before anything else, so this is the holder's pid.
     with contextlib.suppress(ProcessLookupError):
         os.kill(running.pid, signal.SIGTERM)
-    deadline = time.monotonic() + _MAX_STOP_SECONDS
+    deadline = time.monotonic() + _STOP_TIMEOUT_SECONDS
     while folder.is_locked():
         if time.monotonic() > deadline:
-            reason = f"process {running.pid} still runs {_MAX_STOP_SECONDS:g} s after SIGTERM"
+            reason = f"process {running.pid} still runs {_STOP_TIMEOUT_SECONDS:g} s after SIGTERM"
             hint = f"Run `kill -9 {running.pid}`, which also ends the backends."
             raise LocalStackError("stop the local stack in", str(folder.path), reason, hint)
         time.sleep(_STOP_POLL_SECONDS)

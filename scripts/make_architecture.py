@@ -1,4 +1,4 @@
-"""Draws docs/images/architecture.svg and its dark twin: what runs between a table and its index."""
+"""Draw docs/images/architecture.svg and its dark variant: the components between a table and its index."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ THEMES = (
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A labelled rectangle; ``store`` for what holds data."""
+    """A labeled rectangle; ``store`` marks a component that holds data."""
 
     x: int
     y: int
@@ -47,7 +47,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A horizontal arrow with a label above; ``both`` for one with two heads."""
+    """A horizontal arrow with a label above; ``both`` gives it two heads."""
 
     start: int
     end: int
@@ -76,7 +76,7 @@ ARROWS = (
 
 
 def picture(theme: Theme) -> str:
-    """The picture as SVG."""
+    """Return the picture as SVG."""
     parts = [part for box in BOXES for part in _box(box, theme)] + [part for arrow in ARROWS for part in _arrow(arrow)]
     return "\n".join(
         [
@@ -118,6 +118,7 @@ GENERATED = {f"docs/images/{theme.name}": theme for theme in THEMES}
 
 
 def main() -> None:
+    """Write both pictures."""
     for theme in THEMES:
         (IMAGES / theme.name).write_text(picture(theme), encoding="utf-8")
 

@@ -43,8 +43,8 @@ def check(
 
         dynadex check lessons:sync --sample 10000 --on-cluster --json
     """
+    from dynadex.scaffold.check import apply_trial
     from dynadex.scaffold.check import check as run_check
-    from dynadex.scaffold.check import tried_on_cluster
     from dynadex.scaffold.sample import take
     from dynadex.scaffold.trial_index import index_on_trial
 
@@ -54,7 +54,7 @@ def check(
         found = run_check(declared, take(clients.dynamodb(settings), declared.table, sample, stop.is_set))
         if on_cluster and not stop.is_set():
             # Within: a signal must not end it before the index is deleted again.
-            tried_on_cluster(found, index_on_trial(declared, settings, found.bodies))
+            apply_trial(found, index_on_trial(declared, settings, found.bodies))
         if stop.is_set():
             say("stopped before its end: of a part of the sample nothing is told")
             raise typer.Exit(STOPPED)

@@ -66,7 +66,7 @@ def test_every_metric_of_the_functions_is_documented_and_no_other() -> None:
     bulks = BulkStats(max_seconds=0.5)
     text = (ROOT / "docs/how-to/deploy.md").read_text(encoding="utf-8")
     [sentences] = re.findall(r"in the namespace `dynadex`, by `sync` and `index`:(.*?)Neither logs", text, re.DOTALL)
-    assert set(re.findall(r"`(\w+)`", sentences)) == counts(ApplyResult(newest_us=1), bulks, 1.0).keys()
+    assert set(re.findall(r"`(\w+)`", sentences)) == counts(ApplyResult(newest_change_us=1), bulks, 1.0).keys()
 
 
 def test_every_document_can_be_reached_from_the_readme_and_the_website() -> None:

@@ -87,10 +87,9 @@ def _write_leaving_nothing(
 ) -> Any:
     """A document that is refused leaves no tombstone; compare Indexer._write."""
     writes = documents.writes
-    replies = send(index, list(writes.values()), deadline) if writes else []
-    others = {i: reply for i, reply in zip(writes, replies, strict=True) if reply != bulk.APPLIED}
-    refused = {i: reply.reason for i, reply in others.items() if reply.outcome is bulk.Outcome.REJECTED}
-    return others | dict.fromkeys(refused, bulk.APPLIED), refused
+    replies = dict(zip(writes, send(index, list(writes.values()), deadline), strict=True)) if writes else {}
+    refused = {i: reply.reason for i, reply in replies.items() if reply.outcome is bulk.Outcome.REJECTED}
+    return indexer.Written({**replies, **dict.fromkeys(refused, bulk.APPLIED)}, refused)
 
 
 class _ItemsFirst:

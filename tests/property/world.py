@@ -20,7 +20,8 @@ from dynadex.document.versioning import MICROSECONDS, Timing, read_version
 from dynadex.index.aliases import SyncAlias
 from dynadex.index.apply_records import apply_records
 from dynadex.index.indexer import Indexer
-from dynadex.index.reconcile import Reconciler
+from dynadex.index.prepare import DocumentRules
+from dynadex.index.reconcile import DocumentStore, Reconciler
 from dynadex.index.results import ApplyResult
 from dynadex.index.sweep import sweep
 from dynadex.index.writer import Writer
@@ -307,14 +308,14 @@ class Product:
         cluster, items = settling(world.unreliable, reads) if settling else (world.unreliable, reads)
         self._world = world
         self._writer = Writer(world.unreliable, world.clock)
-        self._reconciler = Reconciler(cluster, Writer(cluster, world.clock), items, SYNC.build, timing, world.clock)
+        settling_store = DocumentStore(cluster, Writer(cluster, world.clock))
+        self._reconciler = Reconciler(settling_store, items, SYNC.build, timing, world.clock)
         self._aliases = [SyncAlias(_Admin(world), "songs", world.clock) for _ in range(_PROCESSES)]
+        rules = DocumentRules(world.table.schema, SYNC.build, timing)
+        store = DocumentStore(world.unreliable, self._writer)
         self._indexers = [
-            Indexer(
-                world.table.schema, SYNC.build, alias, world.unreliable, self._writer,
-                self._reconciler, world.dead_letters, timing, world.clock,
-            ) for alias in self._aliases
-        ]  # fmt: skip
+            Indexer(rules, alias, store, self._reconciler, world.dead_letters, world.clock) for alias in self._aliases
+        ]
         self._turn = count()
 
     def apply(self, records: Sequence[Record], deadline: float) -> ApplyResult:

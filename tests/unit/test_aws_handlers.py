@@ -222,8 +222,13 @@ def request(method: str, path: str, body: str | None = None, authorizer: Any = N
 
 
 def test_the_lag_is_of_the_newest_change_applied() -> None:
-    assert observation.counts(ApplyResult(applied=1, newest_us=1_000_000), BulkStats(), now=3.5)["LagSeconds"] == 2.5
-    assert observation.counts(ApplyResult(applied=1, newest_us=9_000_000), BulkStats(), now=3.5)["LagSeconds"] == 0
+    assert (
+        observation.counts(ApplyResult(applied=1, newest_change_us=1_000_000), BulkStats(), now=3.5)["LagSeconds"]
+        == 2.5
+    )
+    assert (
+        observation.counts(ApplyResult(applied=1, newest_change_us=9_000_000), BulkStats(), now=3.5)["LagSeconds"] == 0
+    )
     assert "LagSeconds" not in observation.counts(ApplyResult(), BulkStats(), now=3.5)
 
 

@@ -15,8 +15,8 @@ from dynadex.index.bulk import (
     Unchanged,
     Write,
     classify,
-    cut,
     reason_of,
+    split_by_bytes,
 )
 
 CONFLICT = {"type": "version_conflict_engine_exception", "reason": "[a]: version conflict"}
@@ -153,4 +153,4 @@ def test_a_body_goes_out_byte_for_byte() -> None:
 def test_writes_are_cut_by_their_bytes_and_a_large_one_stands_alone(
     sizes: list[int], limit: int, ranges: list[tuple[int, int]]
 ) -> None:
-    assert [(one.start, one.stop) for one in cut([b"x" * size for size in sizes], limit)] == ranges
+    assert [(one.start, one.stop) for one in split_by_bytes([b"x" * size for size in sizes], limit)] == ranges

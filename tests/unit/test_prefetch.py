@@ -61,7 +61,7 @@ def test_a_page_that_was_read_ahead_is_not_read_again(
     clock.advance(5)
     taken = ahead.take(SECOND)
     assert taken.page.items == [SECOND]
-    assert (list(taken.items.keys.values()), taken.items.skipped) == ([SECOND], 7)
+    assert (list(taken.items.keys.values()), taken.items.not_indexed) == ([SECOND], 7)
     assert taken.page.requested_at_us == 7
     assert pages.read == [FIRST, SECOND]
     ahead.take(SECOND)

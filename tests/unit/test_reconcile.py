@@ -9,7 +9,7 @@ from typing import Any
 from dynadex.document.body import Built, encode
 from dynadex.document.versioning import Timing, read_version
 from dynadex.index.bulk import APPLIED, External, Outcome, Write
-from dynadex.index.reconcile import Reconciler
+from dynadex.index.reconcile import DocumentStore, Reconciler
 from dynadex.index.writer import Writer
 from tests.unit.verify_stage import INDEX, FlakyIndex, Stage
 
@@ -41,7 +41,8 @@ def test_absence_is_written_although_the_first_try_met_a_busy_cluster() -> None:
     stage.table.remove(KEY)
     change = stage.clock.now_us()
     # Its change comes without an image that can be told (no time, an unknown event): it is settled by reading.
-    reconciler = Reconciler(index, writer, lambda keys: [None for _ in keys], lambda _: Built(), timing, stage.clock)
+    store = DocumentStore(index, writer)
+    reconciler = Reconciler(store, lambda keys: [None for _ in keys], lambda _: Built(), timing, stage.clock)
     assert reconciler.reconcile(INDEX, {"song-1": KEY}, float("inf"), {"song-1": change}) == {"song-1": APPLIED}
     # The frozen one wakes up.
     [reply] = writer.write(INDEX, [frozen], float("inf"))
@@ -58,8 +59,7 @@ def test_a_refused_item_is_told_refused_in_whatever_order_its_attributes_come() 
     orders = cycle(ORDERS)
     runtime = stage.runtime()
     reconciler = Reconciler(
-        stage.index,
-        stage.writer,
+        DocumentStore(stage.index, stage.writer),
         lambda keys: [next(orders) for _ in keys],
         stage.sync.build,
         runtime.timing,

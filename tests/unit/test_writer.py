@@ -10,7 +10,7 @@ import pytest
 
 from dynadex.errors import RequestTooLarge, SearchError, SearchUnavailable
 from dynadex.index.bulk import External, Outcome, Write
-from dynadex.index.writer import Writer
+from dynadex.index.writer import Writer, WriterLimits
 from dynadex.retry import Backoff
 from dynadex.testing import ManualClock
 
@@ -52,7 +52,7 @@ def deletes(*ids: str) -> list[Write]:
 
 
 def writer(cluster: Cluster, clock: ManualClock, max_bytes: int = 1_000_000) -> Writer:
-    return Writer(cluster, clock, max_bytes=max_bytes, backoff=Backoff(1.0, 1.0))
+    return Writer(cluster, clock, WriterLimits(max_bytes=max_bytes), backoff=Backoff(1.0, 1.0))
 
 
 def too_large() -> SearchError:
@@ -131,13 +131,13 @@ def test_nothing_more_is_sent_once_the_deadline_is_past() -> None:
     replies = writer(cluster, clock, max_bytes=size).write(INDEX, deletes("a", "b", "c"), clock.monotonic() + 7.5)
     assert cluster.calls == [["a"], ["b"]]
     assert [reply.outcome for reply in replies] == [Outcome.APPLIED, Outcome.APPLIED, Outcome.RETRY]
-    assert replies[2].reason == "the time budget was spent before it was sent"
+    assert replies[2].reason == "the deadline passed before the write was sent"
 
 
 def test_a_request_waits_no_longer_than_the_deadline_allows() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, OK)
-    writing = Writer(cluster, clock, request_timeout_seconds=30)
+    writing = Writer(cluster, clock, WriterLimits(timeout_seconds=30))
     for budget in (100.0, 12.0, 0.2):
         writing.write(INDEX, deletes("a"), clock.monotonic() + budget)
     assert cluster.timeouts == pytest.approx([30, 12, 1])
@@ -216,7 +216,7 @@ def test_a_reply_that_never_fits_its_request_says_so() -> None:
     cluster = Cluster(clock, [OK])
     replies = writer(cluster, clock).write(INDEX, deletes("a", "b"), clock.monotonic() + 3)
     assert [reply.outcome for reply in replies] == [Outcome.RETRY] * 2
-    assert replies[0].reason == "1 replies to 2 writes"
+    assert replies[0].reason == "the number of replies (1) differs from the number of writes (2)"
 
 
 def test_a_request_refused_as_a_whole_is_raised_at_once() -> None:

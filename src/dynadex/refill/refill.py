@@ -25,7 +25,7 @@ from dynadex.state.refill_state import RefillState, SegmentState
 if TYPE_CHECKING:
     from dynadex.source.export import Export
 
-_COUNTED = ("applied", "skipped", "superseded", "dead_lettered")
+_COUNTED = ("applied", "not_indexed", "superseded", "dead_lettered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ def summary(clock: Clock, done: Refilled) -> dict[str, Any]:
         "indexes": list(done.plan.indexes),
         "items": done.progress.items,
         "written": done.progress.tally.applied,
-        "not_indexed": done.progress.tally.skipped,
+        "not_indexed": done.progress.tally.not_indexed,
         "superseded": done.progress.tally.superseded,
         "dead_lettered": done.progress.tally.dead_lettered,
         "swept": done.swept.deleted,

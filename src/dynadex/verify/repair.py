@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from dynadex.document.versioning import read_version
 from dynadex.index.bulk import External, Outcome, Reply, Write
-from dynadex.index.results import ApplyResult
 from dynadex.retry import Retrier
 from dynadex.runtime import Runtime
 from dynadex.verify.recheck import Confirmed
@@ -58,7 +57,7 @@ class Repair:
     def _dead_letter(self, finding: Confirmed, reason: str) -> Difference:
         """Nothing is left behind of an item that cannot be indexed; its key is dead-lettered with the reason."""
         found, indexer = finding.difference, self._runtime.indexer
-        problem = indexer.add([indexer.letter(self._index, found.id, found.key, reason)], ApplyResult())
+        problem = indexer.dead_letter([indexer.letter(self._index, found.id, found.key, reason)])
         if problem:
             return replace(found, repaired=False, note=problem)
         self.unindexable += not finding.known_problem

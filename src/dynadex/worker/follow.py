@@ -159,7 +159,7 @@ def _handler(
             )
         if now - last_report >= _REPORT_SECONDS:
             last_report = now
-            lag = max(0.0, (runtime.clock.now_us() - totals.tally.newest_us) / 1e6)
+            lag = max(0.0, (runtime.clock.now_us() - totals.tally.newest_change_us) / 1e6)
             say(f"{totals}, lag {lag:.1f} s")
         return list(tally.failed)
 

@@ -233,7 +233,7 @@ def test_what_cannot_be_resumed_is_said_and_begins_anew(filled: Runtime, setting
     [index] = filled.index.indexes_behind(filled.sync.index)
     filled.index.delete(index)
     said.clear()
-    with pytest.raises(SearchError, match="no index stands behind"):
+    with pytest.raises(SearchError, match="there is no index behind"):
         run(connect(filled.sync, settings), RefillOptions(resume=True))
     filled.clock.sleep(1)
     run(connect(filled.sync, settings), said=said)

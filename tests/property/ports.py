@@ -123,5 +123,5 @@ class MemoryDeadLetters:
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
         if self._fault("add") == "dead-lettering failed":
-            raise DeadLetterError("dead-letter dead letters in", "memory", "it is away")
+            raise DeadLetterError("write dead letters to", "memory", "the store is unavailable")
         self.letters += letters

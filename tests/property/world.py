@@ -109,7 +109,7 @@ class World:
             cluster = memory
         self.cluster = cluster
         self.written = [index]
-        """What stands behind the sync alias."""
+        """The indexes behind the sync alias."""
         self._fences: list[tuple[float, str]] = []
         self.quiet = False
         self.unreliable = UnreliableCluster(cluster, self.scheduler.pause, self.fault, prefix)
@@ -336,7 +336,7 @@ class Product:
 
 
 class _Admin(InMemoryIndex):
-    """Knows what stands behind the sync alias of a world."""
+    """Resolves the sync alias of a world."""
 
     def __init__(self, world: World) -> None:
         super().__init__()

@@ -229,7 +229,7 @@ def test_while_a_mapping_changes_the_old_and_the_new_declaration_both_find_their
 def test_a_name_that_something_else_has_is_not_taken_over(as_alias: bool) -> None:
     cluster = InMemoryIndex()
     cluster.create("other" if as_alias else "songs", {"aliases": {"songs": {}} if as_alias else {}})
-    with pytest.raises(SearchError, match=r"alias songs.*did not make.*another index name"):
+    with pytest.raises(SearchError, match=r"alias songs.*did not create.*another index name"):
         ensure_index(cluster, "songs", TITLE, {}, ManualClock())
 
 
@@ -273,7 +273,7 @@ def test_the_indexes_behind_the_alias_are_looked_up_every_ten_seconds() -> None:
 def test_an_alias_with_nothing_behind_it_is_an_error_until_there_is_something() -> None:
     cluster, clock = InMemoryIndex(), ManualClock()
     alias = SyncAlias(cluster, "songs", clock)
-    with pytest.raises(SearchError, match=r"songs-sync: no index stands behind.*dynadex refill") as caught:
+    with pytest.raises(SearchError, match=r"songs-sync: there is no index behind.*dynadex refill") as caught:
         alias.current()
     assert caught.value.status == 404
     cluster.create("songs-1", creation_body("songs", {}, {}))

@@ -154,7 +154,7 @@ def test_an_error_of_ours_is_logged_with_what_to_do(deployed: Deployed, capsys: 
     with pytest.raises(SearchError):
         entry.stream(deployed.event(), CONTEXT)
     [told] = [line for line in lines(capsys.readouterr().out) if line["level"] == "ERROR"]
-    assert "no index stands behind this alias" in told["message"]
+    assert "there is no index behind this alias" in told["message"]
     assert (told["kind"], told["retryable"]) == ("SearchError", False)
 
 

@@ -92,7 +92,7 @@ def test_what_cannot_be_counted_is_told(tmp_path: Path) -> None:
     with pytest.raises(DeadLetterError, match=r"cannot read the dead letters in .*: Is a directory"):
         DeadLetterFile(tmp_path).backlog()
     (tmp_path / "other").write_text("no letter\n")
-    with pytest.raises(DeadLetterError, match="Mend or remove the line"):
+    with pytest.raises(DeadLetterError, match="Fix or remove the line"):
         DeadLetterFile(tmp_path / "other").backlog()
 
 
@@ -106,5 +106,5 @@ def test_a_file_that_is_no_text_is_told_and_not_raised_as_it_is(tmp_path: Path) 
 def test_a_line_that_is_no_letter_can_be_found_by_what_it_begins_with(tmp_path: Path) -> None:
     path = tmp_path / "dead-letters.jsonl"
     path.write_text("[1]\n")
-    with pytest.raises(DeadLetterError, match=r"'\[1\]' begins a line that is none"):
+    with pytest.raises(DeadLetterError, match=r"the line that begins with '\[1\]' is not a dead letter"):
         list(DeadLetterFile(path).batches())

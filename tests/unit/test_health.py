@@ -18,7 +18,7 @@ from dynadex.errors import SearchError, SearchUnavailable
 from dynadex.http.app import create_app
 from dynadex.http.health import KEPT_SECONDS, Health, LagSource
 from dynadex.index.aliases import ensure_index
-from dynadex.index.lifecycle import begin_building, mark_filled, swap
+from dynadex.index.lifecycle import begin_building, mark_filled, swap_read_alias
 from dynadex.state.checkpoints import Checkpoint, Checkpoints
 from dynadex.state.lag import StateLag
 from dynadex.state.state_table import StateError
@@ -298,7 +298,7 @@ def test_an_index_that_awaits_its_refill_does_not_matter_once_another_is_searche
     cluster, clock = SearchableIndex(), ManualClock()
     ensure_index(cluster, "lessons", {}, {}, clock, has_items=lambda: True)
     clock.advance(1)
-    swap(cluster, "lessons", begin_building(cluster, "lessons", {}, {}, "me", clock))
+    swap_read_alias(cluster, "lessons", begin_building(cluster, "lessons", {}, {}, "me", clock))
     assert ready(client(cluster))[0] == 200
 
 

@@ -257,39 +257,39 @@ class TestStaleness:
 
     def test_a_refill_that_begins_answers_and_ends_it(self, read: Checkpoints) -> None:
         read.mark_stale("lost")
-        assert (read.stale(), read.unanswered(), read.answered()) == ("lost", "lost", None)
-        read.begin_answer(17)
-        assert (read.stale(), read.unanswered(), read.answered()) == ("lost", None, 17)
+        assert (read.stale(), read.unrecovered(), read.recovering_since_us()) == ("lost", "lost", None)
+        read.begin_recovery(17)
+        assert (read.stale(), read.unrecovered(), read.recovering_since_us()) == ("lost", None, 17)
         assert (read.stream(), read.load()) == (None, {})
-        assert read.end_answer(17)
-        assert (read.stale(), read.unanswered(), read.answered()) == (None, None, None)
-        assert not read.end_answer(17)
+        assert read.end_recovery(17)
+        assert (read.stale(), read.unrecovered(), read.recovering_since_us()) == (None, None, None)
+        assert not read.end_recovery(17)
 
     def test_an_index_that_is_not_stale_needs_no_answer(self, read: Checkpoints) -> None:
-        read.begin_answer(17)
-        assert (read.stale(), read.answered()) == (None, None)
+        read.begin_recovery(17)
+        assert (read.stale(), read.recovering_since_us()) == (None, None)
         assert (read.stream(), read.load()) == ("arn:1", {"a": Checkpoint("1")})
-        assert not read.end_answer(17)
+        assert not read.end_recovery(17)
 
     def test_what_is_lost_after_the_answer_began_is_not_answered(self, read: Checkpoints) -> None:
         read.mark_stale("lost")
-        read.begin_answer(17)
+        read.begin_recovery(17)
         read.mark_stale("lost again")
-        assert (read.unanswered(), read.answered()) == ("lost again", None)
-        assert not read.end_answer(17)
+        assert (read.unrecovered(), read.recovering_since_us()) == ("lost again", None)
+        assert not read.end_recovery(17)
         assert read.stale() == "lost again"
 
     def test_of_two_refills_the_later_one_answers_and_no_worker_loses_its_place(self, read: Checkpoints) -> None:
         read.mark_stale("lost")
-        read.begin_answer(17)
+        read.begin_recovery(17)
         read.save("a", Checkpoint("2"))
         read.follow("arn:1")
-        read.begin_answer(18)
-        read.begin_answer(18)
+        read.begin_recovery(18)
+        read.begin_recovery(18)
         assert (read.stream(), read.load()) == ("arn:1", {"a": Checkpoint("2")})
-        assert not read.end_answer(17)
+        assert not read.end_recovery(17)
         assert read.stale() == "lost"
-        assert read.end_answer(18)
+        assert read.end_recovery(18)
         assert read.stale() is None
 
     def test_many_refills_that_begin_at_once_leave_one_answer(self, state: StateTable) -> None:
@@ -298,7 +298,7 @@ class TestStaleness:
 
         def begin(started_us: int) -> None:
             start.wait()
-            Checkpoints(state, ManualClock()).begin_answer(started_us)
+            Checkpoints(state, ManualClock()).begin_recovery(started_us)
 
         threads = [threading.Thread(target=begin, args=(number,)) for number in range(1, 5)]
         for thread in threads:
@@ -306,8 +306,8 @@ class TestStaleness:
         for thread in threads:
             thread.join()
         checkpoints = Checkpoints(state, ManualClock())
-        answered = checkpoints.answered()
-        ended = [number for number in range(1, 5) if checkpoints.end_answer(number)]
+        answered = checkpoints.recovering_since_us()
+        ended = [number for number in range(1, 5) if checkpoints.end_recovery(number)]
         assert ended == [answered]
 
     @pytest.mark.parametrize("moment", ["forgetting", "answering"])
@@ -325,8 +325,8 @@ class TestStaleness:
 
         read.mark_stale("lost")
         monkeypatch.setattr(state, name, interrupted)
-        read.begin_answer(17)
-        assert (read.stale(), read.answered()) == ("lost again", 17)
+        read.begin_recovery(17)
+        assert (read.stale(), read.recovering_since_us()) == ("lost again", 17)
 
 
 class TestLease:

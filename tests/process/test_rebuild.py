@@ -166,8 +166,8 @@ def test_a_rebuild_that_ended_before_its_plan_was_kept_finds_its_index(
 
 
 def begin_without_keep(load: Any, plan: Any, extra: Any) -> None:
-    load._state.forget()
-    load._state.keep({**plan.as_event(), "Source": load.source, **extra})
+    load._state.clear()
+    load._state.save_plan({**plan.as_event(), "Source": load.source, **extra})
 
 
 def test_a_stale_index_is_refilled_first(library: Library) -> None:

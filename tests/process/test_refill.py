@@ -169,7 +169,7 @@ def test_a_worker_may_start_as_soon_as_a_refill_mends_the_stale_index(filled: Ru
     checkpoints.mark_stale("for this test")
     checkpoints.follow("arn:of:a:stream:that:was:replaced")
     seen: list[tuple[str | None, str | None]] = []
-    report = RefillReport(lambda _: None, lambda _: seen.append((checkpoints.unanswered(), checkpoints.stream())))
+    report = RefillReport(lambda _: None, lambda _: seen.append((checkpoints.unrecovered(), checkpoints.stream())))
     refill(filled, RefillOptions(), threading.Event(), report)
     assert set(seen) == {(None, None)}
 

@@ -12,7 +12,7 @@ from dynadex.state.ack_tracker import AckTracker, lowest
 
 
 def state(progress: AckTracker) -> tuple[str | None, int]:
-    return progress.position, progress.open
+    return progress.position, progress.in_flight
 
 
 def test_nothing_tracked_leaves_the_position_where_it_was() -> None:
@@ -72,7 +72,7 @@ def test_in_any_order_the_position_is_the_last_one_before_the_first_gap(count: i
         done.add(number)
         gap = next((i for i, one in enumerate(numbers) if one not in done), count)
         assert progress.position == (numbers[gap - 1] if gap else None)
-        assert progress.open == count - gap
+        assert progress.in_flight == count - gap
     assert progress.position == numbers[-1]
 
 

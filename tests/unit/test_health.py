@@ -281,7 +281,7 @@ def test_a_refill_under_way_has_not_mended_a_stale_index(index: ScriptedIndex) -
     checkpoints = Checkpoints(state, ManualClock())
     service = client(index, StateLag(state, ManualClock()))
     checkpoints.mark_stale("a shard was trimmed")
-    checkpoints.begin_answer(1)
+    checkpoints.begin_recovery(1)
     assert reasons(service) == ["the index is declared stale"]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dynadex.state.lease import Holder, Lease, look
+from dynadex.state.lease import Holder, Lease, holder_of_lease
 from dynadex.state.state_table import StateError, StateTable
 from dynadex.testing import ManualClock
 
@@ -160,15 +160,15 @@ def test_a_lease_can_be_taken_again_after_it_was_lost(first: Worker, second: Wor
 
 
 def test_who_looks_sees_the_holder_and_when_it_last_said_so(state: InMemoryState, first: Worker) -> None:
-    assert look(state) is None
+    assert holder_of_lease(state) is None
     first.acquire()
     first.clock.advance(5.0)
     first.renew()
-    assert look(state) == Holder("first", datetime.fromtimestamp(first.clock.now_us() / 1e6, UTC))
+    assert holder_of_lease(state) == Holder("first", datetime.fromtimestamp(first.clock.now_us() / 1e6, UTC))
     del state.items["lease"]["renewed_at"]
-    assert look(state) == Holder("first", None)
+    assert holder_of_lease(state) == Holder("first", None)
     first.release()
-    assert look(state) is None
+    assert holder_of_lease(state) is None
 
 
 @pytest.mark.parametrize("taken_over", [False, True], ids=["no lease yet", "a silent holder"])

@@ -74,14 +74,14 @@ def refill(runtime: Runtime, options: RefillOptions, stop: threading.Event, repo
     checkpoints = runtime.checkpoints()
     load = Load(runtime, options, RefillState(runtime.state()), stop, report)
     plan = load.resumed() if options.resume else None
-    if plan and checkpoints.stale() and checkpoints.answered() != plan.started_at_us:
+    if plan and checkpoints.stale() and checkpoints.recovering_since_us() != plan.started_at_us:
         report.say("the index was declared stale after the unfinished refill began: starting from the beginning")
         plan = None
     if plan is None:
         plan = prepare(runtime, load.segments())
         if checkpoints.stale():
             # Before the first page: what the stream forgets from here on, a worker has read by then.
-            checkpoints.begin_answer(plan.started_at_us)
+            checkpoints.begin_recovery(plan.started_at_us)
             report.say("the index is stale: a worker that starts now reads the stream from its beginning")
         load.begin(plan)
     report.say(f"writing to {', '.join(plan.indexes)} from {load.source} in {_parts(plan)}")
@@ -94,7 +94,7 @@ def refill(runtime: Runtime, options: RefillOptions, stop: threading.Event, repo
         report.say(
             "! no worker has read the stream since this began, more than 24 hours ago: start one beside the next"
         )
-    elif checkpoints.end_answer(plan.started_at_us):
+    elif checkpoints.end_recovery(plan.started_at_us):
         report.say("the index is stale no longer")
     elif checkpoints.stale():
         report.say("! the index was declared stale while this ran: run it once more")
@@ -132,12 +132,12 @@ class Load:
         """Keep the plan of a new refill, in place of any that was not finished."""
         if self._state.plan():
             self._report.say("an earlier one was not finished (--resume would have gone on with it): it is forgotten")
-        self._state.forget()
+        self._state.clear()
         self.keep(plan, extra)
 
     def keep(self, plan: RefillPlan, extra: Mapping[str, Any] | None = None) -> None:
         """Keep the plan, whatever is done of it."""
-        self._state.keep({**plan.as_event(), "Source": self.source, **(extra or {})})
+        self._state.save_plan({**plan.as_event(), "Source": self.source, **(extra or {})})
 
     def resumed(self) -> RefillPlan | None:
         """The plan of the unfinished refill, or None, having said why there is nothing to go on with."""
@@ -181,7 +181,7 @@ class Load:
 
     def end(self, done: Refilled) -> None:
         """Nothing is left to resume; `dynadex status` can tell of it."""
-        self._state.forget()
+        self._state.clear()
         LastRuns(self._runtime.state()).note(self._state.kind, summary(self._runtime.clock, done))
 
     def _segment(self, plan: RefillPlan, first: Slice, known: SegmentState | None, progress: RefillProgress) -> None:
@@ -195,7 +195,7 @@ class Load:
                 for name in _COUNTED:
                     counts[name] = counts.get(name, 0) + getattr(tally, name)
                 state = SegmentState(after.as_event(), after.done, counts)
-                self._state.save(first.segment, state, plan.started_at_us)
+                self._state.save_segment(first.segment, state, plan.started_at_us)
                 with self._lock:
                     progress.items += len(page.items)
                     progress.tally.add(tally)

@@ -129,7 +129,7 @@ class TestVersions:
     """Rule 1: with version_type external the greater version wins, for documents and for their absence."""
 
     @pytest.mark.parametrize(("version", "outcome"), [(9, CONFLICT), (10, CONFLICT), (11, APPLIED)])
-    def test_a_write_needs_a_greater_version_than_the_document(
+    def test_write_needs_a_greater_version_than_the_document(
         self, documents: Documents, version: int, outcome: Outcome
     ) -> None:
         assert documents.put("a", 10, n=1) is APPLIED
@@ -138,7 +138,7 @@ class TestVersions:
         assert documents.found("a").version == max(10, version)
 
     @pytest.mark.parametrize(("version", "outcome"), [(9, CONFLICT), (10, CONFLICT), (11, APPLIED)])
-    def test_a_delete_needs_a_greater_version_than_the_document(
+    def test_delete_needs_a_greater_version_than_the_document(
         self, documents: Documents, version: int, outcome: Outcome
     ) -> None:
         documents.put("a", 10)
@@ -147,7 +147,7 @@ class TestVersions:
 
     @pytest.mark.parametrize(("version", "outcome"), [(19, CONFLICT), (20, CONFLICT), (21, APPLIED)])
     @pytest.mark.parametrize("there_was_one", [True, False], ids=["a document", "nothing"])
-    def test_a_delete_leaves_a_tombstone_that_refuses_older_writes(
+    def test_delete_leaves_a_tombstone_that_refuses_older_writes(
         self, documents: Documents, version: int, outcome: Outcome, there_was_one: bool
     ) -> None:
         if there_was_one:
@@ -158,17 +158,17 @@ class TestVersions:
         assert (documents.get("a") is not None) is (outcome is APPLIED)
 
     @pytest.mark.parametrize(("version", "outcome"), [(20, CONFLICT), (21, APPLIED)])
-    def test_a_tombstone_refuses_older_deletes_too(self, documents: Documents, version: int, outcome: Outcome) -> None:
+    def test_tombstone_refuses_older_deletes(self, documents: Documents, version: int, outcome: Outcome) -> None:
         documents.remove("a", 20)
         assert documents.remove("a", version) is outcome
 
-    def test_versions_are_as_large_as_microseconds_will_ever_be(self, documents: Documents) -> None:
+    def test_versions_hold_microseconds_up_to_the_year_9999(self, documents: Documents) -> None:
         in_the_year_9999 = 253_402_300_799_999_999
         assert documents.put("a", in_the_year_9999) is APPLIED
         assert documents.put("a", in_the_year_9999) is CONFLICT
         assert documents.found("a").version == in_the_year_9999
 
-    def test_within_one_bulk_writes_are_applied_in_order(self, documents: Documents) -> None:
+    def test_writes_of_one_bulk_request_are_applied_in_order(self, documents: Documents) -> None:
         first, second = (Write("a", encode({"n": version}), External(version)) for version in (2, 1))
         assert documents.send(first, second, Write("a", None, External(3)), first) == [
             APPLIED,
@@ -178,7 +178,7 @@ class TestVersions:
         ]
         assert documents.get("a") is None
 
-    def test_a_tombstone_is_forgotten_after_gc_deletes_and_no_refresh_is_needed(self, backend: Backend) -> None:
+    def test_tombstone_expires_after_gc_deletes_without_a_refresh(self, backend: Backend) -> None:
         """OpenSearch ignores an old tombstone when it is written to, whether or not it has pruned it by then."""
         documents = Documents(backend, settings={"index": {"gc_deletes": f"{FORGETFUL_SECONDS:g}s"}})
         began = backend.monotonic()
@@ -190,7 +190,7 @@ class TestVersions:
         assert backend.monotonic() - began >= FORGETFUL_SECONDS - 0.25
         assert documents.found("a").version == 10
 
-    def test_a_tombstone_that_is_not_old_enough_outlives_refreshes(self, backend: Backend) -> None:
+    def test_tombstone_outlives_refreshes(self, backend: Backend) -> None:
         documents = Documents(backend, settings={"index": {"gc_deletes": "15m"}})
         documents.remove("a", 20)
         for _ in range(3):
@@ -202,7 +202,7 @@ class TestVersions:
 class TestConditions:
     """Rule 4: what reconciliation writes with, where versions cannot help."""
 
-    def test_a_document_that_nobody_wrote_since_is_overwritten_at_the_next_version(self, documents: Documents) -> None:
+    def test_unchanged_document_is_overwritten_at_the_next_version(self, documents: Documents) -> None:
         documents.put("a", 10, n=1)
         stored = documents.found("a")
         write = Write("a", encode({"n": 2}), Unchanged(stored.seq_no, stored.primary_term))
@@ -210,7 +210,7 @@ class TestConditions:
         assert documents.found("a") == Stored(11, documents.found("a").seq_no, stored.primary_term, {"n": 2})
         assert documents.send(write) == [CONFLICT]
 
-    def test_a_document_that_nobody_wrote_since_is_deleted_at_the_next_version(self, documents: Documents) -> None:
+    def test_unchanged_document_is_deleted_at_the_next_version(self, documents: Documents) -> None:
         documents.put("a", 10)
         stored = documents.found("a")
         assert documents.send(Write("a", None, Unchanged(stored.seq_no, stored.primary_term))) == [APPLIED]
@@ -220,7 +220,7 @@ class TestConditions:
 
     @pytest.mark.parametrize(("seq_no", "primary_term"), [(1, 0), (-1, 0), (0, 1)], ids=["later", "earlier", "term"])
     @pytest.mark.parametrize("body", [b"{}", None], ids=["write", "delete"])
-    def test_a_document_that_somebody_wrote_since_is_left_alone(
+    def test_changed_document_is_not_overwritten(
         self, documents: Documents, seq_no: int, primary_term: int, body: bytes | None
     ) -> None:
         documents.put("other", 1)
@@ -231,28 +231,28 @@ class TestConditions:
         assert documents.found("a") == stored
 
     @pytest.mark.parametrize("body", [b"{}", None], ids=["write", "delete"])
-    def test_a_document_that_is_gone_was_written_since(self, documents: Documents, body: bytes | None) -> None:
+    def test_deleted_document_counts_as_changed(self, documents: Documents, body: bytes | None) -> None:
         documents.put("a", 10)
         stored = documents.found("a")
         condition = Unchanged(stored.seq_no, stored.primary_term)
         documents.remove("a", 11)
         assert documents.send(Write("a", body, condition), Write("never", body, condition)) == [CONFLICT, CONFLICT]
 
-    def test_every_write_has_the_next_sequence_number(self, documents: Documents) -> None:
+    def test_each_write_gets_the_next_sequence_number(self, documents: Documents) -> None:
         numbers = []
         for version in (1, 2, 3):
             documents.put("a", version)
             numbers.append(documents.found("a").seq_no)
         assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]
 
-    def test_a_document_is_created_past_a_tombstone_at_the_next_version(self, documents: Documents) -> None:
+    def test_create_ignores_a_tombstone_and_takes_the_next_version(self, documents: Documents) -> None:
         documents.remove("a", 50)
         assert documents.create("a", n=1) is APPLIED
         assert documents.found("a").version == 51
         assert documents.put("a", 51) is CONFLICT
         assert documents.put("a", 52) is APPLIED
 
-    def test_a_document_is_created_only_where_there_is_none(self, documents: Documents) -> None:
+    def test_create_conflicts_with_an_existing_document(self, documents: Documents) -> None:
         assert documents.create("a", n=1) is APPLIED
         assert documents.found("a").version == 1
         assert documents.create("a", n=2) is CONFLICT
@@ -275,7 +275,7 @@ class TestDocuments:
             "-0.0",
         ],
     )
-    def test_a_number_keeps_every_digit(self, documents: Documents, number: str) -> None:
+    def test_number_keeps_every_digit(self, documents: Documents, number: str) -> None:
         body = b'{"exact":%b,"in":[{"a":%b}]}' % (number.encode(), number.encode())
         assert documents.send(Write("a", body, External(1))) == [APPLIED]
         source = documents.found("a").source
@@ -287,7 +287,7 @@ class TestDocuments:
         [{}, {"text": 'é🎻 "\\\n\t\0\u2028'}, {"deep": [[[{"a": [None, True, {}]}]]]}, {"a.b": {"c": 1}, " ": 2}],
         ids=["empty", "text", "deep", "names"],
     )
-    def test_a_document_comes_back_as_it_was(self, documents: Documents, document: dict[str, Any]) -> None:
+    def test_document_is_read_back_unchanged(self, documents: Documents, document: dict[str, Any]) -> None:
         assert documents.put("a", 1, **document) is APPLIED
         assert documents.found("a").source == document
 
@@ -310,21 +310,21 @@ class TestDocuments:
             "é" * (MAX_ID_BYTES // 2),
         ],
     )
-    def test_any_id_of_up_to_512_bytes_is_kept(self, documents: Documents, identity: str) -> None:
+    def test_any_id_of_up_to_512_bytes_is_accepted(self, documents: Documents, identity: str) -> None:
         assert documents.put(identity, 1, n=1) is APPLIED
         assert documents.found(identity).source == {"n": 1}
         assert documents.remove(identity, 2) is APPLIED
         assert documents.get(identity) is None
 
     @pytest.mark.parametrize("identity", ["x" * (MAX_ID_BYTES + 1), "é" * (MAX_ID_BYTES // 2) + "x"])
-    def test_one_longer_id_fails_the_whole_bulk(self, documents: Documents, identity: str) -> None:
+    def test_one_longer_id_fails_the_whole_bulk_request(self, documents: Documents, identity: str) -> None:
         fine, long = (Write(one, b"{}", External(1)) for one in ("fine", identity))
         with pytest.raises(SearchError, match="too long") as caught:
             documents.send(fine, long)
         assert caught.value.status == 400
         assert documents.get("fine") is None
 
-    def test_what_the_mapping_refuses_is_refused_alone(self, documents: Documents) -> None:
+    def test_only_the_document_that_the_mapping_refuses_is_refused(self, documents: Documents) -> None:
         writes = [
             Write("one", b'{"n":1}', External(1)),
             Write("text", b'{"n":"many"}', External(1)),
@@ -335,31 +335,31 @@ class TestDocuments:
         found = documents.cluster.get_many(documents.name, ["one", "text", "object", "two"])
         assert [one is not None for one in found] == [True, False, False, True]
 
-    def test_a_refusal_says_which_field_it_is_about(self, documents: Documents) -> None:
+    def test_refusal_names_the_field(self, documents: Documents) -> None:
         body = Write("a", b'{"n":"many"}', External(1)).encoded()
         [item] = documents.cluster.bulk(documents.name, body, TIMEOUT_SECONDS)
         assert "failed to parse field [n] of type [integer]" in classify(item).reason
 
-    def test_a_refused_write_leaves_the_document_and_its_version(self, documents: Documents) -> None:
+    def test_refused_write_leaves_the_document_and_its_version(self, documents: Documents) -> None:
         documents.put("a", 10, n=1)
         assert documents.put("a", 20, n="many") is REJECTED
         assert documents.found("a").version == 10
         assert documents.put("a", 11, n=2) is APPLIED
 
-    def test_documents_are_found_in_the_order_they_are_asked_for(self, documents: Documents) -> None:
+    def test_documents_are_returned_in_the_order_of_the_ids(self, documents: Documents) -> None:
         for position, identity in enumerate("abc"):
             documents.put(identity, position + 1, n=position)
         documents.remove("b", 5)
         found = documents.cluster.get_many(documents.name, ["c", "never", "a", "b", "c"])
         assert [one and one.source["n"] for one in found] == [2, None, 0, None, 2]
 
-    def test_what_was_written_is_read_before_any_refresh(self, backend: Backend) -> None:
+    def test_documents_are_read_before_a_refresh(self, backend: Backend) -> None:
         documents = Documents(backend, settings={"index": {"refresh_interval": "-1"}})
         for version in (1, 2, 3):
             documents.put("a", version, n=version)
             assert documents.found("a").source == {"n": version}
 
-    def test_after_a_refresh_every_document_is_counted(self, documents: Documents) -> None:
+    def test_every_document_is_counted_after_a_refresh(self, documents: Documents) -> None:
         for identity in "abc":
             documents.put(identity, 1)
         documents.remove("a", 2)
@@ -367,7 +367,7 @@ class TestDocuments:
         documents.cluster.refresh(documents.name)
         assert documents.cluster.count(documents.name) == 2
 
-    def test_an_index_is_as_large_as_what_it_holds(self, backend: Backend) -> None:
+    def test_size_of_an_index_counts_its_documents(self, backend: Backend) -> None:
         tags = {"properties": {"tags": {"type": "nested"}}}
         documents = Documents(backend, mappings=tags)
         documents.put("a", 1, tags=[{"name": "one"}, {"name": "two"}])
@@ -390,14 +390,14 @@ class TestDocuments:
         assert len(listed) == len(expected)
         assert dict(listed) == expected
 
-    def test_an_empty_index_lists_nothing(self, documents: Documents) -> None:
+    def test_empty_index_lists_no_documents(self, documents: Documents) -> None:
         assert [one for page in documents.cluster.versions(documents.name) for one in page] == []
 
 
 class TestIndexes:
     """Creating, describing, finding and swapping indexes."""
 
-    def test_an_index_is_created_with_both_its_aliases(self, backend: Backend) -> None:
+    def test_index_is_created_with_both_aliases(self, backend: Backend) -> None:
         alias, clock = backend.new_name(), ManualClock()
         name, created = ensure_index(backend.cluster, alias, MAPPINGS, {}, clock)
         backend.made.append(name)
@@ -409,12 +409,12 @@ class TestIndexes:
         assert not backend.cluster.exists(alias)
         assert backend.cluster.indexes_behind(alias) == []
 
-    def test_a_name_that_is_taken_is_refused(self, documents: Documents) -> None:
+    def test_existing_name_is_refused(self, documents: Documents) -> None:
         with pytest.raises(SearchError, match="resource_already_exists") as caught:
             documents.cluster.create(documents.name, {})
         assert caught.value.status == 400
 
-    def test_aliases_are_swapped_at_once(self, backend: Backend) -> None:
+    def test_aliases_are_swapped_atomically(self, backend: Backend) -> None:
         old, new = sorted((backend.new_name(), backend.new_name()))
         alias = f"{old}-alias"
         backend.cluster.create(old, {"aliases": {alias: {}}})
@@ -426,7 +426,7 @@ class TestIndexes:
         assert backend.cluster.indexes_behind(alias) == [old, new]
 
     @pytest.mark.parametrize("verb", ["add", "remove"])
-    def test_aliases_change_all_at_once_or_not_at_all(self, documents: Documents, verb: str) -> None:
+    def test_failing_alias_action_undoes_the_others(self, documents: Documents, verb: str) -> None:
         alias, name = f"{documents.name}-alias", documents.name
         with pytest.raises(SearchError, match="no such index") as caught:
             documents.cluster.update_aliases(
@@ -435,7 +435,7 @@ class TestIndexes:
         assert caught.value.status == 404
         assert documents.cluster.indexes_behind(alias) == []
 
-    def test_removing_an_alias_that_is_not_there_is_an_error_only_alone(self, documents: Documents) -> None:
+    def test_removing_a_missing_alias_raises_only_without_other_actions(self, documents: Documents) -> None:
         alias = f"{documents.name}-alias"
         remove = {"remove": {"index": documents.name, "alias": f"{documents.name}-none"}}
         with pytest.raises(SearchError, match="aliases_not_found") as caught:
@@ -444,7 +444,7 @@ class TestIndexes:
         documents.cluster.update_aliases([remove, {"add": {"index": documents.name, "alias": alias}}])
         assert documents.cluster.indexes_behind(alias) == [documents.name]
 
-    def test_an_index_is_deleted_by_its_own_name_alone(self, documents: Documents) -> None:
+    def test_index_is_deleted_by_its_name_and_not_by_an_alias(self, documents: Documents) -> None:
         alias = f"{documents.name}-alias"
         documents.cluster.update_aliases([{"add": {"index": documents.name, "alias": alias}}])
         with pytest.raises(SearchError):
@@ -454,7 +454,7 @@ class TestIndexes:
         assert not documents.cluster.exists(documents.name)
         assert not documents.cluster.exists(alias)
 
-    def test_what_is_missing_is_told_as_missing(self, backend: Backend) -> None:
+    def test_missing_index_raises_not_found(self, backend: Backend) -> None:
         missing = backend.new_name()
         assert not backend.cluster.exists(missing)
         assert backend.cluster.indexes_behind(missing) == []
@@ -467,7 +467,7 @@ class TestIndexes:
 
     @pytest.mark.parametrize("deleted", [False, True], ids=["never there", "deleted"])
     @pytest.mark.parametrize("body", [b"{}", None], ids=["write", "delete"])
-    def test_a_write_to_a_missing_index_is_told_so_and_makes_none(
+    def test_write_to_a_missing_index_is_refused_and_creates_none(
         self, backend: Backend, deleted: bool, body: bytes | None
     ) -> None:
         """Left to itself OpenSearch would make one, with a guessed mapping, and take the write for done."""
@@ -480,7 +480,7 @@ class TestIndexes:
         assert [classify(item).outcome for item in items] == [Outcome.NO_INDEX] * 2
         assert not backend.cluster.exists(missing)
 
-    def test_the_longest_index_name_has_room_for_all_that_is_appended(self, backend: Backend) -> None:
+    def test_longest_index_name_leaves_room_for_every_suffix(self, backend: Backend) -> None:
         index = f"contract-{uuid.uuid4().hex}".ljust(MAX_INDEX, "x")
         assert declaration.index_name(index) == index
         name, _ = ensure_index(backend.cluster, index, {}, {}, ManualClock())
@@ -490,13 +490,13 @@ class TestIndexes:
         with pytest.raises(DeclarationError, match=f"longer than {MAX_INDEX} characters"):
             declaration.index_name(index + "x")
 
-    def test_a_declaration_agrees_with_the_index_made_from_it(self, backend: Backend) -> None:
+    def test_declaration_agrees_with_the_index_created_from_it(self, backend: Backend) -> None:
         """Whatever the cluster leaves out, fills in or spells differently must not look like a contradiction."""
         name = backend.new_name()
         backend.cluster.create(name, {**creation_body(name, DECLARED, SETTINGS), "aliases": {}})
         assert list(differences(DECLARED, SETTINGS, backend.cluster.describe(name))) == []
 
-    def test_every_contradiction_with_the_index_is_found(self, backend: Backend) -> None:
+    def test_every_contradiction_with_the_index_is_reported(self, backend: Backend) -> None:
         name = backend.new_name()
         backend.cluster.create(name, {**creation_body(name, DECLARED, SETTINGS), "aliases": {}})
         other: dict[str, Any] = {
@@ -525,11 +525,11 @@ class TestIndexes:
             "analysis.analyzer.words.filter",
         ]
 
-    def test_a_cluster_tells_its_processors_or_that_it_does_not(self, backend: Backend) -> None:
+    def test_number_of_processors_is_positive_or_unknown(self, backend: Backend) -> None:
         processors = backend.cluster.processors("songs")
         assert processors is None or processors >= 1
 
-    def test_tombstones_live_as_long_as_declared(self, backend: Backend) -> None:
+    def test_tombstones_live_for_the_declared_time(self, backend: Backend) -> None:
         name = backend.new_name()
         backend.cluster.create(name, {**creation_body(name, {}, {}), "aliases": {}})
         assert backend.cluster.describe(name)["settings"]["index"]["gc_deletes"] == "15m"
@@ -603,7 +603,7 @@ DECLARED: dict[str, Any] = {
 class TestKnownDifferences:
     """Each is asserted where it is listed, and its absence where it is not: a list that is wrong fails."""
 
-    def test_a_count_before_a_refresh(self, backend: Backend) -> None:
+    def test_count_before_a_refresh(self, backend: Backend) -> None:
         documents = Documents(backend, settings={"index": {"refresh_interval": "-1"}})
         documents.put("a", 1)
         visible = bool(backend.cluster.count(documents.name))
@@ -611,11 +611,11 @@ class TestKnownDifferences:
         assert backend.cluster.count(documents.name) == 1
         assert visible is backend.differs(VISIBLE_AT_ONCE)
 
-    def test_a_value_that_a_boolean_cannot_hold(self, documents: Documents, backend: Backend) -> None:
+    def test_value_that_a_boolean_field_cannot_hold(self, documents: Documents, backend: Backend) -> None:
         accepted = documents.put("a", 1, b="perhaps") is APPLIED
         assert accepted is backend.differs(ONLY_COMMON_REFUSALS)
 
-    def test_how_a_default_is_described(self, backend: Backend) -> None:
+    def test_description_of_a_default(self, backend: Backend) -> None:
         documents = Documents(backend, mappings={"properties": {"title": {"type": "text", "norms": True}}})
         described = backend.cluster.describe(documents.name)
         kept = "norms" in described["mappings"]["properties"]["title"]

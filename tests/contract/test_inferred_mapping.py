@@ -20,7 +20,7 @@ from tests.stranger.any_items import SCALE, enlarged, tables
 TABLE = TableDescription("inferred", KeySchema(("id",), ("S",)), "arn", "NEW_IMAGE", 0)
 
 
-def test_every_sampled_item_is_taken(opensearch_url: str) -> None:
+def test_every_sampled_item_is_accepted_by_its_inferred_mapping(opensearch_url: str) -> None:
     @settings(
         max_examples=int(60 * SCALE), deadline=None, derandomize=True, database=None,
         suppress_health_check=list(HealthCheck),

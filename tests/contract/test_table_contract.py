@@ -137,7 +137,7 @@ class TestTable:
     """What it looks like, and single items."""
 
     @pytest.mark.parametrize("schema", [TEXT, NUMBER, BINARY, COMPOSITE], ids=lambda schema: "+".join(schema.types))
-    def test_it_is_described_partition_first(self, backend: Backend, schema: KeySchema) -> None:
+    def test_key_is_described_partition_first(self, backend: Backend, schema: KeySchema) -> None:
         made = Made(backend, schema)
         description = made.table.describe()
         assert description.schema == schema
@@ -145,7 +145,7 @@ class TestTable:
         assert description.stream_view == "NEW_AND_OLD_IMAGES"
         assert made.name in description.usable_stream()
 
-    def test_what_is_missing_is_told_as_missing(self, made: Made) -> None:
+    def test_missing_table_raises(self, made: Made) -> None:
         missing = Table(made.client, "contract-none")
         for ask in (
             missing.describe,
@@ -158,7 +158,7 @@ class TestTable:
                 ask()
             assert not caught.value.retryable
 
-    def test_an_item_is_read_as_it_was_last_written(self, made: Made) -> None:
+    def test_item_is_read_as_last_written(self, made: Made) -> None:
         item = text("a", s={"S": "é🎻\0"}, n={"N": "12345678901234567890123456789012345678"}, t={"BOOL": True})
         item |= {
             "l": {"L": [{"NULL": True}]},
@@ -170,13 +170,13 @@ class TestTable:
         made.table.put(item)
         assert made.table.read_items([{"id": {"S": "a"}}]) == [item]
 
-    def test_an_item_is_deleted_once(self, made: Made) -> None:
+    def test_item_is_deleted_once(self, made: Made) -> None:
         made.table.put(text("a"))
         assert made.table.delete(text("a"))
         assert not made.table.delete(text("a"))
         assert made.table.read_items([text("a")]) == [None]
 
-    def test_whether_there_are_items_is_known_at_once(self, made: Made) -> None:
+    def test_has_items_reflects_the_last_write(self, made: Made) -> None:
         assert not made.table.has_items()
         item = {"id": {"S": "a"}, "n": {"N": "1"}}
         made.table.put(item)
@@ -184,21 +184,21 @@ class TestTable:
         made.table.delete({"id": {"S": "a"}})
         assert not made.table.has_items()
 
-    def test_items_are_read_in_the_order_they_are_asked_for(self, made: Made) -> None:
+    def test_items_are_read_in_the_order_of_the_keys(self, made: Made) -> None:
         made.fill(250)
         wanted = ["item-0249", "never", "item-0000", *(f"item-{position:04}" for position in range(240)), "item-0249"]
         found = made.table.read_items([text(identity) for identity in wanted])
         assert [item and item["id"]["S"] for item in found] == [None if one == "never" else one for one in wanted]
         assert made.table.read_items([]) == []
 
-    def test_a_number_is_found_however_its_key_is_spelled(self, backend: Backend) -> None:
+    def test_number_key_is_found_in_any_spelling(self, backend: Backend) -> None:
         made = Made(backend, COMPOSITE)
         made.table.put({"partition": {"S": "a"}, "at": {"N": "1.50"}, "v": {"S": "x"}})
         keys = [{"partition": {"S": "a"}, "at": {"N": spelled}} for spelled in ("1.5", "1.50", "15E-1", "1.5", "1.6")]
         found = made.table.read_items(keys)
         assert [item and item["v"]["S"] for item in found] == ["x", "x", "x", "x", None]
 
-    def test_a_binary_key_is_taken_as_bytes_and_as_base64_text(self, backend: Backend) -> None:
+    def test_binary_key_is_accepted_as_bytes_and_as_base64_text(self, backend: Backend) -> None:
         made = Made(backend, BINARY)
         made.table.put({"b": {"B": b"\x00\xff"}, "v": {"S": "x"}})
         found = made.table.read_items([{"b": {"B": b"\x00\xff"}}, {"b": {"B": "AP8="}}, {"b": {"B": "AAA="}}])
@@ -206,7 +206,7 @@ class TestTable:
         assert made.table.delete({"b": {"B": "AP8="}})
         assert made.table.read_items([{"b": {"B": b"\x00\xff"}}]) == [None]
 
-    def test_a_new_item_is_written_only_where_there_is_none(self, made: Made) -> None:
+    def test_condition_absent_refuses_an_existing_item(self, made: Made) -> None:
         absent = Condition.absent("id")
         made.table.put(text("a", v={"N": "1"}), absent)
         with pytest.raises(ConditionFailed) as failed:
@@ -230,7 +230,7 @@ class TestTable:
             (None, 1, False),
         ],
     )
-    def test_an_item_is_changed_only_from_the_version_expected(
+    def test_item_is_changed_only_from_the_expected_version(
         self, made: Made, there: Item | None, expected: int, holds: bool
     ) -> None:
         before = None if there is None else text("a", **there)
@@ -248,7 +248,7 @@ class TestTable:
             assert failed.value.current == before
             assert made.table.read_items([text("a")]) == [before]
 
-    def test_an_item_with_binary_values_is_told_as_it_is_read(self, made: Made) -> None:
+    def test_failed_condition_returns_binary_values_as_read(self, made: Made) -> None:
         item = text("a", b={"B": b"\x00\xff"}, bs={"BS": [b"\x01"]}, v={"N": "1"})
         made.table.put(item)
         with pytest.raises(ConditionFailed) as failed:
@@ -259,17 +259,17 @@ class TestTable:
         ("arn", "view", "reason"),
         [(None, None, "has no stream"), ("arn", "KEYS_ONLY", "KEYS_ONLY"), ("arn", "OLD_IMAGE", "OLD_IMAGE")],
     )
-    def test_a_stream_that_cannot_be_used_says_how_to_get_one(
+    def test_unusable_stream_raises_with_the_command_to_enable_one(
         self, arn: str | None, view: str | None, reason: str
     ) -> None:
         with pytest.raises(SourceError, match=rf"{reason}.*StreamViewType=NEW_AND_OLD_IMAGES"):
             TableDescription("songs", TEXT, arn, view, 0).usable_stream()
 
     @pytest.mark.parametrize("view", ["NEW_IMAGE", "NEW_AND_OLD_IMAGES"])
-    def test_a_stream_with_new_images_is_used(self, view: str) -> None:
+    def test_stream_with_new_images_is_usable(self, view: str) -> None:
         assert TableDescription("songs", TEXT, "arn", view, 0).usable_stream() == "arn"
 
-    def test_a_table_without_a_stream_is_described_so(self, local_stack: Endpoints) -> None:
+    def test_table_without_a_stream_has_no_stream_arn(self, local_stack: Endpoints) -> None:
         name, client = (
             f"contract-{uuid.uuid4().hex[:12]}",
             clients.dynamodb(RuntimeSettings(dynamodb_url=local_stack.dynamodb)),
@@ -292,7 +292,7 @@ class TestScan:
         # A page that is full does not know whether anything follows it.
         assert len(pages) == (1 if limit is None else 20 // limit + 1)
 
-    def test_an_empty_table_is_one_empty_page(self, made: Made) -> None:
+    def test_empty_table_is_one_empty_page(self, made: Made) -> None:
         assert made.scan() == made.scan(limit=5) == [[]]
 
     @pytest.mark.parametrize("total_segments", [1, 2, 5, 40])
@@ -312,7 +312,7 @@ class TestScan:
         ],
         ids=["number", "binary", "composite"],
     )
-    def test_a_scan_goes_on_from_a_key_that_went_through_json(
+    def test_scan_resumes_from_a_key_serialized_as_json(
         self, backend: Backend, schema: KeySchema, keys: list[Item]
     ) -> None:
         made = Made(backend, schema)
@@ -329,12 +329,12 @@ class TestScan:
                 break
         assert sorted(found) == sorted(document_id(schema, key) for key in keys)
 
-    def test_a_page_is_as_old_as_its_request(self, made: Made) -> None:
+    def test_page_has_the_time_of_its_request(self, made: Made) -> None:
         before = SystemClock().now_us()
         page = TableScan(made.client, made.name, SystemClock()).page(None)
         assert before <= page.requested_at_us <= SystemClock().now_us()
 
-    def test_a_page_sees_what_was_written_just_before(self, made: Made) -> None:
+    def test_page_includes_the_last_write(self, made: Made) -> None:
         for version in range(20):
             made.table.put(text("a", v={"N": str(version)}))
             assert [plain(item)["v"] for [item] in made.scan()] == [version]
@@ -343,7 +343,7 @@ class TestScan:
 class TestStream:
     """Records in the order of the changes, from anywhere, as often as wanted."""
 
-    def test_every_change_is_a_record_in_its_order(self, made: Made) -> None:
+    def test_each_change_is_one_record_in_order(self, made: Made) -> None:
         made.table.put(text("a", v={"N": "1"}))
         made.table.put(text("b"))
         made.table.put(text("a", v={"N": "2"}))
@@ -359,13 +359,13 @@ class TestStream:
         ]
         assert all(one.image_known for one in changes)
 
-    def test_sequence_numbers_grow_as_integers(self, made: Made) -> None:
+    def test_sequence_numbers_increase_as_integers(self, made: Made) -> None:
         made.fill(30)
         numbers = [int(one.sequence_number) for one in made.changes()]
         assert numbers == sorted(set(numbers))
         assert len(numbers) == 30
 
-    def test_times_are_whole_seconds_of_the_change(self, made: Made) -> None:
+    def test_record_times_are_rounded_down_to_the_second(self, made: Made) -> None:
         before = SystemClock().now_us()
         made.fill(3)
         after = SystemClock().now_us()
@@ -373,13 +373,13 @@ class TestStream:
             assert change.time_us % 1_000_000 == 0
             assert before - 1_000_000 < change.time_us <= after
 
-    def test_a_removed_item_is_told_by_its_key_alone(self, made: Made) -> None:
+    def test_record_of_a_removed_item_has_its_key_only(self, made: Made) -> None:
         made.table.put(text("a", v={"S": "x"}))
         made.table.delete(text("a"))
         change = made.changes()[-1]
         assert (change.key, change.image, change.image_known) == (text("a"), None, True)
 
-    def test_what_changes_nothing_leaves_no_record(self, made: Made) -> None:
+    def test_write_that_changes_nothing_adds_no_record(self, made: Made) -> None:
         made.table.delete(text("never"))
         made.table.put(text("a", v={"S": "x"}))
         made.table.put(text("a", v={"S": "x"}))
@@ -388,12 +388,12 @@ class TestStream:
         assert [one.image for one in made.changes()] == [text("a", v={"S": "x"}), None]
 
     @pytest.mark.parametrize("read_before", [1, 4, 9, 10])
-    def test_reading_goes_on_after_any_record(self, made: Made, read_before: int) -> None:
+    def test_reading_resumes_after_any_record(self, made: Made, read_before: int) -> None:
         ids = made.fill(10)
         after = made.changes()[read_before - 1].sequence_number
         assert [one.key["id"]["S"] for one in made.changes(after)] == ids[read_before:]
 
-    def test_a_reader_follows_what_is_written_behind_it(self, made: Made) -> None:
+    def test_reader_follows_later_records(self, made: Made) -> None:
         reader = made.reader()
         assert list(reader.read(10).records) == []
         ids = made.fill(5)
@@ -414,7 +414,9 @@ class TestStream:
         ],
         ids=["binary", "number", "composite"],
     )
-    def test_a_record_and_the_table_name_an_item_alike(self, backend: Backend, schema: KeySchema, key: Item) -> None:
+    def test_record_and_scanned_item_have_the_same_document_id(
+        self, backend: Backend, schema: KeySchema, key: Item
+    ) -> None:
         made = Made(backend, schema)
         made.table.put(key | {"v": {"B": b"\xfe"}})
         [[scanned]] = made.scan()
@@ -424,12 +426,12 @@ class TestStream:
         assert changes[0].image is not None
         assert plain(changes[0].image)["v"] == "/g=="
 
-    def test_a_shard_that_the_stream_does_not_have_was_trimmed(self, made: Made) -> None:
+    def test_unknown_shard_raises_stream_trimmed(self, made: Made) -> None:
         arn = made.table.describe().usable_stream()
         with pytest.raises(StreamTrimmedError, match="dynadex refill"):
             ShardReader(made.streams, arn, NO_SHARD, None).read(1)
 
-    def test_a_table_has_one_shard_without_a_parent(self, made: Made) -> None:
+    def test_new_table_has_one_shard_without_a_parent(self, made: Made) -> None:
         [shard] = list_shards(made.streams, made.table.describe().usable_stream())
         assert shard.parent is None
 
@@ -438,7 +440,7 @@ class TestKnownDifferences:
     """Each is asserted where it is listed, and its absence where it is not: a list that is wrong fails."""
 
     @pytest.mark.parametrize(("written", "stored"), [("1.50", "1.5"), ("-0", "0"), ("1E+3", "1000")])
-    def test_a_number_is_stored_in_one_spelling(self, made: Made, backend: Backend, written: str, stored: str) -> None:
+    def test_number_is_stored_in_one_spelling(self, made: Made, backend: Backend, written: str, stored: str) -> None:
         made.table.put(text("a", n={"N": written}))
         [item] = made.table.read_items([text("a")])
         assert item is not None

@@ -40,7 +40,7 @@ def test_no_schedule_diverges_in_memory() -> None:
 
 
 @pytest.mark.parametrize("ablation", ABLATIONS.values(), ids=ABLATIONS)
-def test_without_one_part_of_the_rule_some_schedule_diverges(ablation: Ablation) -> None:
+def test_some_schedule_diverges_without_one_part_of_the_rule(ablation: Ablation) -> None:
     with ablation.switch():
         for start in range(0, _MAX_ABLATED, 100):
             outcome = run_schedules(range(start, start + 100), ablation.circumstances, ablation.prepare)
@@ -50,7 +50,7 @@ def test_without_one_part_of_the_rule_some_schedule_diverges(ablation: Ablation)
 
 
 @pytest.mark.parametrize("rival", [NoVersion, SecondAndCount])
-def test_the_rules_that_others_use_diverge(rival: type[NoVersion] | type[SecondAndCount]) -> None:
+def test_rules_in_common_use_diverge(rival: type[NoVersion] | type[SecondAndCount]) -> None:
     def prepare(world: World) -> None:
         world.rule = rival(world)
 
@@ -58,7 +58,7 @@ def test_the_rules_that_others_use_diverge(rival: type[NoVersion] | type[SecondA
 
 
 @pytest.mark.parametrize("name", ["no mark", "refused leaves no tombstone"])
-def test_circumstances_made_for_an_ablation_do_not_diverge_under_the_whole_rule(name: str) -> None:
+def test_no_schedule_of_an_ablation_diverges_under_the_whole_rule(name: str) -> None:
     outcome = run_schedules(range(300 * _SCALE), ABLATIONS[name].circumstances)
     assert outcome.diverged == 0, outcome.examples[:3]
 

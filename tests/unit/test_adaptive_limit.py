@@ -15,7 +15,7 @@ from dynadex.testing import ManualClock
 LONG = 60.0
 
 
-def test_what_the_cluster_does_not_take_halves_what_may_be_under_way() -> None:
+def test_limit_is_halved_when_the_cluster_cannot_take_a_write() -> None:
     limit = AdaptiveLimit(max_requests=64)
     with ExitStack() as under_way:
         for _ in range(8):
@@ -24,7 +24,7 @@ def test_what_the_cluster_does_not_take_halves_what_may_be_under_way() -> None:
         assert limit.current == 4
 
 
-def test_a_request_that_takes_long_counts_as_not_taken() -> None:
+def test_limit_is_halved_by_a_slow_request() -> None:
     limit = AdaptiveLimit(max_requests=6)
     with ExitStack() as under_way:
         for _ in range(6):
@@ -33,7 +33,7 @@ def test_a_request_that_takes_long_counts_as_not_taken() -> None:
         assert limit.current == 3
 
 
-def test_one_may_always_be_under_way() -> None:
+def test_limit_never_falls_below_one() -> None:
     limit = AdaptiveLimit()
     for _ in range(10):
         with limit.slot(LONG) as taken:
@@ -42,7 +42,7 @@ def test_one_may_always_be_under_way() -> None:
     assert limit.current == 1
 
 
-def test_a_round_of_good_answers_lets_one_more_through_up_to_the_most() -> None:
+def test_limit_grows_by_one_per_round_of_successes_up_to_its_maximum() -> None:
     limit = AdaptiveLimit(max_requests=3)
     with limit.slot(LONG):
         limit.record(0.1, not_taken=1)
@@ -55,7 +55,7 @@ def test_a_round_of_good_answers_lets_one_more_through_up_to_the_most() -> None:
     assert limits[-1] == 3
 
 
-def test_who_waits_too_long_has_no_turn() -> None:
+def test_slot_is_refused_when_the_wait_is_too_long() -> None:
     limit = AdaptiveLimit(max_requests=1)
     with limit.slot(LONG), limit.slot(0.0) as taken:
         assert not taken
@@ -63,7 +63,7 @@ def test_who_waits_too_long_has_no_turn() -> None:
         assert taken
 
 
-def test_who_waits_goes_on_when_another_is_done() -> None:
+def test_waiting_request_gets_the_slot_that_another_frees() -> None:
     limit, waiting, went = AdaptiveLimit(max_requests=1), threading.Event(), threading.Event()
 
     def second() -> None:
@@ -92,7 +92,7 @@ class _Busy:
         return [{"index": {"status": 429}}]
 
 
-def test_a_writer_without_a_turn_sends_nothing_and_says_so() -> None:
+def test_writer_without_a_slot_sends_nothing_and_replies_retry() -> None:
     limit, cluster, clock = AdaptiveLimit(max_requests=1), _Busy(), ManualClock()
     writer = Writer(cluster, clock, concurrency=limit)
     with limit.slot(LONG):
@@ -100,7 +100,7 @@ def test_a_writer_without_a_turn_sends_nothing_and_says_so() -> None:
     assert (reply.outcome, cluster.calls) == (Outcome.RETRY, 0)
 
 
-def test_writers_that_are_refused_send_less_at_once() -> None:
+def test_refused_writes_lower_the_limit() -> None:
     limit, cluster, clock = AdaptiveLimit(max_requests=8), _Busy(), ManualClock()
     writer = Writer(cluster, clock, concurrency=limit)
     writer.write_once("songs", [Write("a", None, External(1))], clock.monotonic() + LONG)

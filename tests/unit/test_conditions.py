@@ -27,12 +27,12 @@ ITEM: dict[str, Any] = {"id": {"S": "x"}, "version": {"N": "2"}}
         ("(attribute_not_exists(#k) OR #v = :two) AND #v = :nought", False, False),
     ],
 )
-def test_an_expression_holds_or_not(expression: str, of_item: bool, of_none: bool) -> None:
+def test_expression_is_evaluated(expression: str, of_item: bool, of_none: bool) -> None:
     assert holds(expression, NAMES, VALUES, ITEM) is of_item
     assert holds(expression, NAMES, VALUES, {}) is of_none
 
 
 @pytest.mark.parametrize("expression", ["#v > :two", "#v = :two AND", "#v = :two #k", "size(#v) = :two", "#v <> :two"])
-def test_what_is_not_understood_is_no_answer(expression: str) -> None:
+def test_unsupported_expression_raises(expression: str) -> None:
     with pytest.raises((ValueError, IndexError, KeyError)):
         holds(expression, NAMES, VALUES, ITEM)

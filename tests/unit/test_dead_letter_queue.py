@@ -49,7 +49,7 @@ class Queue:
         one[1] = 0.0
 
 
-def test_a_redrive_that_takes_more_than_five_minutes_ends_well() -> None:
+def test_redrive_longer_than_the_visibility_timeout_completes() -> None:
     stage = Stage()
     queue = DeadLetterQueue(cast(Any, Queue(stage)), "https://sqs/queue")
     for number in range(100):

@@ -16,7 +16,7 @@ from dynadex.index.opensearch import OpenSearchIndex
 from dynadex.settings import RuntimeSettings
 
 
-def test_its_body_is_not_kept_until_somebody_looks_for_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_body_of_a_failed_request_is_freed_without_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
     # pytest keeps what is logged, with its traceback.
     monkeypatch.setattr(logging.getLogger("opensearch"), "disabled", True)
     with socket.socket() as closed:

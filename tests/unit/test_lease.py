@@ -78,7 +78,7 @@ def pass_time(seconds: float, *workers: Worker) -> None:
         worker.clock.advance(seconds)
 
 
-def test_the_first_to_ask_holds_the_lease(first: Worker, second: Worker) -> None:
+def test_first_worker_acquires_the_lease(first: Worker, second: Worker) -> None:
     assert first.holder() == ""
     assert first.acquire()
     assert first.holder() == "first"
@@ -86,7 +86,7 @@ def test_the_first_to_ask_holds_the_lease(first: Worker, second: Worker) -> None
     assert second.holder() == "first"
 
 
-def test_a_holder_that_beats_is_never_replaced(first: Worker, second: Worker) -> None:
+def test_holder_that_renews_is_never_replaced(first: Worker, second: Worker) -> None:
     assert first.acquire()
     for _ in range(20):
         assert not second.acquire()
@@ -95,7 +95,7 @@ def test_a_holder_that_beats_is_never_replaced(first: Worker, second: Worker) ->
     assert second.holder() == "first"
 
 
-def test_a_silent_holder_is_replaced_after_one_whole_term(first: Worker, second: Worker) -> None:
+def test_silent_holder_is_replaced_after_one_term(first: Worker, second: Worker) -> None:
     assert first.acquire()
     assert not second.acquire()
     pass_time(TERM - 0.001, second)
@@ -105,7 +105,7 @@ def test_a_silent_holder_is_replaced_after_one_whole_term(first: Worker, second:
     assert second.holder() == "second"
 
 
-def test_the_term_is_counted_from_what_was_seen_and_not_from_the_start(first: Worker, second: Worker) -> None:
+def test_term_starts_when_the_heartbeat_was_first_seen(first: Worker, second: Worker) -> None:
     assert first.acquire()
     pass_time(100 * TERM, second)
     assert not second.acquire(), "this beat was only just seen"
@@ -117,7 +117,7 @@ def test_the_term_is_counted_from_what_was_seen_and_not_from_the_start(first: Wo
     assert second.acquire()
 
 
-def test_who_was_replaced_learns_of_it_at_the_next_beat(first: Worker, second: Worker) -> None:
+def test_replaced_holder_fails_to_renew(first: Worker, second: Worker) -> None:
     first.acquire()
     second.acquire()
     pass_time(TERM, second)
@@ -127,7 +127,7 @@ def test_who_was_replaced_learns_of_it_at_the_next_beat(first: Worker, second: W
     assert second.holder() == "second"
 
 
-def test_who_was_replaced_cannot_release_what_is_not_its_own(first: Worker, second: Worker) -> None:
+def test_replaced_holder_cannot_release_the_lease_of_another(first: Worker, second: Worker) -> None:
     first.acquire()
     second.acquire()
     pass_time(TERM, second)
@@ -137,7 +137,7 @@ def test_who_was_replaced_cannot_release_what_is_not_its_own(first: Worker, seco
     assert second.renew()
 
 
-def test_a_released_lease_passes_on_at_once(first: Worker, second: Worker) -> None:
+def test_released_lease_is_acquired_at_once(first: Worker, second: Worker) -> None:
     first.acquire()
     assert not second.acquire()
     first.release()
@@ -147,7 +147,7 @@ def test_a_released_lease_passes_on_at_once(first: Worker, second: Worker) -> No
     assert not first.renew()
 
 
-def test_a_lease_can_be_taken_again_after_it_was_lost(first: Worker, second: Worker) -> None:
+def test_lost_lease_can_be_acquired_again(first: Worker, second: Worker) -> None:
     first.acquire()
     second.acquire()
     pass_time(TERM, second)
@@ -159,7 +159,7 @@ def test_a_lease_can_be_taken_again_after_it_was_lost(first: Worker, second: Wor
     assert not second.renew()
 
 
-def test_who_looks_sees_the_holder_and_when_it_last_said_so(state: InMemoryState, first: Worker) -> None:
+def test_holder_of_lease_returns_the_owner_and_its_last_renewal(state: InMemoryState, first: Worker) -> None:
     assert holder_of_lease(state) is None
     first.acquire()
     first.clock.advance(5.0)
@@ -172,7 +172,7 @@ def test_who_looks_sees_the_holder_and_when_it_last_said_so(state: InMemoryState
 
 
 @pytest.mark.parametrize("taken_over", [False, True], ids=["no lease yet", "a silent holder"])
-def test_of_two_that_ask_at_once_only_one_gets_it(
+def test_one_of_two_concurrent_workers_acquires_the_lease(
     state: InMemoryState, first: Worker, second: Worker, taken_over: bool
 ) -> None:
     if taken_over:
@@ -193,7 +193,7 @@ def test_of_two_that_ask_at_once_only_one_gets_it(
     assert second.renew()
 
 
-def test_a_lease_that_somebody_deleted_is_lost(state: InMemoryState, first: Worker, second: Worker) -> None:
+def test_deleted_lease_is_lost(state: InMemoryState, first: Worker, second: Worker) -> None:
     first.acquire()
     state.items.clear()
     assert not first.renew()
@@ -203,7 +203,7 @@ def test_a_lease_that_somebody_deleted_is_lost(state: InMemoryState, first: Work
 
 
 @pytest.mark.parametrize("step", ["acquire", "renew"])
-def test_a_beat_whose_answer_was_lost_for_good_is_still_its_own(state: InMemoryState, first: Worker, step: str) -> None:
+def test_heartbeat_whose_reply_was_lost_still_counts(state: InMemoryState, first: Worker, step: str) -> None:
     """The SDK gave up: whoever asks again, asks later."""
     if step == "renew":
         first.acquire()

@@ -21,7 +21,7 @@ def cluster(*replies: Any) -> OpenSearchIndex:
     return OpenSearchIndex(cast(Any, SimpleNamespace(transport=SimpleNamespace(perform_request=perform_request))))
 
 
-def test_mget_of_a_shard_that_is_away_can_be_asked_again() -> None:
+def test_read_from_an_unavailable_shard_is_retryable() -> None:
     error = {"type": "no_shard_available_action_exception", "reason": "No shard available for [org.opensearch...]"}
     away = {"docs": [{"_index": "songs-1", "_id": "a", "error": {**error, "root_cause": [error]}}]}
     with pytest.raises(SearchError) as raised:
@@ -37,7 +37,7 @@ def test_mget_of_a_shard_that_is_away_can_be_asked_again() -> None:
         {"total": 2, "successful": 1, "skipped": 0, "failed": 0},
     ],
 )
-def test_a_listing_without_one_of_the_shards_is_no_listing(shards: Any) -> None:
+def test_listing_without_one_of_the_shards_raises(shards: Any) -> None:
     hit = {"_id": "a", "_version": 1}
     first = {"_scroll_id": "s", "_shards": shards, "hits": {"hits": [hit]}}
     last = {"_scroll_id": "s", "_shards": shards, "hits": {"hits": []}}
@@ -56,5 +56,5 @@ class Red:
         return []
 
 
-def test_an_index_of_which_a_shard_has_no_node_is_not_ready() -> None:
+def test_index_with_an_unassigned_shard_is_not_ready() -> None:
     assert _index_reasons("songs", Red(), 2.0)() == ("a part of the index cannot be searched",)

@@ -29,7 +29,7 @@ class Busy(FlakyIndex):
         return super().bulk(index, body, timeout_seconds)
 
 
-def test_absence_is_written_although_the_first_try_met_a_busy_cluster() -> None:
+def test_absence_is_marked_after_a_first_write_met_a_busy_cluster() -> None:
     stage = Stage()
     index = Busy(stage.clock)
     index.create(INDEX, {"aliases": {"songs": {}, "songs-sync": {}}})
@@ -54,7 +54,7 @@ KEY = {"id": {"S": "song-1"}}
 ORDERS = [{**KEY, "bars": {"S": "many"}}, {"bars": {"S": "many"}, **KEY}]
 
 
-def test_a_refused_item_is_told_refused_in_whatever_order_its_attributes_come() -> None:
+def test_refused_item_is_rejected_in_any_order_of_its_attributes() -> None:
     stage = Stage()
     orders = cycle(ORDERS)
     runtime = stage.runtime()

@@ -6,7 +6,7 @@ from dynadex.refill.plan import RefillPlan, sweep_all
 from tests.unit.verify_stage import INDEX, Stage
 
 
-def test_items_scanned_by_a_host_whose_clock_is_slow_are_not_swept() -> None:
+def test_items_scanned_by_a_host_with_a_slow_clock_are_not_swept() -> None:
     stage = Stage()
     song = stage.song(1, indexed=False)
     runtime = stage.runtime()

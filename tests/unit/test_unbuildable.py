@@ -15,7 +15,7 @@ SONG: dict[str, Any] = {"id": {"S": "song-1"}, "impossible": {"BOOL": True}}
 KEY: dict[str, Any] = {"id": SONG["id"]}
 
 
-def test_dead_lettering_fails_once_then_the_record_comes_again() -> None:
+def test_redelivered_record_is_dead_lettered_after_dead_lettering_failed() -> None:
     stage = Stage()
     stage.table.put(SONG)
     runtime = stage.runtime()
@@ -37,7 +37,7 @@ def test_dead_lettering_fails_once_then_the_record_comes_again() -> None:
     assert [one.id for one in stage.letters] == ["song-1"], second
 
 
-def test_deleted_and_put_again_in_one_second() -> None:
+def test_unbuildable_item_put_again_within_a_second_is_dead_lettered() -> None:
     stage = Stage()
     stage.table.put(SONG)
     indexer = stage.runtime().indexer
@@ -47,7 +47,7 @@ def test_deleted_and_put_again_in_one_second() -> None:
     assert [one.id for one in stage.letters] == ["song-1"], tally
 
 
-def test_scan_page_again_after_dead_lettering_failed() -> None:
+def test_unbuildable_item_is_dead_lettered_after_a_crash_before_its_letter() -> None:
     stage = Stage()
     stage.table.put(SONG)
     indexer = stage.runtime().indexer
@@ -84,9 +84,9 @@ def _replayed(stage: Stage, old: dict[str, Any]) -> list[str]:
     return [one.reason for one in stage.letters]
 
 
-def test_old_image_of_which_no_document_could_be_made() -> None:
+def test_superseded_unbuildable_image_is_not_dead_lettered() -> None:
     assert _replayed(Stage(), BAD) == []
 
 
-def test_old_image_that_the_index_refused() -> None:
+def test_superseded_refused_image_is_not_dead_lettered() -> None:
     assert _replayed(Stage(), REFUSED) == []

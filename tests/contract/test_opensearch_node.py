@@ -1,4 +1,4 @@
-"""The helper that runs a real OpenSearch node: it starts, survives, forgets, complains and never stays behind."""
+"""The helper that runs a real OpenSearch node: start, restart, wipe, errors, and the end of its process."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_scripted_updates_and_update_by_query_work(client: OpenSearch, songs: st
 def test_restart_after_a_kill_keeps_data_and_port_and_wipe_deletes_the_data(
     node: OpenSearchNode, client: OpenSearch
 ) -> None:
-    """The index has a replica, which is never assigned on one node: a restart must not wait for it."""
+    """The index has a replica, which a single node never assigns: a restart must not wait for it."""
     fill(client, "kept")
     url = node.url
     node.kill()
@@ -133,7 +133,7 @@ def test_missing_java_raises_with_the_version_needed(
 
 @contextmanager
 def exit_of(pid: int) -> Iterator[None]:
-    """What happens inside must end that process, though it need not be ours to wait for."""
+    """Assert that the block ends a process, which need not be a child of this one."""
     process = os.pidfd_open(pid)
     try:
         yield

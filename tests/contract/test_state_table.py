@@ -1,4 +1,4 @@
-"""State, checkpoints and the lease on a real DynamoDB API: conditions, prefixes and pages as it has them."""
+"""Contract of the state table: items, checkpoints and the lease on a DynamoDB API."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def table_name(client: Any) -> str:
 
 @pytest.fixture
 def state(client: Any, table_name: str) -> StateTable:
-    """An empty state of its own, in a table shared with others."""
+    """State of one sync, in a table that the tests share."""
     return StateTable(client, table_name, f"index-{uuid.uuid4().hex[:12]}")
 
 
@@ -47,7 +47,7 @@ def checkpoints(state: StateTable) -> Checkpoints:
 
 
 class SlowDynamoDB:
-    """An API whose tables take their time, as AWS's do and an emulator's do not."""
+    """An API that creates tables slowly, as AWS does and an emulator does not."""
 
     def __init__(self, status: str | None) -> None:
         self._status = status
@@ -77,7 +77,7 @@ class TestStateTable:
         state.ensure()
         assert state.get("a") is not None
         described = client.describe_table(TableName=state.name)["Table"]
-        assert {one["AttributeName"]: one["KeyType"] for one in described["KeySchema"]} == {
+        assert {element["AttributeName"]: element["KeyType"] for element in described["KeySchema"]} == {
             "sync": "HASH",
             "what": "RANGE",
         }
@@ -120,9 +120,9 @@ class TestStateTable:
         assert state.get("a") is None
         assert state.put("a", {"v": {"S": "1"}, "old": {"BOOL": True}})
         assert state.put("a", {"v": {"S": "2"}})
-        found = state.get("a")
-        assert found is not None
-        assert {name: value for name, value in found.items() if name not in ("sync", "what")} == {"v": {"S": "2"}}
+        item = state.get("a")
+        assert item is not None
+        assert {name: value for name, value in item.items() if name not in ("sync", "what")} == {"v": {"S": "2"}}
         state.delete("a")
         state.delete("a")
         assert state.get("a") is None
@@ -147,8 +147,8 @@ class TestStateTable:
     def test_items_are_found_by_prefix(self, state: StateTable) -> None:
         for name in ("checkpoint/a", "checkpoint/b", "checkpoint", "checkpoints/a", "lease"):
             state.put(name, {"v": {"S": name}})
-        found = state.all("checkpoint/")
-        assert {name: item["v"]["S"] for name, item in found.items()} == {
+        items = state.all("checkpoint/")
+        assert {name: item["v"]["S"] for name, item in items.items()} == {
             "checkpoint/a": "checkpoint/a", "checkpoint/b": "checkpoint/b",
         }  # fmt: skip
         assert state.all("nothing/") == {}
@@ -171,14 +171,14 @@ class TestStateTable:
     def test_missing_table_raises_with_its_name(self, client: Any) -> None:
         missing = StateTable(client, "contract-none-dynadex", "songs")
         assert not missing.exists()
-        for ask in (
+        for call in (
             lambda: missing.get("a"),
             lambda: missing.put("a", {}),
             lambda: missing.delete("a"),
             lambda: missing.all("a"),
         ):
             with pytest.raises(StateError, match=r"the state table contract-none-dynadex: .*DYNADEX_STATE_TABLE"):
-                ask()
+                call()
 
 
 class TestCheckpoints:
@@ -194,7 +194,7 @@ class TestCheckpoints:
         for shard_id, checkpoint in saved.items():
             checkpoints.save(shard_id, checkpoint)
         assert checkpoints.load() == saved
-        assert {one.saved_at for one in checkpoints.load().values()} == {"2023-11-14T22:13:20.000+00:00"}
+        assert {checkpoint.saved_at for checkpoint in checkpoints.load().values()} == {"2023-11-14T22:13:20.000+00:00"}
 
     def test_last_saved_checkpoint_counts(self, checkpoints: Checkpoints) -> None:
         for checkpoint in (Checkpoint(None), Checkpoint("1"), Checkpoint("2"), Checkpoint("2", finished=True)):
@@ -216,7 +216,7 @@ class TestCheckpoints:
         assert checkpoints.load() == {}
 
     @pytest.mark.parametrize(
-        ("noted", "passed_us"),
+        ("saved", "passed_us"),
         [
             ([], None),
             ([Checkpoint("1", passed_us=5), Checkpoint("1", passed_us=3), Checkpoint(None, passed_us=4)], 3),
@@ -226,14 +226,14 @@ class TestCheckpoints:
             ([Checkpoint("1", finished=True, passed_us=3)], None),
         ],
         ids=[
-            "no worker ever ran", "the one furthest behind counts", "one that is not known makes all unknown",
-            "one that ended does not count", "but it does until another follows it", "none is followed",
+            "no worker ran", "slowest shard", "unknown shard",
+            "finished shard", "finished shard without children", "only finished shards",
         ],
     )  # fmt: skip
     def test_stream_is_passed_as_far_as_its_slowest_shard(
-        self, checkpoints: Checkpoints, noted: list[Checkpoint], passed_us: int | None
+        self, checkpoints: Checkpoints, saved: list[Checkpoint], passed_us: int | None
     ) -> None:
-        for number, checkpoint in enumerate(noted):
+        for number, checkpoint in enumerate(saved):
             checkpoints.save(f"shard-{number}", checkpoint)
         assert checkpoints.passed_us() == passed_us
 
@@ -248,7 +248,7 @@ class TestCheckpoints:
 class TestStaleness:
     @pytest.fixture
     def read(self, checkpoints: Checkpoints) -> Checkpoints:
-        """Of a stream that was read."""
+        """Checkpoints of a stream that was read."""
         checkpoints.save("a", Checkpoint("1"))
         checkpoints.follow("arn:1")
         return checkpoints
@@ -308,12 +308,12 @@ class TestStaleness:
         ended = [number for number in range(1, 5) if checkpoints.end_recovery(number)]
         assert ended == [answered]
 
-    @pytest.mark.parametrize("moment", ["forgetting", "answering"])
+    @pytest.mark.parametrize("moment", ["deleting the position", "recording the recovery"])
     def test_index_marked_stale_while_a_recovery_begins_is_recovered(
         self, read: Checkpoints, state: StateTable, monkeypatch: pytest.MonkeyPatch, moment: str
     ) -> None:
-        """Nothing is read yet: what was lost by now will be loaded."""
-        name = {"forgetting": "delete", "answering": "put"}[moment]
+        """The refill has read nothing yet, so it loads what was lost until now."""
+        name = {"deleting the position": "delete", "recording the recovery": "put"}[moment]
         call = getattr(state, name)
 
         def interrupted(*arguments: Any) -> Any:
@@ -353,15 +353,15 @@ class TestLease:
         first.release()
         assert second.renew()
 
-    @pytest.mark.parametrize("before", ["nobody", "a holder that left", "a silent holder"])
+    @pytest.mark.parametrize("before", ["no holder", "a holder that released it", "a silent holder"])
     def test_one_of_many_concurrent_workers_acquires_the_lease(self, state: StateTable, before: str) -> None:
         clock = ManualClock()
         workers = [Lease(state, f"worker-{number}", clock, TERM) for number in range(6)]
-        if before != "nobody":
+        if before != "no holder":
             holder = Lease(state, "holder", clock, TERM)
             assert holder.acquire()
             assert [worker.acquire() for worker in workers] == [False] * 6
-            if before == "a holder that left":
+            if before == "a holder that released it":
                 holder.release()
             else:
                 clock.advance(TERM)

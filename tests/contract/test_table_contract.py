@@ -1,4 +1,4 @@
-"""What dynadex relies on of a table and its stream: one suite for the fake and the local stack's DynamoDB."""
+"""Contract of a table and its stream: one suite for the fake and the local stack's DynamoDB."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NO_SHARD = "shardId-00000000000000000000-99999999"
 
 @dataclass(frozen=True)
 class Backend:
-    """Where tables are made. ``make`` takes a name and a key, and returns clients for the table and its stream."""
+    """A database. ``make`` creates a table of this name and key, and returns clients for it and its stream."""
 
     name: str
     make: Callable[[str, KeySchema], tuple[Any, Any]]
@@ -85,7 +85,7 @@ def create_table(client: Any, name: str, schema: KeySchema, stream: dict[str, An
 
 
 class Made:
-    """One table of one test, with everything dynadex does to it."""
+    """The table of one test."""
 
     def __init__(self, backend: Backend, schema: KeySchema = TEXT) -> None:
         self.name = f"contract-{uuid.uuid4().hex[:12]}"
@@ -100,7 +100,7 @@ class Made:
         return ids
 
     def scan(self, limit: int | None = None, segment: int = 0, total_segments: int = 1) -> list[list[Item]]:
-        """The items of every page."""
+        """Return the items of each page."""
         scan = TableScan(self.client, self.name, SystemClock(), segment=segment, total_segments=total_segments)
         pages, start = [], None
         while True:
@@ -119,7 +119,7 @@ class Made:
         read = self.reader(after).read(1000)
         assert not read.ended
         parsed = [parse(record) for record in read.records]
-        changes = [one for one in parsed if isinstance(one, Change)]
+        changes = [change for change in parsed if isinstance(change, Change)]
         assert len(changes) == len(parsed)
         return changes
 
@@ -134,7 +134,7 @@ def text(identity: str, **attributes: Any) -> Item:
 
 
 class TestTable:
-    """What it looks like, and single items."""
+    """Description of the table, and single items."""
 
     @pytest.mark.parametrize("schema", [TEXT, NUMBER, BINARY, COMPOSITE], ids=lambda schema: "+".join(schema.types))
     def test_key_is_described_partition_first(self, backend: Backend, schema: KeySchema) -> None:
@@ -147,7 +147,7 @@ class TestTable:
 
     def test_missing_table_raises(self, made: Made) -> None:
         missing = Table(made.client, "contract-none")
-        for ask in (
+        for call in (
             missing.describe,
             lambda: missing.put(text("a")),
             lambda: missing.delete(text("a")),
@@ -155,7 +155,7 @@ class TestTable:
             lambda: TableScan(made.client, "contract-none", SystemClock()).page(None),
         ):
             with pytest.raises(SourceError, match="it does not exist") as caught:
-                ask()
+                call()
             assert not caught.value.retryable
 
     def test_item_is_read_as_last_written(self, made: Made) -> None:
@@ -186,23 +186,25 @@ class TestTable:
 
     def test_items_are_read_in_the_order_of_the_keys(self, made: Made) -> None:
         made.fill(250)
-        wanted = ["item-0249", "never", "item-0000", *(f"item-{position:04}" for position in range(240)), "item-0249"]
-        found = made.table.read_items([text(identity) for identity in wanted])
-        assert [item and item["id"]["S"] for item in found] == [None if one == "never" else one for one in wanted]
+        ids = ["item-0249", "never", "item-0000", *(f"item-{position:04}" for position in range(240)), "item-0249"]
+        items = made.table.read_items([text(identity) for identity in ids])
+        assert [item and item["id"]["S"] for item in items] == [
+            None if identity == "never" else identity for identity in ids
+        ]
         assert made.table.read_items([]) == []
 
     def test_number_key_is_found_in_any_spelling(self, backend: Backend) -> None:
         made = Made(backend, COMPOSITE)
         made.table.put({"partition": {"S": "a"}, "at": {"N": "1.50"}, "v": {"S": "x"}})
         keys = [{"partition": {"S": "a"}, "at": {"N": spelled}} for spelled in ("1.5", "1.50", "15E-1", "1.5", "1.6")]
-        found = made.table.read_items(keys)
-        assert [item and item["v"]["S"] for item in found] == ["x", "x", "x", "x", None]
+        items = made.table.read_items(keys)
+        assert [item and item["v"]["S"] for item in items] == ["x", "x", "x", "x", None]
 
     def test_binary_key_is_accepted_as_bytes_and_as_base64_text(self, backend: Backend) -> None:
         made = Made(backend, BINARY)
         made.table.put({"b": {"B": b"\x00\xff"}, "v": {"S": "x"}})
-        found = made.table.read_items([{"b": {"B": b"\x00\xff"}}, {"b": {"B": "AP8="}}, {"b": {"B": "AAA="}}])
-        assert [item and item["v"]["S"] for item in found] == ["x", "x", None]
+        items = made.table.read_items([{"b": {"B": b"\x00\xff"}}, {"b": {"B": "AP8="}}, {"b": {"B": "AAA="}}])
+        assert [item and item["v"]["S"] for item in items] == ["x", "x", None]
         assert made.table.delete({"b": {"B": "AP8="}})
         assert made.table.read_items([{"b": {"B": b"\x00\xff"}}]) == [None]
 
@@ -281,7 +283,7 @@ class TestTable:
 
 
 class TestScan:
-    """Pages that cover the table, each item once."""
+    """Pages that cover the table, with each item once."""
 
     @pytest.mark.parametrize("limit", [1, 7, 20, 21, None])
     def test_pages_cover_the_table_once(self, made: Made, limit: int | None) -> None:
@@ -289,7 +291,7 @@ class TestScan:
         pages = made.scan(limit)
         assert sorted(item["id"]["S"] for page in pages for item in page) == ids
         assert all(len(page) <= (limit or 20) for page in pages)
-        # A page that is full does not know whether anything follows it.
+        # A scan that stops at its limit does not check whether more items follow.
         assert len(pages) == (1 if limit is None else 20 // limit + 1)
 
     def test_empty_table_is_one_empty_page(self, made: Made) -> None:
@@ -298,10 +300,10 @@ class TestScan:
     @pytest.mark.parametrize("total_segments", [1, 2, 5, 40])
     def test_segments_cover_the_table_once(self, made: Made, total_segments: int) -> None:
         ids = made.fill(20)
-        found = []
+        scanned = []
         for segment in range(total_segments):
-            found += [item["id"]["S"] for page in made.scan(3, segment, total_segments) for item in page]
-        assert sorted(found) == ids
+            scanned += [item["id"]["S"] for page in made.scan(3, segment, total_segments) for item in page]
+        assert sorted(scanned) == ids
 
     @pytest.mark.parametrize(
         ("schema", "keys"),
@@ -319,15 +321,15 @@ class TestScan:
         for key in keys:
             made.table.put(key)
         scan = TableScan(made.client, made.name, SystemClock())
-        found: list[str] = []
+        scanned: list[str] = []
         event: dict[str, Any] = {}
         while True:
             page = scan.page(Slice.from_event(event).start_key, 1)
-            found += [document_id(schema, item) for item in page.items]
+            scanned += [document_id(schema, item) for item in page.items]
             event = json.loads(json.dumps(Slice(page.last_evaluated_key).as_event()))
             if not event:
                 break
-        assert sorted(found) == sorted(document_id(schema, key) for key in keys)
+        assert sorted(scanned) == sorted(document_id(schema, key) for key in keys)
 
     def test_page_has_the_time_of_its_request(self, made: Made) -> None:
         before = SystemClock().now_us()
@@ -341,7 +343,7 @@ class TestScan:
 
 
 class TestStream:
-    """Records in the order of the changes, from anywhere, as often as wanted."""
+    """Records in the order of the changes, from any position, repeatedly."""
 
     def test_each_change_is_one_record_in_order(self, made: Made) -> None:
         made.table.put(text("a", v={"N": "1"}))
@@ -350,18 +352,18 @@ class TestStream:
         made.table.delete(text("a"))
         made.table.put(text("a"))
         changes = made.changes()
-        assert [(one.key["id"]["S"], one.image) for one in changes] == [
+        assert [(change.key["id"]["S"], change.image) for change in changes] == [
             ("a", text("a", v={"N": "1"})),
             ("b", text("b")),
             ("a", text("a", v={"N": "2"})),
             ("a", None),
             ("a", text("a")),
         ]
-        assert all(one.image_known for one in changes)
+        assert all(change.image_known for change in changes)
 
     def test_sequence_numbers_increase_as_integers(self, made: Made) -> None:
         made.fill(30)
-        numbers = [int(one.sequence_number) for one in made.changes()]
+        numbers = [int(change.sequence_number) for change in made.changes()]
         assert numbers == sorted(set(numbers))
         assert len(numbers) == 30
 
@@ -385,25 +387,25 @@ class TestStream:
         made.table.put(text("a", v={"S": "x"}))
         made.table.delete(text("a"))
         made.table.delete(text("a"))
-        assert [one.image for one in made.changes()] == [text("a", v={"S": "x"}), None]
+        assert [change.image for change in made.changes()] == [text("a", v={"S": "x"}), None]
 
     @pytest.mark.parametrize("read_before", [1, 4, 9, 10])
     def test_reading_resumes_after_any_record(self, made: Made, read_before: int) -> None:
         ids = made.fill(10)
         after = made.changes()[read_before - 1].sequence_number
-        assert [one.key["id"]["S"] for one in made.changes(after)] == ids[read_before:]
+        assert [change.key["id"]["S"] for change in made.changes(after)] == ids[read_before:]
 
     def test_reader_follows_later_records(self, made: Made) -> None:
         reader = made.reader()
         assert list(reader.read(10).records) == []
         ids = made.fill(5)
-        found: list[str] = []
+        read_ids: list[str] = []
         for _ in range(4):
             read = reader.read(2)
             assert len(read.records) <= 2
             assert not read.ended
-            found += [record["dynamodb"]["Keys"]["id"]["S"] for record in read.records]
-        assert found == ids
+            read_ids += [record["dynamodb"]["Keys"]["id"]["S"] for record in read.records]
+        assert read_ids == ids
 
     @pytest.mark.parametrize(
         ("schema", "key"),
@@ -422,7 +424,7 @@ class TestStream:
         [[scanned]] = made.scan()
         made.table.delete(key)
         changes = made.changes()
-        assert {document_id(schema, one.key) for one in changes} == {document_id(schema, scanned)}
+        assert {document_id(schema, change.key) for change in changes} == {document_id(schema, scanned)}
         assert changes[0].image is not None
         assert plain(changes[0].image)["v"] == "/g=="
 
@@ -437,7 +439,7 @@ class TestStream:
 
 
 class TestKnownDifferences:
-    """Each is asserted where it is listed, and its absence where it is not: a list that is wrong fails."""
+    """Each difference is asserted where it is listed, and its absence elsewhere, so that a wrong list fails."""
 
     @pytest.mark.parametrize(("written", "stored"), [("1.50", "1.5"), ("-0", "0"), ("1E+3", "1000")])
     def test_number_is_stored_in_one_spelling(self, made: Made, backend: Backend, written: str, stored: str) -> None:

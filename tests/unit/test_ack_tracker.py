@@ -1,4 +1,4 @@
-"""How far a shard is acknowledged: never past anything that is still open."""
+"""The acknowledged position of a shard, which never passes a record in flight."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_position_is_the_last_before_the_first_gap_in_any_order(count: int, chan
     for number in chance.sample(numbers, count):
         progress.acknowledge([number])
         done.add(number)
-        gap = next((i for i, one in enumerate(numbers) if one not in done), count)
+        gap = next((i for i, number in enumerate(numbers) if number not in done), count)
         assert progress.position == (numbers[gap - 1] if gap else None)
         assert progress.in_flight == count - gap
     assert progress.position == numbers[-1]

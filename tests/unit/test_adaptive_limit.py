@@ -1,4 +1,4 @@
-"""How many requests may be under way at once, and how the cluster's answers move that."""
+"""The limit of concurrent bulk requests, and how replies of the cluster change it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ LONG = 60.0
 
 def test_limit_is_halved_when_the_cluster_cannot_take_a_write() -> None:
     limit = AdaptiveLimit(max_requests=64)
-    with ExitStack() as under_way:
+    with ExitStack() as in_flight:
         for _ in range(8):
-            assert under_way.enter_context(limit.slot(LONG))
+            assert in_flight.enter_context(limit.slot(LONG))
         limit.record(0.1, not_taken=3)
         assert limit.current == 4
 
 
 def test_limit_is_halved_by_a_slow_request() -> None:
     limit = AdaptiveLimit(max_requests=6)
-    with ExitStack() as under_way:
+    with ExitStack() as in_flight:
         for _ in range(6):
-            under_way.enter_context(limit.slot(LONG))
+            in_flight.enter_context(limit.slot(LONG))
         limit.record(SLOW_SECONDS + 1, not_taken=0)
         assert limit.current == 3
 
@@ -36,8 +36,8 @@ def test_limit_is_halved_by_a_slow_request() -> None:
 def test_limit_never_falls_below_one() -> None:
     limit = AdaptiveLimit()
     for _ in range(10):
-        with limit.slot(LONG) as taken:
-            assert taken
+        with limit.slot(LONG) as acquired:
+            assert acquired
             limit.record(0.1, not_taken=1)
     assert limit.current == 1
 
@@ -57,10 +57,10 @@ def test_limit_grows_by_one_per_round_of_successes_up_to_its_maximum() -> None:
 
 def test_slot_is_refused_when_the_wait_is_too_long() -> None:
     limit = AdaptiveLimit(max_requests=1)
-    with limit.slot(LONG), limit.slot(0.0) as taken:
-        assert not taken
-    with limit.slot(0.0) as taken:
-        assert taken
+    with limit.slot(LONG), limit.slot(0.0) as acquired:
+        assert not acquired
+    with limit.slot(0.0) as acquired:
+        assert acquired
 
 
 def test_waiting_request_gets_the_slot_that_another_frees() -> None:
@@ -68,8 +68,8 @@ def test_waiting_request_gets_the_slot_that_another_frees() -> None:
 
     def second() -> None:
         waiting.set()
-        with limit.slot(LONG) as taken:
-            assert taken
+        with limit.slot(LONG) as acquired:
+            assert acquired
             went.set()
 
     with limit.slot(LONG):
@@ -81,8 +81,8 @@ def test_waiting_request_gets_the_slot_that_another_frees() -> None:
     assert went.is_set()
 
 
-class _Busy:
-    """A cluster that takes nothing."""
+class _BusyCluster:
+    """A cluster that takes no write."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -93,7 +93,7 @@ class _Busy:
 
 
 def test_writer_without_a_slot_sends_nothing_and_replies_retry() -> None:
-    limit, cluster, clock = AdaptiveLimit(max_requests=1), _Busy(), ManualClock()
+    limit, cluster, clock = AdaptiveLimit(max_requests=1), _BusyCluster(), ManualClock()
     writer = Writer(cluster, clock, concurrency=limit)
     with limit.slot(LONG):
         [reply] = writer.write_once("songs", [Write("a", None, External(1))], clock.monotonic())
@@ -101,7 +101,7 @@ def test_writer_without_a_slot_sends_nothing_and_replies_retry() -> None:
 
 
 def test_refused_writes_lower_the_limit() -> None:
-    limit, cluster, clock = AdaptiveLimit(max_requests=8), _Busy(), ManualClock()
+    limit, cluster, clock = AdaptiveLimit(max_requests=8), _BusyCluster(), ManualClock()
     writer = Writer(cluster, clock, concurrency=limit)
     writer.write_once("songs", [Write("a", None, External(1))], clock.monotonic() + LONG)
     assert limit.current == 1

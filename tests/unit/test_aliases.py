@@ -25,7 +25,7 @@ TITLE = {"properties": {"title": {"type": "text"}}}
 
 
 def live(properties: dict[str, Any], settings: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    """An index as OpenSearch describes it."""
+    """Return an index as OpenSearch describes it."""
     return {"mappings": {"properties": properties, **more}, "settings": {"index": settings or {}}}
 
 
@@ -98,14 +98,14 @@ CONTRADICT: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("declared", "found"), AGREE.values(), ids=AGREE)
-def test_field_agrees_with_its_declaration(declared: dict[str, Any], found: dict[str, Any]) -> None:
-    assert list(differences({"properties": {"f": declared}}, {}, live({"f": found}))) == []
+@pytest.mark.parametrize(("declared", "described"), AGREE.values(), ids=AGREE)
+def test_field_agrees_with_its_declaration(declared: dict[str, Any], described: dict[str, Any]) -> None:
+    assert list(differences({"properties": {"f": declared}}, {}, live({"f": described}))) == []
 
 
-@pytest.mark.parametrize(("declared", "found", "line"), CONTRADICT.values(), ids=CONTRADICT)
-def test_field_contradicts_its_declaration(declared: dict[str, Any], found: dict[str, Any], line: str) -> None:
-    [difference] = differences({"properties": {"f": declared}}, {}, live({"f": found}))
+@pytest.mark.parametrize(("declared", "described", "line"), CONTRADICT.values(), ids=CONTRADICT)
+def test_field_contradicts_its_declaration(declared: dict[str, Any], described: dict[str, Any], line: str) -> None:
+    [difference] = differences({"properties": {"f": declared}}, {}, live({"f": described}))
     assert difference.startswith("field f has ")
     assert line in difference
 
@@ -116,8 +116,8 @@ def test_missing_field_is_named_by_its_path() -> None:
         "by": {"properties": {"name": {"type": "text"}}},
         "year": {"type": "integer"},
     }
-    found = live({"title": {"type": "text"}, "by": {"properties": {"name": {"type": "keyword"}}}})
-    assert list(differences({"properties": declared}, {}, found)) == [
+    described = live({"title": {"type": "text"}, "by": {"properties": {"name": {"type": "keyword"}}}})
+    assert list(differences({"properties": declared}, {}, described)) == [
         "field title.raw is declared, but not mapped",
         "field by.name has type keyword, declared text",
         "field year is declared, but not mapped",
@@ -125,7 +125,7 @@ def test_missing_field_is_named_by_its_path() -> None:
 
 
 @pytest.mark.parametrize(
-    ("declared", "found", "lines"),
+    ("declared", "described", "lines"),
     [
         (None, {}, []),
         (None, {"dynamic": "strict"}, []),
@@ -136,9 +136,9 @@ def test_missing_field_is_named_by_its_path() -> None:
         ("strict", {"dynamic": "false"}, ["dynamic is false, declared strict"]),
     ],
 )
-def test_dynamic_is_compared_only_where_declared(declared: Any, found: dict[str, Any], lines: list[str]) -> None:
+def test_dynamic_is_compared_only_where_declared(declared: Any, described: dict[str, Any], lines: list[str]) -> None:
     mappings = {} if declared is None else {"dynamic": declared}
-    assert list(differences(mappings, {}, live({}, **found))) == lines
+    assert list(differences(mappings, {}, live({}, **described))) == lines
 
 
 ENGLISH = {
@@ -152,8 +152,8 @@ ENGLISH_AS_ANSWERED: dict[str, Any] = {
 
 
 def test_analysis_settings_returned_as_text_agree() -> None:
-    found = live({}, {"analysis": ENGLISH_AS_ANSWERED, "number_of_shards": "5"})
-    assert list(differences({}, {"analysis": ENGLISH, "number_of_shards": 1}, found)) == []
+    described = live({}, {"analysis": ENGLISH_AS_ANSWERED, "number_of_shards": "5"})
+    assert list(differences({}, {"analysis": ENGLISH, "number_of_shards": 1}, described)) == []
 
 
 @pytest.mark.parametrize(
@@ -249,10 +249,10 @@ def test_physical_names_sort_by_age() -> None:
 
 
 class Counting(InMemoryIndex):
-    asked = 0
+    resolved = 0
 
     def indexes_behind(self, alias: str) -> list[str]:
-        self.asked += 1
+        self.resolved += 1
         return super().indexes_behind(alias)
 
 
@@ -261,13 +261,13 @@ def test_sync_alias_is_resolved_every_ten_seconds() -> None:
     cluster.create("songs-1", creation_body("songs", {}, {}))
     alias = SyncAlias(cluster, "songs", clock)
     assert [list(alias.current()) for _ in range(3)] == [["songs-1"]] * 3
-    assert cluster.asked == 1
+    assert cluster.resolved == 1
     cluster.create("songs-2", creation_body("songs", {}, {}))
     clock.advance(RESOLVE_SECONDS - 0.001)
     assert list(alias.current()) == ["songs-1"]
     clock.advance(0.001)
     assert list(alias.current()) == ["songs-1", "songs-2"]
-    assert cluster.asked == 2
+    assert cluster.resolved == 2
 
 
 def test_alias_without_an_index_raises_until_one_exists() -> None:
@@ -280,8 +280,8 @@ def test_alias_without_an_index_raises_until_one_exists() -> None:
     assert list(alias.current()) == ["songs-1"]
 
 
-class _TwoAtOnce(InMemoryIndex):
-    """While one process creates its index, another one does."""
+class _ConcurrentlyCreated(InMemoryIndex):
+    """Another process creates an index while this one does."""
 
     def create(self, index: str, body: Any) -> None:
         super().create(index, body)
@@ -290,7 +290,7 @@ class _TwoAtOnce(InMemoryIndex):
 
 
 class _NotThere:
-    """A process that looked before the other index was there."""
+    """A process that resolved the alias before the other index existed."""
 
     def __init__(self, cluster: InMemoryIndex) -> None:
         self._cluster = cluster
@@ -310,7 +310,7 @@ class _NotThere:
 
 
 def test_one_of_two_indexes_created_at_once_remains() -> None:
-    cluster = _TwoAtOnce()
+    cluster = _ConcurrentlyCreated()
     assert ensure_index(cluster, "songs", {}, {}, ManualClock(AT_US)) == (NAME, True)
     assert cluster.indexes_behind(sync_alias("songs")) == [NAME]
 
@@ -320,7 +320,7 @@ def test_one_index_remains_whichever_process_is_slow() -> None:
     made = []
 
     def slow() -> bool:
-        """While this one looks for items, the next second begins, and another process creates an index."""
+        """The next second begins, and another process creates an index, while this one looks for items."""
         clock.advance(1.0)
         made.append(ensure_index(cluster, "songs", {}, {}, clock))
         return True

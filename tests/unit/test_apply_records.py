@@ -1,4 +1,4 @@
-"""A batch that was made ready ahead is applied like any other, whatever is wrong with it."""
+"""Batches prepared ahead of time are applied like any other, valid or not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def record(stage: Stage, number: int, identity: str, **attributes: Any) -> dict[
 
 
 def batch(stage: Stage) -> Batch:
-    """An older change of a key before a newer one, a refused document, and a record without a key."""
+    """A superseded change before the newer one, a refused document, and a record without a key."""
     records = [
         record(stage, 1, "song", title={"S": "old"}),
         record(stage, 2, "song", title={"S": "new"}),
@@ -40,7 +40,7 @@ def test_batch_prepared_ahead_is_applied_like_any_other(ahead: bool) -> None:
     indexer, records = stage.runtime().indexer, batch(stage)
     if ahead:
         prepare_batch(indexer, records)
-        # It is not built a second time.
+        # The records are not parsed a second time.
         records[:] = [{} for _ in records]
     tally = apply_records(indexer, records, DEADLINE)
     assert (tally.applied, tally.dead_lettered, tally.failed) == (1, 2, {})

@@ -1,4 +1,4 @@
-"""A bulk request's bytes, and what each item of its reply means."""
+"""The bytes of a bulk request, and the outcome of each item of its reply."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REFUSED = {
     "caused_by": {"type": "number_format_exception", "reason": 'For input string: "x"'},
 }
 
-MEANINGS: dict[str, tuple[str, dict[str, Any], Outcome]] = {
+OUTCOMES: dict[str, tuple[str, dict[str, Any], Outcome]] = {
     "updated": ("index", {"status": 200}, Outcome.APPLIED),
     "created": ("index", {"status": 201}, Outcome.APPLIED),
     "created past a tombstone": ("create", {"status": 201}, Outcome.APPLIED),
@@ -70,7 +70,7 @@ MEANINGS: dict[str, tuple[str, dict[str, Any], Outcome]] = {
 }
 
 
-@pytest.mark.parametrize(("verb", "result", "outcome"), MEANINGS.values(), ids=MEANINGS)
+@pytest.mark.parametrize(("verb", "result", "outcome"), OUTCOMES.values(), ids=OUTCOMES)
 def test_reply_item_has_one_outcome(verb: str, result: dict[str, Any], outcome: Outcome) -> None:
     assert classify({verb: result}).outcome is outcome
 
@@ -153,4 +153,4 @@ def test_body_is_sent_byte_for_byte() -> None:
 def test_writes_are_split_by_bytes_and_a_large_one_stands_alone(
     sizes: list[int], limit: int, ranges: list[tuple[int, int]]
 ) -> None:
-    assert [(one.start, one.stop) for one in split_by_bytes([b"x" * size for size in sizes], limit)] == ranges
+    assert [(chunk.start, chunk.stop) for chunk in split_by_bytes([b"x" * size for size in sizes], limit)] == ranges

@@ -1,4 +1,4 @@
-"""Dead letters in a file: no letter swallows another, whatever a writer left behind and whatever a key is made of."""
+"""Dead letters in a file: no letter is lost, whatever a killed writer left and whatever characters a key has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from dynadex.dead_letters.file import DeadLetterFile
 from dynadex.dead_letters.port import Backlog, DeadLetter, DeadLetterError
 
-# What the W3C's XML allows, and so SQS.
+# Characters that XML, and therefore SQS, allows.
 SENDABLE = re.compile("[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 
 
@@ -20,7 +20,7 @@ def letter(identity: str, reason: str = "refused") -> DeadLetter:
 
 
 def dead_lettered(file: DeadLetterFile) -> list[DeadLetter]:
-    return [one.letter for batch in file.batches() for one in batch]
+    return [stored.letter for batch in file.batches() for stored in batch]
 
 
 def test_partial_line_of_a_killed_writer_does_not_swallow_later_letters(tmp_path: Path) -> None:
@@ -72,8 +72,8 @@ def test_counting_letters_creates_no_files(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     file.add([letter("é first"), letter("second")])
     assert file.backlog() == Backlog(2, letter("é first"))
-    [one, _] = next(file.batches())
-    file.remove([one])
+    [first, _] = next(file.batches())
+    file.remove([first])
     assert file.backlog() == Backlog(1, letter("second"))
 
 

@@ -1,4 +1,4 @@
-"""A request that failed is let go of at once, with all that it carried."""
+"""Failed requests are freed at once, with their bodies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dynadex.settings import RuntimeSettings
 
 
 def test_body_of_a_failed_request_is_freed_without_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
-    # pytest keeps what is logged, with its traceback.
+    # pytest keeps log records, with their tracebacks.
     monkeypatch.setattr(logging.getLogger("opensearch"), "disabled", True)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""The lease: one worker runs, others stand by, and no two clocks are ever compared."""
+"""The lease: one worker runs, the others stand by, and clocks of two machines are never compared."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ TERM = 10.0
 
 
 class InMemoryState(StateTable):
-    """State in a dict; knows the conditions that a lease makes."""
+    """State in a dict that evaluates the conditions of a lease."""
 
     def __init__(self) -> None:
         self.items: dict[str, dict[str, Any]] = {}
         self.before_put: Callable[[], None] = lambda: None
-        self.lose_answer = False
+        self.lose_reply = False
 
-    def get(self, what: str) -> dict[str, Any] | None:
-        return self.items.get(what)
+    def get(self, name: str) -> dict[str, Any] | None:
+        return self.items.get(name)
 
     def put(
-        self, what: str, values: dict[str, Any], condition: str | None = None, parameters: dict[str, Any] | None = None
+        self, name: str, values: dict[str, Any], condition: str | None = None, parameters: dict[str, Any] | None = None
     ) -> bool:
         self.before_put()
-        if condition and not _holds(condition, self.items.get(what), parameters or {}):
+        if condition and not _holds(condition, self.items.get(name), parameters or {}):
             return False
-        self.items[what] = values
-        if self.lose_answer:
-            raise StateError("write", "the state table", "the answer is lost")
+        self.items[name] = values
+        if self.lose_reply:
+            raise StateError("write", "the state table", "the reply is lost")
         return True
 
 
@@ -44,14 +44,14 @@ def _holds(condition: str, item: dict[str, Any] | None, parameters: dict[str, An
             if item is not None and part[len("attribute_not_exists(") : -1] in item:
                 return False
         else:
-            name, _, parameter = part.partition(" = ")
-            if item is None or item.get(name) != parameters[parameter]:
+            attribute, _, parameter = part.partition(" = ")
+            if item is None or item.get(attribute) != parameters[parameter]:
                 return False
     return True
 
 
 class Worker(Lease):
-    """A lease with the clock of its own machine."""
+    """A lease with a clock of its own."""
 
     def __init__(self, state: StateTable, owner: str) -> None:
         self.clock = ManualClock(start_us=len(owner) * 1_000_000_000)
@@ -108,11 +108,11 @@ def test_silent_holder_is_replaced_after_one_term(first: Worker, second: Worker)
 def test_term_starts_when_the_heartbeat_was_first_seen(first: Worker, second: Worker) -> None:
     assert first.acquire()
     pass_time(100 * TERM, second)
-    assert not second.acquire(), "this beat was only just seen"
+    assert not second.acquire(), "this heartbeat was only just seen"
     pass_time(TERM / 2, second)
     assert first.renew()
     pass_time(TERM / 2, second)
-    assert not second.acquire(), "the beat changed half a term ago, at the latest"
+    assert not second.acquire(), "the heartbeat changed half a term ago, at the latest"
     pass_time(TERM, second)
     assert second.acquire()
 
@@ -180,15 +180,15 @@ def test_one_of_two_concurrent_workers_acquires_the_lease(
         for worker in (first, second):
             assert not worker.acquire()
         pass_time(TERM, first, second)
-    got: list[bool] = []
+    acquired: list[bool] = []
 
-    def other_is_faster() -> None:
+    def acquire_second_first() -> None:
         state.before_put = lambda: None
-        got.append(second.acquire())
+        acquired.append(second.acquire())
 
-    state.before_put = other_is_faster
-    got.append(first.acquire())
-    assert got == [True, False]
+    state.before_put = acquire_second_first
+    acquired.append(first.acquire())
+    assert acquired == [True, False]
     assert first.holder() == "second"
     assert second.renew()
 
@@ -204,13 +204,13 @@ def test_deleted_lease_is_lost(state: InMemoryState, first: Worker, second: Work
 
 @pytest.mark.parametrize("step", ["acquire", "renew"])
 def test_heartbeat_whose_reply_was_lost_still_counts(state: InMemoryState, first: Worker, step: str) -> None:
-    """The SDK gave up: whoever asks again, asks later."""
+    """The SDK has given up, and the caller tries again later."""
     if step == "renew":
         first.acquire()
-    state.lose_answer = True
+    state.lose_reply = True
     with pytest.raises(StateError):
         getattr(first, step)()
-    state.lose_answer = False
+    state.lose_reply = False
     pass_time(3, first)
     assert getattr(first, step)()
     assert first.renew()

@@ -1,4 +1,4 @@
-"""What a rebuild, a rollback and a retirement do to aliases."""
+"""Rebuild, promotion, rollback and retirement of indexes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Songs:
         return name
 
     def roles(self) -> dict[str, str]:
-        return {one.name: one.role for one in physical_indexes(self.cluster, "songs")}
+        return {physical.name: physical.role for physical in physical_indexes(self.cluster, "songs")}
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_promoted_index_is_searched_and_the_old_one_is_kept_and_written(songs: S
     assert searched_index(songs.cluster, "songs") == name
     assert songs.roles() == {FIRST: "kept for rollback", name: "searched"}
     assert songs.cluster.indexes_behind("songs-sync") == [FIRST, name]
-    # Whoever is not sure that it was done does it again.
+    # A caller that does not know whether the swap succeeded repeats it.
     assert swap_read_alias(songs.cluster, "songs", name) == []
     assert songs.roles() == {FIRST: "kept for rollback", name: "searched"}
 

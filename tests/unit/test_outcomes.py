@@ -1,4 +1,4 @@
-"""What became of each change, key by key: what the live view shows beside the counts."""
+"""Outcomes of changes by key, which the live view shows next to the counts."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def change(stage: Stage, identity: str, number: int, seconds: float = 0, **attri
 def test_outcomes_name_changes_that_were_not_simply_applied() -> None:
     stage = Stage()
     indexer = stage.runtime().indexer
-    for one in ("late", "tied"):
-        stage.table.put({"id": {"S": one}})
+    for identity in ("late", "tied"):
+        stage.table.put({"id": {"S": identity}})
     indexer.apply(indexer.prepare([change(stage, "late", 1), change(stage, "tied", 2)]), DEADLINE)
     changes = [
         change(stage, "new", 3),

@@ -1,4 +1,4 @@
-"""Reconciliation leaves a mark, and tells what it came to, whatever the cluster could not take at first."""
+"""Reconciliation marks what it settles, and returns its outcome, after writes that the cluster did not take."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BUSY = {"status": 429, "error": {"type": "rejected_execution_exception", "reason
 
 
 class Busy(FlakyIndex):
-    """Refuses the first bulk for want of time."""
+    """Refuses the first bulk request as busy."""
 
     busy = 1
 
@@ -34,17 +34,17 @@ def test_absence_is_marked_after_a_first_write_met_a_busy_cluster() -> None:
     index = Busy(stage.clock)
     index.create(INDEX, {"aliases": {"songs": {}, "songs-sync": {}}})
     writer, timing = Writer(index, stage.clock), Timing()
-    # Somebody reads the item, and freezes before writing it.
+    # A writer reads the item, and is frozen before it writes.
     stage.table.put(KEY)
     frozen = Write("song-1", encode({"id": "song-1"}), External(read_version(stage.clock.now_us(), timing)))
     stage.clock.advance(5.0)
     stage.table.remove(KEY)
     change = stage.clock.now_us()
-    # Its change comes without an image that can be told (no time, an unknown event): it is settled by reading.
+    # The change has no known image (no time, an unknown event), so its key is reconciled.
     store = DocumentStore(index, writer)
     reconciler = Reconciler(store, lambda keys: [None for _ in keys], lambda _: Built(), timing, stage.clock)
     assert reconciler.reconcile(INDEX, {"song-1": KEY}, float("inf"), {"song-1": change}) == {"song-1": APPLIED}
-    # The frozen one wakes up.
+    # The frozen writer resumes.
     [reply] = writer.write(INDEX, [frozen], float("inf"))
     assert reply.outcome is Outcome.CONFLICT
     assert index.documents(INDEX) == {}

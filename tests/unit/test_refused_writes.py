@@ -1,4 +1,4 @@
-"""A key whose every write the cluster refuses, deletes too, is dead-lettered: nothing is acknowledged otherwise."""
+"""Keys whose every write the cluster refuses, deletes included, are dead-lettered before they are acknowledged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REFUSAL = {"status": 400, "error": {"type": "illegal_argument_exception", "reaso
 
 
 class _Refusing(FlakyIndex):
-    """Takes nothing of any document."""
+    """Refuses every write."""
 
     def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
         replies = super().bulk(index, body, timeout_seconds)

@@ -1,4 +1,4 @@
-"""The writer against a cluster that answers by a script."""
+"""The writer against a cluster whose replies are scripted."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ INDEX = "songs-1"
 FOREVER = float("inf")
 OK, CONFLICT, BUSY, BROKEN, REFUSED = 201, 409, 429, 500, 400
 
-# What a call answers: a status for every write, statuses in order, an error, or something worked out from the ids.
+# Reply to a call: a status for every write, statuses in order, an error, or a function of the ids.
 Answer = int | list[int] | SearchError | Callable[[list[str]], Any]
 
 
 class Cluster:
-    """Answers each call with the next line of its script, the last line for good; ``seconds`` pass in each."""
+    """Replies to each call with the next entry of its script, and repeats the last; each call takes ``seconds``."""
 
     def __init__(self, clock: ManualClock, *script: Answer, seconds: float = 0.0) -> None:
         self._clock = clock
@@ -111,8 +111,8 @@ def test_writes_applied_before_the_deadline_count() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, [OK, BUSY])
     cluster_down = Cluster(clock, [OK, BUSY], BUSY)
-    for one in (cluster, cluster_down):
-        replies = writer(one, clock).write(INDEX, deletes("a", "b"), clock.monotonic() + 0.1)
+    for target in (cluster, cluster_down):
+        replies = writer(target, clock).write(INDEX, deletes("a", "b"), clock.monotonic() + 0.1)
         assert [reply.outcome for reply in replies] == [Outcome.APPLIED, Outcome.RETRY]
 
 
@@ -124,7 +124,7 @@ def test_write_is_tried_once_after_the_deadline() -> None:
 
 
 def test_no_further_request_is_sent_after_the_deadline() -> None:
-    """Three requests of five seconds each, and time for one and a half of them."""
+    """Three requests take 5 s each, and the deadline is in 7.5 s."""
     clock = ManualClock()
     cluster = Cluster(clock, OK, seconds=5)
     size = len(deletes("a")[0].encoded())
@@ -252,8 +252,8 @@ def test_write_once_does_not_retry(trouble: Any) -> None:
 
 
 def test_every_request_is_reported_with_its_duration_and_writes_not_taken() -> None:
-    clock, told = ManualClock(), list[tuple[float, int]]()
+    clock, requests = ManualClock(), list[tuple[float, int]]()
     cluster = Cluster(clock, unavailable(), [OK, BUSY], OK, seconds=0.25)
-    watched = Writer(cluster, clock, backoff=Backoff(1.0, 1.0), on_bulk=lambda *of_it: told.append(of_it))
+    watched = Writer(cluster, clock, backoff=Backoff(1.0, 1.0), on_bulk=lambda *request: requests.append(request))
     watched.write(INDEX, deletes("a", "b"), FOREVER)
-    assert told == [(0.25, 2), (0.25, 1), (0.25, 0)]
+    assert requests == [(0.25, 2), (0.25, 1), (0.25, 0)]

@@ -103,14 +103,14 @@ class SyncAlias:
             )  # fmt: skip
         return self._names
 
-    def now(self) -> Sequence[str]:
+    def resolve(self) -> Sequence[str]:
         """Return the same as ``current``, resolved anew."""
         self._resolved_at = float("-inf")
         return self.current()
 
     def retired(self, index: str) -> bool:
         """Return whether an index is no longer behind the alias, so that nothing more is written to it."""
-        return index not in self.now()
+        return index not in self.resolve()
 
 
 def ensure_index(

@@ -119,27 +119,9 @@ class Indexer:
         the data: then no change counts as applied.
         """
         tally = merge([self._apply_unless_retired(index, changes, deadline) for index in self._indexes.current()])
-        refused = [
-            self.letter(refusal.index, i, changes.latest[i].key, refusal.reason, changes.latest[i].sequence_number)
-            for i, refusal in tally.refused.items()
-        ]
-        unidentified = [
-            self.letter("", "", change.key, reason, change.sequence_number) for change, reason in changes.unidentified
-        ]
-        problem = self.dead_letter([*refused, *unidentified])
-        failed_keys = {**tally.failed, **dict.fromkeys(tally.refused if problem else (), problem)}
-        failed = {str(letter.sequence_number): problem for letter in unidentified if problem}
-        failed |= {change.sequence_number: failed_keys[i] for i, change in changes.identified if i in failed_keys}
-        return ApplyResult(
-            applied=tally.applied,
-            superseded=tally.superseded,
-            reconciled=tally.reconciled,
-            dead_lettered=0 if problem else len(refused) + len(unidentified),
-            not_indexed=sum(identity not in failed_keys for identity in changes.not_indexed),
-            failed=failed,
-            newest_change_us=max((c.time_us for i, c in changes.identified if i not in failed_keys), default=0),
-            outcomes={**tally.outcomes, **dict.fromkeys(tally.refused, "dead_lettered")},
-        )
+        letters = self._letters(changes, tally)
+        problem = self.dead_letter(letters)
+        return _result(changes, tally, 0 if problem else len(letters), problem)
 
     def load(self, items: PreparedItems, deadline: float, indexes: Sequence[str]) -> ApplyResult:
         """Write the items of one scanned page to the given indexes.
@@ -216,6 +198,17 @@ class Indexer:
             return replace(tally, failed={**tally.failed, **dict.fromkeys(tally.refused, problem)})
         return replace(tally, dead_lettered=len(letters))
 
+    def _letters(self, changes: PreparedChanges, tally: Tally) -> list[DeadLetter]:
+        """Return a dead letter for each key that an index refuses, and for each change without a usable key."""
+        refused = [
+            self.letter(refusal.index, i, changes.latest[i].key, refusal.reason, changes.latest[i].sequence_number)
+            for i, refusal in tally.refused.items()
+        ]
+        unidentified = [
+            self.letter("", "", change.key, reason, change.sequence_number) for change, reason in changes.unidentified
+        ]
+        return [*refused, *unidentified]
+
     def _write(self, send: Send, index: str, documents: DocumentWrites, deadline: float) -> Written:
         """Write each document with its version, and delete with the same version each one that is refused.
 
@@ -246,3 +239,23 @@ class Indexer:
         except DeadLetterError as error:
             return str(error)
         return ""
+
+
+def _result(changes: PreparedChanges, tally: Tally, dead_lettered: int, problem: str) -> ApplyResult:
+    """Return the result for every index. ``problem``: why dead letters could not be stored, or ""."""
+    failed_keys = dict(tally.failed)
+    failed: dict[str, str] = {}
+    if problem:
+        failed_keys |= dict.fromkeys(tally.refused, problem)
+        failed |= {change.sequence_number: problem for change, _ in changes.unidentified}
+    failed |= {change.sequence_number: failed_keys[i] for i, change in changes.identified if i in failed_keys}
+    return ApplyResult(
+        applied=tally.applied,
+        superseded=tally.superseded,
+        reconciled=tally.reconciled,
+        dead_lettered=dead_lettered,
+        not_indexed=sum(identity not in failed_keys for identity in changes.not_indexed),
+        failed=failed,
+        newest_change_us=max((change.time_us for i, change in changes.identified if i not in failed_keys), default=0),
+        outcomes={**tally.outcomes, **dict.fromkeys(tally.refused, "dead_lettered")},
+    )

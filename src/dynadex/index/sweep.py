@@ -23,17 +23,17 @@ class Listing(Protocol):
 
 @dataclass(slots=True)
 class Swept:
-    """Counts of a sweep: documents listed, orphans deleted, and orphans left because they were written meanwhile."""
+    """Counts of a sweep: documents listed, orphans deleted, and documents written again before their delete."""
 
-    looked_at: int = 0
+    listed: int = 0
     deleted: int = 0
-    touched: int = 0
+    rewritten: int = 0
 
     def add(self, other: Swept) -> None:
         """Add the counts of another sweep."""
-        self.looked_at += other.looked_at
+        self.listed += other.listed
         self.deleted += other.deleted
-        self.touched += other.touched
+        self.rewritten += other.rewritten
 
 
 def sweep(listing: Listing, writer: Writer, index: str, version: int, clock: Clock) -> Swept:
@@ -50,7 +50,7 @@ def sweep(listing: Listing, writer: Writer, index: str, version: int, clock: Clo
     for page in listing.versions(index):
         # Lets a stoppable clock end the sweep between two pages.
         clock.sleep(0)
-        swept.looked_at += len(page)
+        swept.listed += len(page)
         orphans = [Write(identity, None, External(version)) for identity, current in page if current < version]
         if not orphans:
             continue
@@ -59,5 +59,5 @@ def sweep(listing: Listing, writer: Writer, index: str, version: int, clock: Clo
         if unsent:
             raise SearchUnavailable("sweep index", index, unsent[0].reason, "Run the refill again.")
         swept.deleted += sum(reply.outcome is Outcome.APPLIED for reply in replies)
-        swept.touched += sum(reply.outcome is Outcome.CONFLICT for reply in replies)
+        swept.rewritten += sum(reply.outcome is Outcome.CONFLICT for reply in replies)
     return swept

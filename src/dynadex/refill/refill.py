@@ -149,7 +149,7 @@ class Load:
             self._report.say(f"the unfinished one reads {kept['Source']}: starting from the beginning")
             return None
         plan = RefillPlan.from_event(kept)
-        gone = set(plan.indexes) - set(self._runtime.alias.now())
+        gone = set(plan.indexes) - set(self._runtime.alias.resolve())
         if gone or not plan.indexes:
             self._report.say(f"{', '.join(gone) or 'its index'} is no longer written: starting from the beginning")
             return None
@@ -223,7 +223,7 @@ class Load:
         return self._export.item_count if self._export else self._runtime.description.item_count or None
 
     def _say_swept(self, index: str, swept: Swept) -> None:
-        self._report.say(f"swept {index}: {swept.looked_at:,} documents, {swept.deleted:,} had no item and are deleted")
+        self._report.say(f"swept {index}: {swept.listed:,} documents, {swept.deleted:,} had no item and are deleted")
 
 
 def _parts(plan: RefillPlan) -> str:

@@ -175,10 +175,6 @@ class OpenSearchIndex:
             # A serverless collection has no nodes, and a role may lack the permission to read them.
             return None
 
-    def info(self) -> Json:
-        """Return the name and version of the cluster."""
-        return self._call("reach", "the search cluster", "GET", "/")
-
     def _get_or_none(self, operation: str, subject: str, path: str) -> Json:
         try:
             return self._call(operation, subject, "GET", path)

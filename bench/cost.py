@@ -55,7 +55,7 @@ def _apply(runtime: Runtime, records: list[dict[str, object]]) -> None:
 def _timed_in_new_index(runtime: Runtime, work: Callable[[], object]) -> tuple[float, float]:
     """Return the seconds of wall time and of processor time."""
     runtime.ensure_index(awaits_refill=False)
-    [name] = runtime.alias.now()
+    [name] = runtime.alias.resolve()
     wall, cpu = time.perf_counter(), time.process_time()
     try:
         work()

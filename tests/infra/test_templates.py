@@ -194,7 +194,7 @@ def test_dashboard_shows_the_metrics_of_the_stream_function(assembly: Assembly) 
     from dynadex.index.results import ApplyResult, BulkStats
 
     body = json.dumps(only(assembly, "AWS::CloudWatch::Dashboard")["DashboardBody"])
-    for metric in counts(ApplyResult(newest_us=1), BulkStats(max_seconds=1.0), 1.0):
+    for metric in counts(ApplyResult(newest_change_us=1), BulkStats(max_seconds=1.0), 1.0):
         assert f'\\\\\\"{NAMESPACE}\\\\\\",\\\\\\"{metric}\\\\\\"' in json.dumps(body)
 
 

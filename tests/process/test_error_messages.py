@@ -69,7 +69,7 @@ class Case:
 
 SYNC = "from dynadex import Sync"
 STREAM_REMEDY = r"Enable one: aws dynamodb update-table --table-name NAME .*StreamViewType=NEW_AND_OLD_IMAGES\."
-START_OPENSEARCH = r"Start it, or set OPENSEARCH_URL \(`--opensearch`\) to one that runs\."
+START_OPENSEARCH = r"Start it, or set OPENSEARCH_URL \(`--opensearch`\) to a running cluster\."
 
 CASES = {
     "table without a stream": Case(
@@ -85,7 +85,7 @@ CASES = {
     ),
     "mapping contradicts the declaration": Case(
         r"Cannot write to index NAME-20260101000000: it contradicts the declaration: "
-        r".*field title has type keyword, declared text.* Change the declaration back, or .*`dynadex rebuild`\.",
+        r".*field title has type keyword, declared text.* Revert the declaration, or .*`dynadex rebuild`\.",
         scene=index_with_other_mapping,
     ),
     "mapping contradicts the declaration, refill": Case(
@@ -94,7 +94,7 @@ CASES = {
         index_with_other_mapping,
     ),
     "an index has the name": Case(
-        r"Cannot create the alias NAME: an index or alias that dynadex did not make already has this name\. "
+        r"Cannot create the alias NAME: an index or alias that dynadex did not create already has this name\. "
         r"Rename or delete it, or declare another index name\.",
         scene=index_in_place_of_the_alias,
     ),

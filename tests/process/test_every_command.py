@@ -174,7 +174,7 @@ def test_no_network_to_the_table(fails: Fails, command: tuple[str, ...], monkeyp
 @pytest.mark.parametrize("command", OF_CLUSTER.values(), ids=OF_CLUSTER)
 def test_no_right_to_use_the_cluster(fails: Fails, command: tuple[str, ...], dynamodb: str, refusing: str) -> None:
     line = fails(command, DYNADEX_DYNAMODB_URL=dynamodb, OPENSEARCH_URL=refusing)
-    says = r"every-command\S*: security_exception: no permissions .*\. Give this role or user the right to do it\."
+    says = r"every-command\S*: security_exception: no permissions .*\. Grant this role or user the permission\."
     assert re.search(says, line), line
 
 

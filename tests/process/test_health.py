@@ -80,9 +80,9 @@ def test_stale_index_is_not_ready_before_its_refill_is_complete(make_scene: Scen
     checkpoints = runtime.checkpoints()
     checkpoints.mark_stale("a shard was trimmed")
     await_reason(client, "the index is declared stale")
-    checkpoints.begin_answer(1)
+    checkpoints.begin_recovery(1)
     assert ready(service(runtime, has_worker=False))[0] == 503
-    assert checkpoints.end_answer(1)
+    assert checkpoints.end_recovery(1)
     assert await_ready(client) is None
 
 

@@ -59,7 +59,7 @@ def test_prefetched_page_is_not_read_again(ahead: Prefetch[PreparedItems], pages
     clock.advance(5)
     taken = ahead.take(SECOND)
     assert taken.page.items == [SECOND]
-    assert (list(taken.items.keys.values()), taken.items.skipped) == ([SECOND], 7)
+    assert (list(taken.items.keys.values()), taken.items.not_indexed) == ([SECOND], 7)
     assert taken.page.requested_at_us == 7
     assert pages.read == [FIRST, SECOND]
     ahead.take(SECOND)

@@ -64,7 +64,7 @@ def verify(
     region's replica with each other one: so an index that is wrong is told from a replica that is late.
     """
     from dynadex.clock import StoppableClock, Stopping
-    from dynadex.index.aliases import reading
+    from dynadex.index.aliases import searched_index
     from dynadex.runtime import connect
     from dynadex.verify.verify import Bounds, VerifyOptions, VerifyReport, remember, resolved
     from dynadex.verify.verify import verify as run_verify
@@ -95,7 +95,7 @@ def verify(
         try:
             runtime = connect(load_sync(sync), settings, StoppableClock(stop))
             if index is None:
-                name = reading(runtime.index, runtime.sync.index)
+                name = searched_index(runtime.index, runtime.sync.index)
             else:
                 name = resolved(runtime, index, repair=repair)
             verified = run_verify(runtime, name, options, VerifyReport(on_difference, on_progress))

@@ -14,7 +14,7 @@ from typing import Any
 
 from dynadex.clock import Clock, StoppableClock, Stopping
 from dynadex.errors import DynadexError
-from dynadex.index.aliases import reading
+from dynadex.index.aliases import searched_index
 from dynadex.index.lifecycle import roll_back
 from dynadex.maintenance.redrive import Redriven, redrive
 from dynadex.refill import refill as refills
@@ -119,7 +119,7 @@ def _verify(run: _Run) -> tuple[str, dict[str, Any]]:
         words = f"{now.items:,} items compared, {counted(now.differences, 'difference')}"
         run.tell(done=now.items, total=now.total, message=words)
 
-    index = reading(run.runtime.index, run.runtime.sync.index)
+    index = searched_index(run.runtime.index, run.runtime.sync.index)
     report = verifies.VerifyReport(on_progress=on_progress)
     verified = verifies.verify(run.runtime, index, verifies.VerifyOptions(), report)
     verifies.remember(run.runtime, verified)

@@ -8,7 +8,7 @@ from dynadex.clock import Clock, SystemClock
 from dynadex.errors import SearchUnavailable
 from dynadex.index.aliases import creation_body, physical_name
 from dynadex.index.bulk import External, Outcome, Write
-from dynadex.index.writer import Writer
+from dynadex.index.writer import Writer, WriterLimits
 from dynadex.runtime import search_cluster
 from dynadex.settings import RuntimeSettings
 from dynadex.sync import Sync
@@ -31,12 +31,8 @@ def index_on_trial(
     body = creation_body(sync.index, sync.mappings, {**sync.settings, "number_of_replicas": 0})
     cluster.create(name, {**body, "aliases": {}})
     try:
-        writer = Writer(
-            cluster,
-            clock,
-            max_bytes=settings.max_bulk_bytes,
-            request_timeout_seconds=settings.opensearch_timeout_seconds,
-        )
+        limits = WriterLimits(settings.max_bulk_bytes, settings.opensearch_timeout_seconds)
+        writer = Writer(cluster, clock, limits)
         writes = [Write(identity, body, External(1)) for identity, body in bodies.items()]
         replies = writer.write(name, writes, clock.monotonic() + _MAX_SECONDS)
     finally:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from dynadex.change import Item
 from dynadex.clock import Clock
 from dynadex.errors import DynadexError
-from dynadex.index.aliases import reading
+from dynadex.index.aliases import searched_index
 from dynadex.retry import Retrier
 from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings, without_password
@@ -109,7 +109,7 @@ def _verified(region: str, runtime: Runtime, options: VerifyOptions, report: Reg
         report.on_progress(f"index of {region}", now.items, now.total)
 
     told = VerifyReport(lambda one: report.on_difference(region, one), on_progress)
-    return verify(runtime, reading(runtime.index, runtime.sync.index), options, told)
+    return verify(runtime, searched_index(runtime.index, runtime.sync.index), options, told)
 
 
 def _compared(

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from dynadex.document.versioning import read_version
 from dynadex.index.bulk import External, Outcome, Reply, Write
-from dynadex.index.results import ApplyResult
 from dynadex.retry import Retrier
 from dynadex.runtime import Runtime
 from dynadex.verify.recheck import Confirmed
@@ -72,7 +71,7 @@ class Repair:
         """Keep nothing of an item that cannot be indexed; its key is dead-lettered with the reason."""
         difference, indexer = confirmed.difference, self._runtime.indexer
         letter = indexer.letter(self._index, difference.id, difference.key, reason)
-        problem = indexer.add([letter], ApplyResult())
+        problem = indexer.dead_letter([letter])
         if problem:
             return replace(difference, repaired=False, note=problem)
         # Not the reason itself: the cluster quotes values in it.

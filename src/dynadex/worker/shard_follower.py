@@ -87,7 +87,7 @@ class ShardFollower:
         self._retry = retry
 
     def follow(self, shard_id: str, checkpoint: Checkpoint) -> None:
-        """Follow a shard from its checkpoint to its end or until ``stop`` is set. Raises errors that are not retryable."""
+        """Follow a shard to its end, or until ``stop`` is set. Raises errors that are not retryable."""
         reader = ShardReader(self._stream.client, self._stream.arn, shard_id, checkpoint.position)
         progress = ShardProgress(checkpoint, partial(self._save, shard_id), self._clock)
         if checkpoint.position is None:

@@ -177,7 +177,7 @@ def test_index_declared_stale_during_a_backfill_stays_stale(filled: Runtime, log
     checkpoints = filled.checkpoints()
     refill(filled, RefillOptions(), threading.Event(), lambda _: checkpoints.mark_stale("lost"))
     assert checkpoints.stale() == "lost"
-    assert "run the refill again" in logged[-1]
+    assert "run the backfill again" in logged[-1]
     # A later backfill reads every item again, so it ends the staleness.
     assert run(filled).progress.items == SONGS
     assert checkpoints.stale() is None

@@ -81,7 +81,7 @@ def test_other_fields_of_the_event_are_passed_on() -> None:
 )
 def test_invalid_event_is_rejected(event: Any) -> None:
     with pytest.raises(
-        ValueError, match=r"a refill expects an object|is not within TotalSegments|is not a key|is not a list"
+        ValueError, match=r"a backfill expects an object|is not within TotalSegments|is not a key|is not a list"
     ):
         Slice.from_event(event)
 

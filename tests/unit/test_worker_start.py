@@ -186,7 +186,7 @@ def test_first_start_long_after_the_last_backfill_warns_of_lost_changes(
     LastRuns(cast(Any, state)).note("refill", {"started_at": began})
     warn_of_gap(cast(Any, state), checkpoints_in(state), SystemClock())
     assert [line.partition(", more than 24 hours ago: changes since then are lost")[0] for line in logged] == [
-        f"the last refill began {began}"
+        f"the last backfill began {began}"
     ] * warned
     logged.clear()
     checkpoints_in(state).mark_stale("shard-0 was trimmed")

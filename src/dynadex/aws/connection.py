@@ -33,7 +33,7 @@ class Connection:
         self.bulk_stats = BulkStats()
         if self._runtime is None:
             settings = RuntimeSettings.from_environment()
-            # No request may outlive its invocation, or its write would be late. All invocations have about the same time.
+            # No request may outlive its invocation, or its write would be late. All of them have about the same time.
             max_seconds = max(1.0, remaining_seconds(context) / _REQUESTS_PER_INVOCATION)
             limited = min(settings.opensearch_timeout_seconds, max_seconds)
             settings = replace(settings, opensearch_timeout_seconds=limited)

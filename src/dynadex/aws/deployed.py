@@ -29,17 +29,17 @@ def stream(event: Any, context: Any) -> dict[str, Any]:
 
 
 def prepare(event: Any, context: Any) -> dict[str, Any]:
-    """Plan a refill; see `dynadex.aws.prepare_handler`."""
+    """Plan a backfill; see `dynadex.aws.prepare_handler`."""
     return _handler(handlers.prepare_handler)(event, context)
 
 
 def refill(event: Any, context: Any) -> dict[str, Any]:
-    """Run one slice of a refill; see `dynadex.aws.refill_handler`."""
+    """Run one slice of a backfill; see `dynadex.aws.refill_handler`."""
     return _handler(handlers.refill_handler)(event, context)
 
 
 def finish(event: Any, context: Any) -> dict[str, Any]:
-    """Finish a refill; see `dynadex.aws.finish_handler`."""
+    """Finish a backfill; see `dynadex.aws.finish_handler`."""
     return _handler(handlers.finish_handler)(event, context)
 
 

@@ -60,10 +60,10 @@ def stream_handler(sync: Sync) -> Handler:
 
 
 def prepare_handler(sync: Sync) -> Handler:
-    """Create the handler of the first state of a refill.
+    """Create the handler of the first state of a backfill.
 
     Args:
-        sync: The Sync to refill.
+        sync: The Sync to backfill.
 
     Returns:
         A handler that takes the input of the execution: ``{}``, ``{"Segments": 4}`` to scan in 4 parallel segments, or
@@ -82,10 +82,10 @@ def prepare_handler(sync: Sync) -> Handler:
 
 
 def refill_handler(sync: Sync) -> Handler:
-    """Create the handler of one time-boxed slice of a refill.
+    """Create the handler of one time-boxed slice of a backfill.
 
     Args:
-        sync: The Sync to refill.
+        sync: The Sync to backfill.
 
     Returns:
         A handler that takes a first event (``{}`` or an element of the plan's ``Slices``) or the response of the
@@ -104,10 +104,10 @@ def refill_handler(sync: Sync) -> Handler:
 
 
 def finish_handler(sync: Sync) -> Handler:
-    """Create the handler of the last state of a refill.
+    """Create the handler of the last state of a backfill.
 
     Args:
-        sync: The Sync to refill.
+        sync: The Sync to backfill.
 
     Returns:
         A handler that takes the plan that the first state returned, deletes orphans, and after a rebuild promotes the

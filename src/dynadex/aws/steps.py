@@ -29,7 +29,7 @@ def stream(runtime: Runtime, event: Any, context: Any) -> tuple[dict[str, Any], 
 
 
 def prepare(runtime: Runtime, event: Any) -> dict[str, Any]:
-    """Plan a refill; see `refill.plan.prepare`.
+    """Plan a backfill; see `refill.plan.prepare`.
 
     The event is the input of the execution, or has it in ``Input`` next to the name of the ``Execution``: ``{}``,
     ``{"Segments": 4}`` to scan in 4 parallel segments, ``{"Rebuild": true}`` to fill a new index. Raises ValueError for
@@ -38,13 +38,13 @@ def prepare(runtime: Runtime, event: Any) -> dict[str, Any]:
     options = event.get("Input", event)
     unknown = set(options) - {"Segments", "Rebuild"}
     if unknown:
-        raise ValueError(f"a refill accepts Segments and Rebuild, not {', '.join(sorted(unknown))}")
+        raise ValueError(f"a backfill accepts Segments and Rebuild, not {', '.join(sorted(unknown))}")
     owner = str(event.get("Execution", "")) if options.get("Rebuild") else None
     return plans.prepare(runtime, options.get("Segments", 1), rebuild_by=owner).as_event()
 
 
 def refill(runtime: Runtime, event: Any, context: Any) -> dict[str, Any]:
-    """Run one slice of a refill; see `refill.slices.run_slice`."""
+    """Run one slice of a backfill; see `refill.slices.run_slice`."""
     part = slices.Slice.from_event(event)
     if part.start_key is None and part.segment == 0:
         # A loop of this function alone has no Finish state, which would mark the index as filled.
@@ -55,7 +55,7 @@ def refill(runtime: Runtime, event: Any, context: Any) -> dict[str, Any]:
 
 
 def finish(runtime: Runtime, event: Any) -> dict[str, Any]:
-    """Finish a refill, given the plan that ``prepare`` returned: sweep, and promote a new index."""
+    """Finish a backfill, given the plan that ``prepare`` returned: sweep, and promote a new index."""
     plan = plans.RefillPlan.from_event(event)
     plans.sweep_all(runtime, plan)
     if plan.rebuild:

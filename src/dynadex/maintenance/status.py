@@ -37,7 +37,7 @@ class IndexStatus:
     building: bool
     """Whether a rebuild is filling it."""
     unfilled: bool = False
-    """Whether a refill must still load the items that are older than the index."""
+    """Whether a backfill must still load the items that are older than the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class StaleStatus:
 
     reason: str
     answered_at: str | None
-    """When the refill began that brings the index up to date; None if none has begun."""
+    """When the backfill began that brings the index up to date; None if none has begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Status:
     """None if no worker holds the lease."""
     dead_letters: DeadLetterStatus
     last: Mapping[str, Mapping[str, Any] | None]
-    """Summary of the last refill, rebuild and verify, by name; None if there was none."""
+    """Summary of the last `refill`, `rebuild` and `verify`, by name; None if there was none."""
     stale: StaleStatus | None
     """None if the index is not stale."""
     function: FunctionStatus | None = None

@@ -1,4 +1,4 @@
-"""Where a refill reads items from: a scan of the table, or an export."""
+"""Where a backfill reads items from: a scan of the table, or an export."""
 
 from __future__ import annotations
 

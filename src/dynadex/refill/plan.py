@@ -1,4 +1,4 @@
-"""First and last step of a refill or a rebuild, for Step Functions and for the command: prepare and sweep."""
+"""First and last step of a backfill or a rebuild, for Step Functions and for the command: prepare and sweep."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PER_PROCESSOR = 2
 
 @dataclass(frozen=True, slots=True)
 class RefillPlan:
-    """Which indexes a refill fills, and how.
+    """Which indexes a backfill fills, and how.
 
     ``started_at_us`` is the time, in microseconds since the epoch, after which every item is read. ``segments`` are
     scanned in parallel. ``rebuild``: the index is new, and is promoted at the end. ``fence_seconds`` must pass before
@@ -72,7 +72,7 @@ def prepare(runtime: Runtime, segments: int = 1, *, rebuild_by: str | None = Non
     sync = runtime.sync
     if rebuild_by is None:
         runtime.ensure_index(awaits_refill=True)
-        # An index that is created later is not part of this refill, which would not write every item to it.
+        # An index that is created later is not part of this backfill, which would not write every item to it.
         return RefillPlan(runtime.clock.now_us(), tuple(runtime.alias.now()), segments)
     name = begin_building(runtime.index, sync.index, sync.mappings, sync.settings, rebuild_by, runtime.clock)
     fence = fence_seconds(runtime.timing, runtime.settings.max_batch_seconds)

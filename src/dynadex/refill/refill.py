@@ -24,10 +24,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RefillOptions:
-    """Options of a refill.
+    """Options of a backfill.
 
     ``segments`` are scanned in parallel (None: chosen by the size of table and cluster). ``read_capacity`` limits all
-    of them together, in capacity units per second. ``resume`` continues an unfinished refill. ``from_export`` is the
+    of them together, in capacity units per second. ``resume`` continues an unfinished backfill. ``from_export`` is the
     folder or S3 prefix of an export to read instead of the table.
     """
 
@@ -39,7 +39,7 @@ class RefillOptions:
 
 @dataclass(slots=True)
 class Refilled:
-    """Result of a refill, including the attempts that it resumed."""
+    """Result of a backfill, including the attempts that it resumed."""
 
     plan: RefillPlan
     progress: RefillProgress
@@ -58,7 +58,7 @@ def refill(
     run = RefillRun(runtime, options, RefillState(runtime.state()), stop, on_progress)
     plan = run.saved_plan.resume() if options.resume else None
     if plan and checkpoints.stale() and checkpoints.answered() != plan.started_at_us:
-        _log.warning("the index became stale after the unfinished refill began: starting from the beginning")
+        _log.warning("the index became stale after the unfinished backfill began: starting from the beginning")
         plan = None
     if plan is None:
         plan = _begin(runtime, run, checkpoints)
@@ -74,7 +74,7 @@ def refill(
 
 
 def _begin(runtime: Runtime, run: RefillRun, checkpoints: Checkpoints) -> RefillPlan:
-    """Make and save the plan of a new refill."""
+    """Make and save the plan of a new backfill."""
     plan = prepare(runtime, run.choose_segments())
     if checkpoints.stale():
         # Before the first page is read: a worker can now read the changes that the stream drops from here on.
@@ -85,21 +85,21 @@ def _begin(runtime: Runtime, run: RefillRun, checkpoints: Checkpoints) -> Refill
 
 
 def _end_staleness(checkpoints: Checkpoints, plan: RefillPlan, clock: Clock) -> None:
-    """Clear the mark of a stale index, unless changes may have been lost since the refill began."""
+    """Clear the mark of a stale index, unless changes may have been lost since the backfill began."""
     unread = checkpoints.stale() and not checkpoints.stream()
     if unread and clock.now_us() - plan.started_at_us > STREAM_RETENTION_US:
         _log.warning(
-            "no worker has read the stream since this refill began, more than 24 hours ago, so the index stays stale: "
-            "run the refill again while a worker runs"
+            "no worker has read the stream since this backfill began, more than 24 hours ago, so the index stays "
+            "stale: run the backfill again while a worker runs"
         )
     elif checkpoints.end_answer(plan.started_at_us):
         _log.info("the index is no longer stale")
     elif checkpoints.stale():
-        _log.warning("the index became stale during this refill: run the refill again")
+        _log.warning("the index became stale during this backfill: run the backfill again")
 
 
 class RefillRun:
-    """The steps that a refill and a rebuild share: choose segments, load them, sweep, and record the result.
+    """The steps that a backfill and a rebuild share: choose segments, load them, sweep, and record the result.
 
     Raises SourceError if the options name an export that cannot be used.
     """
@@ -148,7 +148,7 @@ def _log_swept(index: str, swept: Swept) -> None:
 
 
 def summary(clock: Clock, refilled: Refilled) -> dict[str, Any]:
-    """Return the counts and times of a refill as plain JSON, for `dynadex status`."""
+    """Return the counts and times of a backfill as plain JSON, for `dynadex status`."""
     result = refilled.progress.result
     return {
         "started_at": iso(refilled.plan.started_at_us),

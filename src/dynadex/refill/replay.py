@@ -208,7 +208,7 @@ def _apply_all(runtime: Runtime, records: Sequence[Record]) -> ApplyResult:
 
 
 def _began_us(streams: DynamoDBStreamsClient, arn: str) -> int | None:
-    """Return when the stream was created, in microseconds since the epoch; None if DescribeStream does not report it."""
+    """Return when the stream was created, in microseconds since the epoch; None if AWS does not report it."""
     try:
         created = streams.describe_stream(StreamArn=arn, Limit=1)["StreamDescription"].get("CreationRequestDateTime")
     except (ClientError, BotoCoreError) as error:

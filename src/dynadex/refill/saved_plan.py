@@ -1,4 +1,4 @@
-"""The plan of an unfinished refill, saved in the state table so that ``--resume`` continues it."""
+"""The plan of an unfinished backfill, saved in the state table so that ``--resume`` continues it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class SavedPlan:
         self._source = source
 
     def begin(self, plan: RefillPlan, extra: Mapping[str, Any] | None = None) -> None:
-        """Save the plan of a new refill in place of an unfinished one, whose position is discarded."""
+        """Save the plan of a new backfill in place of an unfinished one, whose position is discarded."""
         if self._state.plan():
-            _log.info("discarding the position of an unfinished refill (--resume would have continued it)")
+            _log.info("discarding the position of an unfinished backfill (--resume would have continued it)")
         self._state.forget()
         self.save(plan, extra)
 
@@ -40,13 +40,13 @@ class SavedPlan:
         return (self._state.plan() or {}).get(name)
 
     def resume(self) -> RefillPlan | None:
-        """Return the plan of the unfinished refill. If it cannot be resumed, log the reason and return None."""
+        """Return the plan of the unfinished backfill. If it cannot be resumed, log the reason and return None."""
         saved = self._state.plan()
         if saved is None:
             _log.info("nothing to resume: starting from the beginning")
             return None
         if saved["Source"] != self._source:
-            _log.info(f"the unfinished refill reads {saved['Source']}: starting from the beginning")
+            _log.info(f"the unfinished backfill reads {saved['Source']}: starting from the beginning")
             return None
         plan = RefillPlan.from_event(saved)
         missing = set(plan.indexes) - set(self._runtime.alias.now())

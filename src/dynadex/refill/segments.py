@@ -1,4 +1,4 @@
-"""Runs the segments of a refill in parallel, each in a thread, and saves the position of each after every page."""
+"""Runs the segments of a backfill in parallel, each in a thread, and saves the position of each after every page."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RefillProgress:
         self.result.add(result)
 
 
-# Called at the start of a refill and after each page, from the thread of a segment, but never concurrently.
+# Called at the start of a backfill and after each page, from the thread of a segment, but never concurrently.
 OnProgress = Callable[[RefillProgress], None]
 
 

@@ -42,12 +42,12 @@ class Slice:
 
     @classmethod
     def from_event(cls, event: Any) -> Slice:
-        """Parse the event of the refill function: ``{}`` or ``{"LastEvaluatedKey": ..., "Segment": ..., ...}``.
+        """Parse the event of the backfill function: ``{}`` or ``{"LastEvaluatedKey": ..., "Segment": ..., ...}``.
 
         Raises ValueError for any other event.
         """
         if not isinstance(event, Mapping):
-            raise ValueError(f"a refill expects an object such as {{}}, not {type(event).__name__}")
+            raise ValueError(f"a backfill expects an object such as {{}}, not {type(event).__name__}")
         segment, total = event.get("Segment", 0), event.get("TotalSegments", 1)
         if not (type(segment) is type(total) is int and 0 <= segment < total):
             raise ValueError(f"Segment {segment!r} is not within TotalSegments {total!r}")
@@ -61,7 +61,7 @@ class Slice:
         return cls(start_key, segment, total, extra, indexes=tuple(indexes))
 
     def as_event(self) -> dict[str, Any]:
-        """Return the response of the refill function: the event of the next slice, or ``{}`` at the end of the scan."""
+        """Return the response of the backfill function: the event of the next slice, ``{}`` at the end of the scan."""
         if self.done or self.start_key is None:
             return {}
         return {**self.first_event(), "LastEvaluatedKey": _json_key(self.start_key)}

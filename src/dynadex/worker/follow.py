@@ -92,11 +92,11 @@ def follow(
 
 
 def warn_of_gap(state: StateTable, checkpoints: Checkpoints, clock: Clock) -> None:
-    """Warn before a first start if the last refill began longer ago than a stream keeps its records.
+    """Warn before a first start if the last backfill began longer ago than a stream keeps its records.
 
     Only a warning: a Lambda function, which writes nothing to the state table, may have followed the stream.
     """
-    # A stale index has its own message, and a refill that has begun since repairs it.
+    # A stale index has its own message, and a backfill that has begun since repairs it.
     if checkpoints.stream() or checkpoints.stale():
         return
     history = LastRuns(state)
@@ -106,7 +106,7 @@ def warn_of_gap(state: StateTable, checkpoints: Checkpoints, clock: Clock) -> No
     latest = max(began_at)
     if clock.now_us() - time_us(datetime.fromisoformat(latest)) > STREAM_RETENTION_US:
         _log.warning(
-            f"the last refill began {latest}, more than 24 hours ago: changes since then are lost unless a Lambda "
+            f"the last backfill began {latest}, more than 24 hours ago: changes since then are lost unless a Lambda "
             "function has followed the stream. Check with `dynadex verify`; `dynadex refill` repairs the index",
             extra={"refill_began": latest},
         )

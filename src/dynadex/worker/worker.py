@@ -142,7 +142,7 @@ class Worker:
     def _check_stream(self) -> None:
         """Raise StreamTrimmedError if changes were lost: the index is stale, or the checkpoints belong to another
         stream. On a first start, record the shards of the stream."""
-        # A refill that runs, or was interrupted, loads the lost changes. The worker reads those that follow.
+        # A backfill that runs, or was interrupted, loads the lost changes. The worker reads those that follow.
         reason = self._checkpoints.unanswered()
         if reason:
             raise self._stale(reason)
@@ -152,8 +152,8 @@ class Worker:
         if not known:
             answered = self._checkpoints.answered()
             if answered is not None and self._clock.now_us() - answered > STREAM_RETENTION_US:
-                # No worker has read the stream since the refill began, so items that it has read may have changed.
-                raise self._mark_stale("no worker has read the stream for more than 24 hours since the refill began")
+                # No worker has read the stream since the backfill began, so items that it has read may have changed.
+                raise self._mark_stale("no worker has read the stream for more than 24 hours since the backfill began")
             self._record_first_shards()
 
     def _record_first_shards(self) -> None:

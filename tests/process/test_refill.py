@@ -1,4 +1,4 @@
-"""A refill, by the Lambda handler's slices and by the command's driver: all is loaded, orphans go, staleness ends."""
+"""A backfill, in slices of the Lambda handler and by the command: it loads every item, and deletes orphans."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def sync(request: pytest.FixtureRequest) -> Sync:
 
 @pytest.fixture
 def filled(sync: Sync, settings: RuntimeSettings) -> Runtime:
-    """A table of songs, and no index yet."""
+    """A table of songs without an index."""
     dynamodb = clients.dynamodb(settings)
     create_table(dynamodb, sync.table)
     load(dynamodb, sync.table, songs(), lambda _: None)
@@ -64,7 +64,7 @@ def filled(sync: Sync, settings: RuntimeSettings) -> Runtime:
 
 
 def songs() -> Iterator[dict[str, Any]]:
-    """Songs with enough text that they fill more than one page of a scan, which ends at 1 MB."""
+    """Songs that fill more than one page of a scan, which ends at 1 MB."""
     return ({**lesson, "lesson": "Play it slowly. " * 100} for lesson in lessons(SONGS))
 
 
@@ -72,8 +72,8 @@ def documents(runtime: Runtime) -> dict[str, Any]:
     [index] = runtime.index.indexes_behind(f"{runtime.sync.index}-sync")
     runtime.index.refresh(index)
     ids = [identity for page in runtime.index.versions(index) for identity, _ in page]
-    found = runtime.index.get_many(index, ids)
-    return {identity: one.source for identity, one in zip(ids, found, strict=True) if one}
+    stored = runtime.index.get_many(index, ids)
+    return {identity: document.source for identity, document in zip(ids, stored, strict=True) if document}
 
 
 def expected() -> dict[str, Any]:

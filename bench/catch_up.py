@@ -26,8 +26,8 @@ _CHANGES = 100_000
 _NAME = "bench-catch-up"
 
 
-class _Watch:
-    """Stops the worker once every record is applied."""
+class _Observer:
+    """Stops the worker once all is done."""
 
     def __init__(self, records: int, stop: threading.Event) -> None:
         self._left = records
@@ -35,11 +35,11 @@ class _Watch:
         self.began = 0.0
         self.ended = 0.0
 
-    def taken(self, records: Sequence[Record]) -> None:  # noqa: ARG002
+    def on_start(self, records: Sequence[Record]) -> None:  # noqa: ARG002
         self.began = self.began or time.perf_counter()
 
-    def done(self, records: Sequence[Record], tally: ApplyResult) -> None:
-        assert tally.applied == len(records), tally
+    def on_result(self, records: Sequence[Record], result: ApplyResult) -> None:
+        assert result.applied == len(records), result
         self._left -= len(records)
         if not self._left:
             self.ended = time.perf_counter()
@@ -62,10 +62,10 @@ def main() -> Iterator[str]:
 def _catch_up(sync: Sync, settings: RuntimeSettings, turn: str) -> float:
     """Return the seconds from the first record read to the last one applied, with a new index and state table."""
     stop = threading.Event()
-    watch = _Watch(_CHANGES, stop)
+    observer = _Observer(_CHANGES, stop)
     own = replace(settings, state_table=f"{_NAME}-{turn}")
-    follow(sync, own, stop, watch=watch)
+    follow(sync, own, stop, observer=observer)
     index = connect(sync, own).index
     for name in index.indexes_behind(_NAME):
         index.delete(name)
-    return watch.ended - watch.began
+    return observer.ended - observer.began

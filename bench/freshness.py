@@ -36,19 +36,19 @@ _MAX_WAIT_SECONDS = 60
 _MAPPINGS = {"properties": {"id": {"type": "keyword"}, "number": {"type": "long"}}}
 
 
-class _Watch:
-    """Records when each change was read and when it was applied."""
+class _Observer:
+    """When each change was read, and when it was applied."""
 
     def __init__(self) -> None:
         self.read: dict[int, float] = {}
         self.applied: dict[int, float] = {}
 
-    def taken(self, records: Sequence[Record]) -> None:
+    def on_start(self, records: Sequence[Record]) -> None:
         now = time.perf_counter()
         self.read |= {_number(record): now for record in records}
 
-    def done(self, records: Sequence[Record], tally: ApplyResult) -> None:
-        assert tally.applied == len(records), tally
+    def on_result(self, records: Sequence[Record], result: ApplyResult) -> None:
+        assert result.applied == len(records), result
         now = time.perf_counter()
         self.applied |= {_number(record): now for record in records}
 
@@ -70,11 +70,11 @@ def main() -> Iterator[str]:
 
 
 def _measured(sync: Sync, settings: RuntimeSettings, rate: int) -> str:
-    stop, watch = threading.Event(), _Watch()
+    stop, observer = threading.Event(), _Observer()
     runtime = connect(sync, settings)
     runtime.ensure_index(awaits_refill=False)
     index = runtime.index
-    worker = threading.Thread(target=follow, args=(sync, settings, stop, lambda _: None), kwargs={"watch": watch})
+    worker = threading.Thread(target=follow, args=(sync, settings, stop), kwargs={"observer": observer})
     worker.start()
     visible: dict[int, float] = {}
     count = rate * _SECONDS
@@ -90,10 +90,10 @@ def _measured(sync: Sync, settings: RuntimeSettings, rate: int) -> str:
     # Without the first second, during which everything starts.
     numbers = range(rate, count)
     stages = {
-        "total": [visible[n] - written[n] for n in numbers],
-        "stream": [watch.read[n] - written[n] for n in numbers],
-        "apply": [watch.applied[n] - watch.read[n] for n in numbers],
-        "search": [visible[n] - watch.applied[n] for n in numbers],
+        "in all": [visible[n] - written[n] for n in numbers],
+        "stream": [observer.read[n] - written[n] for n in numbers],
+        "apply": [observer.applied[n] - observer.read[n] for n in numbers],
+        "search": [visible[n] - observer.applied[n] for n in numbers],
     }
     summary = "; ".join(f"{stage} {_percentiles(values)}" for stage, values in stages.items())
     return f"freshness at {count / max(seconds, 1e-9):,.0f} writes per second, ms (median/p95/p99): {summary}"

@@ -83,7 +83,7 @@ def _peak_megabytes() -> int:
 
 def _refill(runtime: Runtime, count: int) -> None:
     done = refill(runtime, RefillOptions(), threading.Event())
-    assert done.progress.tally.applied == count
+    assert done.progress.result.applied == count
 
 
 def _verify(runtime: Runtime, count: int) -> None:

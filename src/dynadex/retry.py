@@ -1,4 +1,4 @@
-"""Retry transient errors for as long as they last, and log what is waited for."""
+"""Retry transient errors for as long as they last, and log their reason."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Backoff:
 
 
 class Retrier:
-    """Retries calls until they succeed. Threads may share one.
+    """Retries calls until they succeed. Threads may share a retrier.
 
-    ``clock`` decides whether a wait can be ended early. ``log`` names the part that waits: it gets a warning at most
-    every five seconds, however many threads wait.
+    The waits are those of ``clock``, which may end them early (see `StoppableClock`). ``log`` is the logger of the
+    module that waits: it receives a warning at most every 5 seconds, regardless of the number of threads.
     """
 
     def __init__(self, clock: Clock, log: logging.Logger, backoff: Backoff | None = None) -> None:
@@ -47,7 +47,10 @@ class Retrier:
         self._log_at = float("-inf")
 
     def __call__(self, call: Callable[[], Result], max_pause_seconds: float = inf) -> Result:
-        """Return what the call returns once it succeeds. Raises an error that is not retryable."""
+        """Call until it succeeds; return its result. Raises an error that is not retryable.
+
+        ``max_pause_seconds`` limits the pause between two attempts.
+        """
         failures = 0
         while True:
             try:
@@ -57,12 +60,15 @@ class Retrier:
                 failures += 1
 
     def wait(self, error: DynadexError, failures: int, max_pause_seconds: float = inf) -> None:
-        """Log an error and wait before the next attempt. Raises the error if it is not retryable."""
+        """Log an error and wait before the next attempt. Raises the error if it is not retryable.
+
+        ``failures`` is the number of failed attempts before this one.
+        """
         self.log(error)
         self._clock.sleep(min(self._backoff.pause(failures), max_pause_seconds))
 
     def log(self, error: DynadexError) -> None:
-        """Log what is waited for, at most every few seconds. Raises the error if it is not retryable."""
+        """Log an error, at most every 5 seconds. Raises the error if it is not retryable."""
         if not error.retryable:
             raise error
         now = self._clock.monotonic()

@@ -1,4 +1,4 @@
-"""Wires the parts of one sync together, from settings: the only place that knows them all."""
+"""Connects a Sync to its table, index, state and dead letters. Only this module knows all of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from dynadex.sync import Sync
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A sync with everything it talks to."""
+    """A Sync and everything that it needs to run."""
 
     sync: Sync
     settings: RuntimeSettings
@@ -47,39 +47,40 @@ class Runtime:
 
     @property
     def timing(self) -> Timing:
-        """What the clocks are worth."""
+        """Granularity and clock skew, from which versions are computed."""
         return self.settings.timing
 
     def ensure_index(self, awaits_refill: bool | None = None) -> tuple[str, bool]:
-        """The physical index to write to, created if there is none yet; and whether it was.
+        """Return the name of the physical index that is written to, and whether this call created it.
 
-        A created one is known to await a refill if ``awaits_refill`` says so or, None, if the table holds items now.
+        ``awaits_refill``: whether a created index is marked as not filled yet. None: mark it if the table holds items.
+        Raises SearchError.
         """
         sync = self.sync
         has_items = self.table.has_items if awaits_refill is None else lambda: awaits_refill
         return ensure_index(self.index, sync.index, sync.mappings, sync.settings, self.clock, has_items)
 
     def scan(self, segment: int = 0, total_segments: int = 1) -> TableScan:
-        """A consistent scan of one segment of the table, of ``total_segments``."""
+        """Return a consistent scan of one of ``total_segments`` segments of the table."""
         return TableScan(
             clients.dynamodb(self.settings), self.sync.table, self.clock, segment=segment, total_segments=total_segments
         )
 
     def checkpoints(self) -> Checkpoints:
-        """How far the stream is read, in the state table, which is created if there is none yet."""
+        """Return the checkpoints in the state table, which is created if it does not exist. Raises StateError."""
         state = self.state()
         state.ensure()
         return Checkpoints(state, self.clock)
 
     def state(self) -> StateTable:
-        """The table of checkpoints and leases."""
+        """Return the state table, which may not exist yet: ``TABLE-dynadex`` unless the settings name another one."""
         name = self.settings.state_table or f"{self.sync.table}-dynadex"
         return StateTable(clients.dynamodb(self.settings), name, self.sync.index)
 
 
 @dataclass(frozen=True, slots=True)
-class _ToldTarget:
-    """A bulk target that tells of every request it could not take now: whoever sends it again does so in silence."""
+class _ReportingTarget:
+    """A bulk target that reports each request that failed for now, which `Writer` retries without a log message."""
 
     target: BulkTarget
     on_unavailable: Callable[[SearchUnavailable], None]
@@ -99,10 +100,10 @@ def connect(
     on_unavailable: Callable[[SearchUnavailable], None] | None = None,
     on_bulk: Callable[[float, int], None] | None = None,
 ) -> Runtime:
-    """Wire a sync. Looks at the table once, for its key; raises SourceError when it is not there.
+    """Create the runtime of a Sync. Reads the description of the table once, for its key schema.
 
-    ``on_unavailable`` is told of every write that the search cluster could not take now, and that is sent again;
-    ``on_bulk`` of every bulk request, see `Writer`.
+    ``on_unavailable`` is called with the error of each bulk request that the search cluster could not accept, before
+    it is retried; ``on_bulk`` after each bulk request, see `Writer`. Raises SourceError if the table cannot be read.
     """
     clock = clock or SystemClock()
     table = Table(clients.dynamodb(settings), sync.table, clock)
@@ -110,7 +111,7 @@ def connect(
     index = search_cluster(settings)
     alias = SyncAlias(index, sync.index, clock)
     writer = Writer(
-        _ToldTarget(index, on_unavailable) if on_unavailable else index,
+        _ReportingTarget(index, on_unavailable) if on_unavailable else index,
         clock,
         WriterLimits(settings.max_bulk_bytes, settings.opensearch_timeout_seconds),
         on_bulk=on_bulk,
@@ -125,12 +126,12 @@ def connect(
 
 
 def search_cluster(settings: RuntimeSettings) -> OpenSearchIndex:
-    """The search cluster alone, for what needs no table."""
+    """Return the search cluster without a table, for commands that need no more."""
     return OpenSearchIndex(clients.opensearch(settings))
 
 
 def dead_letters_at(settings: RuntimeSettings) -> DeadLetters:
-    """The place that the setting names: ``file:PATH``, or the URL of an SQS queue."""
+    """Return the dead letters that the setting names: ``file:PATH``, or the URL of an SQS queue."""
     where = settings.dead_letters
     if where.startswith(("http://", "https://")):
         return DeadLetterQueue(clients.sqs(settings), where)

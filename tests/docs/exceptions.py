@@ -54,7 +54,7 @@ BEFORE: Final[dict[tuple[str, str], Callable[[Surroundings], None]]] = {
     ("docs/how-to/verify.md", ""): lambda here: here.fill("songs"),
     (
         "docs/how-to/recover.md",
-        "dynadex: Cannot go on reading arn:...: the index is stale: ... "
+        "dynadex: Cannot continue reading arn:...: the index is stale: ... "
         "Run `dynadex refill`, which brings the index up to date.",
     ): lambda here: here.declare_stale("lessons"),
     ("docs/how-to/recover.md", "dynadex rollback lessons:sync"): lambda here: here.fill_another("lessons"),

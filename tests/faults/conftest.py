@@ -1,4 +1,4 @@
-"""Backends of the fault suite, and the line of figures it ends with."""
+"""Backends of the fault suite, and the lines of figures at its end."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _FIGURES = pytest.StashKey[Figures]()
 
 @pytest.fixture(scope="session")
 def figures(pytestconfig: pytest.Config) -> Figures:
-    """What the whole run does; add to it."""
+    """Figures of the whole run, to which each test adds."""
     return pytestconfig.stash.setdefault(_FIGURES, Figures())
 
 
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory, report_backend: Callable[[str], None]) -> Iterator[OpenSearchNode]:
-    """An OpenSearch of our own, since it will be killed."""
+    """A separate OpenSearch node, because tests kill it."""
     with OpenSearchNode(tmp_path_factory.mktemp("faults-opensearch")) as node:
         report_backend(f"opensearch {node.version} (killed and restarted)")
         yield node
@@ -30,14 +30,14 @@ def node(tmp_path_factory: pytest.TempPathFactory, report_backend: Callable[[str
 @pytest.fixture(scope="session")
 def dynamodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """DynamoDB, its streams and SQS on this machine."""
-    # Any URL that answers keeps the stack from starting a search cluster that nobody uses here.
+    # A URL keeps the stack from starting a search cluster, which this suite does not use.
     with LocalStack(tmp_path_factory.mktemp("faults-stack")) as stack:
         yield stack.endpoints.dynamodb
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """How often each fault struck; the very last line, after pytest's own, has the sums."""
+    """Print how often each fault occurred and then the totals, after pytest's own lines."""
     figures = config.stash.get(_FIGURES, None)
     if figures and figures.comparisons:
         writer = config.get_terminal_writer()

@@ -1,4 +1,4 @@
-"""A running write load: the same few keys put, updated, deleted and inserted again, several times within a second."""
+"""A load of writes: a few keys are put, updated, deleted and inserted again, several times within a second."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _MAX_BURST = 6
 _MAX_PAUSE_SECONDS = 0.15
 
 
-def is_refused(item: dict[str, Any]) -> bool:
-    """Whether the mapping refuses what the item becomes: its difficulty is no number."""
+def is_rejected(item: dict[str, Any]) -> bool:
+    """Whether the mapping rejects the document of an item: its difficulty is not a number."""
     return "S" in item.get("difficulty", {})
 
 
 class WriteLoad:
-    """Threads that write until told to stop. Each has keys of its own: two writers' race is the table's affair."""
+    """Threads that write until `stop`. Each writes other keys: the table decides a race of two writers of one key."""
 
     def __init__(self, scene: Scene, seed: int, max_pause_seconds: float = _MAX_PAUSE_SECONDS) -> None:
         self.writes = 0
@@ -51,17 +51,17 @@ class WriteLoad:
         try:
             while not self._stop.wait(chance.uniform(0, self._max_pause_seconds)):
                 self._burst(f"key-{writer}-{chance.randrange(_KEYS_EACH)}", chance)
-            # Whatever chance did: one that stays refused, and one that was refused and is mended.
-            for identity, last in (("refused", _put_refused), ("mended", _put)):
-                for operation in (_put_refused, last):
+            # In every run, one item stays rejected, and one is fixed after it was rejected.
+            for identity, last in (("rejected", _put_rejected), ("fixed", _put)):
+                for operation in (_put_rejected, last):
                     self._do(operation, f"{identity}-{writer}", chance)
         except Exception as error:  # noqa: BLE001 - raised by stop
             self._errors.append(error)
 
     def _burst(self, key: str, chance: random.Random) -> None:
-        """Writes of one key, as fast as they go: mostly within the same second of the stream's clock."""
+        """Write one key as fast as possible: mostly within the granularity of the stream."""
         for _ in range(chance.randint(1, _MAX_BURST)):
-            [operation] = chance.choices((_put, _update, _delete, _put_refused), (40, 25, 30, 5))
+            [operation] = chance.choices((_put, _update, _delete, _put_rejected), (40, 25, 30, 5))
             self._do(operation, key, chance)
 
     def _do(self, operation: Callable[[Scene, str, random.Random], None], key: str, chance: random.Random) -> None:
@@ -74,7 +74,7 @@ def _put(scene: Scene, key: str, chance: random.Random) -> None:
     scene.put({"id": key, "title": f"Version {chance.random()}", "difficulty": chance.randrange(5)})
 
 
-def _put_refused(scene: Scene, key: str, chance: random.Random) -> None:
+def _put_rejected(scene: Scene, key: str, chance: random.Random) -> None:
     scene.put({"id": key, "title": f"Version {chance.random()}", "difficulty": "beyond words"})
 
 
@@ -93,7 +93,7 @@ def _delete(scene: Scene, key: str, _: random.Random) -> None:
 
 @contextmanager
 def writing(scene: Scene, seed: int, max_pause_seconds: float = _MAX_PAUSE_SECONDS) -> Iterator[WriteLoad]:
-    """A load for as long as the block runs."""
+    """Write while the block runs."""
     load = WriteLoad(scene, seed, max_pause_seconds)
     load.start()
     try:

@@ -1,4 +1,4 @@
-"""An HTTP proxy in front of a backend that fails on demand, in ways a network or a cluster does, and counts each."""
+"""An HTTP proxy in front of a backend that injects faults of a network or a cluster, and counts them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from urllib.parse import urlsplit
 LOOPBACK = "127.0.0.1"
 _UPSTREAM_SECONDS = 60.0
 _POLL_SECONDS = 0.05
-# A request applied after its client gave up arrives this much later at most.
-_LATEST_SECONDS = 3.0
+# Longest delay of a request that is applied after its client timed out.
+_MAX_LATE_SECONDS = 3.0
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _HOP_BY_HOP = frozenset(("connection", "content-length", "keep-alive", "transfer-encoding"))
 _OK, _TOO_LARGE, _TOO_MANY, _BAD_GATEWAY, _UNAVAILABLE = 200, 413, 429, 502, 503
 
 
 class Fault(Enum):
-    """What may happen to a request, and whether the backend gets to see it."""
+    """Fault of a request."""
 
     TOO_MANY = "429"
     UNAVAILABLE = "503"
@@ -40,18 +40,18 @@ class Fault(Enum):
     TRUNCATED = "truncated reply"
     REPLY_LOST = "reply lost after it was applied"
     HUNG = "hung"
-    LATE = "applied after the client gave up"
+    LATE = "applied after the client timed out"
     TOO_LARGE = "413"
 
 
-# Those that strike by chance; a request is too large or it is not.
+# Faults that occur at random. Whether a request is too large depends on its size alone.
 BY_CHANCE = tuple(fault for fault in Fault if fault is not Fault.TOO_LARGE)
-# Those that keep a client waiting until its patience ends.
+# Faults that make a client wait for its timeout.
 SLOW = (Fault.HUNG, Fault.LATE)
 
 
 class Request(NamedTuple):
-    """A request as it arrives: its fate is decided before its body is read."""
+    """A request as it arrives: its fault is chosen before its body is read."""
 
     method: str
     path: str
@@ -67,15 +67,15 @@ class _Reply(NamedTuple):
 
 
 def writes_or_reads_documents(request: Request) -> bool:
-    """Whether it is what a worker does over and over."""
+    """Whether it is a bulk request or a read of documents, the requests of a running worker."""
     return urlsplit(request.path).path.endswith(("/_bulk", "/_mget"))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What goes wrong: each request it applies to is struck with a probability, by one of the kinds.
+    """Faults to inject: each matching request has a fault with a probability, of one of the kinds.
 
-    Bodies above ``max_bytes`` are answered 413, whatever chance says.
+    The response to a body larger than ``max_bytes`` is always 413.
     """
 
     kinds: Sequence[Fault] = ()
@@ -86,12 +86,12 @@ class Plan:
 
 @dataclass
 class Happened:
-    """What really happened, and the largest request let through; threads add to it under a lock."""
+    """Faults that occurred, and the largest request that passed. Threads update it under a lock."""
 
     faults: Counter[Fault] = field(default_factory=Counter)
     requests: int = 0
     held: int = 0
-    """Requests that are under way to arrive late."""
+    """Requests that are delayed now."""
     max_body: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -116,7 +116,7 @@ class Happened:
 
 
 class Proxy:
-    """Answers on ``url`` for the backend at ``target``; ``plan`` may be replaced at any time."""
+    """Serves the backend at ``target`` on ``url``; ``plan`` may be replaced at any time."""
 
     def __init__(self, target: str, seed: int = 0) -> None:
         parts = urlsplit(target)
@@ -136,7 +136,7 @@ class Proxy:
         return f"http://{LOOPBACK}:{self._server.server_address[1]}"
 
     def heal(self) -> None:
-        """From now on nothing goes wrong; what is under way still may."""
+        """Inject no more faults. Those of running requests may still occur."""
         self.plan = Plan()
 
     def close(self) -> None:
@@ -147,7 +147,7 @@ class Proxy:
         self._server.server_close()
 
     def choose(self, request: Request) -> Fault | None:
-        """What is to happen to this request."""
+        """Choose the fault of a request."""
         plan = self.plan
         if not plan.applies_to(request):
             return None
@@ -155,8 +155,8 @@ class Proxy:
             return Fault.TOO_LARGE
         possible = [kind for kind in plan.kinds if kind is not Fault.SOME_TOO_MANY or _is_bulk(request)]
         with self._chance_lock:
-            struck = bool(possible) and self._chance.random() < plan.probability
-            return self._chance.choice(possible) if struck else None
+            faulty = bool(possible) and self._chance.random() < plan.probability
+            return self._chance.choice(possible) if faulty else None
 
     def random(self) -> float:
         """A number between 0 and 1, from the proxy's seed."""
@@ -180,7 +180,7 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Only close: a shutdown first would say goodbye where a reset is wanted."""
+        """Close without a shutdown, which would end the connection cleanly instead of resetting it."""
         with self._open_lock:
             self._open.discard(request)
         request.close()
@@ -193,7 +193,7 @@ class _Server(ThreadingHTTPServer):
                     request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is nothing to speak of; all else would show as a difference."""
+        """Ignore clients that disconnect; any other error would show as a difference."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -210,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
             super().finish()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing."""
+        """Log nothing."""
 
     def _serve(self) -> None:
         proxy = self.server.proxy
@@ -222,16 +222,16 @@ class _Handler(BaseHTTPRequestHandler):
             if fault is None:
                 proxy.happened.passed(request)
                 self._answer(self._forward(request))
-            elif _STRIKES[fault](self, request):
+            elif _INJECTORS[fault](self, request):
                 proxy.happened.count(fault)
             return
-        # Either side is gone: the other one learns of it as it would without a proxy.
+        # One side disconnected. Close the other side, as without a proxy.
         self.close_connection = True
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve  # noqa: N815
 
     def _refuse(self, status: int, kind: str) -> bool:
-        body = json.dumps({"error": {"type": kind, "reason": f"struck with {status}"}, "status": status}).encode()
+        body = json.dumps({"error": {"type": kind, "reason": f"injected {status}"}, "status": status}).encode()
         self._answer(_Reply(status, [("Content-Type", "application/json")], body))
         return True
 
@@ -251,7 +251,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(reply)
                 return False
             items = iter(json.loads(reply.body)["items"])
-        error = {"type": "rejected_execution_exception", "reason": "struck with 429"}
+        error = {"type": "rejected_execution_exception", "reason": "injected 429"}
         merged = [
             {verb: {"status": _TOO_MANY, "error": error}} if i in refused else next(items)
             for i, (verb, _) in enumerate(operations)
@@ -281,21 +281,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _hung(self, _: Request) -> bool:
         self.close_connection = True
-        return self._client_gave_up()
+        return self._client_timed_out()
 
     def _late(self, request: Request) -> bool:
-        """The request arrives long after: what a client that was frozen, or a switch that was busy, would do."""
+        """Forward the request much later, as if its client was frozen or the network congested."""
         self.close_connection = True
         proxy = self.server.proxy
         with proxy.happened.holding():
-            if not self._client_gave_up():
+            if not self._client_timed_out():
                 return False
-            proxy.closing.wait(proxy.random() * _LATEST_SECONDS)
+            proxy.closing.wait(proxy.random() * _MAX_LATE_SECONDS)
             self._forward(request)
         return True
 
-    def _client_gave_up(self) -> bool:
-        """Wait for that; False when the proxy itself ends first."""
+    def _client_timed_out(self) -> bool:
+        """Wait for the timeout of the client; False if the proxy closes first."""
         while not self.server.proxy.closing.is_set():
             readable, _, _ = select.select([self.connection], [], [], _POLL_SECONDS)
             if readable:
@@ -315,7 +315,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise
 
     def _answer(self, reply: _Reply, sent: int | None = None) -> None:
-        """Send a reply, or only so many bytes of its body."""
+        """Send a reply, or only the first ``sent`` bytes of its body."""
         self.send_response_only(reply.status)
         for name, text in reply.headers:
             if name.lower() not in _HOP_BY_HOP:
@@ -332,8 +332,8 @@ class _Handler(BaseHTTPRequestHandler):
             upstream.close()
 
 
-# Each returns whether it came to pass.
-_STRIKES: dict[Fault, Callable[[_Handler, Request], bool]] = {
+# Each returns whether the fault occurred.
+_INJECTORS: dict[Fault, Callable[[_Handler, Request], bool]] = {
     Fault.TOO_MANY: lambda handler, _: handler._refuse(_TOO_MANY, "circuit_breaking_exception"),
     Fault.UNAVAILABLE: lambda handler, _: handler._refuse(_UNAVAILABLE, "cluster_block_exception"),
     Fault.TOO_LARGE: lambda handler, _: handler._refuse(_TOO_LARGE, "content_too_long_exception"),
@@ -353,7 +353,7 @@ def _is_bulk(request: Request) -> bool:
 
 
 def _operations(body: bytes) -> Iterator[tuple[str, bytes]]:
-    """Each operation of a bulk request: its verb and its lines."""
+    """Yield each operation of a bulk request: its verb and its lines."""
     lines = iter(body.split(b"\n")[:-1])
     for action in lines:
         [verb] = json.loads(action)
@@ -362,7 +362,7 @@ def _operations(body: bytes) -> Iterator[tuple[str, bytes]]:
 
 @contextmanager
 def proxy_to(target: str, seed: int = 0) -> Iterator[Proxy]:
-    """A proxy for as long as the block runs."""
+    """Run a proxy during the block."""
     proxy = Proxy(target, seed)
     try:
         yield proxy

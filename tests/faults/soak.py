@@ -1,8 +1,8 @@
-"""The soak: constant writes, faults at random, a kill now and then; at the end memory is flat and nothing different.
+"""The soak test: constant writes, random faults and kills. At the end, memory is flat and table and index are equal.
 
     python -m tests.faults.soak [SECONDS]
 
-``SOAK_SECONDS`` says the same; ten minutes unless told otherwise. Ends with one line of figures.
+``SOAK_SECONDS`` has the same effect; the default is 10 minutes. Prints one line of figures at the end.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.process.scene import REFERENCE
 _SECONDS = 600.0
 _SAMPLE_SECONDS = 0.5
 _FAULTY = Plan(BY_CHANCE, probability=0.05)
-# Of the whole time: kills end here, so that one worker's memory is watched for the rest, warm-up first.
+# Fractions of the whole time: after the kills, the memory of one worker is measured, without its warm-up.
 _KILLS_END = 0.4
 _WARM_UP = 0.1
 _MAX_GROWTH = 1.2
@@ -40,7 +40,7 @@ _READING = "reading the stream as worker"
 
 @dataclass
 class Soak:
-    """One run, for so many seconds."""
+    """One run, which takes the given number of seconds."""
 
     seconds: float
     stage: Stage
@@ -49,15 +49,15 @@ class Soak:
     commands: Commands
     figures: Figures = field(default_factory=Figures)
     memory: list[float] = field(default_factory=list)
-    """Megabytes of the last worker, sampled from after its warm-up on."""
+    """Megabytes of the last worker, sampled after its warm-up."""
     chance: random.Random = field(default_factory=lambda: random.Random(2026))
 
     def run(self) -> None:
         worker = self._start()
         self.proxy.plan = _FAULTY
         with writing(self.stage, seed=600) as load:
-            worker = self._kill_now_and_then(worker)
-            self._watch_memory(worker)
+            worker = self._kill_repeatedly(worker)
+            self._measure_memory(worker)
             self.proxy.heal()
         self.figures.writes = load.writes
         self.stage.compare(self.figures, worker, seconds=180)
@@ -67,22 +67,22 @@ class Soak:
         assert worker.stop() == 0, str(worker)
 
     def growth(self) -> float:
-        """The last third's memory as a share of the second third's, medians both."""
+        """Return the median memory of the last third relative to that of the second third."""
         third = len(self.memory) // 3
         return median(self.memory[-third:]) / median(self.memory[third : 2 * third])
 
-    def _kill_now_and_then(self, worker: Running) -> Running:
+    def _kill_repeatedly(self, worker: Running) -> Running:
         end = time.monotonic() + self.seconds * _KILLS_END
         while time.monotonic() < end:
             self._let_work(worker, self.chance.uniform(3, 10))
             if self.chance.random() < 0.3:
-                self._take_dynamodb_away(worker)
+                self._interrupt_dynamodb(worker)
             worker.kill()
             self.figures.kills += 1
             worker = self._start()
         return worker
 
-    def _watch_memory(self, worker: Running) -> None:
+    def _measure_memory(self, worker: Running) -> None:
         self._let_work(worker, self.seconds * _WARM_UP)
         end = time.monotonic() + self.seconds * (1 - _KILLS_END - _WARM_UP)
         outage_at = time.monotonic() + (end - time.monotonic()) / 2
@@ -91,13 +91,13 @@ class Soak:
             self.memory.append(resident_megabytes(worker.pid))
             if time.monotonic() > outage_at:
                 outage_at = end
-                self._take_dynamodb_away(worker)
+                self._interrupt_dynamodb(worker)
 
-    def _take_dynamodb_away(self, worker: Running) -> None:
+    def _interrupt_dynamodb(self, worker: Running) -> None:
         self.relay.cut()
         self._let_work(worker, self.chance.uniform(0.5, 3))
         self.relay.restore()
-        self.figures.faults["DynamoDB away"] += 1
+        self.figures.faults["DynamoDB unavailable"] += 1
 
     def _start(self) -> Running:
         worker = self.commands.start("run", REFERENCE)
@@ -106,12 +106,12 @@ class Soak:
 
     def _let_work(self, worker: Running, seconds: float) -> None:
         until = time.monotonic() + seconds
-        wait_for(lambda: not worker.is_alive() or time.monotonic() > until, "a while", seconds + 30)
+        wait_for(lambda: not worker.is_alive() or time.monotonic() > until, "the time", seconds + 30)
         assert worker.is_alive(), str(worker)
 
 
 def resident_megabytes(pid: int) -> float:
-    """What a process holds in memory now."""
+    """Return the resident memory of a process."""
     [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS:")]
     return int(line.split()[1]) / 1024
 
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str]) -> int:
         proxy = stack.enter_context(proxy_to(node.url, seed=2026))
         relay = stack.enter_context(relay_to(local.endpoints.dynamodb))
         variables = stage.variables | {"OPENSEARCH_URL": proxy.url, "DYNADEX_DYNAMODB_URL": relay.url}
-        # What the workers said; where it matters, the error has it.
+        # Hide the output of the workers; an error contains it.
         stack.enter_context(redirect_stdout(StringIO()))
         commands = stack.enter_context(commands_in(stage.directory, **variables))
         soak = Soak(seconds, stage, proxy, relay, commands)

@@ -1,4 +1,4 @@
-"""Where faults strike: a table under load, a worker, an index, and the comparison at the end."""
+"""A table under load, a worker and an index, and the comparison after faults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dynadex.document.body import same
 from dynadex.runtime import connect
 from dynadex.source.shard_reader import ShardReader, list_shards
 from dynadex.source.table import Table
-from tests.faults.load import is_refused
+from tests.faults.load import is_rejected
 from tests.process.processes import Running, wait_for
 from tests.process.scene import Scene
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
 _MAX_RECORDS = 1000
-# Short, so that a fault or a kill falls between requests and within them, and patience does not cost minutes.
+# Short, so that faults and kills occur between requests and within them, and waits do not take minutes.
 VARIABLES = {
     "DYNADEX_WORKER_BATCH_SIZE": "100",
     "DYNADEX_WORKER_LEASE_SECONDS": "0.6",
@@ -35,7 +35,7 @@ VARIABLES = {
 
 @dataclass
 class Figures:
-    """What a whole run did, for its one line at the end."""
+    """Figures of a whole run, printed as one line at its end."""
 
     faults: Counter[str] = field(default_factory=Counter)
     kills: int = 0
@@ -52,10 +52,10 @@ class Figures:
 
 
 class Stage(Scene):
-    """A scene whose table holds items that the mapping refuses: those must be dead-lettered, and have no document."""
+    """A scene whose table contains items that the mapping rejects: they must be dead-lettered, without a document."""
 
     queue: DeadLetterQueue | None = None
-    """Where dead letters go instead of a file."""
+    """Queue for dead letters instead of a file."""
 
     @cached_property
     def _dead_lettered(self) -> dict[str, str]:
@@ -69,33 +69,35 @@ class Stage(Scene):
     def variables(self) -> dict[str, str]:
         return super().variables | VARIABLES | {"DYNADEX_DEAD_LETTERS": f"file:{self.dead_letters}"}
 
-    def wanted(self, item: dict[str, Any]) -> bytes | None:
-        """The document that an item must have."""
-        return None if is_refused(item) else self.sync.build(item).body
+    def expected(self, item: dict[str, Any]) -> bytes | None:
+        """Return the document that an item must have."""
+        return None if is_rejected(item) else self.sync.build(item).body
 
     def differences(self) -> list[str]:
         items, documents = self.items(), self.documents()
         return [
             f"{i}: item {items.get(i)}, document {documents.get(i)}"
             for i in sorted(items.keys() | documents.keys())
-            if not same(self.wanted(items[i]) if i in items else None, documents.get(i))
+            if not same(self.expected(items[i]) if i in items else None, documents.get(i))
         ]
 
     def dead_lettered(self) -> dict[str, str]:
-        """The keys ever seen among the dead letters, each with its last reason; reading a queue hides what is in it."""
-        place = self.queue or DeadLetterFile(self.dead_letters)
-        self._dead_lettered |= {one.letter.id: one.letter.reason for batch in place.batches() for one in batch}
+        """Return every dead-lettered key so far with its last reason. Reading a queue hides its messages."""
+        dead_letters = self.queue or DeadLetterFile(self.dead_letters)
+        self._dead_lettered |= {
+            stored.letter.id: stored.letter.reason for batch in dead_letters.batches() for stored in batch
+        }
         return self._dead_lettered
 
     def lost(self) -> list[str]:
-        """Keys whose item is refused, and that nobody dead-lettered."""
+        """Return keys whose item is rejected and that are not dead-lettered."""
         dead_lettered = self.dead_lettered()
         return [
-            identity for identity, item in self.items().items() if is_refused(item) and identity not in dead_lettered
+            identity for identity, item in self.items().items() if is_rejected(item) and identity not in dead_lettered
         ]
 
     def ends(self) -> dict[str, str]:
-        """The last sequence number of each shard that has anything after its checkpoint, or a checkpoint."""
+        """Return the last sequence number of each shard that has a checkpoint, or records after it."""
         arn = Table(self.dynamodb, self.name).describe().usable_stream()
         checkpoints = self.checkpoints()
         ends = dict(checkpoints)
@@ -106,7 +108,7 @@ class Stage(Scene):
         return ends
 
     def await_drained(self, *workers: Running, seconds: float) -> None:
-        """Wait until everything written by now is acknowledged, by a worker that lives."""
+        """Wait until every write so far is acknowledged. Fails if no worker is alive."""
         ends = self.ends()
 
         def drained() -> bool:
@@ -119,7 +121,7 @@ class Stage(Scene):
             raise AssertionError("\n".join([str(error), *map(str, workers)])) from None
 
     def compare(self, figures: Figures, *workers: Running, seconds: float = 60.0) -> None:
-        """Once drained, table and index are the same at once, nothing refused is lost, and nothing else is
+        """Wait until the stream is drained. Then table and index must be equal, and exactly the rejected items
         dead-lettered."""
         self.await_drained(*workers, seconds=seconds)
         differences, lost = self.differences(), self.lost()
@@ -127,9 +129,9 @@ class Stage(Scene):
         figures.differences += len(differences)
         figures.lost += len(lost)
         assert not differences, "\n".join([f"{len(differences)} differences:", *differences[:20]])
-        assert not lost, f"{len(lost)} refused and not dead-lettered: {lost[:20]}"
-        astray = {i: reason for i, reason in self.dead_lettered().items() if "difficulty" not in reason}
-        assert not astray, f"dead-lettered, but not for what they are: {astray}"
+        assert not lost, f"{len(lost)} rejected and not dead-lettered: {lost[:20]}"
+        unexpected = {i: reason for i, reason in self.dead_lettered().items() if "difficulty" not in reason}
+        assert not unexpected, f"dead-lettered for another reason: {unexpected}"
 
     def close(self) -> None:
         self.streams.close()
@@ -141,10 +143,10 @@ def _reached(checkpoints: Mapping[str, str], ends: Mapping[str, str]) -> bool:
 
 
 def make_stage(directory: Path, name: str, dynamodb_url: str, opensearch_url: str) -> Stage:
-    """A stage in a directory of its own, with its table and its index."""
+    """Create a stage in a separate directory, with its table and its index."""
     (directory / name).mkdir()
     stage = Stage(directory / name, name, dynamodb_url, opensearch_url)
     stage.create_table()
-    # Not by the worker: it has little patience here, and a busy machine may need longer than that.
+    # The worker has short timeouts here, so it does not create the index: a busy machine may need longer.
     connect(stage.sync, stage.settings).ensure_index()
     return stage

@@ -1,4 +1,4 @@
-"""Real processes under real faults: whatever happens on the way, table and index end the same and nothing is lost."""
+"""Real processes under faults of network and backends: table and index end equal, and no change is lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KILLS = round(50 * SCALE)
 FAULTS_EACH = max(2, round(20 * SCALE))
 SLOW_FAULTS_EACH = max(2, round(6 * SCALE))
 OUTAGES = max(1, round(6 * SCALE))
-# One by one they show which of them is at fault; together they take less time.
+# One at a time, failures show the kind at fault; together they take less time.
 KINDS = [*((kind,) for kind in BY_CHANCE), BY_CHANCE] if SCALE >= 1 else [BY_CHANCE]
 READING = "reading the stream as worker"
 
@@ -37,7 +37,7 @@ READING = "reading the stream as worker"
 def make(
     tmp_path_factory: pytest.TempPathFactory, dynamodb_url: str, node: OpenSearchNode
 ) -> Iterator[Callable[[str], Stage]]:
-    """A stage by its name."""
+    """Create a stage with a name."""
     with ExitStack() as stages:
 
         def make(name: str) -> Stage:
@@ -49,12 +49,12 @@ def make(
 
 
 def name_of(kinds: Sequence[Fault]) -> str:
-    return kinds[0].name.lower() if len(kinds) == 1 else "all of them"
+    return kinds[0].name.lower() if len(kinds) == 1 else "all kinds"
 
 
 @contextmanager
 def working(stage: Stage, opensearch_url: str, **variables: str) -> Iterator[tuple[Running, Commands]]:
-    """A worker that reads, and the commands to start another."""
+    """Run a worker that reads; yield it and the commands to start another."""
     environment = stage.variables | {"OPENSEARCH_URL": opensearch_url} | variables
     with commands_in(stage.directory, **environment) as commands:
         worker = commands.start("run", REFERENCE)
@@ -63,46 +63,46 @@ def working(stage: Stage, opensearch_url: str, **variables: str) -> Iterator[tup
 
 
 @pytest.fixture(scope="module")
-def struck(make: Callable[[str], Stage]) -> Iterator[tuple[Stage, Proxy, Running]]:
-    """A stage whose worker reaches OpenSearch through a proxy; the faults strike one after the other."""
-    stage = make("struck")
+def proxied(make: Callable[[str], Stage]) -> Iterator[tuple[Stage, Proxy, Running]]:
+    """A stage whose worker reaches OpenSearch through a proxy, shared by the kinds of faults."""
+    stage = make("proxied")
     with proxy_to(stage.settings.opensearch_url) as proxy, working(stage, proxy.url) as (worker, _):
         yield stage, proxy, worker
 
 
 @pytest.mark.parametrize("kinds", KINDS, ids=name_of)
-def test_a_fault_between_worker_and_cluster_leaves_no_difference(
-    struck: tuple[Stage, Proxy, Running], figures: Figures, kinds: Sequence[Fault]
+def test_fault_between_worker_and_cluster_leaves_no_difference(
+    proxied: tuple[Stage, Proxy, Running], figures: Figures, kinds: Sequence[Fault]
 ) -> None:
-    stage, proxy, worker = struck
+    stage, proxy, worker = proxied
     before = proxy.happened.faults.copy()
     slow = any(kind in SLOW for kind in kinds)
-    enough = (SLOW_FAULTS_EACH if slow else FAULTS_EACH) * len(kinds)
+    min_faults = (SLOW_FAULTS_EACH if slow else FAULTS_EACH) * len(kinds)
 
     def happened() -> dict[Fault, int]:
         return {kind: proxy.happened.faults[kind] - before[kind] for kind in kinds}
 
     with writing(stage, seed=before.total()) as load:
         proxy.plan = Plan(kinds, probability=0.3 if len(kinds) == 1 else 0.2)
-        wait_for(lambda: sum(happened().values()) >= enough and all(happened().values()), "faults", 60 + 60 * SCALE)
+        wait_for(lambda: sum(happened().values()) >= min_faults and all(happened().values()), "faults", 60 + 60 * SCALE)
         assert worker.is_alive(), str(worker)
         proxy.heal()
     figures.writes += load.writes
     stage.compare(figures, worker)
-    nothing_late_made_a_difference(stage, proxy)
+    assert_no_late_difference(stage, proxy)
     count(figures, happened())
 
 
-def test_a_bulk_too_large_for_the_cluster_is_cut_and_nothing_is_dead_lettered_for_it(
+def test_bulk_request_too_large_for_the_cluster_is_split_and_causes_no_dead_letter(
     make: Callable[[str], Stage], figures: Figures
 ) -> None:
     stage = make("too-large")
     with proxy_to(stage.settings.opensearch_url) as proxy:
-        # A batch is some 10 KB, a document far less.
+        # A batch is about 10 KB, a document much less.
         proxy.plan = Plan(max_bytes=2_000)
         with working(stage, proxy.url) as (worker, _), writing(stage, seed=413) as load:
             wait_for(lambda: proxy.happened.faults[Fault.TOO_LARGE] and load.writes > 200, "413 under load", 30)
-        # Only now: a worker started anew has forgotten how small its bulks must be.
+        # A new worker must learn the size limit again.
         with working(stage, proxy.url) as (worker, _):
             stage.compare(figures, worker)
         figures.writes += load.writes
@@ -110,14 +110,14 @@ def test_a_bulk_too_large_for_the_cluster_is_cut_and_nothing_is_dead_lettered_fo
         assert proxy.happened.max_body <= 2_000
 
 
-def test_killed_at_random_moments_under_load_the_worker_leaves_no_difference(
+def test_worker_killed_at_random_moments_under_load_leaves_no_difference(
     make: Callable[[str], Stage], figures: Figures
 ) -> None:
-    """One works and one stands by; a killed one's last requests arrive long after its successor took over."""
+    """A leader and a standby: the last requests of a killed worker arrive long after the standby took over."""
     stage, chance = make("killed"), random.Random(50)
-    zombies = Plan((Fault.LATE, Fault.LATE, Fault.REPLY_LOST), probability=0.25)
+    late_writers = Plan((Fault.LATE, Fault.LATE, Fault.REPLY_LOST), probability=0.25)
     with proxy_to(stage.settings.opensearch_url) as proxy, working(stage, proxy.url) as (worker, commands):
-        proxy.plan = zombies
+        proxy.plan = late_writers
         standby = commands.start("run", REFERENCE)
         with writing(stage, seed=9) as load:
             for _ in range(KILLS):
@@ -125,20 +125,20 @@ def test_killed_at_random_moments_under_load_the_worker_leaves_no_difference(
                 worker.kill()
                 worker = standby
                 worker.wait_for_line(READING, seconds=30)
-                # Only now: of two that stand by, either may be the next.
+                # Started only now, because either of two standbys may take over.
                 standby = commands.start("run", REFERENCE)
-            # On a busy machine so few requests may have gone by that chance spared them all.
-            wait_for(lambda: all(proxy.happened.faults[kind] for kind in zombies.kinds), "faults of each kind", 60)
+            # On a busy machine, so few requests may have passed that no fault of a kind occurred.
+            wait_for(lambda: all(proxy.happened.faults[kind] for kind in late_writers.kinds), "faults of each kind", 60)
         worker.kill()
         proxy.heal()
         figures.kills += KILLS + 1
         figures.writes += load.writes
         stage.compare(figures, standby, seconds=120)
-        nothing_late_made_a_difference(stage, proxy)
-        count(figures, {kind: proxy.happened.faults[kind] for kind in set(zombies.kinds)})
+        assert_no_late_difference(stage, proxy)
+        count(figures, {kind: proxy.happened.faults[kind] for kind in set(late_writers.kinds)})
 
 
-def test_a_cluster_killed_and_restarted_with_its_data_leaves_no_difference(
+def test_cluster_killed_and_restarted_with_its_data_leaves_no_difference(
     make: Callable[[str], Stage], figures: Figures, node: OpenSearchNode
 ) -> None:
     stage = make("cluster-killed")
@@ -154,10 +154,8 @@ def test_a_cluster_killed_and_restarted_with_its_data_leaves_no_difference(
         stage.compare(figures, worker)
 
 
-def test_a_dynamodb_endpoint_that_goes_away_leaves_no_difference(
-    make: Callable[[str], Stage], figures: Figures
-) -> None:
-    stage, chance = make("dynamodb-away"), random.Random(13)
+def test_unavailable_dynamodb_endpoint_leaves_no_difference(make: Callable[[str], Stage], figures: Figures) -> None:
+    stage, chance = make("dynamodb-unavailable"), random.Random(13)
     assert stage.settings.dynamodb_url
     with (
         relay_to(stage.settings.dynamodb_url) as relay,
@@ -166,35 +164,35 @@ def test_a_dynamodb_endpoint_that_goes_away_leaves_no_difference(
         with writing(stage, seed=13) as load:
             for _ in range(OUTAGES):
                 wait_for_moment(chance.uniform(0.5, 1.5), worker)
-                written, heard = load.writes, len(worker.errors)
+                written, logged = load.writes, len(worker.errors)
                 relay.cut()
-                wait_for(partial(waits, worker, heard), "an outage", 30)
+                wait_for(partial(waits, worker, logged), "an outage", 30)
                 wait_for(partial(wrote, load, written + 50), "writes during the outage", 30)
                 relay.restore()
         figures.writes += load.writes
-        figures.faults["DynamoDB away"] += OUTAGES
+        figures.faults["DynamoDB unavailable"] += OUTAGES
         stage.compare(figures, worker)
 
 
-def test_while_dead_letters_cannot_be_dead_lettered_in_their_file_their_records_wait(
+def test_rejected_records_wait_while_the_dead_letter_file_is_unavailable(
     make: Callable[[str], Stage], figures: Figures
 ) -> None:
-    stage = make("file-away")
-    place = stage.directory / "letters"
-    stage.dead_letters = place / "dead-letters.jsonl"
+    stage = make("file-unavailable")
+    folder = stage.directory / "letters"
+    stage.dead_letters = folder / "dead-letters.jsonl"
     with working(stage, stage.settings.opensearch_url) as (worker, _):
-        place.write_text("a file where the folder should be")
-        refused_records_wait(stage, worker, figures)
-        place.unlink()
+        folder.write_text("a file where the folder should be")
+        assert_rejected_records_wait(stage, worker, figures)
+        folder.unlink()
         stage.compare(figures, worker)
-        assert "refused-alone" in stage.dead_lettered()
-    figures.faults["dead letter file away"] += 1
+        assert "rejected-alone" in stage.dead_lettered()
+    figures.faults["dead-letter file unavailable"] += 1
 
 
-def test_while_dead_letters_cannot_be_sent_to_their_queue_their_records_wait(
+def test_rejected_records_wait_while_the_dead_letter_queue_is_unavailable(
     make: Callable[[str], Stage], figures: Figures
 ) -> None:
-    stage = make("queue-away")
+    stage = make("queue-unavailable")
     assert stage.settings.dynamodb_url
     with proxy_to(stage.settings.dynamodb_url) as proxy:
         settings = replace(stage.settings, dynamodb_url=proxy.url)
@@ -204,41 +202,41 @@ def test_while_dead_letters_cannot_be_sent_to_their_queue_their_records_wait(
         variables = {"DYNADEX_DYNAMODB_URL": proxy.url, "DYNADEX_DEAD_LETTERS": url}
         with working(stage, stage.settings.opensearch_url, **variables) as (worker, _):
             proxy.plan = Plan((Fault.UNAVAILABLE, Fault.REQUEST_RESET), 1.0, applies_to=sends_to_a_queue)
-            refused_records_wait(stage, worker, figures)
+            assert_rejected_records_wait(stage, worker, figures)
             proxy.heal()
             stage.compare(figures, worker)
-            assert "refused-alone" in stage.dead_lettered()
+            assert "rejected-alone" in stage.dead_lettered()
         sqs.close()
-        figures.faults["dead letter queue away"] += proxy.happened.faults.total()
+        figures.faults["dead-letter queue unavailable"] += proxy.happened.faults.total()
         assert proxy.happened.faults.total() > 0
 
 
-def refused_records_wait(stage: Stage, worker: Running, figures: Figures) -> None:
-    """Under load, nothing that is refused is acknowledged; what is good is in the index at once."""
-    stage.put({"id": "refused-alone", "title": "Refused", "difficulty": "beyond words"})
+def assert_rejected_records_wait(stage: Stage, worker: Running, figures: Figures) -> None:
+    """Assert that under load no rejected record is acknowledged, and that valid items are indexed immediately."""
+    stage.put({"id": "rejected-alone", "title": "Rejected", "difficulty": "beyond words"})
     stage.put({"id": "good", "title": "Good"})
     worker.wait_for_line("not applied yet: Cannot write dead letters to", seconds=30)
-    wait_for(lambda: "good" in stage.documents(), "the good one in the index")
+    wait_for(lambda: "good" in stage.documents(), "the valid item in the index")
     before = stage.checkpoints()
     with writing(stage, seed=17) as load:
         wait_for(lambda: load.writes > 100, "writes", 30)
         assert worker.is_alive(), str(worker)
-    assert stage.checkpoints() == before, "a refused record was acknowledged that is dead-lettered nowhere"
+    assert stage.checkpoints() == before, "a rejected record was acknowledged without a dead letter"
     figures.writes += load.writes
 
 
-def nothing_late_made_a_difference(stage: Stage, proxy: Proxy) -> None:
+def assert_no_late_difference(stage: Stage, proxy: Proxy) -> None:
     wait_for(lambda: not proxy.happened.held, "the last of the late requests")
     assert not stage.differences(), "a late request made a difference"
 
 
-def waits(worker: Running, heard: int) -> bool:
-    """Whether it said so after so many lines."""
-    return any("waiting: " in line for line in worker.errors[heard:])
+def waits(worker: Running, logged: int) -> bool:
+    """Whether the worker logged after the given number of lines that it waits."""
+    return any("waiting: " in line for line in worker.errors[logged:])
 
 
-def wrote(load: WriteLoad, least: int) -> bool:
-    return load.writes >= least
+def wrote(load: WriteLoad, min_writes: int) -> bool:
+    return load.writes >= min_writes
 
 
 def sends_to_a_queue(request: Request) -> bool:
@@ -246,14 +244,14 @@ def sends_to_a_queue(request: Request) -> bool:
 
 
 def wait_for_moment(seconds: float, worker: Running) -> None:
-    """A moment that has nothing to do with what the worker does, which must live until then."""
+    """Wait, independently of the worker, which must be alive at the end."""
     until = time.monotonic() + seconds
     wait_for(lambda: not worker.is_alive() or time.monotonic() > until, "a moment", seconds + 5)
     assert worker.is_alive(), str(worker)
 
 
 def count(figures: Figures, happened: dict[Fault, int]) -> None:
-    """Every kind that was asked for happened; how often, the end of the run prints."""
+    """Assert that each kind occurred, and add the counts to the figures."""
     for kind, times in happened.items():
-        assert times > 0, f"{kind.value} never happened"
+        assert times > 0, f"{kind.value} never occurred"
         figures.faults[kind.value] += times

@@ -1,6 +1,6 @@
-"""Input that means harm: each has its expected document, or is dead-lettered for a reason one can read.
+"""Hostile input: each item has its expected document, or is dead-lettered with a readable reason.
 
-Whatever it is, it never keeps the good ones of its batch from the index, and leaves no stale document behind.
+It never prevents the other items of its batch from being indexed, and leaves no outdated document.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ def digest(text: str) -> str:
 
 @dataclass(frozen=True)
 class Case:
-    """Attributes of an item, and what becomes of them: the fields of a document, or a reason (a pattern).
+    """Attributes of an item, and the expected fields of its document, or the reason of its dead letter (a pattern).
 
-    ``before``: attributes of an item indexed earlier, since a dynamic mapping learns. ``typed`` False: no DynamoDB
-    typed JSON, so that only an event could bring it.
+    ``before``: attributes of an item that is indexed earlier, from which a dynamic mapping learns. ``typed`` False: not
+    valid DynamoDB typed JSON, so that only an event can contain it.
     """
 
     item: dict[str, Any]
@@ -92,7 +92,7 @@ FIELDS = {f"field-{number}": {"N": "1"} for number in range(1001)}
 LONG_TEXT = "x" * 400_000
 
 CASES: dict[str, Case] = {
-    # Numbers: a document keeps every digit; whether it is indexed is the mapping's affair.
+    # Numbers: a document keeps every digit; the mapping decides whether it is indexed.
     "38 digits under a dynamic mapping": Case({"x": {"N": DIGITS}}, reason=r"\[x\].*out of range of long"),
     "38 digits in a long": Case({"x": {"N": DIGITS}}, None, r"\[x\].*out of range of long", mapped("long")),
     "38 digits in an unsigned_long": Case({"x": {"N": DIGITS}}, None, "out of range", mapped("unsigned_long")),
@@ -108,16 +108,16 @@ CASES: dict[str, Case] = {
     "1E-130": Case({"x": {"N": "1E-130"}}, {"x": Decimal("1E-130")}),
     "minus zero": Case({"x": {"N": "-0"}}, {"x": 0}),
     "a fraction in a long": Case({"x": {"N": "1.5"}}, {"x": Decimal("1.5")}, mappings=mapped("long")),
-    "no number at all": Case({"x": {"N": "twelve"}}, reason="'x'.*'twelve' is not a number", typed=False),
+    "text that is not a number": Case({"x": {"N": "twelve"}}, reason="'x'.*'twelve' is not a number", typed=False),
     "NaN": Case({"x": {"N": "NaN"}}, reason="'x'.*not a finite number", typed=False),
     "a number that is not written as text": Case({"x": {"N": 12}}, reason="'x'.*found int", typed=False),
-    # Nothing at all, in every type.
+    # Empty values of every type.
     "empty text": Case({"x": {"S": ""}}, {"x": ""}),
     "empty text in a date": Case({"x": {"S": ""}}, None, "cannot parse empty date", mapped("date")),
     "empty text in a number": Case({"x": {"S": ""}}, {"x": ""}, mappings=mapped("integer")),
     "an empty set of texts": Case({"x": {"SS": []}}, {"x": []}, typed=False),
     "an empty set of numbers": Case({"x": {"NS": []}}, {"x": []}, typed=False),
-    "a set that is none": Case({"x": {"SS": None}}, reason="'x'.*not DynamoDB typed JSON", typed=False),
+    "a set that is null": Case({"x": {"SS": None}}, reason="'x'.*not DynamoDB typed JSON", typed=False),
     "an empty list and an empty map": Case({"x": {"L": []}, "y": {"M": {}}}, {"x": [], "y": {}}),
     "empty binary": Case({"x": {"B": b""}}, {"x": ""}),
     "null": Case({"x": {"NULL": True}}, {"x": None}),
@@ -134,8 +134,8 @@ CASES: dict[str, Case] = {
     "32 lists in each other": Case({"x": lists(31)}, reason=r"nested array field has exceeded .* \[20\]"),
     # Field names.
     "a.b": Case({"a.b": {"N": "1"}}, {"a.b": 1}),
-    "a.b beside a": Case({"a": {"N": "1"}, "a.b": {"N": "2"}}, reason=r"merge a non object mapping \[a\]"),
-    "a.b beside a map a": Case({"a": {"M": {"b": {"N": "1"}}}, "a.b": {"N": "2"}}, {"a": {"b": 1}, "a.b": 2}),
+    "a.b next to a": Case({"a": {"N": "1"}, "a.b": {"N": "2"}}, reason=r"merge a non object mapping \[a\]"),
+    "a.b next to a map a": Case({"a": {"M": {"b": {"N": "1"}}}, "a.b": {"N": "2"}}, {"a": {"b": 1}, "a.b": 2}),
     "a..b": Case({"a..b": {"N": "1"}}, reason=r"ambiguous: \[a\.\.b\]"),
     "a..b that is not mapped": Case({"a..b": {"N": "1"}}, None, r"ambiguous: \[a\.\.b\]", STATIC),
     "a dot alone": Case({".": {"N": "1"}}, reason=r"cannot contain only the character \[\.\]"),
@@ -151,28 +151,28 @@ CASES: dict[str, Case] = {
     "a text, then a number": Case({"x": {"N": "1"}}, {"x": 1}, before={"x": {"S": "one"}}),
     "a text, then a map": Case({"x": maps(1)}, reason=r"\[x\] of type \[text\]", before={"x": {"S": "one"}}),
     "a number and a text in one list": Case({"x": {"L": [{"N": "1"}, {"S": "two"}]}}, reason=r"from type \[long\] to"),
-    "what a strict mapping does not know": Case(
+    "a field that a strict mapping does not contain": Case(
         {"x": {"N": "1"}}, None, r"introduction of \[x\]",
         {"dynamic": "strict", "properties": {"id": {"type": "keyword"}}},
     ),
     "an attribute of no type": Case({"x": {"Q": "1"}}, reason="'Q' is not an attribute type", typed=False),
     "an attribute of two types": Case({"x": {"S": "1", "N": "1"}}, reason="'x'.*one type", typed=False),
-    "an attribute that is no map": Case({"x": "plain"}, reason="'x'.*one type", typed=False),
+    "an attribute that is not a map": Case({"x": "plain"}, reason="'x'.*one type", typed=False),
 }  # fmt: skip
 
 
 class Hostile:
-    """A runtime whose table is keyed by ``id`` (text) unless told otherwise, and events to feed it with."""
+    """A runtime, by default of a table with the text key ``id``, to which hostile records are applied."""
 
     def __init__(self, runtime: Runtime, letters: Path) -> None:
         self.runtime = runtime
         self._letters = letters
 
     def apply(self, *records: Record, seconds: float = SECONDS) -> None:
-        """Apply a batch; everything in it is settled."""
+        """Apply a batch. No record may fail."""
         runtime = self.runtime
-        tally = apply_records(runtime.indexer, records, runtime.clock.monotonic() + seconds)
-        assert tally.failed == {}
+        result = apply_records(runtime.indexer, records, runtime.clock.monotonic() + seconds)
+        assert result.failed == {}
 
     def document(self, identity: str) -> Any:
         [index] = self.runtime.alias.current()
@@ -183,13 +183,13 @@ class Hostile:
         return DeadLetterFile(self._letters).batches()
 
     def letters(self) -> dict[str, str]:
-        """Reason by document id; a letter without a key goes by its sequence number."""
-        dead_lettered = [one.letter for batch in self.dead_lettered() for one in batch]
+        """Return the reason by document id, or by sequence number for a letter without a key."""
+        dead_lettered = [stored.letter for batch in self.dead_lettered() for stored in batch]
         return {letter.id or str(letter.sequence_number): letter.reason for letter in dead_lettered}
 
     def assert_same(self, identity: str, document: Mapping[str, Any] | None) -> None:
-        found = self.document(identity)
-        assert same(None if document is None else encode(document), found), str(found)[:500]
+        actual = self.document(identity)
+        assert same(None if document is None else encode(document), actual), str(actual)[:500]
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class Backends:
         return RuntimeSettings(dynamodb_url=self.dynamodb_url, opensearch_url=self.opensearch_url)
 
     def create_table(self, name: str, *keys: str) -> None:
-        """A table; each key as ``name:type``."""
+        """Create a table. Each key is ``name:type``."""
         parts = [key.split(":") for key in keys]
         clients.dynamodb(self.settings).create_table(
             TableName=name,
@@ -222,12 +222,12 @@ class Backends:
 
 @pytest.fixture(scope="module")
 def backends(dynamodb_url: str, opensearch_url: str, tmp_path_factory: pytest.TempPathFactory) -> Backends:
-    found = Backends(dynamodb_url, opensearch_url, tmp_path_factory.mktemp("hostile"))
-    found.create_table("hostile", "id:S")
-    return found
+    backends = Backends(dynamodb_url, opensearch_url, tmp_path_factory.mktemp("hostile"))
+    backends.create_table("hostile", "id:S")
+    return backends
 
 
-# Takes mappings, a document function, and settings other than the usual ones.
+# Takes mappings, a document function, a table, and settings that replace the default ones.
 Declare = Callable[..., Hostile]
 
 
@@ -250,7 +250,7 @@ def declare(backends: Backends) -> Iterator[Declare]:
         return Hostile(runtime, letters)
 
     yield declare
-    # Not through the proxies that some went through: those are gone.
+    # A separate client, because the proxies of some runtimes are closed by now.
     cluster = OpenSearchIndex(clients.opensearch(backends.settings))
     for runtime in made:
         for index in runtime.alias.current():
@@ -258,7 +258,7 @@ def declare(backends: Backends) -> Iterator[Declare]:
 
 
 def record(identity: str, attributes: Mapping[str, Any] | None, seconds: float = 0.0, **changes: Any) -> Record:
-    """A stream record of now and later; without attributes, that of a delete. ``changes`` replace parts of it."""
+    """A stream record with a time relative to now; without attributes, of a delete. ``changes`` replace its parts."""
     body: dict[str, Any] = {
         "Keys": {"id": {"S": identity}},
         "SequenceNumber": str(next(NUMBERS)),
@@ -276,7 +276,7 @@ GOOD = {"good": {"BOOL": True}}
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_an_item_that_means_harm_has_its_document_or_its_reason(declare: Declare, case: Case) -> None:
+def test_hostile_item_has_its_document_or_its_reason(declare: Declare, case: Case) -> None:
     hostile = declare(case.mappings)
     good = {} if case.mappings.get("dynamic") == "strict" else GOOD
     batch = {"first": good, "it": case.item, "last": good}
@@ -286,7 +286,7 @@ def test_an_item_that_means_harm_has_its_document_or_its_reason(declare: Declare
     expect(hostile, case)
     if not case.typed:
         return
-    # What the table gives back is the same as what the event brought: delivered again, it ties, and is read.
+    # The item of the table equals that of the event. The redelivered change is tied with it, so the item is read.
     for identity, attributes in batch.items():
         hostile.runtime.table.put({"id": {"S": identity}, **attributes})
     hostile.apply(*(record(identity, attributes) for identity, attributes in batch.items()))
@@ -323,7 +323,7 @@ def in_itself(_: dict[str, Any]) -> Any:
     return knot
 
 
-# What a document function may return, and why that is no document; None: it is one, whatever it looks like.
+# Return values of document functions, and the reason why they are not documents; None if they are.
 FUNCTIONS: dict[str, tuple[Callable[[dict[str, Any]], Any], str | None]] = {
     "it raises": (raising, "^ZeroDivisionError: no beat at all$"),
     "it raises at length": (lambda item: item["x" * 10_000], "^KeyError: 'x{1900,}"),
@@ -333,7 +333,7 @@ FUNCTIONS: dict[str, tuple[Callable[[dict[str, Any]], Any], str | None]] = {
     "an object within": (lambda _: {"x": [raising]}, "no JSON form: function"),
     "NaN": (lambda _: {"x": [None, float("nan")]}, "no JSON form: float nan is not finite"),
     "an infinite Decimal": (lambda _: {"x": Decimal("-Infinity")}, "no JSON form: Decimal"),
-    "names that are no text": (lambda _: {1: "x"}, "no JSON form: .*must be str"),
+    "names that are not text": (lambda _: {1: "x"}, "no JSON form: .*must be str"),
     "33 levels": (lambda _: dicts(33), r"exceeded the allowed limit of \[20\]"),
     "300 levels": (lambda _: dicts(300), "no JSON form: .*[Rr]ecursion"),
     "a dict within itself": (in_itself, "no JSON form: .*[Rr]ecursion"),
@@ -345,7 +345,7 @@ FUNCTIONS: dict[str, tuple[Callable[[dict[str, Any]], Any], str | None]] = {
 
 
 @pytest.mark.parametrize(("function", "reason"), FUNCTIONS.values(), ids=FUNCTIONS)
-def test_a_document_function_that_goes_wrong_costs_only_its_own_item(
+def test_failing_document_function_affects_only_its_item(
     declare: Declare, function: Callable[[dict[str, Any]], Any], reason: str | None
 ) -> None:
     def document(item: dict[str, Any]) -> Any:
@@ -366,7 +366,7 @@ def test_a_document_function_that_goes_wrong_costs_only_its_own_item(
         assert len(hostile.letters()["it"]) <= 2_000
 
 
-# Keys by table, and the id that each must have.
+# Keys by table, and the expected document id of each.
 LONG = "é" * 1023 + "xy"
 KEYS: dict[str, tuple[tuple[str, ...], list[tuple[dict[str, Any], str]]]] = {
     "text": (
@@ -410,38 +410,38 @@ KEYS: dict[str, tuple[tuple[str, ...], list[tuple[dict[str, Any], str]]]] = {
 
 
 @pytest.mark.parametrize(("schema", "keys"), KEYS.values(), ids=KEYS)
-def test_whatever_bytes_a_key_has_its_document_is_found_by_it(
+def test_document_is_addressed_by_any_key(
     declare: Declare, backends: Backends, schema: tuple[str, ...], keys: Sequence[tuple[dict[str, Any], str]]
 ) -> None:
-    """From the table's own stream, and as Lambda spells the same records; refused, then mended, then deleted."""
+    """With records of the table's stream, and as Lambda encodes them: rejected, then fixed, then deleted."""
     table = f"keys-{uuid4().hex[:8]}"
     backends.create_table(table, *schema)
     hostile = declare(STATIC | mapped("integer"), table=table)
     stream = StreamOf(hostile.runtime)
     ids = [identity for _, identity in keys]
     assert [document_id(hostile.runtime.description.schema, name) for name, _ in keys] == ids
-    for spelled in (stream.records, stream.lambda_records):
-        for value, found in (({"S": "refused"}, False), ({"N": "1"}, True)):
+    for read in (stream.records, stream.lambda_records):
+        for value, is_indexed in (({"S": "rejected"}, False), ({"N": "1"}, True)):
             for name, _ in keys:
                 hostile.runtime.table.put({**name, "x": value})
-            hostile.apply(*spelled())
-            assert [bool(hostile.document(identity)) for identity in ids] == [found] * len(ids)
+            hostile.apply(*read())
+            assert [bool(hostile.document(identity)) for identity in ids] == [is_indexed] * len(ids)
             assert hostile.letters().keys() == set(ids)
         for name, _ in keys:
             hostile.runtime.table.delete(as_stored(name))
-        hostile.apply(*spelled())
+        hostile.apply(*read())
         assert not any(map(hostile.document, ids))
-    letters = [one.letter for batch in hostile.dead_lettered() for one in batch]
+    letters = [stored.letter for batch in hostile.dead_lettered() for stored in batch]
     assert {document_id(hostile.runtime.description.schema, letter.key or {}) for letter in letters} == set(ids)
 
 
 def as_stored(name: dict[str, Any]) -> dict[str, Any]:
-    """ministack, unlike DynamoDB, does not find a number that is spelled in another way than it stored it."""
+    """Return a key with canonical numbers: ministack, unlike DynamoDB, finds a number only in its stored form."""
     return {part: {"N": canonical_number(value["N"])} if "N" in value else value for part, value in name.items()}
 
 
 class StreamOf:
-    """The stream of a runtime's table, read on from where it was."""
+    """The stream of a runtime's table, read from the previous position."""
 
     def __init__(self, runtime: Runtime) -> None:
         streams = clients.dynamodb_streams(runtime.settings)
@@ -453,16 +453,16 @@ class StreamOf:
         return self._reader.read(1000).records
 
     def lambda_records(self) -> Sequence[Record]:
-        """The same, gone through JSON as Lambda's events have."""
-        found: Sequence[Record] = json.loads(json.dumps(list(self.records()), default=_as_lambda))
-        return found
+        """Return the next records in the JSON encoding of Lambda's events."""
+        records: Sequence[Record] = json.loads(json.dumps(list(self.records()), default=_as_lambda))
+        return records
 
 
 def _as_lambda(value: Any) -> Any:
     return b64(value) if isinstance(value, bytes) else value.timestamp()
 
 
-def test_half_a_character_in_a_key_is_dead_lettered(declare: Declare) -> None:
+def test_key_with_a_lone_surrogate_is_dead_lettered(declare: Declare) -> None:
     hostile = declare()
     half = record("\ud800", {})
     hostile.apply(record("first", GOOD), half, record("last", GOOD))
@@ -471,7 +471,7 @@ def test_half_a_character_in_a_key_is_dead_lettered(declare: Declare) -> None:
     assert hostile.letters() == {half["dynamodb"]["SequenceNumber"]: "the key is not valid Unicode"}
 
 
-def test_a_key_of_another_type_than_the_tables_is_dead_lettered(declare: Declare) -> None:
+def test_key_of_another_type_than_in_the_table_is_dead_lettered(declare: Declare) -> None:
     hostile = declare()
     other = record("it", {}, Keys={"id": {"N": "1"}})
     nameless = record("it", {}, Keys={"name": {"S": "it"}})
@@ -484,7 +484,7 @@ def test_a_key_of_another_type_than_the_tables_is_dead_lettered(declare: Declare
     ]
 
 
-def test_records_that_lack_something_are_settled_from_the_table_or_dead_lettered(declare: Declare) -> None:
+def test_incomplete_records_are_settled_from_the_table_or_dead_lettered(declare: Declare) -> None:
     hostile = declare()
     hostile.runtime.table.put({**key("there"), "x": {"N": "1"}})
     names = ["no-image", "unknown", "no-name", "no-time"]
@@ -492,45 +492,45 @@ def test_records_that_lack_something_are_settled_from_the_table_or_dead_lettered
         hostile.runtime.table.put({**key(name), "x": {"N": "2"}})
     no_keys = record("it", GOOD, without=["Keys"])
     empty_keys = record("it", GOOD, Keys={})
-    hostile.apply(record("gone", GOOD, seconds=-60), record("gone-too", GOOD, seconds=-60))
+    hostile.apply(record("deleted", GOOD, seconds=-60), record("expired", GOOD, seconds=-60))
     hostile.apply(
         record("first", GOOD),
         record("no-image", None, eventName="MODIFY"),
         record("unknown", GOOD, eventName="TRUNCATE"),
         record("no-name", GOOD, eventName=None),
         record("no-time", GOOD, without=["ApproximateCreationDateTime"]),
-        # Its item is not there any more.
-        record("gone", GOOD, eventName="UPSERT"),
-        # The time to live ran out.
-        {**record("gone-too", None), "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}},
+        # The item does not exist.
+        record("deleted", GOOD, eventName="UPSERT"),
+        # Deleted by time to live.
+        {**record("expired", None), "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}},
         no_keys,
         empty_keys,
         record("last", GOOD),
     )
     for name in names:
         hostile.assert_same(name, {"id": name, "x": 2})
-    for name in ("gone", "gone-too"):
+    for name in ("deleted", "expired"):
         assert hostile.document(name) is None
     assert hostile.document("first")
     assert hostile.document("last")
-    numbers = [one["dynamodb"]["SequenceNumber"] for one in (no_keys, empty_keys)]
+    numbers = [keyless["dynamodb"]["SequenceNumber"] for keyless in (no_keys, empty_keys)]
     assert hostile.letters() == dict.fromkeys(numbers, "the stream record has no Keys")
     for name in ("there", *names):
         hostile.runtime.table.delete(key(name))
 
 
-def test_records_out_of_order_and_twice_in_one_batch_end_with_the_last(declare: Declare) -> None:
+def test_last_of_unordered_and_duplicate_records_in_one_batch_is_applied(declare: Declare) -> None:
     hostile = declare()
     versions = [record("it", {"x": {"N": str(number)}}, seconds=number // 10) for number in range(30)]
-    deletes = [record("gone", GOOD), record("gone", None)]
+    deletes = [record("deleted", GOOD), record("deleted", None)]
     shuffled = [*versions[15:], *versions[:15], *versions[10:20], *reversed(deletes), *deletes[:1]]
     hostile.apply(*shuffled)
     hostile.assert_same("it", {"id": "it", "x": 29})
-    assert hostile.document("gone") is None
+    assert hostile.document("deleted") is None
     assert hostile.letters() == {}
 
 
-def test_one_batch_of_10_000_is_cut_by_bytes_and_settled_whole(declare: Declare, backends: Backends) -> None:
+def test_batch_of_10_000_records_is_split_by_bytes_and_settled_completely(declare: Declare, backends: Backends) -> None:
     max_bytes, each = 512 * 1024, 1_000
     with proxy_to(backends.opensearch_url) as proxy:
         hostile = declare(STATIC | mapped("integer"), opensearch_url=proxy.url, max_bulk_bytes=max_bytes)
@@ -549,7 +549,7 @@ def test_one_batch_of_10_000_is_cut_by_bytes_and_settled_whole(declare: Declare,
         assert proxy.happened.requests >= 10_000 * each // max_bytes
 
 
-def test_a_document_larger_than_a_bulk_may_be_goes_alone(declare: Declare, backends: Backends) -> None:
+def test_document_larger_than_the_bulk_limit_is_sent_alone(declare: Declare, backends: Backends) -> None:
     with proxy_to(backends.opensearch_url) as proxy:
         hostile = declare(opensearch_url=proxy.url, max_bulk_bytes=50_000)
         large = {"x": {"S": LONG_TEXT}}
@@ -558,7 +558,7 @@ def test_a_document_larger_than_a_bulk_may_be_goes_alone(declare: Declare, backe
         assert len(LONG_TEXT) < proxy.happened.max_body < len(LONG_TEXT) + 500
 
 
-def test_a_document_larger_than_the_cluster_takes_is_dead_lettered_alone(declare: Declare, backends: Backends) -> None:
+def test_document_larger_than_the_cluster_accepts_is_dead_lettered_alone(declare: Declare, backends: Backends) -> None:
     with proxy_to(backends.opensearch_url) as proxy:
         hostile = declare(opensearch_url=proxy.url)
         hostile.apply(record("it", {}, seconds=-60))
@@ -573,7 +573,7 @@ def test_a_document_larger_than_the_cluster_takes_is_dead_lettered_alone(declare
         assert reason.startswith("the document is too large for the cluster: content_too_long_exception")
 
 
-def test_what_is_no_stream_event_is_refused_with_the_reason(declare: Declare) -> None:
+def test_event_that_is_not_a_stream_event_is_rejected_with_the_reason(declare: Declare) -> None:
     hostile = declare()
     with pytest.raises(ValueError, match="SequenceNumber: is this a DynamoDB Streams event"):
         hostile.apply(record("it", GOOD, without=["SequenceNumber"]))
@@ -581,7 +581,7 @@ def test_what_is_no_stream_event_is_refused_with_the_reason(declare: Declare) ->
         records_of({"detail": {}})
 
 
-def test_lambda_is_told_that_nothing_must_come_again(
+def test_stream_handler_reports_no_failure_for_dead_lettered_records(
     declare: Declare, monkeypatch: pytest.MonkeyPatch, backends: Backends
 ) -> None:
     hostile = declare()

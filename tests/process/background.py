@@ -1,4 +1,4 @@
-"""Work beside a test."""
+"""Work in a thread during a test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def background(work: Callable[[threading.Event], None]) -> Iterator[None]:
-    """Works in a thread until the block ends and the event is set; what ended it too early is raised."""
+    """Run work in a thread until the block ends, which sets the event. Raises the error of work that ended earlier."""
     stop, failure = threading.Event(), list[BaseException]()
 
     def run() -> None:

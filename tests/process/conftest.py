@@ -1,4 +1,4 @@
-"""Backends and scenes for the tests of real processes."""
+"""Backends and scenes for tests with real processes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from dynadex.local.stack import LocalStack
 from tests.process.processes import Commands, commands_in
 from tests.process.scene import Scene
 
-# Starts a scene: a name, and the URLs of DynamoDB and OpenSearch where they are not the local stack's.
+# Takes a name, and the URLs of DynamoDB and OpenSearch if they differ from those of the local stack.
 SceneMaker = Callable[..., Scene]
 
 
 @pytest.fixture(scope="session")
 def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """A local stack for all tests; each uses tables and indexes with names of its own."""
+    """A local stack for all tests; each uses tables and indexes with unique names."""
     with LocalStack(tmp_path_factory.mktemp("local-stack")) as stack:
         yield stack
 
 
 @pytest.fixture
 def make_scene(local_stack: LocalStack, tmp_path: Path) -> Iterator[SceneMaker]:
-    """A scene without its table yet."""
+    """Create a scene, without its table."""
     with ExitStack() as scenes:
 
         def make(name: str, dynamodb_url: str = "", opensearch_url: str = "") -> Scene:
@@ -39,7 +39,7 @@ def make_scene(local_stack: LocalStack, tmp_path: Path) -> Iterator[SceneMaker]:
 
 @pytest.fixture
 def commands(local_stack: LocalStack, tmp_path: Path) -> Iterator[Commands]:
-    """`dynadex` commands in the test's own directory, pointed at the local stack."""
+    """`dynadex` commands in the directory of the test, connected to the local stack."""
     endpoints = local_stack.endpoints
     with commands_in(
         tmp_path,

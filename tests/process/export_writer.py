@@ -1,4 +1,4 @@
-"""Writes what DynamoDB writes when a table is exported to S3, for tests that load it."""
+"""Writes an export as DynamoDB does, for tests that load it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXPORT_ID = "01795499100000-a1b2c3d4"
 
 
 def write_export(folder: Path, table: str, items: Sequence[Any], export_time_us: int, files: int = 3) -> Path:
-    """Items (typed JSON) as a full export below ``folder``; returns the folder of its manifest."""
+    """Write items (typed JSON) as a full export below ``folder``; return the folder of its manifest."""
     export = folder / "AWSDynamoDB" / EXPORT_ID
     (export / "data").mkdir(parents=True)
     listed = []
@@ -38,7 +38,7 @@ def write_export(folder: Path, table: str, items: Sequence[Any], export_time_us:
         "outputFormat": "DYNAMODB_JSON",
         "exportType": "FULL_EXPORT",
     }
-    (export / "manifest-files.json").write_text("".join(json.dumps(one) + "\n" for one in listed))
+    (export / "manifest-files.json").write_text("".join(json.dumps(file) + "\n" for file in listed))
     (export / "manifest-summary.json").write_text(json.dumps(summary))
     return export
 
@@ -46,7 +46,7 @@ def write_export(folder: Path, table: str, items: Sequence[Any], export_time_us:
 def change(
     scene: Scene, songs: Sequence[Any], deleted: Iterable[int], changed: Iterable[int], back: Iterable[int]
 ) -> None:
-    """What happens to a table after its export: songs go, change, go and come back, and one is new."""
+    """Change a table after its export: delete, change, and delete and reinsert songs, and add one."""
     back = list(back)
     for n in (*deleted, *back):
         scene.delete(songs[n]["id"])

@@ -14,7 +14,7 @@ from tests.process.background import background
 
 
 def worker(sync: Sync, settings: RuntimeSettings) -> AbstractContextManager[None]:
-    """Follows the table of the sync until the block ends; what ended it too early is raised."""
+    """Follow the table of the sync until the block ends. Raises the error of a worker that ended earlier."""
 
     def work(stop: threading.Event) -> None:
         with suppress(Stopping):

@@ -1,4 +1,4 @@
-"""Real `dynadex` processes: started, listened to, waited for with a deadline, and always ended."""
+"""Real `dynadex` processes, whose output tests wait for with a deadline, and that are always ended."""
 
 from __future__ import annotations
 
@@ -14,34 +14,37 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
-# Longer than the SDK waits for an answer before it asks again.
+# Longer than the timeout after which the SDK retries a request.
 DEADLINE_SECONDS = 40.0
 _POLL_SECONDS = 0.02
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 def wait_for(
-    find: Callable[[], Found | None], what: str, seconds: float = DEADLINE_SECONDS, every_seconds: float = _POLL_SECONDS
-) -> Found:
-    """What ``find`` returns once it is true."""
+    find: Callable[[], Result | None],
+    what: str,
+    seconds: float = DEADLINE_SECONDS,
+    every_seconds: float = _POLL_SECONDS,
+) -> Result:
+    """Call ``find`` until its result is true; return the result."""
     deadline = time.monotonic() + seconds
-    while not (found := find()):
+    while not (result := find()):
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         time.sleep(every_seconds)
-    return found
+    return result
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The environment of a test's process: this one's without a word on DynamoDB, OpenSearch or dynadex."""
+    """The current environment without variables of AWS, OpenSearch and dynadex, and with the given ones."""
     foreign = ("AWS_", "DYNADEX_", "OPENSEARCH_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    # A process that hangs can be asked where.
+    # With the fault handler, a process that hangs can print its stacks.
     return inherited | {"PYTHONFAULTHANDLER": "1"} | variables
 
 
 class Running:
-    """A process whose lines are kept as they come."""
+    """A process whose output lines are collected."""
 
     def __init__(self, command: list[str], directory: Path, variables: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -73,13 +76,13 @@ class Running:
         return self._process.poll() is None
 
     def wait_for_line(self, pattern: str, seconds: float = DEADLINE_SECONDS) -> re.Match[str]:
-        """The first line, of either stream, that the pattern is found in; fails once none can come any more."""
+        """Wait for a line of either stream that matches the pattern. Fails if the process ends without one."""
         deadline = time.monotonic() + seconds
         with self._heard:
             while not (match := self._search(pattern)):
                 left = deadline - time.monotonic()
                 assert left > 0, f"no {pattern!r} within {seconds:g} s\n{self}"
-                assert self._open, f"it ended without {pattern!r}\n{self}"
+                assert self._open, f"the process ended without {pattern!r}\n{self}"
                 self._heard.wait(left)
         return match
 
@@ -87,7 +90,7 @@ class Running:
         self._process.send_signal(number)
 
     def wait(self, seconds: float = DEADLINE_SECONDS) -> int:
-        """Its exit code, once it has ended and its last words are heard."""
+        """Wait until the process has ended and its output is read; return its exit code."""
         try:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -97,7 +100,7 @@ class Running:
         return code
 
     def _with_stacks(self) -> str:
-        """Itself, ended, with where each of its threads was."""
+        """Abort the process; return its output with the stacks of its threads."""
         self._process.send_signal(signal.SIGABRT)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(DEADLINE_SECONDS)
@@ -106,12 +109,12 @@ class Running:
         return str(self)
 
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = DEADLINE_SECONDS) -> int:
-        """Its exit code, once a signal has ended it."""
+        """Send a signal and wait; return the exit code."""
         self.send(number)
         return self.wait(seconds)
 
     def kill(self) -> None:
-        """SIGKILL: it can do nothing more."""
+        """Send SIGKILL and wait."""
         self._process.kill()
         self.wait()
 
@@ -161,7 +164,7 @@ class Commands:
 
 @contextmanager
 def commands_in(directory: Path, **variables: str) -> Iterator[Commands]:
-    """Commands to start; what still runs at the end of the block is killed."""
+    """Yield a starter of commands. Processes that run at the end of the block are killed."""
     commands = Commands(directory, environment(**variables))
     try:
         yield commands

@@ -1,4 +1,4 @@
-"""A TCP relay in front of a backend: takes it away, brings it back, freezes it, loses one answer."""
+"""A TCP relay in front of a backend that can cut, restore and freeze its connections, and lose one response."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class Relay:
-    """Answers on ``url`` for the backend at ``target`` (both on loopback)."""
+    """Serves the backend at ``target`` on ``url`` (both on loopback)."""
 
     def __init__(self, target: str) -> None:
         self._target = urlsplit(target).port
@@ -37,19 +37,19 @@ class Relay:
         return f"http://{LOOPBACK}:{self._port}"
 
     def cut(self) -> None:
-        """From now on connections are refused, and those that stand are reset."""
+        """Refuse connections from now on, and reset the open ones."""
         with self._lock:
             listener, self._listener = self._listener, None
             sockets, self._sockets = self._sockets, []
         assert listener is not None
-        # Shut down, not just closed: it wakes the thread that waits on the other side of the same socket.
-        for one in (listener, *sockets):
+        # A shutdown, unlike a close, wakes the thread that waits for the same socket.
+        for connection in (listener, *sockets):
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
         listener.close()
 
     def restore(self) -> None:
-        """Answer again, on the same port."""
+        """Accept connections again, on the same port."""
         listener = socket.create_server((LOOPBACK, self._port))
         self._port = listener.getsockname()[1]
         with self._lock:
@@ -57,15 +57,15 @@ class Relay:
         self._run(self._accept, listener)
 
     def freeze(self) -> None:
-        """From now on connections are taken, and nothing is ever answered."""
+        """Accept connections from now on, but forward nothing."""
         self._flowing.clear()
 
     def thaw(self) -> None:
-        """Let everything flow that was held up."""
+        """Forward everything that was held up."""
         self._flowing.set()
 
     def lose_answer_to(self, request: bytes) -> None:
-        """Let the next request that has these bytes through, and reset its connection instead of answering."""
+        """Forward the next request that contains these bytes, and reset its connection instead of responding."""
         self.lost.clear()
         self._lose_after = request
 
@@ -114,10 +114,10 @@ class Relay:
 
     def _is_to_be_lost(self, data: bytes) -> bool:
         with self._lock:
-            wanted = self._lose_after is not None and self._lose_after in data
-            if wanted:
+            matches = self._lose_after is not None and self._lose_after in data
+            if matches:
                 self._lose_after = None
-        return wanted
+        return matches
 
     def _mark_lost(self, losing: bool) -> None:
         if losing:
@@ -125,13 +125,13 @@ class Relay:
 
 
 def _close(*sockets: socket.socket) -> None:
-    for one in sockets:
-        one.close()
+    for connection in sockets:
+        connection.close()
 
 
 @contextmanager
 def relay_to(target: str) -> Iterator[Relay]:
-    """A relay for as long as the block runs."""
+    """Run a relay during the block."""
     relay = Relay(target)
     try:
         yield relay

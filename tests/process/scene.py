@@ -1,4 +1,4 @@
-"""One table of songs, its index, and a worker between them: what the tests of real processes play with."""
+"""A table of songs and its index, for tests with real processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MODULE = "tests_sync"
 REFERENCE = f"{MODULE}:sync"
 _SCHEMA = KeySchema(("id",), ("S",))
-# A count refreshes the index, which is not for nothing.
+# A count refreshes the index, which costs time.
 _COUNT_EVERY_SECONDS = 0.1
 _DECLARATION = """
 from dynadex import Sync
@@ -56,7 +56,7 @@ class Scene:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Environment of a process that is to work on this scene."""
+        """Environment variables of a process that works on this scene."""
         assert self.settings.dynamodb_url
         return {
             "DYNADEX_DYNAMODB_URL": self.settings.dynamodb_url,
@@ -90,7 +90,7 @@ class Scene:
         self.dynamodb.delete_item(TableName=self.name, Key={"id": {"S": identity}})
 
     def items(self) -> dict[str, dict[str, Any]]:
-        """Every item of the table, by the id its document should have."""
+        """Every item of the table, by the id of its document."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.name, ConsistentRead=True)
         return {document_id(_SCHEMA, _SCHEMA.key_of(item)): item for page in pages for item in page["Items"]}
 
@@ -101,49 +101,54 @@ class Scene:
         documents: dict[str, Any] = {}
         for page in index.versions(self.name):
             ids = [identity for identity, _ in page]
-            found = zip(ids, index.get_many(self.name, ids), strict=True)
-            documents |= {identity: stored.source for identity, stored in found if stored}
+            pairs = zip(ids, index.get_many(self.name, ids), strict=True)
+            documents |= {identity: stored.source for identity, stored in pairs if stored}
         return documents
 
     def count(self) -> int:
-        """How many documents there are; none while there is no index."""
+        """Number of documents; 0 without an index."""
         if not self.opensearch.indices.exists_alias(name=self.name):
             return 0
         self._refresh()
         return int(self.opensearch.transport.perform_request("GET", f"/{self.name}/_count")["count"])
 
     def differences(self) -> list[str]:
-        """Every id whose document is not what its item becomes, in either direction."""
+        """Every id whose document and item differ, in either direction."""
         items, documents = self.items(), self.documents()
-        wanted = {identity: self.sync.build(item).body for identity, item in items.items()}
-        ids = sorted(wanted.keys() | documents.keys())
+        expected = {identity: self.sync.build(item).body for identity, item in items.items()}
+        ids = sorted(expected.keys() | documents.keys())
         return [
             f"{i}: item {items.get(i)}, document {documents.get(i)}"
             for i in ids
-            if not same(wanted.get(i), documents.get(i))
+            if not same(expected.get(i), documents.get(i))
         ]
 
-    def await_count(self, least: int, seconds: float = DEADLINE_SECONDS) -> int:
-        """How many documents there are, once they are that many."""
+    def await_count(self, min_count: int, seconds: float = DEADLINE_SECONDS) -> int:
+        """Wait for a number of documents; return their number."""
         return wait_for(
-            lambda: (count := self.count()) >= least and count, f"{least} documents", seconds, _COUNT_EVERY_SECONDS
+            lambda: (count := self.count()) >= min_count and count,
+            f"{min_count} documents",
+            seconds,
+            _COUNT_EVERY_SECONDS,
         )
 
     def await_equal(self, seconds: float = DEADLINE_SECONDS) -> None:
-        """Wait until table and index hold the same; fails with what is different."""
-        found: list[str] = []
+        """Wait until table and index are equal. Fails with their differences."""
+        differences: list[str] = []
 
         def equal() -> bool:
-            found[:] = self.differences()
-            return not found
+            differences[:] = self.differences()
+            return not differences
 
         try:
-            wait_for(equal, "table and index hold the same", seconds)
+            wait_for(equal, "table and index are equal", seconds)
         except AssertionError as error:
-            raise AssertionError("\n".join([str(error), f"{len(found)} differences:", *found[:20]])) from None
+            raise AssertionError(
+                "\n".join([str(error), f"{len(differences)} differences:", *differences[:20]])
+            ) from None
 
     def checkpoints(self) -> dict[str, str]:
-        """The position kept of each shard."""
+        """The stored position of each shard."""
         reply = self.dynamodb.scan(TableName=f"{self.name}-dynadex", ConsistentRead=True)
         prefix = "checkpoint/"
         return {
@@ -153,7 +158,7 @@ class Scene:
         }
 
     def await_checkpoint(self) -> None:
-        """Wait until the table's one shard is noted as read up to the last change there is by now."""
+        """Wait until the checkpoint of the table's only shard is at the last change."""
         arn = self.dynamodb.describe_table(TableName=self.name)["Table"]["LatestStreamArn"]
         streams = clients.dynamodb_streams(self.settings)
         [shard] = list_shards(streams, arn)

@@ -1,4 +1,4 @@
-"""A refill from an export: nothing that was deleted since comes back, and nothing that changed since is lost."""
+"""A backfill from an export restores no item that was deleted since, and loses no change since."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from dynadex.clock import StoppableClock, Stopping
 from dynadex.demo.songs import lessons
 from dynadex.errors import SourceError
 from dynadex.local.stack import LocalStack
-from dynadex.refill.refill import Refilled, RefillOptions, RefillProgress, refill
+from dynadex.refill.refill import Refilled, RefillOptions, refill
+from dynadex.refill.segments import RefillProgress
 from dynadex.runtime import Runtime, connect
 from dynadex.source.table_scan import TableScan
 from tests.process.export_writer import change, write_export
@@ -37,7 +38,7 @@ def scene(local_stack: LocalStack, tmp_path: Path, request: pytest.FixtureReques
 
 @pytest.fixture
 def exported(scene: Scene, tmp_path: Path) -> Path:
-    """An export of the table as it was, and a table that changed since."""
+    """An export of the table, which has changed since."""
     songs = list(lessons(SONGS))
     scene.load(songs)
     runtime = connect(scene.sync, scene.settings)
@@ -57,7 +58,7 @@ def runtime(scene: Scene) -> Runtime:
     return connect(scene.sync, replace(scene.settings, refill_page_size=100))
 
 
-def test_a_fresh_index_is_equal_to_the_table_of_today(
+def test_new_index_equals_the_current_table(
     scene: Scene, runtime: Runtime, exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_scan(*_: Any) -> Any:
@@ -70,10 +71,10 @@ def test_a_fresh_index_is_equal_to_the_table_of_today(
     assert scene.differences() == []
 
 
-def test_without_reading_the_stream_again_deleted_items_would_come_back(
+def test_deleted_items_are_restored_without_a_replay_of_the_stream(
     scene: Scene, runtime: Runtime, exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the other test shows would be nothing, were this not so."""
+    """Shows that the other tests depend on the replay."""
     monkeypatch.setattr("dynadex.refill.replay._read", lambda *_: iter(()))
     load(runtime, exported)
     assert len(scene.differences()) == len([*DELETED, *CHANGED, *BACK, "new"])
@@ -81,12 +82,12 @@ def test_without_reading_the_stream_again_deleted_items_would_come_back(
 
 def test_orphans_from_before_the_export_are_swept(scene: Scene, runtime: Runtime, exported: Path) -> None:
     name, _ = runtime.ensure_index()
-    scene.opensearch.index(index=name, id="orphan", body={"title": "gone"})
+    scene.opensearch.index(index=name, id="orphan", body={"title": "deleted"})
     assert load(runtime, exported).swept.deleted == 1
     assert scene.differences() == []
 
 
-def test_stopped_and_resumed(scene: Scene, runtime: Runtime, exported: Path) -> None:
+def test_stopped_backfill_from_an_export_resumes(scene: Scene, runtime: Runtime, exported: Path) -> None:
     stop = threading.Event()
     options = RefillOptions(segments=2, from_export=str(exported))
 
@@ -105,7 +106,9 @@ def test_stopped_and_resumed(scene: Scene, runtime: Runtime, exported: Path) -> 
     assert scene.differences() == []
 
 
-def test_from_a_bucket(scene: Scene, runtime: Runtime, exported: Path, tmp_path: Path, logged: list[str]) -> None:
+def test_export_is_read_from_a_bucket(
+    scene: Scene, runtime: Runtime, exported: Path, tmp_path: Path, logged: list[str]
+) -> None:
     s3 = clients.s3(scene.settings)
     s3.create_bucket(Bucket="exports")
     for path in exported.rglob("*"):
@@ -114,12 +117,12 @@ def test_from_a_bucket(scene: Scene, runtime: Runtime, exported: Path, tmp_path:
     load(runtime, "s3://exports/mine")
     assert any("export s3://exports/mine/AWSDynamoDB/" in line for line in logged)
     assert scene.differences() == []
-    for where, told in (("s3://exports/none", "it contains no export"), ("s3://nobody", "NoSuchBucket")):
-        with pytest.raises(SourceError, match=told):
-            load(runtime, where)
+    for location, reason in (("s3://exports/none", "there is no export"), ("s3://missing", "NoSuchBucket")):
+        with pytest.raises(SourceError, match=reason):
+            load(runtime, location)
 
 
-def test_an_old_export_is_refused_before_anything_is_written(scene: Scene, runtime: Runtime, tmp_path: Path) -> None:
+def test_old_export_is_rejected_before_any_write(scene: Scene, runtime: Runtime, tmp_path: Path) -> None:
     old = write_export(tmp_path, scene.name, [], runtime.clock.now_us() - 25 * HOUR_US)
     with pytest.raises(SourceError, match="25 hours old"):
         load(runtime, old)

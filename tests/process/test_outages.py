@@ -1,4 +1,4 @@
-"""A backend that goes away for a while and comes back: the worker waits, loses nothing, and can always be stopped."""
+"""Backends that are temporarily unavailable: the worker waits, loses nothing, and can be stopped at any time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.process.relay import Relay, relay_to
 from tests.process.scene import REFERENCE, Scene
 
 LEASE_SECONDS = 1.0
-DOCKERS_PATIENCE_SECONDS = 10.0
+DOCKER_STOP_SECONDS = 10.0
 SONGS = 300
 
 RelayMaker = Callable[[str], Relay]
@@ -40,7 +40,7 @@ def relay(local_stack: LocalStack) -> Iterator[RelayMaker]:
 
 
 def start_worker(commands: Commands, scene: Scene, backend: str, relay: Relay) -> Running:
-    """A worker that reaches one backend through the relay only, and has songs to follow."""
+    """Start a worker that reaches one backend through the relay, and wait until it has indexed some songs."""
     scene.create_table()
     scene.load(islice(lessons(), SONGS))
     worker = commands.start("run", REFERENCE, f"--{backend}", relay.url, **scene.variables)
@@ -48,26 +48,26 @@ def start_worker(commands: Commands, scene: Scene, backend: str, relay: Relay) -
     return worker
 
 
-def assert_goes_on(commands: Commands, scene: Scene) -> None:
-    """Nothing of what was written while the worker could not work is lost."""
-    again = commands.start("run", REFERENCE, **scene.variables)
+def assert_continues(commands: Commands, scene: Scene) -> None:
+    """Assert that the next worker indexes the changes of the outage."""
+    worker = commands.start("run", REFERENCE, **scene.variables)
     wait_for(lambda: "last" in scene.documents(), "the last song in the index")
     scene.await_equal()
-    assert again.stop() == 0
+    assert worker.stop() == 0
 
 
 def outlast(seconds: float, worker: Running) -> None:
-    """Let an outage last, as long as the worker bears it."""
+    """Wait for a part of an outage; fails if the worker ends."""
     until = time.monotonic() + seconds
     wait_for(lambda: not worker.is_alive() or time.monotonic() > until, "the end of an outage", 2 * seconds)
     assert worker.is_alive(), str(worker)
 
 
 @pytest.mark.parametrize("backend", ["dynamodb", "opensearch"])
-def test_the_worker_outlives_an_outage_longer_than_its_lease_and_can_be_stopped_in_the_next(
+def test_worker_survives_an_outage_longer_than_its_lease_and_can_be_stopped_in_the_next(
     make_scene: SceneMaker, commands: Commands, relay: RelayMaker, backend: str
 ) -> None:
-    scene, between = make_scene(f"{backend}-away"), relay(backend)
+    scene, between = make_scene(f"{backend}-unavailable"), relay(backend)
     worker = start_worker(commands, scene, backend, between)
     between.cut()
     scene.load(islice(lessons(), SONGS, 2 * SONGS))
@@ -79,14 +79,14 @@ def test_the_worker_outlives_an_outage_longer_than_its_lease_and_can_be_stopped_
     scene.await_equal()
 
     between.cut()
-    scene.put({"id": "last", "title": "Written while a backend was away"})
-    assert worker.stop(signal.SIGTERM, seconds=DOCKERS_PATIENCE_SECONDS) == 0
+    scene.put({"id": "last", "title": "Written during an outage"})
+    assert worker.stop(signal.SIGTERM, seconds=DOCKER_STOP_SECONDS) == 0
     worker.wait_for_line("stopped: ")
     between.restore()
-    assert_goes_on(commands, scene)
+    assert_continues(commands, scene)
 
 
-def test_the_worker_stops_in_good_time_while_the_search_cluster_hangs(
+def test_worker_stops_in_time_while_the_search_cluster_hangs(
     make_scene: SceneMaker, commands: Commands, relay: RelayMaker
 ) -> None:
     scene, between = make_scene("hanging"), relay("opensearch")
@@ -94,15 +94,13 @@ def test_the_worker_stops_in_good_time_while_the_search_cluster_hangs(
     between.freeze()
     scene.put({"id": "last", "title": "Written while the cluster hung"})
     wait_for(lambda: between.held_up, "a request on its way")
-    assert worker.stop(signal.SIGTERM, seconds=DOCKERS_PATIENCE_SECONDS) == 0
-    worker.wait_for_line(r"not waiting for what hangs \(shard \S+\): what is not acknowledged will be read again")
+    assert worker.stop(signal.SIGTERM, seconds=DOCKER_STOP_SECONDS) == 0
+    worker.wait_for_line(r"not waiting for hanging threads \(shard \S+\): unacknowledged records will be read again")
     worker.wait_for_line("stopped: ")
-    assert_goes_on(commands, scene)
+    assert_continues(commands, scene)
 
 
-def test_a_state_table_that_was_deleted_ends_the_worker_with_one_line(
-    make_scene: SceneMaker, commands: Commands
-) -> None:
+def test_deleted_state_table_ends_the_worker_with_one_line(make_scene: SceneMaker, commands: Commands) -> None:
     scene = make_scene("no-state")
     scene.create_table()
     worker = commands.start("run", REFERENCE, **scene.variables)
@@ -116,40 +114,40 @@ def test_a_state_table_that_was_deleted_ends_the_worker_with_one_line(
     assert "Traceback" not in str(worker)
 
 
-class Away(StateTable):
-    """A state table that can be away."""
+class UnreliableState(StateTable):
+    """A state table that can be made unavailable."""
 
-    away = False
+    unavailable = False
 
     def get(self, what: str) -> dict[str, Any] | None:
-        if self.away:
+        if self.unavailable:
             raise StateUnavailable("read the state table", self.name, "connection refused")
         return super().get(what)
 
 
 @pytest.fixture
-def make_state() -> Iterator[Callable[[str, str], Away]]:
-    """A state table of a name, at a URL."""
+def make_state() -> Iterator[Callable[[str, str], UnreliableState]]:
+    """Create a state table with a name, at a URL."""
     with ExitStack() as open_clients:
 
-        def make(name: str, dynamodb_url: str) -> Away:
+        def make(name: str, dynamodb_url: str) -> UnreliableState:
             client = clients.dynamodb(RuntimeSettings(dynamodb_url=dynamodb_url))
             open_clients.callback(client.close)
-            state = Away(client, name, "songs")
+            state = UnreliableState(client, name, "songs")
             state.ensure()
             return state
 
         yield make
 
 
-def test_an_answer_lost_on_its_way_does_not_cost_the_lease(
-    make_state: Callable[[str, str], Away], relay: RelayMaker
+def test_lost_response_does_not_lose_the_lease(
+    make_state: Callable[[str, str], UnreliableState], relay: RelayMaker
 ) -> None:
     between = relay("dynamodb")
     state = make_state("lost-answers", between.url)
     lease, other = (Lease(state, owner, SystemClock(), 60.0) for owner in ("one", "other"))
     for take in (lease.acquire, lease.renew, lease.renew):
-        # Whoever sends it again is refused by its own first arrival.
+        # The retry is rejected, because the first request was applied.
         between.lose_answer_to(b'"beat"')
         assert take()
         assert between.lost.is_set()
@@ -158,19 +156,19 @@ def test_an_answer_lost_on_its_way_does_not_cost_the_lease(
     assert other.holder() == "one"
 
 
-def test_an_outage_does_not_count_as_the_silence_of_the_holder(
-    make_state: Callable[[str, str], Away], local_stack: LocalStack
+def test_outage_does_not_count_as_silence_of_the_leader(
+    make_state: Callable[[str, str], UnreliableState], local_stack: LocalStack
 ) -> None:
     state = make_state("silent-outage", local_stack.endpoints.dynamodb)
     clock = ManualClock()
     holder, watcher = Lease(state, "holder", clock, 10.0), Lease(state, "watcher", clock, 10.0)
     assert holder.acquire()
     assert not watcher.acquire()
-    state.away = True
+    state.unavailable = True
     with pytest.raises(StateUnavailable):
         watcher.acquire()
     clock.advance(3600)
-    state.away = False
+    state.unavailable = False
     assert not watcher.acquire()
     clock.advance(10)
     assert watcher.acquire()

@@ -23,7 +23,9 @@ from dynadex.index.lifecycle import physical_indexes, retire, roll_back
 from dynadex.local.stack import LocalStack
 from dynadex.refill import plan as plans
 from dynadex.refill.rebuild import RebuildOptions, Rebuilt, rebuild
-from dynadex.refill.refill import RefillOptions, RefillProgress, refill
+from dynadex.refill.refill import RefillOptions, refill
+from dynadex.refill.saved_plan import SavedPlan
+from dynadex.refill.segments import RefillProgress
 from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings
 from dynadex.state.last_runs import LastRuns
@@ -53,14 +55,14 @@ class Library:
         return rebuild(self.runtime(mappings), RebuildOptions(resume, **options), threading.Event())
 
     def roles(self) -> list[str]:
-        return [one.role for one in physical_indexes(self.runtime(TEXT).index, self.name)]
+        return [index.role for index in physical_indexes(self.runtime(TEXT).index, self.name)]
 
 
 @pytest.fixture
 def library(
     local_stack: LocalStack, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Library]:
-    """No writer runs here, so there is nobody to wait for."""
+    """A filled index. The wait for late writers is skipped, because no writer runs."""
     monkeypatch.setattr(plans, "fence_seconds", lambda *_: 0)
     endpoints = local_stack.endpoints
     made = Library(
@@ -79,7 +81,7 @@ def library(
     dynamodb.close()
 
 
-def test_a_new_mapping_and_back(library: Library) -> None:
+def test_new_mapping_is_promoted_and_rolled_back(library: Library) -> None:
     cluster = library.runtime(TEXT).index
     old = searched_index(cluster, library.name)
     done = library.rebuild(KEYWORD)
@@ -97,7 +99,7 @@ def test_a_new_mapping_and_back(library: Library) -> None:
     assert last["items"] == SONGS
 
 
-def test_an_index_that_refuses_what_the_old_one_has_is_not_swapped_to(library: Library) -> None:
+def test_index_that_rejects_documents_of_the_old_one_is_not_promoted(library: Library) -> None:
     cluster = library.runtime(TEXT).index
     old = searched_index(cluster, library.name)
     with pytest.raises(SearchError, match=rf"it is worse than the one in use: 0 documents, {SONGS}.*{SONGS} missing"):
@@ -113,17 +115,17 @@ def test_an_index_that_refuses_what_the_old_one_has_is_not_swapped_to(library: L
     assert cluster.count(library.name) == SONGS
 
 
-def test_what_no_index_can_hold_does_not_make_a_new_one_worse(library: Library) -> None:
+def test_document_that_no_index_accepts_does_not_make_the_new_index_worse(library: Library) -> None:
     dynamodb = clients.dynamodb(library.settings)
     dynamodb.put_item(TableName=library.name, Item={"id": {"S": "refused"}, "title": {"M": {"a": {"N": "1"}}}})
     done = library.rebuild(KEYWORD, verify=True)
     assert done.comparison is not None
     assert not done.comparison.worse
-    dead_lettered = [one.letter.id for batch in library.runtime(TEXT).dead_letters.batches() for one in batch]
+    dead_lettered = [stored.letter.id for batch in library.runtime(TEXT).dead_letters.batches() for stored in batch]
     assert dead_lettered == ["refused"]
 
 
-def test_a_document_function_that_leaves_items_out_makes_a_smaller_index_that_is_right(library: Library) -> None:
+def test_smaller_index_of_a_document_function_that_skips_items_is_promoted(library: Library) -> None:
     def document(item: dict[str, Any]) -> dict[str, Any] | None:
         return item if str(item["title"]).startswith("The") else None
 
@@ -134,7 +136,7 @@ def test_a_document_function_that_leaves_items_out_makes_a_smaller_index_that_is
     assert done.comparison.verified.items == SONGS
 
 
-def test_a_rebuild_that_was_stopped_goes_on_with_the_same_index(library: Library, logged: list[str]) -> None:
+def test_stopped_rebuild_resumes_with_the_same_index(library: Library, logged: list[str]) -> None:
     stop = threading.Event()
     runtime = library.runtime(KEYWORD, stop)
 
@@ -149,12 +151,12 @@ def test_a_rebuild_that_was_stopped_goes_on_with_the_same_index(library: Library
     assert f"resuming with index {building.name}" in logged
 
 
-def test_a_rebuild_that_ended_before_its_plan_was_kept_finds_its_index(
+def test_rebuild_that_ended_before_its_plan_was_saved_resumes_with_its_index(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("dynadex.refill.rebuild.Load.keep", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        patch.setattr("dynadex.refill.rebuild.Load.begin", begin_without_keep)
+        patch.setattr(SavedPlan, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(SavedPlan, "begin", begin_without_save)
         with pytest.raises(KeyboardInterrupt):
             library.rebuild(KEYWORD)
     building = physical_indexes(library.runtime(KEYWORD).index, library.name)[-1]
@@ -162,25 +164,25 @@ def test_a_rebuild_that_ended_before_its_plan_was_kept_finds_its_index(
     assert library.rebuild(KEYWORD, resume=True).name == building.name
 
 
-def begin_without_keep(load: Any, plan: Any, extra: Any) -> None:
-    load._state.clear()
-    load._state.save_plan({**plan.as_event(), "Source": load.source, **extra})
+def begin_without_save(saved: SavedPlan, plan: Any, extra: Any) -> None:
+    saved._state.clear()
+    saved._state.save_plan({**plan.as_event(), "Source": saved._source, **extra})
 
 
-def test_a_stale_index_is_refilled_first(library: Library) -> None:
+def test_stale_index_must_be_backfilled_before_a_rebuild(library: Library) -> None:
     library.runtime(TEXT).checkpoints().mark_stale("for this test")
     with pytest.raises(DynadexError, match=r"it is stale: for this test\. Run `dynadex refill` first"):
         library.rebuild(KEYWORD)
 
 
-def test_writers_do_without_an_index_that_is_retired_while_they_write(library: Library) -> None:
+def test_writers_continue_after_an_index_is_retired(library: Library) -> None:
     runtime = library.runtime(TEXT)
     old = searched_index(runtime.index, library.name)
     new = library.rebuild(TEXT).name
     runtime = library.runtime(TEXT)
     assert list(runtime.alias.current()) == [old, new]
     retire(runtime.index, library.name, old)
-    # What it knows of the alias is some seconds old; it learns better when it is refused.
+    # The list of indexes of the writer is some seconds old; it is refreshed when the write is rejected.
     song = next(iter(lessons(1)))
     event = {"Records": [_record(song["id"])]}
     with pytest.raises(SearchError, match="the index was retired"):
@@ -205,7 +207,7 @@ def declaration(name: str, mappings: dict[str, Any]) -> str:
     return f"from dynadex import Sync\nsync = Sync(table={name!r}, index={name!r}, mappings={mappings!r})\n"
 
 
-def test_the_commands_as_a_user_runs_them(make_scene: SceneMaker, commands: Commands) -> None:
+def test_rebuild_rollback_and_retire_with_a_running_worker(make_scene: SceneMaker, commands: Commands) -> None:
     scene = make_scene("rebuilt")
     scene.create_table()
     scene.load(lessons(SONGS))
@@ -222,7 +224,7 @@ def test_the_commands_as_a_user_runs_them(make_scene: SceneMaker, commands: Comm
     fast = {"DYNADEX_MAX_BATCH_SECONDS": "1"}
     rebuilding = commands.start("rebuild", REFERENCE, **fast)
     rebuilding.wait_for_line("created index rebuilt-")
-    # From here on the new worker may run, and keeps both indexes.
+    # From here on, a worker with the new declaration writes to both indexes.
     worker = commands.start("run", REFERENCE)
     worker.wait_for_line("reading the stream as worker")
     scene.put({"id": "new", "title": "While it was built"})

@@ -1,4 +1,4 @@
-"""Dead letters in a file and in a queue: dead-lettered once, redriven once their item is mended, gone only then."""
+"""Dead letters in a file and in a queue: each is stored once, and deleted only after its key is settled."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def put(runtime: Runtime, identity: str, title: Any) -> None:
 
 
 def add(runtime: Runtime, *identities: str) -> None:
-    """Park keys as the stream handler does: with an item that the mapping refuses."""
+    """Dead-letter keys as the stream handler does for an item that the mapping rejects."""
     letters = [
         DeadLetter("redriven-1", identity, {"id": {"S": identity}}, "refused", "1" * 21, "2026-01-01T00:00:00Z")
         for identity in identities
@@ -84,15 +84,15 @@ def document(runtime: Runtime, identity: str) -> Any:
     return stored.source if stored else None
 
 
-def test_a_mended_item_is_indexed_and_its_letter_gone(runtime: Runtime) -> None:
-    put(runtime, "mended", {"S": "The Rakes of Mallow"})
+def test_dead_letter_is_deleted_once_its_item_is_indexed(runtime: Runtime) -> None:
+    put(runtime, "fixed", {"S": "The Rakes of Mallow"})
     put(runtime, "broken", {"M": {"not": {"S": "text"}}})
-    add(runtime, "mended", "broken", "deleted")
+    add(runtime, "fixed", "broken", "deleted")
     result = run(runtime)
     assert result.settled == 2
     assert [letter.id for letter, _ in result.failing] == ["broken"]
     assert "title" in result.failing[0][1]
-    assert document(runtime, "mended") == {"id": "mended", "title": "The Rakes of Mallow"}
+    assert document(runtime, "fixed") == {"id": "fixed", "title": "The Rakes of Mallow"}
     assert document(runtime, "broken") is None
     put(runtime, "broken", {"S": "now text"})
     again = run(runtime)
@@ -101,7 +101,7 @@ def test_a_mended_item_is_indexed_and_its_letter_gone(runtime: Runtime) -> None:
     assert run(runtime).settled == 0
 
 
-def test_a_dry_run_lists_and_changes_nothing(runtime: Runtime) -> None:
+def test_dry_run_lists_dead_letters_and_changes_nothing(runtime: Runtime) -> None:
     put(runtime, "a", {"S": "fine"})
     add(runtime, "a")
     assert runtime.dead_letters.backlog().count == 1
@@ -113,7 +113,7 @@ def test_a_dry_run_lists_and_changes_nothing(runtime: Runtime) -> None:
     assert runtime.dead_letters.backlog().count == 0
 
 
-def test_letters_outnumbering_a_batch_are_each_settled_once(runtime: Runtime) -> None:
+def test_dead_letters_of_several_batches_are_each_settled_once(runtime: Runtime) -> None:
     identities = [f"song-{number}" for number in range(235)]
     for identity in identities:
         put(runtime, identity, {"S": identity})
@@ -122,14 +122,14 @@ def test_letters_outnumbering_a_batch_are_each_settled_once(runtime: Runtime) ->
     assert all(document(runtime, identity) for identity in identities)
 
 
-def test_a_letter_without_a_key_stays_and_says_so(runtime: Runtime) -> None:
+def test_dead_letter_without_a_key_is_kept_with_its_reason(runtime: Runtime) -> None:
     runtime.dead_letters.add([DeadLetter("", "", None, "no Keys", "2" * 21, "2026-01-01T00:00:00Z")])
     [(letter, reason)] = run(runtime).failing
     assert letter.sequence_number == "2" * 21
-    assert "named no key" in reason
+    assert "the record has no key" in reason
 
 
-def test_a_stop_leaves_the_rest_dead_lettered(runtime: Runtime) -> None:
+def test_stop_leaves_the_rest_dead_lettered(runtime: Runtime) -> None:
     put(runtime, "a", {"S": "fine"})
     add(runtime, "a")
     stop = threading.Event()
@@ -138,11 +138,11 @@ def test_a_stop_leaves_the_rest_dead_lettered(runtime: Runtime) -> None:
     assert run(runtime).settled == 1
 
 
-def test_resync_makes_named_keys_right(runtime: Runtime) -> None:
+def test_resync_reconciles_the_named_keys(runtime: Runtime) -> None:
     put(runtime, "a", {"S": "fine"})
     put(runtime, "b", {"M": {}})
     outcome = resync(runtime, ["a", '{"id": {"S": "b"}}', "gone"])
-    assert {identity: (one.reply.outcome, one.has_item) for identity, one in outcome.items()} == {
+    assert {identity: (resynced.reply.outcome, resynced.has_item) for identity, resynced in outcome.items()} == {
         "a": (Outcome.APPLIED, True),
         "b": (Outcome.REJECTED, True),
         "gone": (Outcome.APPLIED, False),
@@ -150,23 +150,23 @@ def test_resync_makes_named_keys_right(runtime: Runtime) -> None:
     assert document(runtime, "a") == {"id": "a", "title": "fine"}
 
 
-def test_the_commands_say_what_became_of_each_key(
+def test_commands_print_the_result_of_each_key(
     runtime: Runtime, command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    put(runtime, "mended", {"S": "fine"})
+    put(runtime, "fixed", {"S": "fine"})
     put(runtime, "broken", {"M": {}})
-    add(runtime, "mended", "broken")
+    add(runtime, "fixed", "broken")
     dry = command("redrive", "--dry-run")
     assert dry.returncode == 0
-    assert sorted(dry.stdout.splitlines()) == ["broken\trefused", "mended\trefused"]
+    assert sorted(dry.stdout.splitlines()) == ["broken\trefused", "fixed\trefused"]
     done = command("redrive")
     assert done.returncode == 1
     assert done.stdout.startswith("broken\t")
     assert "1 settled, 1 still failing" in done.stderr
-    named = command("resync", "mended", "broken", "mistyped")
+    named = command("resync", "fixed", "broken", "mistyped")
     assert named.returncode == 1
     lines = dict(line.split("\t") for line in named.stdout.splitlines())
-    assert lines["mended"] == "equal"
+    assert lines["fixed"] == "equal"
     assert lines["mistyped"] == "equal: no such item, and no document"
 
 
@@ -174,12 +174,12 @@ def test_the_commands_say_what_became_of_each_key(
     ("name", "reason"),
     [
         ('{"other": {"S": "x"}}', "key attribute 'id' is missing"),
-        ('{"id": {"S": "x"}, "other": {"S": "x"}}', "'other' is no key attribute of the table's; those are id"),
+        ('{"id": {"S": "x"}, "other": {"S": "x"}}', "'other' is not a key attribute of the table; those are id"),
         ("", "key attribute 'id' is empty"),
         ('{"id": {"S": ""}}', "key attribute 'id' is empty"),
     ],
 )
-def test_resync_of_what_is_no_key_of_the_table(runtime: Runtime, name: str, reason: str) -> None:
+def test_resync_rejects_a_name_that_is_not_a_key_of_the_table(runtime: Runtime, name: str, reason: str) -> None:
     with pytest.raises(DynadexError, match=re.escape(reason)):
         resync(runtime, [name])
 
@@ -197,22 +197,22 @@ def command(runtime: Runtime, tmp_path: Path) -> Callable[..., subprocess.Comple
     return run_command
 
 
-def test_the_queue_gone_fails_the_record_and_not_the_data(
+def test_deleted_queue_fails_the_record_and_not_the_batch(
     stack: LocalStack, monkeypatch: pytest.MonkeyPatch, runtime: Runtime
 ) -> None:
-    gone = f"{stack.endpoints.dynamodb}/000000000000/no-such-queue"
+    queue = f"{stack.endpoints.dynamodb}/000000000000/no-such-queue"
     for name, value in {
         "OPENSEARCH_URL": stack.endpoints.opensearch,
         "DYNADEX_DYNAMODB_URL": stack.endpoints.dynamodb,
-        "DYNADEX_DEAD_LETTERS": gone,
+        "DYNADEX_DEAD_LETTERS": queue,
     }.items():
         monkeypatch.setenv(name, value)
     sync = Sync(table="redriven", index="redriven", mappings=MAPPINGS)
     event = {
         "Records": [record("1", "good", {"S": "fine"}), record("2", "bad", {"M": {}}), record("3", "bad2", {"M": {}})]
     }
-    answer = stream_handler(sync)(event, None)
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "2" * 21}]}
+    response = stream_handler(sync)(event, None)
+    assert response == {"batchItemFailures": [{"itemIdentifier": "2" * 21}]}
     assert document(runtime, "good") == {"id": "good", "title": "fine"}
     with pytest.raises(DeadLetterError, match="write dead letters to"):
         connect(sync, RuntimeSettings.from_environment()).dead_letters.add([DeadLetter("", "x", None, "", None, "")])
@@ -226,13 +226,13 @@ def record(digit: str, identity: str, title: Any) -> dict[str, Any]:
     return {"eventName": "INSERT", "dynamodb": body | {"SequenceNumber": digit * 21}}
 
 
-def test_the_file_survives_removal_beside_new_arrivals(tmp_path: Path) -> None:
+def test_file_keeps_new_dead_letters_during_a_removal(tmp_path: Path) -> None:
     from dynadex.dead_letters.file import DeadLetterFile
 
-    place = DeadLetterFile(tmp_path / "dead-letters.jsonl")
-    place.add([DeadLetter("i", str(number), None, "r", None, "t") for number in range(3)])
-    batch = next(place.batches())
-    place.add([DeadLetter("i", "late", None, "r", None, "t")])
-    place.remove(batch[:2])
+    dead_letters = DeadLetterFile(tmp_path / "dead-letters.jsonl")
+    dead_letters.add([DeadLetter("i", str(number), None, "r", None, "t") for number in range(3)])
+    batch = next(dead_letters.batches())
+    dead_letters.add([DeadLetter("i", "late", None, "r", None, "t")])
+    dead_letters.remove(batch[:2])
     left = [json.loads(line)["id"] for line in (tmp_path / "dead-letters.jsonl").read_text().splitlines()]
     assert left == ["2", "late"]

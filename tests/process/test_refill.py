@@ -1,4 +1,4 @@
-"""A refill, by the Lambda handler's slices and by the command's driver: all is loaded, orphans go, staleness ends."""
+"""A backfill, in slices of the Lambda handler and by the command: it loads every item, and deletes orphans."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from dynadex.errors import SearchError, SourceUnavailable
 from dynadex.index.bulk import External, Write
 from dynadex.local.stack import LocalStack
 from dynadex.refill.plan import prepare, suited_segments
-from dynadex.refill.refill import Load, Refilled, RefillOptions, RefillProgress, ignore_progress, refill
+from dynadex.refill.refill import Refilled, RefillOptions, RefillRun, refill
+from dynadex.refill.segments import RefillProgress, ignore_progress
 from dynadex.refill.slices import Slice, run_slice
 from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings
@@ -55,7 +56,7 @@ def sync(request: pytest.FixtureRequest) -> Sync:
 
 @pytest.fixture
 def filled(sync: Sync, settings: RuntimeSettings) -> Runtime:
-    """A table of songs, and no index yet."""
+    """A table of songs without an index."""
     dynamodb = clients.dynamodb(settings)
     create_table(dynamodb, sync.table)
     load(dynamodb, sync.table, songs(), lambda _: None)
@@ -63,7 +64,7 @@ def filled(sync: Sync, settings: RuntimeSettings) -> Runtime:
 
 
 def songs() -> Iterator[dict[str, Any]]:
-    """Songs with enough text that they fill more than one page of a scan, which ends at 1 MB."""
+    """Songs that fill more than one page of a scan, which ends at 1 MB."""
     return ({**lesson, "lesson": "Play it slowly. " * 100} for lesson in lessons(SONGS))
 
 
@@ -71,34 +72,34 @@ def documents(runtime: Runtime) -> dict[str, Any]:
     [index] = runtime.index.indexes_behind(f"{runtime.sync.index}-sync")
     runtime.index.refresh(index)
     ids = [identity for page in runtime.index.versions(index) for identity, _ in page]
-    found = runtime.index.get_many(index, ids)
-    return {identity: one.source for identity, one in zip(ids, found, strict=True) if one}
+    stored = runtime.index.get_many(index, ids)
+    return {identity: document.source for identity, document in zip(ids, stored, strict=True) if document}
 
 
 def expected() -> dict[str, Any]:
     return {song["id"]: song for song in songs()}
 
 
-def test_the_handler_answers_with_the_next_slice_until_all_is_loaded(
+def test_handler_returns_the_next_slice_until_every_item_is_loaded(
     filled: Runtime, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENSEARCH_URL", stack.endpoints.opensearch)
     monkeypatch.setenv("DYNADEX_DYNAMODB_URL", stack.endpoints.dynamodb)
     handler = refill_handler(filled.sync)
     event: dict[str, Any] = {}
-    answers = []
+    responses = []
     while True:
-        # As Step Functions hands it on: JSON, and nothing but JSON.
+        # Step Functions passes events as JSON.
         event = json.loads(json.dumps(handler(event, None)))
-        answers.append(event)
+        responses.append(event)
         if not event:
             break
         assert set(event) == {"LastEvaluatedKey"}
-    assert answers[-1] == {}
+    assert responses[-1] == {}
     assert documents(filled) == expected()
 
 
-def test_slices_without_any_time_still_get_on_and_end(filled: Runtime) -> None:
+def test_slices_without_time_make_progress_and_end(filled: Runtime) -> None:
     filled.ensure_index()
     position, slices = Slice(), 0
     while not position.done:
@@ -110,7 +111,7 @@ def test_slices_without_any_time_still_get_on_and_end(filled: Runtime) -> None:
     assert documents(filled) == expected()
 
 
-def test_segments_together_scan_every_item(filled: Runtime) -> None:
+def test_segments_scan_every_item(filled: Runtime) -> None:
     filled.ensure_index()
     for segment in range(3):
         event: dict[str, Any] = {"Segment": segment, "TotalSegments": 3, "Note": "rides along"}
@@ -123,23 +124,24 @@ def test_segments_together_scan_every_item(filled: Runtime) -> None:
 
 
 def run(runtime: Runtime, options: RefillOptions | None = None) -> Refilled:
-    """A refill by the command's driver."""
+    """Refill as the command does."""
     return refill(runtime, options or RefillOptions(), threading.Event())
 
 
-def test_the_parts_are_found_unless_they_are_given(sync: Sync, settings: RuntimeSettings) -> None:
+def test_number_of_segments_is_chosen_unless_it_is_an_option(sync: Sync, settings: RuntimeSettings) -> None:
     create_table(clients.dynamodb(settings), sync.table)
     runtime = connect(sync, settings)
 
-    def parts(items: int, options: RefillOptions) -> int:
+    def segments(items: int, options: RefillOptions) -> int:
         known = replace(runtime, description=replace(runtime.description, item_count=items))
-        return Load(known, options, RefillState(known.state()), threading.Event(), ignore_progress).segments()
+        run = RefillRun(known, options, RefillState(known.state()), threading.Event(), ignore_progress)
+        return run.choose_segments()
 
-    unknown = parts(0, RefillOptions())
+    unknown = segments(0, RefillOptions())
     assert unknown == suited_segments(None, settings.refill_page_size, runtime.index.processors(runtime.sync.index)) > 1
-    assert parts(settings.refill_page_size, RefillOptions()) == 1
-    assert parts(settings.refill_page_size + 1, RefillOptions()) == 2
-    assert parts(settings.refill_page_size, RefillOptions(segments=3)) == 3
+    assert segments(settings.refill_page_size, RefillOptions()) == 1
+    assert segments(settings.refill_page_size + 1, RefillOptions()) == 2
+    assert segments(settings.refill_page_size, RefillOptions(segments=3)) == 3
 
 
 def plant_orphans(runtime: Runtime, count: int) -> None:
@@ -148,7 +150,7 @@ def plant_orphans(runtime: Runtime, count: int) -> None:
     runtime.writer.write(name, orphans, runtime.clock.monotonic() + 10)
 
 
-def test_a_refill_deletes_orphans_and_ends_staleness(filled: Runtime, logged: list[str]) -> None:
+def test_backfill_deletes_orphans_and_ends_staleness(filled: Runtime, logged: list[str]) -> None:
     plant_orphans(filled, 50)
     filled.checkpoints().mark_stale("for this test")
     done = run(filled)
@@ -161,7 +163,7 @@ def test_a_refill_deletes_orphans_and_ends_staleness(filled: Runtime, logged: li
     assert (last["items"], last["written"], last["swept"]) == (SONGS, SONGS, 50)
 
 
-def test_a_worker_may_start_as_soon_as_a_refill_mends_the_stale_index(filled: Runtime) -> None:
+def test_worker_may_start_as_soon_as_the_backfill_of_a_stale_index_has_begun(filled: Runtime) -> None:
     checkpoints = filled.checkpoints()
     checkpoints.mark_stale("for this test")
     checkpoints.follow("arn:of:a:stream:that:was:replaced")
@@ -171,18 +173,18 @@ def test_a_worker_may_start_as_soon_as_a_refill_mends_the_stale_index(filled: Ru
     assert set(seen) == {(None, None)}
 
 
-def test_an_index_declared_stale_while_a_refill_runs_stays_so(filled: Runtime, logged: list[str]) -> None:
+def test_index_declared_stale_during_a_backfill_stays_stale(filled: Runtime, logged: list[str]) -> None:
     checkpoints = filled.checkpoints()
     refill(filled, RefillOptions(), threading.Event(), lambda _: checkpoints.mark_stale("lost"))
     assert checkpoints.stale() == "lost"
-    assert "run the refill again" in logged[-1]
-    # Nor is it mended by going on with what was read before.
+    assert "run the backfill again" in logged[-1]
+    # A later backfill reads every item again, so it ends the staleness.
     assert run(filled).progress.items == SONGS
     assert checkpoints.stale() is None
 
 
-def stopped_half_way(runtime: Runtime, settings: RuntimeSettings, options: RefillOptions) -> int:
-    """Stop a refill at its fifth page at the latest; how many items it had done."""
+def stopped_after_pages(runtime: Runtime, settings: RuntimeSettings, options: RefillOptions) -> int:
+    """Stop a refill after five pages at most; return the number of items that it had loaded."""
     stop = threading.Event()
     pages: list[int] = []
 
@@ -197,10 +199,10 @@ def stopped_half_way(runtime: Runtime, settings: RuntimeSettings, options: Refil
     return pages[-1]
 
 
-def test_a_refill_that_was_stopped_goes_on_where_it_was(filled: Runtime, settings: RuntimeSettings) -> None:
+def test_stopped_backfill_resumes_at_its_position(filled: Runtime, settings: RuntimeSettings) -> None:
     small = replace(settings, refill_page_size=100)
     plant_orphans(filled, 10)
-    before = stopped_half_way(filled, small, RefillOptions(segments=2))
+    before = stopped_after_pages(filled, small, RefillOptions(segments=2))
     assert before < SONGS
     read: list[int] = []
     options = RefillOptions(resume=True)
@@ -208,22 +210,22 @@ def test_a_refill_that_was_stopped_goes_on_where_it_was(filled: Runtime, setting
     assert documents(filled) == expected()
     assert (done.progress.items, done.swept.deleted) == (SONGS, 10)
     assert done.plan.segments == 2
-    # A page that was under way when it stopped is the most that is done twice.
+    # At most the page that was being loaded when it stopped is loaded twice.
     assert read[0] >= before
     assert RefillState(filled.state()).plan() is None
 
 
-def test_what_cannot_be_resumed_is_logged_and_begins_anew(
+def test_backfill_that_cannot_be_resumed_logs_the_reason_and_starts_over(
     filled: Runtime, settings: RuntimeSettings, logged: list[str]
 ) -> None:
     small = replace(settings, refill_page_size=100)
     run(filled, RefillOptions(resume=True))
     assert logged[0] == "nothing to resume: starting from the beginning"
-    stopped_half_way(filled, small, RefillOptions())
+    stopped_after_pages(filled, small, RefillOptions())
     logged.clear()
     run(filled)
     assert "--resume would have continued it" in logged[0]
-    stopped_half_way(filled, small, RefillOptions())
+    stopped_after_pages(filled, small, RefillOptions())
     [index] = filled.index.indexes_behind(filled.sync.index)
     filled.index.delete(index)
     logged.clear()
@@ -234,7 +236,7 @@ def test_what_cannot_be_resumed_is_logged_and_begins_anew(
     assert documents(connect(filled.sync, settings)) == expected()
 
 
-def test_a_plan_is_for_the_index_there_is_now_not_for_one_deleted_a_moment_ago(filled: Runtime) -> None:
+def test_plan_names_the_current_index_not_one_that_was_just_deleted(filled: Runtime) -> None:
     run(filled)
     [old] = filled.alias.current()
     filled.index.delete(old)
@@ -245,8 +247,8 @@ def test_a_plan_is_for_the_index_there_is_now_not_for_one_deleted_a_moment_ago(f
     assert documents(filled) == expected()
 
 
-def test_reads_stay_within_the_capacity_given(filled: Runtime, settings: RuntimeSettings) -> None:
-    """The local DynamoDB counts one unit for each page, whatever it holds."""
+def test_reads_stay_within_the_read_capacity(filled: Runtime, settings: RuntimeSettings) -> None:
+    """DynamoDB Local counts one unit for each page, regardless of its size."""
     small = connect(filled.sync, replace(settings, refill_page_size=100))
     started_at = filled.clock.monotonic()
     capacity = 6.0
@@ -267,7 +269,7 @@ def test_reads_stay_within_the_capacity_given(filled: Runtime, settings: Runtime
     assert documents(filled) == expected()
 
 
-def test_items_that_are_not_indexed_or_refused_do_not_stop_it(sync: Sync, settings: RuntimeSettings) -> None:
+def test_items_that_are_not_indexed_or_rejected_do_not_stop_a_backfill(sync: Sync, settings: RuntimeSettings) -> None:
     dynamodb = clients.dynamodb(settings)
     create_table(dynamodb, sync.table)
     items: list[dict[str, Any]] = [{"id": f"bad-{n}", "title": {"not": "text"}} for n in range(5)]
@@ -275,10 +277,10 @@ def test_items_that_are_not_indexed_or_refused_do_not_stop_it(sync: Sync, settin
     load(dynamodb, sync.table, items, lambda _: None)
     chosen = Sync(table=sync.table, index=sync.index, mappings=sync.mappings, document=with_title)
     runtime = connect(chosen, settings)
-    total = run(runtime).progress.tally
+    total = run(runtime).progress.result
     assert (total.applied, total.dead_lettered, total.not_indexed) == (41, 5, 40)
     assert documents(runtime) == {"good": {"id": "good", "title": "fine"}}
-    dead_lettered = [one.letter.id for batch in runtime.dead_letters.batches() for one in batch]
+    dead_lettered = [stored.letter.id for batch in runtime.dead_letters.batches() for stored in batch]
     assert sorted(dead_lettered) == [f"bad-{n}" for n in range(5)]
 
 
@@ -286,14 +288,14 @@ def with_title(item: dict[str, Any]) -> dict[str, Any] | None:
     return item if "title" in item else None
 
 
-def test_an_empty_table_is_refilled_at_once(sync: Sync, settings: RuntimeSettings) -> None:
+def test_empty_table_is_backfilled(sync: Sync, settings: RuntimeSettings) -> None:
     create_table(clients.dynamodb(settings), sync.table)
     runtime = connect(sync, settings)
     assert run(runtime).progress.items == 0
     assert documents(runtime) == {}
 
 
-def test_throttled_reads_are_waited_for(filled: Runtime) -> None:
+def test_throttled_reads_are_retried(filled: Runtime) -> None:
     filled.ensure_index()
     scan = filled.scan()
     refusals = iter([True, True, False, True])

@@ -1,4 +1,4 @@
-"""Reading the stream again after an export was loaded: what was deleted since, and forgotten, does not stay back."""
+"""Replay of the stream after a load from an export: no item that was deleted since is restored."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def runtime(scene: Scene) -> Runtime:
 
 @pytest.fixture
 def export(scene: Scene, runtime: Runtime, tmp_path: Path) -> Export:
-    """An export of the table as it was, and a table that changed since."""
+    """An export of the table, which has changed since."""
     songs = list(lessons(SONGS))
     scene.load(songs)
     folder = write_export(tmp_path, scene.name, list(scene.items().values()), runtime.clock.now_us(), files=4)
@@ -55,7 +55,7 @@ def export(scene: Scene, runtime: Runtime, tmp_path: Path) -> Export:
 
 
 def load(runtime: Runtime, export: Export, segments: int = 2) -> None:
-    """Every item of the export, as a refill writes it."""
+    """Write every item of the export as a backfill does."""
     indexes = runtime.alias.resolve()
     for segment in range(segments):
         with closing(export.pages(segment, segments)) as pages:
@@ -72,7 +72,7 @@ def load(runtime: Runtime, export: Export, segments: int = 2) -> None:
 
 
 def stream_records(runtime: Runtime) -> Iterator[Any]:
-    """What a worker would have read by now."""
+    """Yield the batches that a worker would have read by now."""
     streams, arn = clients.dynamodb_streams(runtime.settings), runtime.description.usable_stream()
     for shard in list_shards(streams, arn):
         reader = ShardReader(streams, arn, shard.shard_id, None)
@@ -80,7 +80,7 @@ def stream_records(runtime: Runtime) -> Iterator[Any]:
             yield records
 
 
-def forget_tombstones(scene: Scene, runtime: Runtime) -> None:
+def expire_tombstones(scene: Scene, runtime: Runtime) -> None:
     [index] = runtime.alias.resolve()
     scene.opensearch.indices.put_settings(index=index, body={"index": {"gc_deletes": "0s"}})
     runtime.clock.sleep(1)
@@ -90,61 +90,60 @@ def catch_up_since(runtime: Runtime, export: Export) -> ApplyResult:
     return catch_up(runtime, export.export_time_us, lambda _: None)
 
 
-def test_a_delete_that_was_applied_and_forgotten_before_the_load(
+def test_delete_whose_tombstone_expired_before_the_load_is_replayed(
     scene: Scene, runtime: Runtime, export: Export
 ) -> None:
     runtime.ensure_index()
     for records in stream_records(runtime):
         assert not apply_records(runtime.indexer, records, runtime.clock.monotonic() + 60).failed
     assert scene.differences() == []
-    forget_tombstones(scene, runtime)
+    expire_tombstones(scene, runtime)
     load(runtime, export)
-    came_back = {line.split(":")[0] for line in scene.differences()}
-    assert len(came_back) == len(DELETED)
-    assert came_back == {song["id"] for song in list(lessons(SONGS))[: len(DELETED)]}
+    restored = {line.split(":")[0] for line in scene.differences()}
+    assert len(restored) == len(DELETED)
+    assert restored == {song["id"] for song in list(lessons(SONGS))[: len(DELETED)]}
     catch_up_since(runtime, export)
     assert scene.differences() == []
 
 
-def test_an_index_that_nothing_was_ever_applied_to(scene: Scene, runtime: Runtime, export: Export) -> None:
+def test_new_index_equals_the_table_after_the_replay(scene: Scene, runtime: Runtime, export: Export) -> None:
     runtime.ensure_index()
     load(runtime, export)
     assert len(scene.differences()) == len([*DELETED, *CHANGED, *BACK, "new"])
-    told: list[int] = []
-    done = catch_up(runtime, export.export_time_us, lambda tally: told.append(tally.applied))
+    reported: list[int] = []
+    total = catch_up(runtime, export.export_time_us, lambda result: reported.append(result.applied))
     assert scene.differences() == []
-    # What was written just before the export ties with it, and is looked at once more.
-    assert done.applied == told[-1] >= len([*DELETED, *CHANGED, *BACK, "new"])
-    # Where a worker stands is neither asked nor changed.
+    # Changes just before the export are tied with their items, and are reconciled.
+    assert total.applied == reported[-1] >= len([*DELETED, *CHANGED, *BACK, "new"])
+    # The position of a worker is neither read nor changed.
     assert f"{scene.name}-dynadex" not in scene.dynamodb.list_tables()["TableNames"]
-    # Nor does it matter how often.
+    # A second replay changes nothing.
     catch_up_since(runtime, export)
     assert scene.differences() == []
 
 
-def test_a_cluster_that_comes_back_is_waited_for(
+def test_replay_waits_for_an_unavailable_cluster(
     scene: Scene, runtime: Runtime, export: Export, local_stack: LocalStack
 ) -> None:
     runtime.ensure_index()
     load(runtime, export)
     with relay_to(local_stack.endpoints.opensearch) as relay:
-        told: list[str] = []
+        errors: list[str] = []
 
         def on_unavailable(error: SearchUnavailable) -> None:
-            told.append(str(error))
-            if len(told) == 3:
+            errors.append(str(error))
+            if len(errors) == 3:
                 relay.restore()
 
-        behind = replace(scene.settings, opensearch_url=relay.url)
-        far = connect(scene.sync, behind, on_unavailable=on_unavailable)
-        far.alias.resolve()
+        relayed = connect(scene.sync, replace(scene.settings, opensearch_url=relay.url), on_unavailable=on_unavailable)
+        relayed.alias.resolve()
         relay.cut()
-        catch_up_since(far, export)
-    assert len(told) == 3
+        catch_up_since(relayed, export)
+    assert len(errors) == 3
     assert scene.differences() == []
 
 
-def test_a_stop_is_heeded_and_it_can_be_done_again(scene: Scene, runtime: Runtime, export: Export) -> None:
+def test_stopped_replay_can_be_repeated(scene: Scene, runtime: Runtime, export: Export) -> None:
     runtime.ensure_index()
     load(runtime, export)
     stop = threading.Event()
@@ -155,25 +154,23 @@ def test_a_stop_is_heeded_and_it_can_be_done_again(scene: Scene, runtime: Runtim
     assert scene.differences() == []
 
 
-def test_a_table_that_was_made_anew_since_the_export_has_another_stream(
-    scene: Scene, runtime: Runtime, tmp_path: Path
-) -> None:
+def test_export_of_a_table_that_was_recreated_since_is_rejected(scene: Scene, runtime: Runtime, tmp_path: Path) -> None:
     runtime.ensure_index()
     old = write_export(tmp_path, scene.name, [{"id": {"S": "old"}}], runtime.clock.now_us())
     export = Export.open(str(old), lambda: clients.s3(scene.settings))
     check_stream(runtime, export.export_time_us)
     scene.dynamodb.delete_table(TableName=scene.name)
-    # The local stack tells whole seconds.
+    # The local stack reports whole seconds.
     runtime.clock.sleep(1.1)
     scene.create_table()
-    anew = connect(scene.sync, scene.settings)
-    for call in (lambda: check_stream(anew, export.export_time_us), lambda: catch_up_since(anew, export)):
+    recreated = connect(scene.sync, scene.settings)
+    for call in (lambda: check_stream(recreated, export.export_time_us), lambda: catch_up_since(recreated, export)):
         with pytest.raises(SourceError, match="the table's stream began only at"):
             call()
 
 
 @pytest.mark.parametrize("view", [None, "KEYS_ONLY"])
-def test_a_table_without_a_usable_stream_is_refused(make_scene: SceneMaker, view: str | None) -> None:
+def test_table_without_a_usable_stream_is_rejected(make_scene: SceneMaker, view: str | None) -> None:
     scene = make_scene(f"catch-up-without-stream-{view or 'none'}".lower().replace("_", "-"))
     scene.create_table(view)
     runtime = connect(scene.sync, replace(scene.settings, refill_page_size=10))

@@ -1,4 +1,4 @@
-"""`dynadex status` beside a worker: it tells what is there, and leaves everything as it was."""
+"""`dynadex status` with and without a worker: it reports the state, and changes nothing."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def status(commands: Commands, scene: Scene, *options: str, code: int) -> str:
 
 
 def status_json(commands: Commands, scene: Scene, *options: str, code: int) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(status(commands, scene, "--json", *options, code=code))
-    return found
+    printed: dict[str, Any] = json.loads(status(commands, scene, "--json", *options, code=code))
+    return printed
 
 
 def state(scene: Scene) -> StateTable:
     return StateTable(scene.dynamodb, f"{scene.name}-dynadex", scene.name)
 
 
-def test_before_anything_was_done_it_says_so_and_makes_nothing(make_scene: SceneMaker, commands: Commands) -> None:
+def test_status_of_a_new_table_creates_nothing(make_scene: SceneMaker, commands: Commands) -> None:
     scene = make_scene("status-of-nothing")
     scene.create_table()
     files = sorted(scene.directory.rglob("*.*"))
@@ -52,14 +52,14 @@ def test_before_anything_was_done_it_says_so_and_makes_nothing(make_scene: Scene
     assert f"! index         none: `dynadex refill {REFERENCE}` creates it" in text
     assert "  lag           unknown: no worker has reported" in text
     assert "  worker        none holds the lease" in text
-    found = status_json(commands, scene, "--max-lag", "60", code=1)
-    assert found["attention"] == ["index", "lag"]
+    printed = status_json(commands, scene, "--max-lag", "60", code=1)
+    assert printed["attention"] == ["index", "lag"]
     assert not state(scene).exists()
     assert not scene.opensearch.indices.exists_alias(name=scene.name)
-    assert [one for one in sorted(scene.directory.rglob("*.*")) if "__pycache__" not in str(one)] == files
+    assert [file for file in sorted(scene.directory.rglob("*.*")) if "__pycache__" not in str(file)] == files
 
 
-def test_it_tells_of_table_index_lag_worker_and_dead_letters(make_scene: SceneMaker, commands: Commands) -> None:
+def test_status_reports_table_index_lag_worker_and_dead_letters(make_scene: SceneMaker, commands: Commands) -> None:
     scene = make_scene("status")
     scene.create_table()
     connect(scene.sync, scene.settings).ensure_index()
@@ -69,28 +69,28 @@ def test_it_tells_of_table_index_lag_worker_and_dead_letters(make_scene: SceneMa
         scene.await_count(50)
         wait_for(scene.dead_letters.exists, "a dead letter")
         wait_until_passed(scene, time.time())
-        found = status_json(commands, scene, "--max-lag", "30", code=1)
+        printed = status_json(commands, scene, "--max-lag", "30", code=1)
         text = status(commands, scene, code=1)
 
-    assert found["attention"] == ["dead letters"]
-    [index] = found["indexes"]
+    assert printed["attention"] == ["dead letters"]
+    [index] = printed["indexes"]
     assert {**index, "bytes": index["bytes"] > 0} == {
         "name": index["name"], "documents": 50, "bytes": True, "searched": True, "written": True, "building": False,
         "unfilled": False,
     }  # fmt: skip
-    assert (found["table"], found["items"], found["finished_shards"]) == ("status", 51, 0)
-    [shard] = found["open_shards"]
+    assert (printed["table"], printed["items"], printed["finished_shards"]) == ("status", 51, 0)
+    [shard] = printed["open_shards"]
     assert scene.checkpoints() == {shard["id"]: shard["position"]}
-    assert 2.0 <= found["lag_seconds"] < 30.0
-    assert found["passed_at"] == shard["passed_at"]
-    assert found["worker"]["silent_seconds"] < 30.0
-    assert (found["dead_letters"]["count"], found["dead_letters"]["oldest_id"]) == (1, "broken")
-    assert "title" in found["dead_letters"]["oldest_reason"]
-    assert found["last"] == {"refill": None, "rebuild": None, "verify": None}
+    assert 2.0 <= printed["lag_seconds"] < 30.0
+    assert printed["passed_at"] == shard["passed_at"]
+    assert printed["worker"]["silent_seconds"] < 30.0
+    assert (printed["dead_letters"]["count"], printed["dead_letters"]["oldest_id"]) == (1, "broken")
+    assert "title" in printed["dead_letters"]["oldest_reason"]
+    assert printed["last"] == {"refill": None, "rebuild": None, "verify": None}
 
     lines = text.splitlines()
     assert [line[:15].strip() for line in lines if line[2] != " "] == [
-        "table", "index", "lag", "shards", "worker", "! dead-lettered", "last refill", "last verify",
+        "table", "index", "lag", "shards", "worker", "! dead letters", "last refill", "last verify",
     ]  # fmt: skip
     assert f"{index['name']}  50 documents, " in text
     assert f"1 dead letter in file:{scene.dead_letters}: `dynadex redrive {REFERENCE}` retries them" in text
@@ -100,10 +100,10 @@ def wait_until_passed(scene: Scene, seconds: float) -> None:
     """Wait until the stream is applied up to this time (since the epoch)."""
     checkpoints = Checkpoints(state(scene), ManualClock())
     wait_for(lambda: (checkpoints.passed_us() or 0) / 1e6 >= seconds, "the stream applied up to now", every_seconds=0.2)
-    assert (checkpoints.passed_us() or 0) / 1e6 <= time.time() - 2.0, "more is claimed than a read can know"
+    assert (checkpoints.passed_us() or 0) / 1e6 <= time.time() - 2.0, "the passed time is later than a read can prove"
 
 
-def test_once_all_is_well_the_exit_code_is_0(make_scene: SceneMaker, commands: Commands) -> None:
+def test_exit_code_is_0_if_nothing_needs_attention(make_scene: SceneMaker, commands: Commands) -> None:
     scene = make_scene("status-well")
     scene.create_table()
     scene.load(lessons(5))
@@ -120,23 +120,29 @@ def test_once_all_is_well_the_exit_code_is_0(make_scene: SceneMaker, commands: C
     assert "! stale         shard a was trimmed" in status(commands, scene, code=1)
 
 
-def test_where_functions_do_the_work_it_tells_what_they_reported(make_scene: SceneMaker, commands: Commands) -> None:
+def test_status_reports_the_metrics_of_functions_without_a_worker(make_scene: SceneMaker, commands: Commands) -> None:
     scene = make_scene("status-functions")
     scene.create_table()
     assert commands.start("refill", REFERENCE, **scene.variables).wait() == 0
     nothing = "  function      last hour: no function of this Sync has reported"
     assert nothing in status(commands, scene, code=0).splitlines()
     now = datetime.now(UTC)
-    report(scene, now, ChangesApplied=1000, StoredLetter=0, Failed=2, LagSeconds=1.25)
-    report(scene, now - timedelta(minutes=10), ChangesApplied=234, StoredLetter=1, Failed=0, LagSeconds=7.5)
-    report(scene, now - timedelta(minutes=70), ChangesApplied=9000, StoredLetter=90, Failed=90, LagSeconds=900.0)
-    report(scene, now, "another", ChangesApplied=9000, StoredLetter=90, Failed=90, LagSeconds=900.0)
+    report(scene, now, ChangesApplied=1000, DeadLettered=0, Failed=2, LagSeconds=1.25)
+    report(scene, now - timedelta(minutes=10), ChangesApplied=234, DeadLettered=1, Failed=0, LagSeconds=7.5)
+    report(scene, now - timedelta(minutes=70), ChangesApplied=9000, DeadLettered=90, Failed=90, LagSeconds=900.0)
+    report(scene, now, "another", ChangesApplied=9000, DeadLettered=90, Failed=90, LagSeconds=900.0)
     lines = status(commands, scene, "--max-lag", "8", code=0).splitlines()
     assert "  lag           at most 7.5 s in the last hour" in lines
     assert "  function      last hour: 1,234 changes applied, lag at most 7.5 s, 1 dead-lettered, 2 failed" in lines
-    found = status_json(commands, scene, "--max-lag", "7", code=1)
-    assert found["attention"] == ["lag"]
-    assert found["function"] == {"applied": 1234, "dead_lettered": 1, "failed": 2, "lag_seconds": 7.5, "unknown": None}
+    printed = status_json(commands, scene, "--max-lag", "7", code=1)
+    assert printed["attention"] == ["lag"]
+    assert printed["function"] == {
+        "applied": 1234,
+        "dead_lettered": 1,
+        "failed": 2,
+        "lag_seconds": 7.5,
+        "unknown": None,
+    }
 
 
 def report(scene: Scene, at: datetime, table: str = "", **metrics: float) -> None:
@@ -150,8 +156,8 @@ def report(scene: Scene, at: datetime, table: str = "", **metrics: float) -> Non
     clients.cloudwatch(scene.settings).put_metric_data(Namespace=NAMESPACE, MetricData=data)
 
 
-def test_a_backend_that_is_away_is_an_error(make_scene: SceneMaker, commands: Commands) -> None:
-    scene = make_scene("status-away")
+def test_unavailable_backend_is_an_error(make_scene: SceneMaker, commands: Commands) -> None:
+    scene = make_scene("status-unavailable")
     scene.create_table()
     running = commands.start("status", REFERENCE, "--opensearch", "http://127.0.0.1:9", **scene.variables)
     assert running.wait() == 1

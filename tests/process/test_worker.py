@@ -1,4 +1,4 @@
-"""The worker as a real process: killed, stopped, replaced and hurried, it leaves table and index the same."""
+"""The worker as a real process: killed, stopped, replaced and under load, it leaves table and index equal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALL_SONGS = sum(1 for _ in lessons())
 
 
 def start_worker(commands: Commands, scene: Scene, **variables: str) -> Running:
-    """A worker that reads; small batches, so that it can be interrupted at many points."""
+    """Start a worker and wait until it reads. Small batches let it be interrupted at many points."""
     quick = {"DYNADEX_WORKER_BATCH_SIZE": "200", "DYNADEX_WORKER_LEASE_SECONDS": "0.5"}
     worker = commands.start("run", REFERENCE, **scene.variables | quick | variables)
     worker.wait_for_line(READING)
@@ -32,7 +32,7 @@ def start_worker(commands: Commands, scene: Scene, **variables: str) -> Running:
 
 
 class Gates:
-    """Songs that stop at gates, each given as a part of all songs, until it is opened."""
+    """Songs that wait at closed gates. The position of a gate is a fraction of all songs."""
 
     def __init__(self, *parts: float) -> None:
         self._gates = {round(part * ALL_SONGS): threading.Event() for part in parts}
@@ -54,7 +54,7 @@ class Gates:
 
 @contextmanager
 def loading(scene: Scene, gates: Gates) -> Iterator[threading.Thread]:
-    """Songs on their way into the table while the block runs; all of them are there after it."""
+    """Load songs into the table while the block runs; all of them are loaded after it."""
     loader = threading.Thread(target=scene.load, args=(gates.songs(),))
     loader.start()
     try:
@@ -65,7 +65,7 @@ def loading(scene: Scene, gates: Gates) -> Iterator[threading.Thread]:
 
 
 def applied(worker: Running) -> int:
-    """How many changes it says it applied, once it has stopped."""
+    """Number of applied changes that a stopped worker logged."""
     return int(worker.wait_for_line(r"stopped: ([\d,]+) applied")[1].replace(",", ""))
 
 
@@ -74,7 +74,7 @@ def owner(worker: Running) -> str:
 
 
 @pytest.mark.parametrize("backend", ["opensearch"])
-def test_killed_three_times_while_songs_are_loaded_it_brings_every_song_to_the_index(
+def test_worker_killed_three_times_under_load_indexes_every_song(
     make_scene: SceneMaker, commands: Commands, request: pytest.FixtureRequest, backend: str
 ) -> None:
     url = request.getfixturevalue("opensearch_url") if backend == "opensearch" else ""
@@ -87,7 +87,7 @@ def test_killed_three_times_while_songs_are_loaded_it_brings_every_song_to_the_i
         for moment in moments:
             scene.await_count(round(moment * ALL_SONGS))
             worker.kill()
-            assert loader.is_alive(), "it was not killed in the middle of loading"
+            assert loader.is_alive(), "the worker was not killed during the load"
             gates.open_next()
             worker = start_worker(commands, scene)
     scene.await_count(ALL_SONGS)
@@ -96,19 +96,19 @@ def test_killed_three_times_while_songs_are_loaded_it_brings_every_song_to_the_i
     assert worker.stop() == 0
 
 
-def test_told_to_stop_it_keeps_its_place_and_reads_nothing_twice(make_scene: SceneMaker, commands: Commands) -> None:
+def test_stopped_worker_keeps_its_position_and_reads_nothing_twice(make_scene: SceneMaker, commands: Commands) -> None:
     scene = make_scene("stopped")
     scene.create_table()
     songs = list(lessons(4000))
     scene.load(songs)
     done, position = 0, 0
-    for number, least in ((signal.SIGTERM, 200), (signal.SIGINT, 700)):
+    for number, min_count in ((signal.SIGTERM, 200), (signal.SIGINT, 700)):
         worker = start_worker(commands, scene)
-        scene.await_count(least)
+        scene.await_count(min_count)
         assert worker.stop(number) == 0
         worker.wait_for_line(rf"stopping \({number.name}\)")
         done += applied(worker)
-        assert least <= done < len(songs), "it was not stopped in the middle"
+        assert min_count <= done < len(songs), "the worker was not stopped during the load"
         assert worker.output == []
         [later] = map(int, scene.checkpoints().values())
         assert later > position
@@ -121,18 +121,18 @@ def test_told_to_stop_it_keeps_its_place_and_reads_nothing_twice(make_scene: Sce
     assert done + applied(worker) == len(songs)
 
 
-def test_a_second_worker_stands_by_and_takes_over_from_a_killed_one(make_scene: SceneMaker, commands: Commands) -> None:
+def test_standby_takes_over_from_a_killed_worker(make_scene: SceneMaker, commands: Commands) -> None:
     scene = make_scene("taken-over")
     scene.create_table()
     songs = lessons()
     first = start_worker(commands, scene, DYNADEX_WORKER_LEASE_SECONDS="2")
     second = commands.start("run", REFERENCE, **scene.variables | {"DYNADEX_WORKER_LEASE_SECONDS": "2"})
-    second.wait_for_line(f"standing by: worker {re.escape(owner(first))} holds the lease")
+    second.wait_for_line(f"standby: worker {re.escape(owner(first))} holds the lease")
     scene.load(islice(songs, 300))
     scene.await_count(300)
-    assert not any(READING in line for line in second.errors), "both read"
+    assert not any(READING in line for line in second.errors), "both workers read"
 
-    # Where a batch follows at once, a checkpoint waits for up to a second.
+    # In a backlog, a checkpoint is delayed by up to a second.
     scene.await_checkpoint()
     first.kill()
     second.wait_for_line(READING)
@@ -140,20 +140,20 @@ def test_a_second_worker_stands_by_and_takes_over_from_a_killed_one(make_scene: 
     scene.await_count(600)
     scene.await_equal()
     assert second.stop() == 0
-    assert applied(second) == 300, "it did not start where the first one was"
+    assert applied(second) == 300, "the standby did not start at the position of the first worker"
 
 
-def test_those_that_stand_by_can_be_stopped_and_take_over_at_once_from_one_that_stops(
+def test_standby_can_be_stopped_and_takes_over_immediately_from_a_worker_that_stops(
     make_scene: SceneMaker, commands: Commands
 ) -> None:
     scene = make_scene("handed-over")
     scene.create_table()
-    # Were anybody to wait for the lease to run out, it would be found out.
+    # A standby that waits for the lease to expire would exceed the deadline of the test.
     slow = {"DYNADEX_WORKER_LEASE_SECONDS": "600"}
     first = start_worker(commands, scene, **slow)
     second, third = (commands.start("run", REFERENCE, **scene.variables | slow) for _ in range(2))
-    second.wait_for_line("standing by")
-    third.wait_for_line("standing by")
+    second.wait_for_line("standby: ")
+    third.wait_for_line("standby: ")
     assert third.stop() == 0
     assert applied(third) == 0
     assert first.stop() == 0
@@ -163,9 +163,7 @@ def test_those_that_stand_by_can_be_stopped_and_take_over_at_once_from_one_that_
     assert second.stop() == 0
 
 
-def test_a_worker_that_was_frozen_while_another_took_over_ends_and_harms_nothing(
-    make_scene: SceneMaker, commands: Commands
-) -> None:
+def test_frozen_worker_that_was_replaced_ends_and_changes_nothing(make_scene: SceneMaker, commands: Commands) -> None:
     scene = make_scene("frozen")
     scene.create_table()
     first = start_worker(commands, scene)
@@ -175,12 +173,14 @@ def test_a_worker_that_was_frozen_while_another_took_over_ends_and_harms_nothing
     scene.await_count(200)
     first.send(signal.SIGCONT)
     assert first.wait() == 1
-    first.wait_for_line(f"dynadex: Cannot go on as worker {re.escape(owner(first))}: another worker took the lease")
+    first.wait_for_line(
+        f"dynadex: Cannot continue as worker {re.escape(owner(first))}: another worker took over the lease"
+    )
     scene.await_equal()
     assert second.stop() == 0
 
 
-def test_changes_faster_than_the_streams_clock_end_the_same_in_the_index(
+def test_changes_within_the_granularity_of_the_stream_leave_no_difference(
     make_scene: SceneMaker, commands: Commands
 ) -> None:
     scene = make_scene("hurried")
@@ -189,8 +189,8 @@ def test_changes_faster_than_the_streams_clock_end_the_same_in_the_index(
     songs = list(lessons(9))
     until = time.monotonic() + 2.0
 
-    def hurry(seed: int) -> None:
-        # Every thread has songs of its own: which of two writers comes last is the table's affair.
+    def write(seed: int) -> None:
+        # Each thread writes other songs: the table decides which of two writers of one song is the last.
         chance = random.Random(seed)
         turn = 0
         while time.monotonic() < until:
@@ -201,7 +201,7 @@ def test_changes_faster_than_the_streams_clock_end_the_same_in_the_index(
             else:
                 scene.put({**song, "note_count": turn})
 
-    threads = [threading.Thread(target=hurry, args=(seed,)) for seed in range(4)]
+    threads = [threading.Thread(target=write, args=(seed,)) for seed in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -213,5 +213,5 @@ def test_changes_faster_than_the_streams_clock_end_the_same_in_the_index(
     wait_for(lambda: "Version 49 again" in str(scene.documents()), "the last title in the index")
     scene.await_equal()
     assert worker.stop() == 0
-    # Had nothing tied, this would have been too slow to prove anything.
+    # Without a tie, the writes would have been too slow to prove anything.
     worker.wait_for_line(r"stopped: .* reconciled")

@@ -1,4 +1,4 @@
-"""Backends of the recovery suite, and the line of figures it ends with."""
+"""Backends of the recovery suite, and the line of figures at its end."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _FIGURES = pytest.StashKey[Figures]()
 SCALE = float(os.environ.get("RECOVERY_SCALE", "0.03"))
 
 
-def scaled(full: int, least: int = 1) -> int:
-    """How often something is done in this run."""
-    return max(least, round(full * SCALE))
+def scaled(full: int, min_count: int = 1) -> int:
+    """Return a count of the full suite, scaled to this run."""
+    return max(min_count, round(full * SCALE))
 
 
 @pytest.fixture(scope="session")
 def figures(pytestconfig: pytest.Config) -> Figures:
-    """What the whole run does; add to it."""
+    """Figures of the whole run, to which each test adds."""
     return pytestconfig.stash.setdefault(_FIGURES, Figures())
 
 
@@ -35,15 +35,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The very last line, after pytest's own."""
+    """Print the figures after pytest's own lines."""
     figures = config.stash.get(_FIGURES, None)
     if figures:
         config.get_terminal_writer().line(str(figures))
 
 
 @pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """A line that is seen although the test passes."""
+def print_line(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Print a line even if the test passes."""
 
     def line(text: str) -> None:
         with capsys.disabled():

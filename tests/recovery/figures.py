@@ -1,4 +1,4 @@
-"""What a run of the recovery suite did, for its one line at the end."""
+"""Figures of a run of the recovery suite, printed as one line at its end."""
 
 from __future__ import annotations
 

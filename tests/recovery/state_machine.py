@@ -1,4 +1,4 @@
-"""The shipped state machine on the local stack's Step Functions, its functions real code of its own processes."""
+"""The shipped state machine in the Step Functions of the local stack, with functions that run in processes."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ finish = finish_handler(sync)
 
 @dataclass(frozen=True)
 class Execution:
-    """A finished execution: its status, its output, and its history as Step Functions tells it."""
+    """A finished execution: its status, its output, and its history from Step Functions."""
 
     status: str
     output: Any
     history: list[Mapping[str, Any]]
 
     def slices(self) -> int:
-        """How often the refill function was asked."""
+        """Number of invocations of the backfill function."""
         types = [str(event["type"]) for event in self.history]
         within = types[types.index("MapStateEntered") : types.index("MapStateExited")]
         return sum(kind in ("LambdaFunctionScheduled", "TaskScheduled") for kind in within)
@@ -70,16 +70,18 @@ class RefillMachine:
             name=f"{scene.name}-refill", definition=definition(arns), roleArn=_ROLE
         )["stateMachineArn"]
 
-    def run(self, given: Mapping[str, Any], seconds: float = 120) -> Execution:
+    def run(self, execution_input: Mapping[str, Any], seconds: float = 120) -> Execution:
         """Run one execution to its end."""
-        arn = self._machines.start_execution(stateMachineArn=self.arn, input=json.dumps(given))["executionArn"]
-        give_up_at = time.monotonic() + seconds
-        while (found := self._machines.describe_execution(executionArn=arn))["status"] == "RUNNING":
-            assert time.monotonic() < give_up_at, f"the execution still runs: {found}"
+        arn = self._machines.start_execution(stateMachineArn=self.arn, input=json.dumps(execution_input))[
+            "executionArn"
+        ]
+        deadline = time.monotonic() + seconds
+        while (execution := self._machines.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            assert time.monotonic() < deadline, f"the execution still runs: {execution}"
             time.sleep(0.1)
         pages = self._machines.get_paginator("get_execution_history").paginate(executionArn=arn)
         history = [event for page in pages for event in page["events"]]
-        return Execution(found["status"], json.loads(found.get("output", "null")), history)
+        return Execution(execution["status"], json.loads(execution.get("output", "null")), history)
 
 
 def definition(arns: Mapping[str, str]) -> str:
@@ -92,12 +94,12 @@ def definition(arns: Mapping[str, str]) -> str:
 
 
 def documents(runtime: Runtime) -> dict[str, Any]:
-    """Every document that a search can find, by its id."""
+    """Return every searchable document by its id."""
     [index] = runtime.index.indexes_behind(runtime.sync.index)
     runtime.index.refresh(index)
     ids = [identity for page in runtime.index.versions(index) for identity, _ in page]
-    found = runtime.index.get_many(index, ids)
-    return {identity: one.source for identity, one in zip(ids, found, strict=True) if one}
+    documents = runtime.index.get_many(index, ids)
+    return {identity: stored.source for identity, stored in zip(ids, documents, strict=True) if stored}
 
 
 def _zip(scene: Scene) -> bytes:

@@ -1,4 +1,4 @@
-"""Refill and rebuild while the table is written to and the index is searched."""
+"""Backfill and rebuild under a load of writes and searches."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from tests.process.scene import REFERENCE
 from tests.recovery.conftest import SCALE, scaled
 from tests.recovery.figures import Figures
 
-SONGS = scaled(2_000, least=600)
+SONGS = scaled(2_000, min_count=600)
 ORPHANS = 20
-# Three writers, bursts of three and a half: at full length 200 writes a second and more, where the machine gives it.
+# Three writers with bursts of 3.5 writes on average: at full length, at least 200 writes per second on a fast machine.
 _PAUSE_SECONDS = 0.01 if SCALE >= 1 else 0.04
 
 
@@ -50,7 +50,7 @@ def commands(stage: Stage) -> Iterator[Commands]:
 
 @pytest.fixture
 def worker(stage: Stage, commands: Commands) -> Running:
-    """A worker that has caught up."""
+    """A worker that has indexed every song."""
     started = commands.start("run", REFERENCE)
     started.wait_for_line("reading the stream as worker")
     stage.await_count(SONGS, 120)
@@ -63,25 +63,25 @@ def runtime(stage: Stage) -> Runtime:
     return connect(stage.sync, settings)
 
 
-def test_a_refill_while_the_table_is_written_to(
-    stage: Stage, runtime: Runtime, worker: Running, figures: Figures, tell: Callable[[str], None]
+def test_backfill_under_a_load_of_writes(
+    stage: Stage, runtime: Runtime, worker: Running, figures: Figures, print_line: Callable[[str], None]
 ) -> None:
     compared = Compared()
-    for seed in range(scaled(20, least=2)):
+    for seed in range(scaled(20, min_count=2)):
         plant_orphans(runtime, seed)
         with writing(stage, seed, _PAUSE_SECONDS) as load:
             started_at = time.monotonic()
             done = refill(runtime, RefillOptions(), threading.Event())
-            told = rate(load, started_at)
+            load_rate = rate(load, started_at)
         assert done.swept.deleted >= ORPHANS
         stage.compare(compared, worker)
         figures.refills += 1
         figures.writes += load.writes
-        tell(f"refill, seed {seed}: {told}, {done.swept.deleted} swept, 0 differences")
+        print_line(f"refill, seed {seed}: {load_rate}, {done.swept.deleted} swept, 0 differences")
 
 
-def test_a_rebuild_while_the_table_is_written_to_and_searched(
-    stage: Stage, runtime: Runtime, worker: Running, figures: Figures, tell: Callable[[str], None]
+def test_rebuild_under_a_load_of_writes_and_searches(
+    stage: Stage, runtime: Runtime, worker: Running, figures: Figures, print_line: Callable[[str], None]
 ) -> None:
     compared = Compared()
     for seed in range(scaled(20)):
@@ -89,12 +89,12 @@ def test_a_rebuild_while_the_table_is_written_to_and_searched(
         with searching(runtime) as searches, writing(stage, seed, _PAUSE_SECONDS) as load:
             started_at = time.monotonic()
             done = rebuild(runtime, RebuildOptions(verify=seed % 2 == 1), threading.Event())
-            told = rate(load, started_at)
+            load_rate = rate(load, started_at)
         assert done.name != before
         assert searches.failed == []
         assert searches.done > 50
         stage.compare(compared, worker)
-        # The old index is as fresh as the new one: a rollback is never stale.
+        # Writers write to both indexes, so a rollback loses no change.
         assert roll_back(runtime.index, stage.name) == (done.name, before)
         assert stage.differences() == []
         roll_back(runtime.index, stage.name)
@@ -103,17 +103,17 @@ def test_a_rebuild_while_the_table_is_written_to_and_searched(
                 retire(runtime.index, stage.name, name)
             time.sleep(1)
         assert more.failed == []
-        assert [one.role for one in physical_indexes(runtime.index, stage.name)] == ["searched"]
+        assert [index.role for index in physical_indexes(runtime.index, stage.name)] == ["searched"]
         stage.compare(compared, worker)
         figures.rebuilds += 1
         figures.writes += load.writes + after.writes
         figures.searches += searches.done + more.done
         figures.failed_searches += len(searches.failed) + len(more.failed)
-        tell(f"rebuild, seed {seed}: {told}, {searches.done:,} searches, none failed, 0 differences")
+        print_line(f"rebuild, seed {seed}: {load_rate}, {searches.done:,} searches, none failed, 0 differences")
 
 
 class Searches:
-    """What a searcher got: how many answers, and what was wrong with the others."""
+    """Number of searches, and the errors of those that failed or returned no hit."""
 
     def __init__(self) -> None:
         self.done = 0
@@ -122,36 +122,36 @@ class Searches:
 
 @contextmanager
 def searching(runtime: Runtime) -> Iterator[Searches]:
-    """Somebody searches through the read alias, again and again, for as long as the block runs."""
-    found, stop = Searches(), threading.Event()
+    """Search through the read alias repeatedly while the block runs."""
+    searches, stop = Searches(), threading.Event()
 
     def search() -> None:
         while not stop.wait(0.02):
-            found.done += 1
+            searches.done += 1
             try:
                 reply = runtime.index.search(runtime.sync.index, {"query": {"match": {"title": "the"}}, "size": 1})
                 if not reply["hits"]["hits"]:
-                    found.failed.append("no hit")
+                    searches.failed.append("no hit")
             except Exception as error:  # noqa: BLE001 - counted, and asserted to be none
-                found.failed.append(str(error))
+                searches.failed.append(str(error))
 
     thread = threading.Thread(target=search)
     thread.start()
     try:
-        yield found
+        yield searches
     finally:
         stop.set()
         thread.join()
 
 
 def plant_orphans(runtime: Runtime, seed: int) -> None:
-    """Documents without an item, older than any refill."""
+    """Write documents without an item, older than any backfill."""
     [index] = runtime.index.indexes_behind(runtime.sync.index)
-    orphans = [Write(f"orphan-{seed}-{n}", b'{"title":"gone"}', External(1_000)) for n in range(ORPHANS)]
+    orphans = [Write(f"orphan-{seed}-{n}", b'{"title":"orphan"}', External(1_000)) for n in range(ORPHANS)]
     runtime.writer.write(index, orphans, runtime.clock.monotonic() + 10)
 
 
 def rate(load: WriteLoad, started_at: float) -> str:
-    """Writes go on for two seconds at least; how many there were, in words."""
+    """Let the load run for at least two seconds; describe its rate."""
     time.sleep(max(0.0, started_at + 2 - time.monotonic()))
     return f"{load.writes:,} writes ({load.writes / (time.monotonic() - started_at):.0f} a second)"

@@ -1,4 +1,4 @@
-"""The search cluster is gone with all its data: one command brings search back."""
+"""The search cluster is lost with all its data: one command restores search."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.songs import all_songs
 
 @contextmanager
 def cluster_to_lose(opensearch_url: str, home: Path) -> Iterator[tuple[str, Callable[[Scene], None]]]:
-    """A cluster, and what loses it: a node is killed and wiped or, in the short run, its indexes are deleted."""
+    """A cluster, and a function that deletes its data: it wipes the node or, in the short run, deletes the index."""
     if SCALE < 1:
         yield opensearch_url, lambda scene: scene.opensearch.indices.delete(index=f"{scene.name}-*")
         return
@@ -32,14 +32,14 @@ def cluster_to_lose(opensearch_url: str, home: Path) -> Iterator[tuple[str, Call
         yield node.url, lose
 
 
-def test_one_command_after_the_cluster_is_lost(
-    stack: LocalStack, opensearch_url: str, tmp_path: Path, figures: Figures, tell: Callable[[str], None]
+def test_one_command_restores_a_lost_cluster(
+    stack: LocalStack, opensearch_url: str, tmp_path: Path, figures: Figures, print_line: Callable[[str], None]
 ) -> None:
     with cluster_to_lose(opensearch_url, tmp_path / "node") as (url, lose):
         (tmp_path / "scene").mkdir()
         scene = Scene(tmp_path / "scene", "lost", stack.endpoints.dynamodb, url)
         scene.create_table()
-        songs = all_songs()[: scaled(13_925, least=600)]
+        songs = all_songs()[: scaled(13_925, min_count=600)]
         scene.load(songs)
         with commands_in(scene.directory, **scene.variables) as commands:
             worker = commands.start("run", REFERENCE)
@@ -54,10 +54,10 @@ def test_one_command_after_the_cluster_is_lost(
             assert scene.count() == len(songs)
             worker = commands.start("run", REFERENCE)
             worker.wait_for_line("reading the stream as worker")
-            scene.put({"id": "after", "title": "After the flood"})
+            scene.put({"id": "after", "title": "After the loss"})
             scene.await_count(len(songs) + 1)
         assert scene.differences() == []
         scene.close()
     figures.refills += 1
     figures.recovery_seconds_per_10_000 = seconds
-    tell(f"cluster lost and refilled: {seconds:.1f} s per 10,000 items, the command's start included")
+    print_line(f"cluster lost and refilled: {seconds:.1f} s per 10,000 items, the command's start included")

@@ -1,4 +1,4 @@
-"""What refill and verify hold in memory does not grow with the table."""
+"""The memory of backfill and verify does not grow with the table."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.songs import all_songs
 
 SMALL = 10_000
 FACTOR = 20
-# Runs the command in this interpreter, then says what the process needed at most: by VmHWM, since what getrusage
-# tells begins with what the parent had.
+# Runs the command in this interpreter, then prints the peak memory of the process. Read from VmHWM, because the value
+# of getrusage includes the memory of the parent process.
 _MEASURED = """
 import sys
 from pathlib import Path
@@ -38,10 +38,10 @@ sys.exit(code)
 
 
 @pytest.mark.timeout(1200)
-def test_memory_at_twenty_times_the_items(
-    stack: LocalStack, opensearch_url: str, tmp_path: Path, figures: Figures, tell: Callable[[str], None]
+def test_memory_is_constant_at_20_times_the_items(
+    stack: LocalStack, opensearch_url: str, tmp_path: Path, figures: Figures, print_line: Callable[[str], None]
 ) -> None:
-    """In the short run a fiftieth of the sizes, and of the pages: what is compared is one full page with many."""
+    """The short run divides the sizes of tables and pages by 50, and still compares one full page with many."""
     small = SMALL if SCALE >= 1 else SMALL // 50
     peaks: dict[str, list[float]] = {"refill": [], "verify": []}
     for items in (small, small * FACTOR):
@@ -54,15 +54,15 @@ def test_memory_at_twenty_times_the_items(
         scene.dynamodb.delete_table(TableName=scene.name)
         scene.close()
     ratios = tuple(round(large / little, 3) for little, large in peaks.values())
-    tell(f"memory at {small:,} and {small * FACTOR:,} items: {peaks} MB, ratios {ratios}")
+    print_line(f"memory at {small:,} and {small * FACTOR:,} items: {peaks} MB, ratios {ratios}")
     assert max(ratios) <= 1.2
-    # Two different commands never need exactly the same, or it is something else that was measured.
+    # Different commands need different amounts, unless something else was measured.
     assert len({peak for measured in peaks.values() for peak in measured}) > 1
     figures.memory_ratios = ratios
 
 
 def many(items: int) -> Iterator[dict[str, Any]]:
-    """Songs, as often as it takes, each time with other ids."""
+    """Yield songs repeatedly, each with another id."""
     songs = all_songs()
     for n in itertools.islice(itertools.count(), items):
         song = songs[n % len(songs)]
@@ -70,7 +70,7 @@ def many(items: int) -> Iterator[dict[str, Any]]:
 
 
 def peak_megabytes(scene: Scene, command: str, page_items: int) -> float:
-    """Most memory that a command ever held. It must succeed."""
+    """Run a command, which must succeed; return its peak memory."""
     done = subprocess.run(
         [sys.executable, "-c", _MEASURED, command, REFERENCE],
         cwd=scene.directory,

@@ -1,4 +1,4 @@
-"""Verify finds exactly what was planted, and repairs it while the table is written to."""
+"""Verify reports exactly the planted differences, and repairs them under a load of writes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests.recovery.figures import Figures
 from tests.songs import all_songs
 
 # Of each kind.
-PLANTED = scaled(500, least=50)
+PLANTED = scaled(500, min_count=50)
 
 
-def test_planted_differences(
-    stack: LocalStack, opensearch_url: str, tmp_path: Path, figures: Figures, tell: Callable[[str], None]
+def test_planted_differences_are_reported_and_repaired(
+    stack: LocalStack, opensearch_url: str, tmp_path: Path, figures: Figures, print_line: Callable[[str], None]
 ) -> None:
     stage = make_stage(tmp_path, "planted", stack.endpoints.dynamodb, opensearch_url)
-    songs = all_songs()[: scaled(13_925, least=600)]
+    songs = all_songs()[: scaled(13_925, min_count=600)]
     stage.load(songs)
     runtime = connect(stage.sync, stage.settings)
     with commands_in(stage.directory, **stage.variables) as commands:
@@ -48,9 +48,9 @@ def test_planted_differences(
         verify = commands.start("verify", REFERENCE, "--json")
         assert verify.wait(120) == 1, str(verify)
         *lines, summary = [json.loads(line) for line in verify.output]
-        found = {(line["kind"], line["id"]) for line in lines}
-        wanted = {"missing": missing, "different": altered, "orphan": orphans}
-        assert found == {(kind, identity) for kind, planted in wanted.items() for identity in planted}
+        reported = {(line["kind"], line["id"]) for line in lines}
+        expected = {"missing": missing, "different": altered, "orphan": orphans}
+        assert reported == {(kind, identity) for kind, planted in expected.items() for identity in planted}
         assert len(lines) == 3 * PLANTED
         assert summary["summary"]["remaining"] == 3 * PLANTED
 
@@ -59,7 +59,7 @@ def test_planted_differences(
             code = repair.wait(180)
         assert code == 0, str(repair)
         stage.compare(Compared(), worker)
-        tell("\n".join(repair.output))
+        print_line("\n".join(repair.output))
     figures.planted += 3 * PLANTED
     figures.found += len(lines)
     figures.writes += load.writes
@@ -67,6 +67,6 @@ def test_planted_differences(
 
 
 def versions(runtime: Runtime, index: str, ids: list[str]) -> list[tuple[str, int]]:
-    """A version just above that of each document: what whoever spoils them needs."""
-    found = runtime.index.get_many(index, ids)
-    return [(identity, one.version + 1) for identity, one in zip(ids, found, strict=True) if one]
+    """Return a version just above that of each document, with which a test can overwrite it."""
+    documents = runtime.index.get_many(index, ids)
+    return [(identity, stored.version + 1) for identity, stored in zip(ids, documents, strict=True) if stored]

@@ -1,4 +1,4 @@
-"""A refill that is killed again and again, and goes on each time where it was."""
+"""A backfill that is killed repeatedly, and resumes at its position."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.recovery.figures import Figures
 from tests.songs import all_songs
 
 SEGMENTS = 2
-# So many pages that every kill meets others.
+# Enough pages that each kill hits other pages.
 PAGES = 56
 
 
 class Scans(Happened):
-    """Counts how often each page was asked for."""
+    """Counts the requests for each page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,9 +36,9 @@ class Scans(Happened):
     def passed(self, request: Request) -> None:
         super().passed(request)
         if request.headers.get("X-Amz-Target", "").endswith(".Scan"):
-            asked = json.loads(request.body)
+            scan = json.loads(request.body)
             with self.lock:
-                self.pages[json.dumps([asked.get("Segment"), asked.get("ExclusiveStartKey")], sort_keys=True)] += 1
+                self.pages[json.dumps([scan.get("Segment"), scan.get("ExclusiveStartKey")], sort_keys=True)] += 1
 
 
 @pytest.fixture
@@ -50,32 +50,32 @@ def proxy(stack: LocalStack) -> Iterator[Proxy]:
 
 
 def items_by_segment(scene: Scene) -> dict[int, int]:
-    """How many items of each segment are acknowledged; of all segments, once the refill has begun."""
+    """Number of acknowledged items of each segment."""
     state = StateTable(scene.dynamodb, f"{scene.name}-dynadex", scene.name)
     if not state.exists():
         return dict.fromkeys(range(SEGMENTS), 0)
     refill = RefillState(state)
     plan = refill.plan()
-    found = refill.segments(plan["StartedAt"]) if plan else {}
-    return {one: int(found[one].counts.get("items", 0)) if one in found else 0 for one in range(SEGMENTS)}
+    saved = refill.segments(plan["StartedAt"]) if plan else {}
+    return {n: int(saved[n].counts.get("items", 0)) if n in saved else 0 for n in range(SEGMENTS)}
 
 
-def test_killed_at_random_and_resumed(
+def test_backfill_killed_at_random_moments_resumes(
     stack: LocalStack,
     proxy: Proxy,
     opensearch_url: str,
     tmp_path: Path,
     figures: Figures,
-    tell: Callable[[str], None],
+    print_line: Callable[[str], None],
 ) -> None:
     scene = Scene(tmp_path, "resumed", stack.endpoints.dynamodb, opensearch_url)
     scene.create_table()
-    songs = all_songs()[: scaled(13_925, least=2_000)]
+    songs = all_songs()[: scaled(13_925, min_count=2_000)]
     scene.load(songs)
     scans = proxy.happened
     assert isinstance(scans, Scans)
     page_items = len(songs) // PAGES
-    chance, kills = random.Random(4), scaled(10, least=3)
+    chance, kills = random.Random(4), scaled(10, min_count=3)
     variables = scene.variables | {
         "DYNADEX_DYNAMODB_URL": proxy.url,
         "DYNADEX_REFILL_PAGE_SIZE": str(page_items),
@@ -86,14 +86,14 @@ def test_killed_at_random_and_resumed(
         for _ in range(kills):
             refill = commands.start(*arguments)
             before = items_by_segment(scene)
-            # Each gets a little further, so that it is not the same pages that every kill meets: one is written, and
-            # the next read meanwhile.
+            # Let each process get further, so that no two kills hit the same pages: one is being written while the
+            # next is read.
             while refill.is_alive() and not all(
                 items >= before.get(segment, 0) + 2 * page_items for segment, items in items_by_segment(scene).items()
             ):
                 time.sleep(0.005)
             time.sleep(chance.uniform(0, 0.1))
-            assert refill.is_alive(), f"it was done before it was killed often enough\n{refill}"
+            assert refill.is_alive(), f"the backfill completed before enough kills\n{refill}"
             refill.kill()
         last = commands.start(*arguments)
         assert last.wait(120) == 0, str(last)
@@ -103,4 +103,6 @@ def test_killed_at_random_and_resumed(
     assert scans.pages.total() <= len(scans.pages) + 2 * kills * SEGMENTS
     figures.kills += kills
     figures.refills += 1
-    tell(f"{kills} kills: {len(scans.pages)} pages, {scans.pages.total() - len(scans.pages)} of them scanned twice")
+    print_line(
+        f"{kills} kills: {len(scans.pages)} pages, {scans.pages.total() - len(scans.pages)} of them scanned twice"
+    )

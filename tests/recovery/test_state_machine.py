@@ -1,4 +1,4 @@
-"""The shipped state machine, on the local stack's Step Functions and a real OpenSearch."""
+"""The shipped state machine, in the Step Functions of the local stack and with a real OpenSearch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.recovery.figures import Figures
 from tests.recovery.state_machine import RefillMachine, documents
 from tests.songs import all_songs
 
-# So small that every slice is one page.
+# So short that each slice is one page.
 NO_TIME = {"DYNADEX_REFILL_SLICE_SECONDS": "0.001"}
 
 
@@ -54,11 +54,11 @@ def deploy(aws: dict[str, Any], tmp_path: Path) -> Deploy:
     return deployed
 
 
-def test_every_song_in_at_least_ten_slices(
+def test_every_song_is_loaded_in_at_least_ten_slices(
     scene: Scene, deploy: Deploy, figures: Figures, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scene.create_table()
-    songs = all_songs()[: scaled(13_925, least=1_200)]
+    songs = all_songs()[: scaled(13_925, min_count=1_200)]
     scene.load(songs)
     execution = deploy(scene, NO_TIME | {"DYNADEX_REFILL_PAGE_SIZE": str(len(songs) // 13)}).run({})
     with capsys.disabled():
@@ -71,7 +71,7 @@ def test_every_song_in_at_least_ten_slices(
     figures.refills += 1
 
 
-def test_segments_side_by_side(scene: Scene, deploy: Deploy) -> None:
+def test_segments_run_in_parallel(scene: Scene, deploy: Deploy) -> None:
     scene.create_table()
     scene.load(lessons(600))
     execution = deploy(scene, NO_TIME | {"DYNADEX_REFILL_PAGE_SIZE": "60"}).run({"Segments": 3})
@@ -96,9 +96,7 @@ sync = Sync(table={name!r}, index={name!r}, mappings=MAPPINGS, settings=SETTINGS
 """
 
 
-def test_a_slice_that_crashes_half_way_is_repeated_from_the_same_key(
-    scene: Scene, deploy: Deploy, tmp_path: Path
-) -> None:
+def test_crashed_slice_is_repeated_from_the_same_key(scene: Scene, deploy: Deploy, tmp_path: Path) -> None:
     scene.create_table()
     songs = list(lessons(400))
     scene.load(songs)
@@ -110,7 +108,7 @@ def test_a_slice_that_crashes_half_way_is_repeated_from_the_same_key(
     assert documents(connect(scene.sync, scene.settings)) == {song["id"]: song for song in songs}
 
 
-def test_an_empty_table(scene: Scene, deploy: Deploy) -> None:
+def test_empty_table_is_backfilled(scene: Scene, deploy: Deploy) -> None:
     scene.create_table()
     execution = deploy(scene, NO_TIME).run({})
     assert (execution.status, execution.output) == ("SUCCEEDED", {})
@@ -123,7 +121,7 @@ sync = Sync(table={name!r}, index={name!r}, document=lambda item: None)
 """
 
 
-def test_pages_of_items_that_are_all_not_indexed(scene: Scene, deploy: Deploy) -> None:
+def test_pages_without_indexed_items_are_skipped(scene: Scene, deploy: Deploy) -> None:
     scene.create_table()
     scene.load(lessons(300))
     scene.declare(_NOTHING.format(name=scene.name))
@@ -141,8 +139,8 @@ KEYS: dict[str, list[tuple[str, Literal["S", "N", "B"], Callable[[int], Any]]]] 
 }
 
 
-@pytest.mark.parametrize("kind", list(KEYS)[-scaled(len(KEYS), least=2) :])
-def test_keys_of_all_types(scene: Scene, deploy: Deploy, kind: str) -> None:
+@pytest.mark.parametrize("kind", list(KEYS)[-scaled(len(KEYS), min_count=2) :])
+def test_keys_of_all_types_are_resumed(scene: Scene, deploy: Deploy, kind: str) -> None:
     parts = KEYS[kind]
     roles: tuple[Literal["HASH", "RANGE"], ...] = ("HASH", "RANGE")
     scene.dynamodb.create_table(
@@ -158,5 +156,5 @@ def test_keys_of_all_types(scene: Scene, deploy: Deploy, kind: str) -> None:
     execution = deploy(scene, NO_TIME | {"DYNADEX_REFILL_PAGE_SIZE": "7"}).run({"Segments": 2})
     assert (execution.status, execution.output) == ("SUCCEEDED", {})
     runtime: Runtime = connect(scene.sync, scene.settings)
-    wanted = {document_id(runtime.description.schema, key): f"Tune {n}" for n, key in enumerate(keys)}
-    assert {identity: found["title"] for identity, found in documents(runtime).items()} == wanted
+    expected = {document_id(runtime.description.schema, key): f"Tune {n}" for n, key in enumerate(keys)}
+    assert {identity: document["title"] for identity, document in documents(runtime).items()} == expected

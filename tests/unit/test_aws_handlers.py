@@ -1,4 +1,4 @@
-"""The handlers of a deployed function: which Sync they serve, what they measure, and what they never log."""
+"""Handlers of the deployed functions: the Sync they serve, the metrics they print, and the values they never log."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from dynadex.index.results import ApplyResult, BulkStats
 from dynadex.state.lag import StateLag
 from dynadex.testing import InMemoryIndex, InMemoryTable
 
-SECRET = "hunter2-nobody-may-read-this"
+SECRET = "hunter2-never-log-this"
 CONTEXT = SimpleNamespace(aws_request_id="request-1", get_remaining_time_in_millis=lambda: 60_000)
 sync = Sync(table="lessons", index="lessons", mappings={"properties": {"title": {"type": "text"}}})
 
 
 class Deployed:
-    """A function's surroundings: a table, an index, and where dead letters go."""
+    """Backends of a function: a table and an index."""
 
     def __init__(self) -> None:
         self.table = InMemoryTable("lessons")
@@ -43,7 +43,7 @@ class Deployed:
 
 @pytest.fixture(autouse=True)
 def event_loop() -> Iterator[None]:
-    """The one that a function's process has for good, here closed after each test."""
+    """The event loop that the process of a function has, closed after each test."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     yield
@@ -60,13 +60,13 @@ def deployed(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Deploye
     monkeypatch.setattr(clients, "opensearch", lambda _: None)
     monkeypatch.setattr(runtime, "OpenSearchIndex", lambda _: backends.index)
     monkeypatch.setattr("dynadex.sync.load_sync", lambda _: sync)
-    start_over()
+    reset_process()
     yield backends
-    start_over()
+    reset_process()
 
 
-def start_over() -> None:
-    """As in a new process: nothing is remembered, and the logger prints to where output goes now."""
+def reset_process() -> None:
+    """Drop caches, and let the logger print to the current standard output, as in a new process."""
     for cached in (entry.declared, entry._handler, observation._logger):
         cached.cache_clear()
     logger = logging.getLogger("dynadex")
@@ -84,7 +84,7 @@ def item(identity: str, **attributes: Any) -> dict[str, Any]:
     return {"id": {"S": identity}, **{name: {"S": value} for name, value in attributes.items()}}
 
 
-def test_a_stream_batch_is_applied_and_measured(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stream_batch_is_applied_and_measured(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
     entry.prepare({}, CONTEXT)
     deployed.table.put(item("1", title="Reel"))
     deployed.table.put(item("2", title="Jig"))
@@ -98,18 +98,18 @@ def test_a_stream_batch_is_applied_and_measured(deployed: Deployed, capsys: pyte
     assert metrics["index"] == "lessons"
 
 
-def test_a_busy_cluster_is_measured_per_invocation(
+def test_retries_are_measured_for_each_invocation(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entry.prepare({}, CONTEXT)
-    take, away = deployed.index.bulk, [True]
+    accept, unavailable = deployed.index.bulk, [True]
 
     def bulk(*arguments: Any) -> Any:
-        # On a clock that reads milliseconds, too, it has taken some time.
+        # Long enough for a clock with a resolution of milliseconds.
         time.sleep(0.002)
-        if away and away.pop():
+        if unavailable and unavailable.pop():
             raise SearchUnavailable("write to index", "lessons", "503")
-        return take(*arguments)
+        return accept(*arguments)
 
     monkeypatch.setattr(deployed.index, "bulk", bulk)
     deployed.table.put(item("1", title="Reel"))
@@ -122,19 +122,19 @@ def test_a_busy_cluster_is_measured_per_invocation(
     assert {"Name": "BulkSeconds", "Unit": "Seconds"} in first["_aws"]["CloudWatchMetrics"][0]["Metrics"]
 
 
-def test_a_log_line_tells_counts_and_no_values(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_line_contains_counts_and_no_values(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
     entry.prepare({}, CONTEXT)
     deployed.table.put(item(f"key-{SECRET}", title=SECRET))
     deployed.table.put({"id": {"S": f"bad-{SECRET}"}, "title": {"M": {"value": {"S": SECRET}}}})
     assert entry.stream(deployed.event(), CONTEXT) == {"batchItemFailures": []}
     printed = capsys.readouterr()
     assert SECRET not in printed.out + printed.err
-    told = next(line for line in lines(printed.out) if line.get("message") == "stream")
-    assert (told["ChangesApplied"], told["DeadLettered"]) == (1, 1)
-    assert (told["service"], told["index"], told["request"]) == ("dynadex", "lessons", "request-1")
+    logged = next(line for line in lines(printed.out) if line.get("message") == "stream")
+    assert (logged["ChangesApplied"], logged["DeadLettered"]) == (1, 1)
+    assert (logged["service"], logged["index"], logged["request"]) == ("dynadex", "lessons", "request-1")
 
 
-def test_an_error_of_somebody_else_is_told_without_its_words(
+def test_foreign_error_is_raised_and_logged_without_its_message(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def explode(*_: Any, **__: Any) -> Item:
@@ -149,16 +149,16 @@ def test_an_error_of_somebody_else_is_told_without_its_words(
     assert SECRET not in printed.out + printed.err
 
 
-def test_an_error_of_ours_is_logged_with_what_to_do(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_error_of_dynadex_is_logged_with_its_message(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
     deployed.table.put(item("1", title="Reel"))
     with pytest.raises(SearchError):
         entry.stream(deployed.event(), CONTEXT)
-    [told] = [line for line in lines(capsys.readouterr().out) if line["level"] == "ERROR"]
-    assert "there is no index behind this alias" in told["message"]
-    assert (told["kind"], told["retryable"]) == ("SearchError", False)
+    [logged] = [line for line in lines(capsys.readouterr().out) if line["level"] == "ERROR"]
+    assert "there is no index behind this alias" in logged["message"]
+    assert (logged["kind"], logged["retryable"]) == ("SearchError", False)
 
 
-def test_a_refill_runs_in_its_three_steps(deployed: Deployed) -> None:
+def test_backfill_runs_in_three_steps(deployed: Deployed) -> None:
     deployed.table.put(item("1", title="Reel"))
     plan = entry.prepare({}, CONTEXT)
     [part] = plan["Slices"]
@@ -167,35 +167,35 @@ def test_a_refill_runs_in_its_three_steps(deployed: Deployed) -> None:
     assert deployed.index.documents("lessons") == {"1": {"id": "1", "title": "Reel"}}
 
 
-def test_searches_and_documents_are_served_to_an_http_api(deployed: Deployed) -> None:
+def test_http_api_serves_documents_writes_and_the_page(deployed: Deployed) -> None:
     deployed.table.put(item("1", title="Reel"))
-    answer = entry.search(request("GET", "/api/documents/1"), CONTEXT)
-    assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"id": "1", "title": "Reel"})
+    response = entry.search(request("GET", "/api/documents/1"), CONTEXT)
+    assert (response["statusCode"], json.loads(response["body"])) == (200, {"id": "1", "title": "Reel"})
     for authorizer in (
         {"iam": {"userArn": "arn:aws:iam::000000000000:user/editor"}},
         {"jwt": {"claims": {"sub": "e"}}},
     ):
-        answer = entry.search(request("PUT", "/api/documents/2", '{"title": "Jig"}', authorizer), CONTEXT)
-        assert answer["statusCode"] == 200
+        response = entry.search(request("PUT", "/api/documents/2", '{"title": "Jig"}', authorizer), CONTEXT)
+        assert response["statusCode"] == 200
         assert deployed.table.items()["2"]["title"] == {"S": "Jig"}
-        answer = entry.search(request("DELETE", "/api/documents/2", authorizer=authorizer), CONTEXT)
-        assert answer["statusCode"] == 200
+        response = entry.search(request("DELETE", "/api/documents/2", authorizer=authorizer), CONTEXT)
+        assert response["statusCode"] == 200
         assert "2" not in deployed.table.items()
     page = entry.search(request("GET", "/"), CONTEXT)
     assert page["headers"]["content-type"].startswith("text/html")
     assert not page["isBase64Encoded"]
 
 
-def test_a_write_that_the_gateway_did_not_authorise_changes_nothing(deployed: Deployed) -> None:
+def test_write_that_the_gateway_did_not_authorize_changes_nothing(deployed: Deployed) -> None:
     deployed.table.put(item("1", title="Reel"))
     for method in ("PUT", "DELETE"):
-        answer = entry.search(request(method, "/api/documents/1", '{"title": "Jig"}'), CONTEXT)
-        assert answer["statusCode"] == 401
+        response = entry.search(request(method, "/api/documents/1", '{"title": "Jig"}'), CONTEXT)
+        assert response["statusCode"] == 401
     assert deployed.table.items() == {"1": item("1", title="Reel")}
 
 
 @pytest.mark.parametrize(("state_table", "status"), [("", 200), ("lessons-dynadex", 503)])
-def test_readiness_is_told_of_the_state_table_that_is_named(
+def test_readiness_depends_on_a_state_table_that_is_named(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch, state_table: str, status: int
 ) -> None:
     monkeypatch.setattr(deployed.index, "search", lambda *_: {}, raising=False)
@@ -207,7 +207,7 @@ def test_readiness_is_told_of_the_state_table_that_is_named(
 
 
 def request(method: str, path: str, body: str | None = None, authorizer: Any = None) -> dict[str, Any]:
-    """A request as an HTTP API hands it on, in its payload format 2.0."""
+    """The event of an HTTP API for a request, in payload format 2.0."""
     http = {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test"}
     return {
         "version": "2.0",
@@ -221,7 +221,7 @@ def request(method: str, path: str, body: str | None = None, authorizer: Any = N
     }
 
 
-def test_the_lag_is_of_the_newest_change_applied() -> None:
+def test_lag_is_that_of_the_newest_applied_change() -> None:
     assert (
         observation.counts(ApplyResult(applied=1, newest_change_us=1_000_000), BulkStats(), now=3.5)["LagSeconds"]
         == 2.5
@@ -232,29 +232,29 @@ def test_the_lag_is_of_the_newest_change_applied() -> None:
     assert "LagSeconds" not in observation.counts(ApplyResult(), BulkStats(), now=3.5)
 
 
-def test_nothing_written_is_no_latency() -> None:
+def test_bulk_seconds_is_missing_without_a_write() -> None:
     assert "BulkSeconds" not in observation.counts(ApplyResult(), BulkStats(), now=3.5)
     bulks = BulkStats()
     bulks.add(0.25, 0)
     bulks.add(1.5, 3)
     bulks.add(0.5, 2)
-    told = observation.counts(ApplyResult(), bulks, now=3.5)
-    assert (told["BulkSeconds"], told["Retries"]) == (1.5, 5)
+    figures = observation.counts(ApplyResult(), bulks, now=3.5)
+    assert (figures["BulkSeconds"], figures["Retries"]) == (1.5, 5)
 
 
-def test_what_other_modules_log_goes_the_same_way(
+def test_records_of_other_modules_are_logged_as_json(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(*_: Any, **__: Any) -> Any:
-        raise SearchError("search index", "lessons", "it is away")
+        raise SearchError("search index", "lessons", "no node is available")
 
     monkeypatch.setattr(deployed.index, "search", refuse, raising=False)
     assert entry.search(request("GET", "/api/search"), CONTEXT)["statusCode"] == 503
-    told = [line for line in lines(capsys.readouterr().out) if line["level"] == "WARNING"]
-    assert [line["service"] for line in told if "it is away" in line["message"]] == ["dynadex"]
+    logged = [line for line in lines(capsys.readouterr().out) if line["level"] == "WARNING"]
+    assert [line["service"] for line in logged if "no node is available" in line["message"]] == ["dynadex"]
 
 
-def test_importing_it_brings_nothing_heavy_with_it() -> None:
+def test_import_of_the_entry_points_loads_no_heavy_module() -> None:
     code = "import sys, dynadex.aws.deployed; print('\\n'.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert not {"boto3", "botocore", "opensearchpy", "starlette", "mangum", "aws_lambda_powertools"} & set(loaded)
@@ -268,24 +268,24 @@ def test_importing_it_brings_nothing_heavy_with_it() -> None:
         ("127.0.0.1.example.org", "https://127.0.0.1.example.org"),
     ],
 )
-def test_a_domains_endpoint_is_reached_encrypted(endpoint: str, url: str) -> None:
+def test_endpoint_of_a_domain_is_reached_over_https(endpoint: str, url: str) -> None:
     assert entry.url_of(endpoint) == url
 
 
-def test_the_endpoint_becomes_the_url_unless_there_is_one(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endpoint_becomes_the_url_unless_one_is_set(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     del deployed
     monkeypatch.setenv("OPENSEARCH_URL", "https://mine.example.org")
     monkeypatch.setenv("DYNADEX_OPENSEARCH_ENDPOINT", "search.example.org")
     entry.declared()
     assert os.environ["OPENSEARCH_URL"] == "https://mine.example.org"
     entry.declared.cache_clear()
-    # As the process would find it: undone by monkeypatch, which has seen the variable above.
+    # As in a new process. Monkeypatch restores the variable, because it was set with it above.
     monkeypatch.delenv("OPENSEARCH_URL")
     entry.declared()
     assert os.environ["OPENSEARCH_URL"] == "https://search.example.org"
 
 
-def test_a_function_without_a_sync_says_what_to_set(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_function_without_a_sync_names_the_setting(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     del deployed
     monkeypatch.delenv("DYNADEX_SYNC")
     with pytest.raises(DeclarationError, match="Cannot use the setting DYNADEX_SYNC: it is not set"):

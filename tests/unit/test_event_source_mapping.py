@@ -1,4 +1,4 @@
-"""Delivering a batch the way AWS's event source mapping does."""
+"""Delivery of a batch with the semantics of AWS's event source mapping."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIRST = 100_000_000_000_000_000_000
 
 
 def batch(count: int, age_seconds: Sequence[int] = (), now_us: int = 1_700_000_000_000_000) -> list[Record]:
-    """Records 1, 2, ...; each as old as told."""
+    """Records 1, 2, ...; ``age_seconds`` are the ages of the first of them."""
     ages = [*age_seconds, *([0] * count)]
     return [
         {
@@ -40,11 +40,11 @@ def positions(records: Sequence[Record]) -> list[int]:
 
 
 class Delivery:
-    """One batch delivered to a handler that fails as its script says; what was handed out, done and given up on."""
+    """Delivers a batch to a scripted handler; records what was delivered, done and dead-lettered."""
 
     def __init__(self, limits: Limits | None = None, on_failure: bool | Exception = True) -> None:
         self.clock = ManualClock()
-        self.handed: list[list[int]] = []
+        self.delivered: list[list[int]] = []
         self.done: list[int] = []
         self.dead_lettered: list[tuple[list[int], str]] = []
         self.script: Callable[[list[int]], Sequence[str]] = lambda _: ()
@@ -61,7 +61,7 @@ class Delivery:
         self.mapping.deliver(records, lambda done: self.done.extend(positions(done)))
 
     def _handle(self, records: Sequence[Record]) -> Sequence[str]:
-        self.handed.append(positions(records))
+        self.delivered.append(positions(records))
         return self.script(positions(records))
 
     def _dead_letter(self, records: Sequence[Record], reason: str) -> None:
@@ -75,56 +75,56 @@ def raise_(error: Exception) -> Any:
 
 
 def poisoned(*culprits: int, error: Exception | None = None) -> Callable[[list[int]], Sequence[str]]:
-    """A function that raises whenever it is given one of these records."""
-    return lambda given: raise_(error or RuntimeError("boom")) if set(culprits) & set(given) else ()
+    """A function that raises if its batch contains one of these records."""
+    return lambda numbers: raise_(error or RuntimeError("boom")) if set(culprits) & set(numbers) else ()
 
 
-def test_a_batch_that_succeeds_is_delivered_once(logged: list[str]) -> None:
+def test_successful_batch_is_delivered_once(logged: list[str]) -> None:
     delivery = Delivery()
     delivery.run(batch(3))
-    assert delivery.handed == [[1, 2, 3]]
+    assert delivery.delivered == [[1, 2, 3]]
     assert delivery.done == [1, 2, 3]
     assert logged == []
 
 
-def test_nothing_is_delivered_for_an_empty_batch() -> None:
+def test_empty_batch_is_not_delivered() -> None:
     delivery = Delivery()
     delivery.run([])
-    assert (delivery.handed, delivery.done) == ([], [])
+    assert (delivery.delivered, delivery.done) == ([], [])
 
 
-def test_what_came_before_the_failed_record_is_done_and_the_rest_is_delivered_again(logged: list[str]) -> None:
+def test_records_before_the_failed_one_are_done_and_the_rest_is_redelivered(logged: list[str]) -> None:
     delivery = Delivery()
-    delivery.script = lambda _: [number(3)] if len(delivery.handed) == 1 else ()
+    delivery.script = lambda _: [number(3)] if len(delivery.delivered) == 1 else ()
     delivery.run(batch(4))
-    assert delivery.handed == [[1, 2, 3, 4], [3, 4]]
+    assert delivery.delivered == [[1, 2, 3, 4], [3, 4]]
     assert delivery.done == [1, 2, 3, 4]
     assert logged == ["retrying: attempt 1 of 2 records: reported as failed"]
 
 
-def test_of_several_failed_records_the_lowest_counts() -> None:
+def test_lowest_of_several_failed_records_decides() -> None:
     delivery = Delivery()
-    delivery.script = lambda _: [number(4), number(2)] if len(delivery.handed) == 1 else ()
+    delivery.script = lambda _: [number(4), number(2)] if len(delivery.delivered) == 1 else ()
     delivery.run(batch(4))
-    assert delivery.handed == [[1, 2, 3, 4], [2, 3, 4]]
+    assert delivery.delivered == [[1, 2, 3, 4], [2, 3, 4]]
 
 
 @pytest.mark.parametrize("unknown", [number(77), "0"])
-def test_a_failed_record_that_was_not_in_the_batch_fails_all_of_it(unknown: str) -> None:
+def test_failed_record_that_is_not_in_the_batch_fails_the_whole_batch(unknown: str) -> None:
     delivery = Delivery()
-    delivery.script = lambda _: [unknown] if len(delivery.handed) == 1 else ()
+    delivery.script = lambda _: [unknown] if len(delivery.delivered) == 1 else ()
     delivery.run(batch(2))
-    assert delivery.handed == [[1, 2], [1, 2]]
+    assert delivery.delivered == [[1, 2], [1, 2]]
     assert delivery.done == [1, 2]
 
 
-def test_nothing_is_done_before_the_handler_says_so() -> None:
+def test_records_are_acknowledged_only_after_the_handler_returns() -> None:
     delivery = Delivery()
     done_before: list[list[int]] = []
 
-    def script(given: list[int]) -> Sequence[str]:
+    def script(numbers: list[int]) -> Sequence[str]:
         done_before.append(list(delivery.done))
-        return [number(given[1])] if len(given) > 1 else ()
+        return [number(numbers[1])] if len(numbers) > 1 else ()
 
     delivery.script = script
     delivery.run(batch(3))
@@ -132,89 +132,89 @@ def test_nothing_is_done_before_the_handler_says_so() -> None:
     assert delivery.done == [1, 2, 3]
 
 
-def test_a_function_that_raises_is_given_ever_smaller_batches_until_its_culprit_is_alone() -> None:
+def test_batch_is_bisected_until_the_record_at_fault_is_alone() -> None:
     delivery = Delivery(Limits(maximum_retry_attempts=2))
     delivery.script = poisoned(6)
     delivery.run(batch(8))
-    assert delivery.handed == [
+    assert delivery.delivered == [
         [1, 2, 3, 4, 5, 6, 7, 8], [1, 2, 3, 4], [5, 6, 7, 8], [5, 6], [5], [6], [6], [6], [7, 8],
     ]  # fmt: skip
     assert delivery.dead_lettered == [([6], "failed 3 times, at last: RuntimeError: boom")]
     assert delivery.done == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
-def test_the_order_is_kept_while_a_batch_is_split() -> None:
+def test_bisecting_keeps_the_order() -> None:
     delivery = Delivery(Limits(maximum_retry_attempts=0))
     delivery.script = poisoned(2, 3, 7)
     delivery.run(batch(9))
     assert delivery.done == list(range(1, 10))
-    assert [dead_lettered for dead_lettered, _ in delivery.dead_lettered] == [[2], [3], [7]]
-    successes = [given for given in delivery.handed if not {2, 3, 7} & set(given)]
-    assert [position for given in successes for position in given] == [1, 4, 5, 6, 8, 9]
+    assert [numbers for numbers, _ in delivery.dead_lettered] == [[2], [3], [7]]
+    successes = [numbers for numbers in delivery.delivered if not {2, 3, 7} & set(numbers)]
+    assert [position for numbers in successes for position in numbers] == [1, 4, 5, 6, 8, 9]
 
 
-def test_without_bisecting_a_batch_that_raises_is_delivered_whole() -> None:
+def test_batch_is_redelivered_whole_without_bisecting() -> None:
     delivery = Delivery(Limits(bisect_batch_on_function_error=False, maximum_retry_attempts=1))
     delivery.script = poisoned(2)
     delivery.run(batch(3))
-    assert delivery.handed == [[1, 2, 3], [1, 2, 3]]
+    assert delivery.delivered == [[1, 2, 3], [1, 2, 3]]
     assert delivery.dead_lettered == [([1, 2, 3], "failed 2 times, at last: RuntimeError: boom")]
 
 
-def test_a_backend_that_is_away_is_waited_for_without_splitting(logged: list[str]) -> None:
+def test_batch_is_not_bisected_while_a_backend_is_unavailable(logged: list[str]) -> None:
     delivery = Delivery()
-    away = SearchUnavailable("write to index", "songs", "connection refused")
-    delivery.script = lambda _: raise_(away) if len(delivery.handed) < 4 else ()
+    unavailable = SearchUnavailable("write to index", "songs", "connection refused")
+    delivery.script = lambda _: raise_(unavailable) if len(delivery.delivered) < 4 else ()
     began = delivery.clock.monotonic()
     delivery.run(batch(4))
-    assert delivery.handed == [[1, 2, 3, 4]] * 4
+    assert delivery.delivered == [[1, 2, 3, 4]] * 4
     assert delivery.done == [1, 2, 3, 4]
     assert delivery.clock.monotonic() - began >= 1.5
     assert logged[-1] == "retrying: attempt 3 of 4 records: Cannot write to index songs: connection refused."
 
 
-@pytest.mark.parametrize(("most", "calls"), [(0, 1), (1, 2), (3, 4)])
-def test_records_are_given_up_on_after_their_retries(most: int, calls: int) -> None:
-    delivery = Delivery(Limits(maximum_retry_attempts=most))
-    delivery.script = lambda given: [number(given[0])]
+@pytest.mark.parametrize(("max_retries", "calls"), [(0, 1), (1, 2), (3, 4)])
+def test_records_are_dead_lettered_after_their_retries(max_retries: int, calls: int) -> None:
+    delivery = Delivery(Limits(maximum_retry_attempts=max_retries))
+    delivery.script = lambda numbers: [number(numbers[0])]
     delivery.run(batch(2))
-    assert delivery.handed == [[1, 2]] * calls
+    assert delivery.delivered == [[1, 2]] * calls
     assert delivery.dead_lettered == [([1, 2], f"failed {calls} times, at last: reported as failed")]
     assert delivery.done == [1, 2]
 
 
-def test_a_batch_that_gets_on_has_its_retries_anew() -> None:
+def test_progress_resets_the_retries_of_a_batch() -> None:
     delivery = Delivery(Limits(maximum_retry_attempts=1))
     # Every record fails once when it is the first.
-    delivery.script = lambda given: (
-        [number(given[0])] if delivery.handed.count(given) == 1 else [*map(number, given[1:])]
+    delivery.script = lambda numbers: (
+        [number(numbers[0])] if delivery.delivered.count(numbers) == 1 else [*map(number, numbers[1:])]
     )
     delivery.run(batch(3))
     assert delivery.dead_lettered == []
     assert delivery.done == [1, 2, 3]
 
 
-def test_without_a_limit_nothing_is_ever_given_up_on() -> None:
+def test_records_are_retried_forever_without_a_limit() -> None:
     delivery = Delivery()
-    delivery.script = lambda given: [number(given[0])] if len(delivery.handed) < 200 else ()
+    delivery.script = lambda numbers: [number(numbers[0])] if len(delivery.delivered) < 200 else ()
     delivery.run(batch(1))
-    assert (len(delivery.handed), delivery.dead_lettered, delivery.done) == (200, [], [1])
+    assert (len(delivery.delivered), delivery.dead_lettered, delivery.done) == (200, [], [1])
 
 
-def test_records_older_than_the_maximum_age_are_given_up_on_unseen() -> None:
+def test_records_older_than_the_maximum_age_are_dead_lettered_without_an_attempt() -> None:
     delivery = Delivery(Limits(maximum_record_age_seconds=60))
     delivery.run(batch(4, age_seconds=[90, 61, 60, 5]))
     assert delivery.dead_lettered == [([1, 2], "older than the maximum record age")]
-    assert delivery.handed == [[3, 4]]
+    assert delivery.delivered == [[3, 4]]
     assert delivery.done == [1, 2, 3, 4]
 
 
-def test_records_that_grow_too_old_while_they_are_retried_are_given_up_on() -> None:
+def test_records_that_expire_during_retries_are_dead_lettered() -> None:
     delivery = Delivery(Limits(maximum_record_age_seconds=60))
-    delivery.script = lambda given: [number(given[0])] if 1 in given else ()
+    delivery.script = lambda numbers: [number(numbers[0])] if 1 in numbers else ()
     delivery.run(batch(2, age_seconds=[50]))
     assert delivery.dead_lettered == [([1], "older than the maximum record age")]
-    assert delivery.handed[-1] == [2]
+    assert delivery.delivered[-1] == [2]
     assert delivery.done == [1, 2]
 
 
@@ -223,28 +223,28 @@ def test_records_that_grow_too_old_while_they_are_retried_are_given_up_on() -> N
     [(Limits(maximum_retry_attempts=0), ()), (Limits(maximum_record_age_seconds=10), (20,))],
     ids=["attempts", "age"],
 )
-def test_records_that_cannot_be_kept_are_not_given_up_on(limits: Limits, ages: tuple[int, ...]) -> None:
+def test_records_that_cannot_be_dead_lettered_are_not_acknowledged(limits: Limits, ages: tuple[int, ...]) -> None:
     delivery = Delivery(limits, on_failure=OSError("disk full"))
-    delivery.script = lambda given: [number(given[0])]
+    delivery.script = lambda numbers: [number(numbers[0])]
     with pytest.raises(OSError, match="disk full"):
         delivery.run(batch(1, ages))
     assert delivery.done == []
 
 
-def test_records_are_not_given_up_on_without_a_place_for_them() -> None:
+def test_records_are_not_discarded_without_an_on_failure_destination() -> None:
     delivery = Delivery(Limits(maximum_retry_attempts=0), on_failure=False)
-    delivery.script = lambda given: [number(given[0])]
-    with pytest.raises(DynadexError, match=r"Cannot give up on 1 stream records.*on-failure destination"):
+    delivery.script = lambda numbers: [number(numbers[0])]
+    with pytest.raises(DynadexError, match=r"Cannot discard 1 stream records.*on-failure destination"):
         delivery.run(batch(1))
     assert delivery.done == []
 
 
-def test_what_must_be_mended_first_is_raised_with_the_position_kept() -> None:
+def test_error_that_is_not_retryable_is_raised_and_the_position_is_kept() -> None:
     refused = SearchError("write to index", "songs", "security_exception", status=403)
     delivery = Delivery(Limits(maximum_retry_attempts=0))
 
     def script(_: list[int]) -> Sequence[str]:
-        if len(delivery.handed) == 1:
+        if len(delivery.delivered) == 1:
             return [number(3)]
         raise refused
 
@@ -257,46 +257,46 @@ def test_what_must_be_mended_first_is_raised_with_the_position_kept() -> None:
 
 
 class TestLambdaHandler:
-    """A Lambda function's answer, as AWS reads it."""
+    """The response of a Lambda function, as AWS reads it."""
 
     @staticmethod
-    def answering(answer: Any) -> Sequence[str]:
-        return lambda_handler(lambda *_: answer, lambda: None)(batch(2))
+    def failures_in(response: Any) -> Sequence[str]:
+        return lambda_handler(lambda *_: response, lambda: None)(batch(2))
 
-    @pytest.mark.parametrize("answer", [None, {}, {"batchItemFailures": None}, {"batchItemFailures": []}], ids=str)
-    def test_no_failures_are_success(self, answer: Any) -> None:
-        assert list(self.answering(answer)) == []
+    @pytest.mark.parametrize("response", [None, {}, {"batchItemFailures": None}, {"batchItemFailures": []}], ids=str)
+    def test_response_without_failures_is_success(self, response: Any) -> None:
+        assert list(self.failures_in(response)) == []
 
-    def test_failures_are_their_identifiers(self) -> None:
-        answer = {"batchItemFailures": [{"itemIdentifier": number(2)}, {"itemIdentifier": number(1)}]}
-        assert self.answering(answer) == [number(2), number(1)]
+    def test_failures_are_read_by_their_identifiers(self) -> None:
+        response = {"batchItemFailures": [{"itemIdentifier": number(2)}, {"itemIdentifier": number(1)}]}
+        assert self.failures_in(response) == [number(2), number(1)]
 
     @pytest.mark.parametrize("identifier", [None, ""])
-    @pytest.mark.parametrize("others", [[], [{"itemIdentifier": number(2)}]], ids=["alone", "beside another"])
-    def test_a_failure_without_identifier_fails_the_whole_batch(
+    @pytest.mark.parametrize("others", [[], [{"itemIdentifier": number(2)}]], ids=["alone", "next to another"])
+    def test_failure_without_an_identifier_fails_the_whole_batch(
         self, identifier: str | None, others: list[dict[str, str]]
     ) -> None:
-        answers = iter([{"batchItemFailures": [{"itemIdentifier": identifier}, *others]}, {}])
+        responses = iter([{"batchItemFailures": [{"itemIdentifier": identifier}, *others]}, {}])
         events: list[list[int]] = []
         done: list[int] = []
 
         def function(event: dict[str, Any], context: Any) -> Any:
             assert context == "the context"
             events.append(positions(event["Records"]))
-            return next(answers)
+            return next(responses)
 
         mapping = EventSourceMapping(lambda_handler(function, lambda: "the context"), ManualClock())
         mapping.deliver(batch(3), lambda records: done.extend(positions(records)))
         assert events == [[1, 2, 3], [1, 2, 3]]
         assert done == [1, 2, 3]
 
-    def test_an_answer_that_cannot_be_read_is_a_function_error(self) -> None:
-        answers = iter([{"batchItemFailures": [{"itemIdentifier": "rakes"}]}, {}, {}])
+    def test_invalid_response_is_a_function_error(self) -> None:
+        responses = iter([{"batchItemFailures": [{"itemIdentifier": "rakes"}]}, {}, {}])
         events: list[list[int]] = []
 
         def function(event: dict[str, Any], context: Any) -> Any:  # noqa: ARG001
             events.append(positions(event["Records"]))
-            return next(answers)
+            return next(responses)
 
         EventSourceMapping(lambda_handler(function, lambda: None), ManualClock()).deliver(batch(2), lambda _: None)
         assert events == [[1, 2], [1], [2]]

@@ -31,9 +31,9 @@ def started() -> tuple[LiveFeed, ManualClock]:
 def test_each_change_is_told_once_newest_first_with_what_became_of_it() -> None:
     feed, clock = started()
     records = [record(1, "a"), record(2, "b", removed=True), record(3, "c")]
-    feed.taken(records)
+    feed.on_start(records)
     clock.sleep(0.5)
-    feed.done(records, ApplyResult(outcomes={"b": "superseded", "c": "dead_lettered"}))
+    feed.on_result(records, ApplyResult(outcomes={"b": "superseded", "c": "dead_lettered"}))
     flow = feed.flow()
     assert [(one.id, one.kind, one.outcome) for one in flow.changes] == [
         ("c", "put", "dead_lettered"), ("b", "delete", "superseded"), ("a", "put", "applied"),
@@ -45,13 +45,13 @@ def test_each_change_is_told_once_newest_first_with_what_became_of_it() -> None:
 def test_what_failed_is_not_told_until_it_is_done() -> None:
     feed, clock = started()
     records = [record(1, "a"), record(2, "b")]
-    feed.taken(records)
-    feed.done(records, ApplyResult(failed={"2": "the cluster is busy"}))
+    feed.on_start(records)
+    feed.on_result(records, ApplyResult(failed={"2": "the cluster is busy"}))
     assert [one.id for one in feed.flow().changes] == ["a"]
     clock.sleep(7)
     assert feed.flow().lag_seconds == 7
-    feed.taken(records[1:])
-    feed.done(records[1:], ApplyResult())
+    feed.on_start(records[1:])
+    feed.on_result(records[1:], ApplyResult())
     assert [one.id for one in feed.flow().changes] == ["b", "a"]
     clock.sleep(3)
     assert feed.flow().lag_seconds == 0
@@ -59,10 +59,10 @@ def test_what_failed_is_not_told_until_it_is_done() -> None:
 
 def test_lag_is_the_age_of_the_oldest_change_that_is_not_applied_yet() -> None:
     feed, clock = started()
-    feed.taken([record(1), record(2, written=NOW + 2)])
+    feed.on_start([record(1), record(2, written=NOW + 2)])
     clock.sleep(4.5)
     assert feed.flow().lag[-6:] == (0.0, 1.0, 2.0, 3.0, 4.0, 4.5)
-    feed.done([record(1), record(2, written=NOW + 2)], ApplyResult())
+    feed.on_result([record(1), record(2, written=NOW + 2)], ApplyResult())
     clock.sleep(2)
     assert feed.flow().lag[-8:] == (0.0, 1.0, 2.0, 3.0, 4.0, 4.5, 0.0, 0.0)
 
@@ -71,8 +71,8 @@ def test_a_minute_is_kept_and_no_more_than_fifty_changes() -> None:
     feed, clock = started()
     for second in range(100):
         batch = [record(second, f"{second}-{number}", written=NOW + second) for number in range(3)]
-        feed.taken(batch)
-        feed.done(batch, ApplyResult())
+        feed.on_start(batch)
+        feed.on_result(batch, ApplyResult())
         clock.sleep(1)
     flow = feed.flow()
     assert flow.per_second == (3,) * (SECONDS_KEPT - 1) + (0,)
@@ -84,10 +84,10 @@ def test_a_minute_is_kept_and_no_more_than_fifty_changes() -> None:
 def test_a_record_without_a_usable_key_is_passed_over() -> None:
     feed, _ = started()
     malformed = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": "1"}}
-    feed.taken([malformed])
-    feed.done([malformed], ApplyResult(dead_lettered=1))
+    feed.on_start([malformed])
+    feed.on_result([malformed], ApplyResult(dead_lettered=1))
     assert feed.flow().changes == ()
     keyless = record(2)
     keyless["dynamodb"]["Keys"] = {"other": {"S": "x"}}
-    feed.done([keyless], ApplyResult(dead_lettered=1))
+    feed.on_result([keyless], ApplyResult(dead_lettered=1))
     assert [one.id for one in feed.flow().changes] == [""]

@@ -1,4 +1,4 @@
-"""Into how many parts a refill divides its table by itself."""
+"""The number of segments that a backfill chooses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAGE = 2000
 
 
 @pytest.mark.parametrize(
-    ("items", "processors", "parts"),
+    ("items", "processors", "segments"),
     [
         (1_000_000, 2, 4),
         (1_000_000, 8, 16),
@@ -26,44 +26,44 @@ PAGE = 2000
         (5 * PAGE, None, DEFAULT_SEGMENTS),
     ],
 )
-def test_two_parts_for_each_processor_but_no_more_than_there_are_pages(
-    items: int | None, processors: int | None, parts: int
+def test_two_segments_for_each_processor_and_at_most_one_for_each_page(
+    items: int | None, processors: int | None, segments: int
 ) -> None:
-    assert suited_segments(items, PAGE, processors) == parts
+    assert suited_segments(items, PAGE, processors) == segments
 
 
 class _Client:
-    """Answers one request with a reply, or with an error as opensearch-py raises it."""
+    """Returns a response to a request, or raises an error as opensearch-py does."""
 
-    def __init__(self, answer: object) -> None:
+    def __init__(self, response: object) -> None:
         self.transport = self
-        self._answer = answer
+        self._response = response
 
     def perform_request(self, *_: object, **__: object) -> object:
-        if isinstance(self._answer, Exception):
-            raise self._answer
-        return self._answer
+        if isinstance(self._response, Exception):
+            raise self._response
+        return self._response
 
 
-def processors(answer: object) -> int | None:
-    return OpenSearchIndex(_Client(answer)).processors("songs")  # type: ignore[arg-type]
+def processors(response: object) -> int | None:
+    return OpenSearchIndex(_Client(response)).processors("songs")  # type: ignore[arg-type]
 
 
 def node(processors: int, *roles: str) -> dict[str, object]:
     return {"roles": list(roles), "os": {"allocated_processors": processors}}
 
 
-def test_only_nodes_with_documents_count() -> None:
+def test_only_data_nodes_count() -> None:
     nodes = {"a": node(2, "data", "ingest"), "b": node(4, "data"), "c": node(8, "cluster_manager")}
     assert processors({"nodes": nodes}) == 6
 
 
-@pytest.mark.parametrize("answer", [{}, {"nodes": {}}, {"nodes": {"a": {"roles": ["data"]}}}, [], "?"])
-def test_a_cluster_that_does_not_tell_is_unknown(answer: object) -> None:
-    assert processors(answer) is None
+@pytest.mark.parametrize("response", [{}, {"nodes": {}}, {"nodes": {"a": {"roles": ["data"]}}}, [], "?"])
+def test_number_of_processors_is_unknown_if_the_cluster_does_not_report_it(response: object) -> None:
+    assert processors(response) is None
 
 
-def test_a_cluster_that_may_not_be_asked_is_unknown_and_one_that_is_away_is_away() -> None:
+def test_denied_access_is_an_unknown_number_and_an_unavailable_cluster_is_an_error() -> None:
     from opensearchpy.exceptions import AuthorizationException, ConnectionError
 
     assert processors(AuthorizationException(403, "security_exception", {})) is None

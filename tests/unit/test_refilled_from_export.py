@@ -1,4 +1,4 @@
-"""Items of an export are read again with the version they had: none of those that cannot be indexed is forgotten."""
+"""An item of an export that cannot be indexed is dead-lettered, although its page is retried with the same version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMPOSSIBLE: dict[str, Any] = {"id": {"S": "song-1"}, "impossible": {"BOOL": True
 
 
 class ExportOf:
-    """Pages as an export gives them: all of one time, however often they are read."""
+    """Pages of an export: all have the same time, regardless of how often they are read."""
 
     def __init__(self, items: Sequence[Item], time_us: int) -> None:
         self._items, self._time_us = items, time_us
@@ -27,7 +27,7 @@ class ExportOf:
         return Page(cast(Any, self._items), self._time_us, None, 0.0)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no file is open."""
 
 
 def load(stage: Stage, runtime: Runtime) -> Slice:
@@ -35,11 +35,11 @@ def load(stage: Stage, runtime: Runtime) -> Slice:
     return run_slice(runtime, Slice(indexes=(INDEX,)), stage.clock.monotonic() + 60, pages=pages)
 
 
-def test_it_is_dead_lettered_although_dead_lettering_failed_first() -> None:
+def test_item_is_dead_lettered_after_a_failed_attempt_to_dead_letter_it() -> None:
     stage = Stage()
     stage.table.put(IMPOSSIBLE)
     runtime = stage.runtime()
-    failures = [DeadLetterError("add", "queue", "away", "")]
+    failures = [DeadLetterError("add", "queue", "unavailable", "")]
 
     def add(letters: Sequence[DeadLetter]) -> None:
         if failures:
@@ -48,21 +48,21 @@ def test_it_is_dead_lettered_although_dead_lettering_failed_first() -> None:
 
     runtime.indexer._dead_letters = cast(Any, SimpleNamespace(add=add))
     assert load(stage, runtime).done
-    assert [one.id for one in stage.letters] == ["song-1"]
+    assert [letter.id for letter in stage.letters] == ["song-1"]
 
 
-def test_it_is_dead_lettered_although_the_answer_to_its_delete_was_lost() -> None:
+def test_item_is_dead_lettered_after_the_response_to_its_delete_was_lost() -> None:
     stage = Stage()
     stage.table.put(IMPOSSIBLE)
     bulk, losing = stage.index.bulk, [True]
 
     def once_lost(index: str, body: bytes, timeout_seconds: float) -> Any:
-        answer = bulk(index, body, timeout_seconds)
+        response = bulk(index, body, timeout_seconds)
         if losing:
             losing.pop()
             raise SearchUnavailable("write", index, "timed out")
-        return answer
+        return response
 
     cast(Any, stage.index).bulk = once_lost
     assert load(stage, stage.runtime()).done
-    assert [one.id for one in stage.letters] == ["song-1"]
+    assert [letter.id for letter in stage.letters] == ["song-1"]

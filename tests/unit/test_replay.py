@@ -1,4 +1,4 @@
-"""Catching up with a stream: parents first, no shard left before its end, nothing lost to a trim in between."""
+"""Replay of a stream: parents first, every shard to its end, and no record lost to a trim in between."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from dynadex.source.shard_reader import Read, ShardReader, StreamTrimmedError
 from dynadex.source.shards import Shard
 from dynadex.testing import InMemoryTable, ManualClock
 
-TRIMMED = StreamTrimmedError("go on reading", "shard", "trimmed")
+TRIMMED = StreamTrimmedError("continue reading", "shard", "trimmed")
 SECOND_US = 1_000_000
 HOUR_US = 3600 * SECOND_US
 START_US = 1_000 * SECOND_US
 
 
-def test_parents_come_before_their_children_in_whatever_order_they_are_listed() -> None:
+def test_parents_come_before_their_children_regardless_of_the_order_of_the_list() -> None:
     shards = [Shard("c", "b"), Shard("b", "a"), Shard("x", "gone"), Shard("d", "b"), Shard("a", None)]
     assert in_order(shards) == [
         Listed("x", closed=False),
@@ -40,30 +40,30 @@ def test_parents_come_before_their_children_in_whatever_order_they_are_listed() 
 
 
 def record(number: int, seconds: int | None = 0) -> dict[str, Any]:
-    made = {"SequenceNumber": str(number), "ApproximateCreationDateTime": seconds}
-    return {"dynamodb": {name: value for name, value in made.items() if value is not None}}
+    body = {"SequenceNumber": str(number), "ApproximateCreationDateTime": seconds}
+    return {"dynamodb": {name: value for name, value in body.items() if value is not None}}
 
 
 class Script:
-    """Readers, each of which answers what it is told to, one after the other; then ever the same of the last one."""
+    """Shard readers, each of which returns or raises the given results in turn, and then always ``ever``."""
 
     def __init__(self, *readers: Sequence[Any], ever: Any = None) -> None:
         self._readers = iter(readers)
-        self._ever = ever or NOTHING
+        self._ever = ever or EMPTY
 
     def __call__(self) -> ShardReader:
-        answers = iter(next(self._readers, ()))
+        results = iter(next(self._readers, ()))
 
         def read(_: int) -> Read:
-            answer = next(answers, self._ever)
-            if isinstance(answer, Exception):
-                raise answer
-            return cast(Read, answer)
+            result = next(results, self._ever)
+            if isinstance(result, Exception):
+                raise result
+            return cast(Read, result)
 
         return cast(ShardReader, SimpleNamespace(read=read))
 
 
-NOTHING = Read((), False)
+EMPTY = Read((), False)
 
 
 def read(
@@ -73,74 +73,74 @@ def read(
     is_listed: Callable[[], bool] = lambda: True,
     page_seconds: float = 0,
 ) -> list[str]:
-    """The numbers of the records given; ``page_seconds`` pass while each page of them is applied."""
+    """Read a shard; return the numbers of its records. Applying a page takes ``page_seconds``."""
     clock = ManualClock(START_US)
     runtime = cast(Runtime, SimpleNamespace(clock=clock))
-    found = []
+    numbers = []
     for page in _read(runtime, Retrier(clock, logging.getLogger(__name__)), script, Listed("shard", closed), is_listed):
         clock.advance(page_seconds)
-        found += [one["dynamodb"]["SequenceNumber"] for one in page]
-    return found
+        numbers += [record["dynamodb"]["SequenceNumber"] for record in page]
+    return numbers
 
 
-def test_a_closed_shard_is_read_to_its_end_however_often_it_answers_with_nothing() -> None:
-    script = Script([Read([record(1)], False), *[NOTHING] * 50, Read([record(2)], True)])
+def test_closed_shard_is_read_to_its_end_despite_empty_pages() -> None:
+    script = Script([Read([record(1)], False), *[EMPTY] * 50, Read([record(2)], True)])
     assert read(script, closed=True) == ["1", "2"]
 
 
-def test_an_open_shard_is_read_until_it_has_had_nothing_for_a_while_or_is_past_now() -> None:
-    assert read(Script([Read([record(1)], False), *[NOTHING] * 5, Read([record(2)], False)]), closed=False) == [
+def test_open_shard_is_read_until_enough_pages_are_empty_or_a_record_is_later_than_the_start() -> None:
+    assert read(Script([Read([record(1)], False), *[EMPTY] * 5, Read([record(2)], False)]), closed=False) == [
         "1",
         "2",
     ]
     assert read(Script([Read([record(1, 1001)], False), Read([record(2)], False)]), closed=False) == ["1"]
 
 
-def test_a_record_without_its_time_is_not_the_end() -> None:
+def test_record_without_a_time_is_not_the_end() -> None:
     assert read(Script([Read([record(1, None)], False), Read([record(2)], False)]), closed=False) == ["1", "2"]
     late = Read([record(1, 1001), record(2, None)], False)
     assert read(Script([late, Read([record(3)], False)]), closed=False) == ["1", "2"]
 
 
-def test_what_took_longer_than_tombstones_last_is_not_yet_caught_up() -> None:
-    """A put applied after twenty minutes may undo a delete since then, whose tombstone is forgotten by now."""
+def test_replay_continues_if_applying_took_longer_than_tombstones_last() -> None:
+    """A put that is applied after 20 minutes may undo a later delete whose tombstone has expired."""
     script = Script([Read([record(1, 1001)], False), Read([record(2, 1100)], False), Read([record(3, 3500)], False)])
     assert read(script, closed=False, page_seconds=1200) == ["1", "2", "3"]
     soon = Script([Read([record(1, 1001)], False), Read([record(2, 1100)], False)])
     assert read(soon, closed=False, page_seconds=60) == ["1"]
 
 
-def test_what_follows_a_trim_is_not_lost() -> None:
+def test_records_after_a_trim_are_read() -> None:
     script = Script([Read([record(1)], False), TRIMMED], [Read([record(2)], False), Read([record(3)], True)])
     assert read(script, closed=True) == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_a_trim_before_anything_was_read_is_not_the_end_either(closed: bool) -> None:
-    """DynamoDB may trim between handing out an iterator and its first use."""
-    script = Script([TRIMMED], [NOTHING, TRIMMED], [TRIMMED], [Read([record(1)], False), Read([record(2)], True)])
+def test_records_after_a_trim_before_the_first_read_are_read(closed: bool) -> None:
+    """DynamoDB may trim a shard between the creation of an iterator and its first use."""
+    script = Script([TRIMMED], [EMPTY, TRIMMED], [TRIMMED], [Read([record(1)], False), Read([record(2)], True)])
     assert read(script, closed=closed) == ["1", "2"]
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_a_shard_that_is_gone_is_passed_over(closed: bool) -> None:
+def test_shard_that_is_no_longer_listed_is_skipped(closed: bool) -> None:
     assert read(Script([TRIMMED]), closed=closed, is_listed=lambda: False) == []
 
 
-def test_a_shard_that_cannot_be_read_although_it_is_listed_is_no_shard_to_pass_over() -> None:
+def test_listed_shard_that_cannot_be_read_is_an_error() -> None:
     with pytest.raises(StreamTrimmedError):
         read(Script(ever=TRIMMED), closed=True)
 
 
 class World:
-    """A table with its stream and a runtime that applies nothing, but keeps what it was to apply."""
+    """A table with its stream, and a runtime that only records which changes it was to apply."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, clock: ManualClock | None = None) -> None:
         self.clock = clock or ManualClock(START_US)
         self.table = InMemoryTable(clock=self.clock)
         self.applied: list[str] = []
-        self.answers: list[Exception | list[int]] = []
-        """What becomes of batches: an error, or the positions of the records that fail."""
+        self.results: list[Exception | list[int]] = []
+        """Results of the next batches: an error, or the positions of the records that fail."""
         self.on_page: Callable[[], None] = lambda: None
         self.deadlines: list[float] = []
         self.runtime = cast(
@@ -162,12 +162,12 @@ class World:
 
     def apply(self, _: object, records: Sequence[Any], deadline: float) -> ApplyResult:
         self.deadlines.append(deadline)
-        answer = self.answers.pop(0) if self.answers else []
-        if isinstance(answer, Exception):
-            raise answer
-        failed = {records[position]["dynamodb"]["SequenceNumber"]: "busy" for position in answer}
-        done = [one for one in records if one["dynamodb"]["SequenceNumber"] not in failed]
-        self.applied += [one["dynamodb"]["Keys"]["id"]["S"] for one in done]
+        result = self.results.pop(0) if self.results else []
+        if isinstance(result, Exception):
+            raise result
+        failed = {records[position]["dynamodb"]["SequenceNumber"]: "busy" for position in result}
+        done = [record for record in records if record["dynamodb"]["SequenceNumber"] not in failed]
+        self.applied += [record["dynamodb"]["Keys"]["id"]["S"] for record in done]
         self.on_page()
         return ApplyResult(applied=len(done), failed=failed)
 
@@ -180,16 +180,16 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return World(monkeypatch)
 
 
-def test_what_is_older_than_the_export_is_left_out_but_for_what_may_tie_with_it(world: World) -> None:
+def test_changes_older_than_the_export_are_skipped_unless_they_may_tie_with_it(world: World) -> None:
     for seconds in range(20):
         world.put(f"at-{seconds}")
         world.clock.advance(1)
     assert world.catch_up(START_US + 10 * SECOND_US).applied == len(world.applied)
-    # Two seconds of margin, and five in which versions cannot tell.
+    # The margin is 2 s, and the window 5 s.
     assert world.applied == [f"at-{seconds}" for seconds in range(3, 20)]
 
 
-def test_shards_that_a_shard_split_into_meanwhile_are_read_too(world: World) -> None:
+def test_shards_that_are_created_during_the_replay_are_read(world: World) -> None:
     world.put("before")
 
     def split_once() -> None:
@@ -204,19 +204,19 @@ def test_shards_that_a_shard_split_into_meanwhile_are_read_too(world: World) -> 
     assert world.applied == ["before", "after", "later"]
 
 
-def test_what_fails_is_applied_again_and_counted_once(world: World) -> None:
+def test_failed_change_is_retried_and_counted_once(world: World) -> None:
     for identity in "abc":
         world.put(identity)
-    world.answers = [[1], SearchUnavailable("write to", "songs", "no answer"), [0]]
+    world.results = [[1], SearchUnavailable("write to", "songs", "no answer"), [0]]
     done = world.catch_up(START_US)
     assert sorted(world.applied) == ["a", "b", "c"]
     assert (done.applied, done.failed) == (3, {})
 
 
-@pytest.mark.parametrize("answer", [SearchUnavailable("write to", "songs", "no answer"), [0]])
-def test_a_cluster_that_stays_away_is_told_of_in_the_end(world: World, answer: Any) -> None:
+@pytest.mark.parametrize("result", [SearchUnavailable("write to", "songs", "no answer"), [0]])
+def test_cluster_that_stays_unavailable_is_an_error(world: World, result: Any) -> None:
     world.put("a")
-    world.answers = [answer] * 10_000
+    world.results = [result] * 10_000
     started = world.clock.monotonic()
     with pytest.raises(SearchUnavailable, match="apply changes since the export to songs: 1 failed") as caught:
         world.catch_up(START_US)
@@ -225,14 +225,14 @@ def test_a_cluster_that_stays_away_is_told_of_in_the_end(world: World, answer: A
     assert set(world.deadlines) == {started + 240}
 
 
-def test_what_cannot_pass_is_told_at_once(world: World) -> None:
+def test_error_that_is_not_retryable_is_raised_immediately(world: World) -> None:
     world.put("a")
-    world.answers = [SearchError("write to", "songs", "forbidden", status=403)]
+    world.results = [SearchError("write to", "songs", "forbidden", status=403)]
     with pytest.raises(SearchError, match="forbidden"):
         world.catch_up(START_US)
 
 
-def test_a_stop_is_heeded_between_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_stops_between_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
     stop = threading.Event()
     clock = StoppableClock(stop)
@@ -246,9 +246,7 @@ def test_a_stop_is_heeded_between_reads(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(world.applied) == 1_000
 
 
-def test_a_stream_that_began_after_the_export_never_held_what_was_deleted_in_between(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stream_that_began_after_the_export_is_rejected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     describe = world.table.describe_stream
 
     def described(**request: Any) -> dict[str, Any]:
@@ -260,24 +258,24 @@ def test_a_stream_that_began_after_the_export_never_held_what_was_deleted_in_bet
     check_stream(world.runtime, START_US)
     world.put("a")
     for call in (check_stream, lambda _, since: world.catch_up(since)):
-        with pytest.raises(SourceError, match=r"stream began.*1970-01-01T00:16:40.*could come back") as caught:
+        with pytest.raises(SourceError, match=r"stream began.*1970-01-01T00:16:40.*could be restored") as caught:
             call(world.runtime, START_US - 1)
     assert "Take a new export" in caught.value.hint
     assert world.applied == []
 
 
-def test_an_export_that_the_stream_no_longer_reaches_back_to_is_refused() -> None:
+def test_export_older_than_the_records_of_the_stream_is_rejected() -> None:
     check_age(0, 23 * HOUR_US)
-    with pytest.raises(SourceError, match=r"an export that is 24 hours old.*could come back.*Take a new export"):
+    with pytest.raises(SourceError, match=r"an export that is 24 hours old.*could be restored.*Take a new export"):
         check_age(0, 24 * HOUR_US)
 
 
-def test_an_export_of_the_future_would_outrank_every_change_until_then() -> None:
-    with pytest.raises(SourceError, match=r"1970-01-01T00:00:01.*clock says 1970-01-01T00:00:00"):
+def test_export_from_the_future_is_rejected() -> None:
+    with pytest.raises(SourceError, match=r"1970-01-01T00:00:01.*time of this machine is 1970-01-01T00:00:00"):
         check_age(SECOND_US, 0)
 
 
-def test_an_export_that_grows_too_old_meanwhile_is_refused_before_more_is_applied(world: World) -> None:
+def test_export_that_expires_during_the_replay_is_rejected_before_the_next_batch(world: World) -> None:
     for number in range(1_500):
         world.put(str(number))
     world.on_page = lambda: world.clock.advance(24 * 3600 + 1)
@@ -286,7 +284,7 @@ def test_an_export_that_grows_too_old_meanwhile_is_refused_before_more_is_applie
     assert len(world.applied) == 1_000
 
 
-def test_an_export_that_grew_too_old_with_the_last_batch_is_refused(world: World) -> None:
+def test_export_that_expires_with_the_last_batch_is_rejected(world: World) -> None:
     world.put("a")
     world.table.split("shard-0", 0)
     world.on_page = lambda: world.clock.advance(24 * 3600 + 1)

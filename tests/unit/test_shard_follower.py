@@ -1,4 +1,4 @@
-"""Following one shard: batches, checkpoints, and a state table that is away for a while."""
+"""Following one shard: batches, checkpoints, and a state table that is temporarily unavailable."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from dynadex.state.state_table import StateUnavailable
 from dynadex.testing import InMemoryTable, ManualClock
 from dynadex.worker.event_source_mapping import EventSourceMapping
 from dynadex.worker.shard_follower import Delivery, FollowedStream, Pace, ShardFollower
-from dynadex.worker.shard_progress import QUIET_READS, first_checkpoint, succeeded
+from dynadex.worker.shard_progress import QUIET_READS, covered_by_children, first_checkpoint
 
 SHARD = "shard-0"
 SECOND = 1_000_000
-AWAY = StateUnavailable("write the state table", "songs-dynadex", "connection refused")
+UNAVAILABLE = StateUnavailable("write the state table", "songs-dynadex", "connection refused")
 
 
 class Stream(InMemoryTable):
-    """A table that remembers how many records were asked for, and refuses what AWS refuses."""
+    """A table that records the limits of GetRecords, and rejects those that AWS rejects."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__("songs", clock=clock)
@@ -41,14 +41,14 @@ class Stream(InMemoryTable):
         assert 1 <= request["Limit"] <= 1000
         self.on_read(len(self.limits))
         if self.silent_reads:
-            # As AWS may, although there are records further on.
+            # AWS may return an empty page although records follow.
             self.silent_reads -= 1
             return {"Records": [], "NextShardIterator": request["ShardIterator"]}
         return super().get_records(**request)
 
 
-class Kept(Checkpoints):
-    """Checkpoints in a list; each save first goes wrong as often as told."""
+class RecordedCheckpoints(Checkpoints):
+    """Checkpoints in a list. The next ``failures`` writes fail."""
 
     def __init__(self, clock: ManualClock) -> None:
         self.saved: list[Checkpoint] = []
@@ -70,16 +70,16 @@ class Kept(Checkpoints):
     def _fail(self) -> None:
         if self.failures:
             self.failures -= 1
-            raise AWAY
+            raise UNAVAILABLE
 
 
 class Following:
-    """A shard, closed so that following it comes to an end."""
+    """Follows a shard, which `run` closes so that following it ends."""
 
     def __init__(self, pace: Pace | None = None) -> None:
         self.clock = ManualClock()
         self.stream = Stream(self.clock)
-        self.checkpoints = Kept(self.clock)
+        self.checkpoints = RecordedCheckpoints(self.clock)
         self.batches: list[list[str]] = []
         self.delivered: list[Sequence[Record]] = []
         self.prepared: list[Batch] = []
@@ -123,12 +123,12 @@ class Following:
         return ()
 
 
-def test_a_shard_is_followed_to_its_end_batch_by_batch() -> None:
+def test_shard_is_followed_to_its_end_in_batches() -> None:
     following = Following(Pace(batch_size=4))
     numbers = following.write(10)
     following.run()
     assert following.batches == [numbers[:4], numbers[4:8], numbers[8:]]
-    assert [(one.position, one.finished) for one in following.checkpoints.saved] == [
+    assert [(checkpoint.position, checkpoint.finished) for checkpoint in following.checkpoints.saved] == [
         (None, False),
         (numbers[3], False),
         (numbers[9], False),
@@ -136,60 +136,60 @@ def test_a_shard_is_followed_to_its_end_batch_by_batch() -> None:
     ]
 
 
-def test_in_a_backlog_a_checkpoint_is_saved_once_a_second() -> None:
+def test_checkpoint_is_saved_once_a_second_in_a_backlog() -> None:
     following = Following(Pace(batch_size=4))
     numbers = following.write(40)
     following.before_batch = lambda: following.clock.advance(0.4)
     following.run()
-    # Of ten batches the first, every third one after it, and the last, which is known to be the last only afterwards.
-    positions = [one.position for one in following.checkpoints.saved]
+    # Of ten batches: the first, every third one after it, and the last, which turns out to be the last only afterwards.
+    positions = [checkpoint.position for checkpoint in following.checkpoints.saved]
     assert positions == [None, numbers[3], numbers[15], numbers[27], numbers[39], numbers[39]]
 
 
-def test_what_a_backlog_left_unsaved_is_saved_when_it_ends() -> None:
+def test_unsaved_progress_is_saved_when_a_backlog_ends() -> None:
     following = Following(Pace(batch_size=4))
     numbers = following.write(8)
     following.stream.on_read = lambda reads: following.stop.set() if reads > 2 else None
     following.follow()
     assert following.batches == [numbers[:4], numbers[4:]]
-    assert [one.position for one in following.checkpoints.saved] == [None, numbers[3], numbers[7]]
+    assert [checkpoint.position for checkpoint in following.checkpoints.saved] == [None, numbers[3], numbers[7]]
 
 
-def test_what_is_acknowledged_is_saved_when_the_worker_is_stopped_in_a_backlog() -> None:
+def test_unsaved_progress_is_saved_when_the_worker_stops_in_a_backlog() -> None:
     following = Following(Pace(batch_size=4))
     numbers = following.write(40)
     following.before_batch = lambda: following.stop.set() if len(following.batches) == 2 else None
     following.follow()
-    assert [one.position for one in following.checkpoints.saved] == [None, numbers[3], numbers[11]]
+    assert [checkpoint.position for checkpoint in following.checkpoints.saved] == [None, numbers[3], numbers[11]]
 
 
-def test_a_batch_of_which_a_part_is_left_is_saved_at_once() -> None:
+def test_progress_within_a_partly_failed_batch_is_saved_immediately() -> None:
     following = Following(Pace(batch_size=4))
     numbers = following.write(12)
     following.before_batch = lambda: setattr(following, "failing", int(len(following.batches) == 1))
     following.run()
-    assert [one.position for one in following.checkpoints.saved[:3]] == [None, numbers[3], numbers[6]]
+    assert [checkpoint.position for checkpoint in following.checkpoints.saved[:3]] == [None, numbers[3], numbers[6]]
 
 
-def test_what_is_read_ahead_is_prepared_before_it_is_delivered() -> None:
+def test_batch_that_is_read_ahead_is_prepared_before_it_is_delivered() -> None:
     following = Following(Pace(batch_size=4))
     following.write(10)
     following.run()
     assert following.prepared == following.delivered[1:]
-    assert all(one is other for one, other in zip(following.prepared, following.delivered[1:], strict=True))
+    assert all(batch is delivered for batch, delivered in zip(following.prepared, following.delivered[1:], strict=True))
 
 
-def test_in_a_backlog_the_next_batch_is_read_while_one_is_delivered() -> None:
+def test_next_batch_is_read_during_delivery_in_a_backlog() -> None:
     following = Following(Pace(batch_size=4))
     numbers = following.write(8)
     second_read = threading.Event()
     following.stream.on_read = lambda reads: second_read.set() if reads == 2 else None
-    following.before_batch = lambda: None if second_read.wait(10) else pytest.fail("nothing was read meanwhile")
+    following.before_batch = lambda: None if second_read.wait(10) else pytest.fail("no batch was read ahead")
     following.run()
     assert following.batches == [numbers[:4], numbers[4:]]
 
 
-def test_without_a_backlog_nothing_is_read_before_the_batch_is_delivered() -> None:
+def test_next_batch_is_read_after_delivery_without_a_backlog() -> None:
     following = Following(Pace(batch_size=4))
     numbers = following.write(3)
     reads: list[int] = []
@@ -198,14 +198,14 @@ def test_without_a_backlog_nothing_is_read_before_the_batch_is_delivered() -> No
     assert (following.batches, reads) == ([numbers], [1])
 
 
-def test_it_starts_after_its_checkpoint() -> None:
+def test_reading_starts_after_the_checkpoint() -> None:
     following = Following()
     numbers = following.write(10)
     following.run(Checkpoint(numbers[6]))
     assert following.batches == [numbers[7:]]
 
 
-def test_no_more_records_are_asked_for_at_once_than_aws_gives() -> None:
+def test_read_limit_does_not_exceed_that_of_aws() -> None:
     following = Following(Pace(batch_size=2500, batch_window_seconds=10.0))
     numbers = following.write(3000)
     following.run()
@@ -213,22 +213,22 @@ def test_no_more_records_are_asked_for_at_once_than_aws_gives() -> None:
     assert following.stream.limits[:3] == [1000, 1000, 500]
 
 
-def test_a_state_table_that_is_away_is_waited_for_and_nothing_is_delivered_meanwhile(logged: list[str]) -> None:
+def test_no_batch_is_delivered_while_the_state_table_is_unavailable(logged: list[str]) -> None:
     following = Following(Pace(batch_size=4))
     numbers = following.write(8)
 
-    def go_away() -> None:
+    def fail_saves() -> None:
         following.checkpoints.failures = 20
 
-    following.before_batch = go_away
+    following.before_batch = fail_saves
     following.run()
     assert following.batches == [numbers[:4], numbers[4:]]
     last = following.checkpoints.saved[-1]
     assert (last.position, last.finished) == (numbers[7], True)
-    assert logged[0] == f"waiting: {AWAY}"
+    assert logged[0] == f"waiting: {UNAVAILABLE}"
 
 
-def test_records_that_were_trimmed_make_the_index_stale_even_if_that_is_hard_to_write_down() -> None:
+def test_trimmed_records_make_the_index_stale_even_if_the_state_table_fails_at_first() -> None:
     following = Following()
     numbers = following.write(10)
     following.stream.trim(SHARD, 5)
@@ -240,7 +240,7 @@ def test_records_that_were_trimmed_make_the_index_stale_even_if_that_is_hard_to_
 
 
 def stop_at_read(following: Following, number: int, then: Callable[[], None] = lambda: None) -> None:
-    """Follow the open shard until it was read that often."""
+    """Stop following the open shard at the given read."""
 
     def on_read(count: int) -> None:
         if count == number:
@@ -250,7 +250,7 @@ def stop_at_read(following: Following, number: int, then: Callable[[], None] = l
     following.stream.on_read = on_read
 
 
-def test_with_records_it_has_passed_the_time_of_the_last_one_acknowledged_and_no_more() -> None:
+def test_passed_time_is_that_of_the_last_acknowledged_record() -> None:
     following = Following(Pace(batch_size=4))
     following.clock.advance(0.9)
     start = following.clock.now_us() // SECOND * SECOND
@@ -258,14 +258,14 @@ def test_with_records_it_has_passed_the_time_of_the_last_one_acknowledged_and_no
     following.failing = 1
     following.before_batch = lambda: following.clock.advance(1)
     following.run(Checkpoint(None))
-    times = {one.position: one.passed_us for one in following.checkpoints.saved}
+    times = {checkpoint.position: checkpoint.passed_us for checkpoint in following.checkpoints.saved}
     # Written at 0.9, 1.6, 2.3, 3.0, 3.7 and 4.4; the stream rounds that down.
     assert times == {
         None: None, numbers[2]: start + 2 * SECOND, numbers[3]: start + 3 * SECOND, numbers[5]: start + 4 * SECOND,
     }  # fmt: skip
 
 
-def test_a_shard_without_news_has_passed_the_time_before_the_read_that_said_so() -> None:
+def test_passed_time_of_a_quiet_shard_is_just_before_its_last_empty_read() -> None:
     following = Following(Pace(poll_seconds=0.5))
     [number] = following.write(1)
     written_at = following.clock.now_us()
@@ -281,11 +281,11 @@ def test_a_shard_without_news_has_passed_the_time_before_the_read_that_said_so()
         0,
         *(pytest.approx(5.0 * n) for n in range(1, 10)),
     ]
-    assert [one.position for one in quiet] == [number] * 9
-    assert [one.passed_us for one in quiet] == [began_at + (5 * n - 2) * SECOND for n in range(1, 10)]
+    assert [checkpoint.position for checkpoint in quiet] == [number] * 9
+    assert [checkpoint.passed_us for checkpoint in quiet] == [began_at + (5 * n - 2) * SECOND for n in range(1, 10)]
 
 
-def test_it_says_at_once_how_far_it_is_when_nobody_knew() -> None:
+def test_passed_time_is_saved_immediately_if_it_was_unknown() -> None:
     following = Following(Pace(poll_seconds=0.5))
     stop_at_read(following, QUIET_READS + 1)
     began_at = following.clock.now_us()
@@ -294,25 +294,25 @@ def test_it_says_at_once_how_far_it_is_when_nobody_knew() -> None:
     assert following.checkpoints.saved == [Checkpoint(None), Checkpoint(None, passed_us=passed_us)]
 
 
-def test_an_empty_answer_does_not_mean_that_there_are_no_records() -> None:
+def test_few_empty_reads_do_not_mean_that_no_records_follow() -> None:
     following = Following()
     numbers = following.write(3)
     written_at = following.clock.now_us()
     following.clock.advance(3600.0)
     following.stream.silent_reads = QUIET_READS - 1
     following.run(Checkpoint(numbers[0], passed_us=7))
-    assert {one.passed_us for one in following.checkpoints.saved} == {written_at}
+    assert {checkpoint.passed_us for checkpoint in following.checkpoints.saved} == {written_at}
 
 
-def test_what_it_has_passed_never_goes_back() -> None:
+def test_passed_time_never_decreases() -> None:
     following = Following()
     numbers = following.write(4)
     late = following.clock.now_us() + 3600 * SECOND
     following.run(Checkpoint(numbers[0], passed_us=late))
-    assert {one.passed_us for one in following.checkpoints.saved} == {late}
+    assert {checkpoint.passed_us for checkpoint in following.checkpoints.saved} == {late}
 
 
-def test_a_record_without_its_time_moves_the_position_alone() -> None:
+def test_record_without_a_time_advances_only_the_position() -> None:
     following = Following()
     numbers = following.write(1)
     del following.stream.records()[0]["dynamodb"]["ApproximateCreationDateTime"]
@@ -320,15 +320,15 @@ def test_a_record_without_its_time_moves_the_position_alone() -> None:
     assert following.checkpoints.saved[1] == Checkpoint(numbers[0], passed_us=7)
 
 
-def test_nothing_is_saved_of_a_quiet_shard_before_what_it_gave_is_acknowledged() -> None:
-    """The state table was away for a minute while a batch was acknowledged: still no save claims more than it."""
+def test_passed_time_does_not_exceed_unacknowledged_records() -> None:
+    """The state table is unavailable for a minute during an acknowledgement: no save claims more than the batch."""
     following = Following(Pace(batch_size=2))
     numbers = following.write(4)
     written_at = following.clock.now_us()
     following.before_batch = lambda: setattr(following.checkpoints, "failures", 12)
     following.run()
     assert following.clock.now_us() - written_at > 30 * SECOND
-    assert [(one.position, one.passed_us) for one in following.checkpoints.saved] == [
+    assert [(checkpoint.position, checkpoint.passed_us) for checkpoint in following.checkpoints.saved] == [
         (None, None), (numbers[1], written_at), (numbers[3], written_at), (numbers[3], written_at),
     ]  # fmt: skip
 
@@ -338,7 +338,7 @@ ENDED = Checkpoint("9", finished=True, passed_us=100 * SECOND)
 
 
 @pytest.mark.parametrize(
-    ("shards", "noted", "now_seconds", "expected"),
+    ("shards", "checkpoints", "now_seconds", "expected"),
     [
         (SHARDS, {"parent": ENDED, "left": Checkpoint(None), "right": Checkpoint(None)}, 101, ["parent"]),
         (SHARDS, {"parent": ENDED, "left": Checkpoint(None)}, 1000, []),
@@ -350,22 +350,22 @@ ENDED = Checkpoint("9", finished=True, passed_us=100 * SECOND)
         ([], {"parent": ENDED}, 1000, ["parent"]),
     ],
     ids=[
-        "its children are noted", "one is not", "none is", "none is listed yet", "none ever came", "it is not finished",
-        "it said so before", "it is long gone",
+        "both children have checkpoints", "one child has none", "no child has one", "no child is listed yet",
+        "no child appeared", "it is not finished", "it was covered before", "it is no longer listed",
     ],
 )  # fmt: skip
-def test_a_finished_shard_counts_until_its_children_do(
-    shards: list[Shard], noted: dict[str, Checkpoint], now_seconds: int, expected: list[str]
+def test_finished_shard_counts_until_its_children_have_checkpoints(
+    shards: list[Shard], checkpoints: dict[str, Checkpoint], now_seconds: int, expected: list[str]
 ) -> None:
-    assert succeeded(shards, noted, now_seconds * SECOND) == expected
+    assert covered_by_children(shards, checkpoints, now_seconds * SECOND) == expected
 
 
-def test_a_child_begins_where_its_parent_had_got_to() -> None:
+def test_child_shard_starts_at_the_passed_time_of_its_parent() -> None:
     assert first_checkpoint(ENDED) == Checkpoint(None, passed_us=ENDED.passed_us)
     assert first_checkpoint(None) == Checkpoint(None)
 
 
-def test_a_batch_waits_as_long_as_its_window_says_to_fill_up() -> None:
+def test_batch_waits_for_its_window_to_fill_up() -> None:
     following = Following(Pace(batch_size=100, batch_window_seconds=10.0))
     began, waited = following.clock.monotonic(), []
     following.write(1)
@@ -379,8 +379,8 @@ def test_a_batch_waits_as_long_as_its_window_says_to_fill_up() -> None:
     assert waited == [pytest.approx(10.0, abs=0.5)]
 
 
-def test_a_shard_trimmed_at_its_iterators_first_use_is_read_from_what_is_left() -> None:
-    """As on the first start with a busy table, whose oldest records are trimmed all the time."""
+def test_shard_trimmed_at_the_first_use_of_its_iterator_is_read_from_the_remaining_records() -> None:
+    """This happens at a first start on a busy table, whose oldest records are trimmed continuously."""
     following = Following()
     numbers = following.write(10)
     hand_out = following.stream.get_shard_iterator

@@ -1,4 +1,4 @@
-"""The refill contract, to the letter: what the Lambda is given, what it returns, how long it scans."""
+"""Contract of the refill function: its events, its responses, and how long it scans."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from dynadex.source.table import boto_key
 KEY = {"pk": {"S": "reels"}, "sk": {"N": "7"}}
 
 
-def test_an_empty_event_is_the_beginning_of_the_whole_table() -> None:
+def test_empty_event_starts_a_scan_of_the_whole_table() -> None:
     assert Slice.from_event({}) == Slice(start_key=None, segment=0, total_segments=1)
 
 
-def test_a_complete_scan_returns_an_empty_object() -> None:
+def test_complete_scan_returns_an_empty_object() -> None:
     assert Slice(done=True).as_event() == {}
     assert Slice(KEY, done=True).as_event() == {}
     assert Slice(None, 2, 4, {"Index": "songs"}, done=True).as_event() == {}
 
 
-def test_an_unfinished_scan_returns_where_it_goes_on_and_nothing_else() -> None:
+def test_unfinished_scan_returns_only_its_last_key() -> None:
     assert Slice(KEY).as_event() == {"LastEvaluatedKey": KEY}
 
 
@@ -41,21 +41,21 @@ def test_an_unfinished_scan_returns_where_it_goes_on_and_nothing_else() -> None:
     ],
     ids=str,
 )
-def test_what_a_slice_returns_is_the_event_of_the_next_one(event: dict[str, Any]) -> None:
+def test_response_of_a_slice_is_the_event_of_the_next_one(event: dict[str, Any]) -> None:
     returned = Slice.from_event(event).as_event()
     assert returned == event
     assert json.loads(json.dumps(returned)) == event
 
 
-def test_a_segment_is_scanned_from_its_beginning() -> None:
+def test_segment_is_scanned_from_its_beginning() -> None:
     assert Slice.from_event({"Segment": 3, "TotalSegments": 4}) == Slice(None, 3, 4)
     assert Slice.from_event({"TotalSegments": 4}) == Slice(None, 0, 4)
 
 
-def test_what_else_the_event_holds_rides_along() -> None:
-    given = Slice.from_event({"Index": "songs-1", "Nested": {"a": [1]}})
-    assert given.extra == {"Index": "songs-1", "Nested": {"a": [1]}}
-    assert not given.done
+def test_other_fields_of_the_event_are_passed_on() -> None:
+    part = Slice.from_event({"Index": "songs-1", "Nested": {"a": [1]}})
+    assert part.extra == {"Index": "songs-1", "Nested": {"a": [1]}}
+    assert not part.done
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,14 @@ def test_what_else_the_event_holds_rides_along() -> None:
     ],
     ids=str,
 )
-def test_any_other_event_is_refused(event: Any) -> None:
-    with pytest.raises(ValueError, match=r"a refill takes an object|is not within TotalSegments|is no key|is no list"):
+def test_invalid_event_is_rejected(event: Any) -> None:
+    with pytest.raises(
+        ValueError, match=r"a backfill expects an object|is not within TotalSegments|is not a key|is not a list"
+    ):
         Slice.from_event(event)
 
 
-def test_a_binary_key_goes_through_json_and_back_to_bytes() -> None:
+def test_binary_key_survives_json() -> None:
     scanned = {"b": {"B": b"\x00\xff\xfe"}}
     event = json.loads(json.dumps(Slice(scanned).as_event()))
     assert event == {"LastEvaluatedKey": {"b": {"B": "AP/+"}}}
@@ -99,5 +101,5 @@ def test_a_binary_key_goes_through_json_and_back_to_bytes() -> None:
     ("remaining", "budget"),
     [(None, 240), (900, 240), (270, 240), (269, 239), (100, 70), (31, 1), (30, 1), (10, 1), (0, 1), (-5, 1)],
 )
-def test_a_slice_scans_four_minutes_or_until_half_a_minute_is_left(remaining: float | None, budget: float) -> None:
+def test_slice_scans_four_minutes_or_until_30_seconds_are_left(remaining: float | None, budget: float) -> None:
     assert budget_seconds(240, remaining) == budget

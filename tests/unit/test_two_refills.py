@@ -1,4 +1,4 @@
-"""Two refills of one sync at a time: by hand, by a schedule, from the live view; and one that takes days."""
+"""Two concurrent backfills of one Sync, and a backfill that takes more than a day."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any, cast
 import pytest
 
 from dynadex import clients
-from dynadex.refill.refill import RefillOptions, RefillProgress, refill
+from dynadex.refill.refill import RefillOptions, refill
+from dynadex.refill.segments import RefillProgress
 from dynadex.runtime import Runtime
 from dynadex.state.checkpoints import Checkpoints
 from tests.unit.test_worker_start import InMemoryState
@@ -20,7 +21,7 @@ SECONDS = 10
 
 class State(InMemoryState):
     def ensure(self) -> None:
-        """It is there."""
+        """Do nothing: it exists."""
 
     def put(self, what: str, values: dict[str, Any], *_: Any) -> bool:
         self.items[what] = values
@@ -28,20 +29,20 @@ class State(InMemoryState):
 
 
 @pytest.mark.timeout(60)
-def test_a_second_refill_leaves_nothing_out_that_the_first_one_has_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_backfill_skips_no_item_that_the_first_one_read(monkeypatch: pytest.MonkeyPatch) -> None:
     stage, state = Stage(), State()
     monkeypatch.setattr(clients, "dynamodb", lambda _: stage.table)
     monkeypatch.setattr(Runtime, "state", lambda _: state)
     ids = {stage.song(number, indexed=False) for number in range(10)}
     runtime = replace(stage.runtime(), settings=replace(stage.runtime().settings, refill_page_size=2))
-    halfway, go_on, went_on, finish = (threading.Event() for _ in range(4))
+    halfway, proceed, proceeded, finish = (threading.Event() for _ in range(4))
 
     def on_progress(now: RefillProgress) -> None:
         if now.items == 6:
             halfway.set()
-            assert go_on.wait(SECONDS)
+            assert proceed.wait(SECONDS)
         if now.items == 8:
-            went_on.set()
+            proceeded.set()
             assert finish.wait(SECONDS)
 
     def first() -> None:
@@ -59,8 +60,8 @@ def test_a_second_refill_leaves_nothing_out_that_the_first_one_has_read(monkeypa
         if not began:
             began = True
             # The first refill writes one more page while the second one begins.
-            go_on.set()
-            assert went_on.wait(SECONDS)
+            proceed.set()
+            assert proceeded.wait(SECONDS)
 
     refill(runtime, RefillOptions(segments=1), threading.Event(), on_progress_of_second)
     assert set(stage.documents()) == ids
@@ -70,7 +71,7 @@ def test_a_second_refill_leaves_nothing_out_that_the_first_one_has_read(monkeypa
 
 
 @pytest.mark.parametrize("hours", [20, 30])
-def test_a_refill_of_more_than_a_day_beside_which_no_worker_ran_mends_nothing(
+def test_backfill_of_more_than_a_day_without_a_worker_keeps_the_index_stale(
     hours: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage, state = Stage(), State()

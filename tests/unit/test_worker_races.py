@@ -1,4 +1,4 @@
-"""A worker that is stopped, or starts again, at a bad moment."""
+"""Races when a worker stops, restarts, or discovers shards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.unit.test_shard_follower import Following
 from tests.unit.test_worker_start import InMemoryState, checkpoints_in, worker
 
 
-def test_a_fatal_error_is_not_lost_in_the_wait_for_the_state_table() -> None:
+def test_fatal_error_is_raised_while_the_state_table_is_unavailable() -> None:
     following = Following(Pace(batch_size=4))
     following.write(12)
     stop = threading.Event()
@@ -39,7 +39,7 @@ def test_a_fatal_error_is_not_lost_in_the_wait_for_the_state_table() -> None:
         return ()
 
     class Operator(logging.Handler):
-        """Sees a worker that only logs that it waits, and presses Ctrl-C."""
+        """Presses Ctrl-C as soon as the worker logs that it waits."""
 
         def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002
             stop.set()
@@ -59,12 +59,13 @@ def test_a_fatal_error_is_not_lost_in_the_wait_for_the_state_table() -> None:
         follower.follow("shard-0", Checkpoint(None))
 
 
-def aged(state: InMemoryState, what: str) -> None:
-    """It was written 25 hours ago."""
+def age(state: InMemoryState, what: str) -> None:
+    """Change the time of a stored item to 25 hours ago."""
     state.items[what]["saved_at"] = {"S": (datetime.now(UTC) - timedelta(hours=25)).isoformat()}
 
 
-def started_again(table: InMemoryTable, state: InMemoryState) -> str | None:
+def stale_after_restart(table: InMemoryTable, state: InMemoryState) -> str | None:
+    """Run a worker until it has read every record or failed; return why the index is stale."""
     follower, done = worker(table, state), threading.Event()
     checkpoints = checkpoints_in(state)
 
@@ -79,37 +80,40 @@ def started_again(table: InMemoryTable, state: InMemoryState) -> str | None:
     threading.excepthook = lambda args: errors.append(args.exc_value) if args.exc_value else None
     thread.start()
     last = table.records()[-1]["dynamodb"]["SequenceNumber"]
-    wait_for(lambda: done.is_set() or any(one.position == last for one in checkpoints.load().values()), "the end")
+    wait_for(
+        lambda: done.is_set() or any(checkpoint.position == last for checkpoint in checkpoints.load().values()),
+        "the end",
+    )
     follower._stop.set()
     thread.join(10)
     return checkpoints.stale()
 
 
-def test_a_shard_that_was_followed_while_it_was_empty() -> None:
+def test_trim_of_a_shard_that_was_empty_when_last_read_is_detected() -> None:
     table, state = InMemoryTable(), InMemoryState()
     worker(table, state)._check_stream()
     checkpoints_in(state).save("shard-0", Checkpoint(None))
-    aged(state, "checkpoint/shard-0")
-    # The worker is down. Ten changes; a day later the first five are forgotten.
+    age(state, "checkpoint/shard-0")
+    # While the worker is down, ten changes are written, and a day later the first five are trimmed.
     for number in range(10):
         table.put({"id": {"S": str(number)}})
     table.trim("shard-0", 5)
-    assert started_again(table, state) is not None, "five changes are lost, and nobody says so"
+    assert stale_after_restart(table, state) is not None, "five changes are lost, and the index is not declared stale"
 
 
-def test_a_shard_that_follows_one_that_was_read_to_its_end() -> None:
+def test_trim_of_a_child_of_a_finished_shard_is_detected() -> None:
     table, state = InMemoryTable(), InMemoryState()
     worker(table, state)._check_stream()
     table.split("shard-0", 1)
     checkpoints_in(state).save("shard-0", Checkpoint("1" * 21, finished=True))
-    aged(state, "checkpoint/shard-0")
+    age(state, "checkpoint/shard-0")
     for number in range(10):
         table.put({"id": {"S": str(number)}})
     table.trim("shard-1", 5)
-    assert started_again(table, state) is not None, "five changes are lost, and nobody says so"
+    assert stale_after_restart(table, state) is not None, "five changes are lost, and the index is not declared stale"
 
 
-def test_a_shard_that_ends_while_shards_are_listed_is_not_followed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shard_that_ends_while_shards_are_listed_is_not_followed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     table, state = InMemoryTable(), InMemoryState()
     checkpoints, follower = checkpoints_in(state), worker(table, state)
     go, followed = threading.Event(), []
@@ -139,7 +143,7 @@ def test_a_shard_that_ends_while_shards_are_listed_is_not_followed_again(monkeyp
     assert [shard for shard, _ in followed] == ["shard-0"], followed
 
 
-def test_a_worker_does_not_remember_every_shard_there_ever_was() -> None:
+def test_threads_of_ended_shards_are_dropped() -> None:
     table = InMemoryTable()
     follower = worker(table, InMemoryState())
     follower._check_stream()

@@ -1,4 +1,4 @@
-"""What a worker notes before it reads anything, so that a restart can tell a beginning from a gap."""
+"""What a worker records before it reads the stream, so that a restart can distinguish a first start from a gap."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOUR_US = 3_600_000_000
 
 
 class InMemoryState(StateTable):
-    """State in a dict, whose writes may stop working after a number of them."""
+    """A state table in a dict. Writes raise KeyboardInterrupt after the given number of them."""
 
     def __init__(self, writes: int = 1_000) -> None:
         self.items: dict[str, dict[str, Any]] = {}
@@ -71,19 +71,19 @@ def checkpoints_in(state: StateTable) -> Checkpoints:
 
 
 def lost(table: InMemoryTable, state: StateTable) -> list[str]:
-    noted = checkpoints_in(state).load()
-    finished = [shard_id for shard_id, checkpoint in noted.items() if checkpoint.finished]
-    return plan_reads(list_shards(cast(Any, table), table.stream_arn), noted, finished).lost
+    checkpoints = checkpoints_in(state).load()
+    finished = [shard_id for shard_id, checkpoint in checkpoints.items() if checkpoint.finished]
+    return plan_reads(list_shards(cast(Any, table), table.stream_arn), checkpoints, finished).lost
 
 
-def test_a_first_start_on_shards_without_parents_loses_nothing() -> None:
+def test_first_start_on_shards_without_parents_loses_nothing() -> None:
     table, state = stream_whose_parents_are_trimmed(), InMemoryState()
     worker(table, state)._check_stream()
     assert len(state.all("checkpoint/")) == 3
     assert lost(table, state) == []
 
 
-def test_a_first_start_that_is_interrupted_is_still_a_first_start() -> None:
+def test_first_start_is_repeated_after_an_interruption() -> None:
     table, state = stream_whose_parents_are_trimmed(), InMemoryState(writes=1)
     try:
         worker(table, state)._check_stream()
@@ -95,7 +95,7 @@ def test_a_first_start_that_is_interrupted_is_still_a_first_start() -> None:
     assert lost(table, state) == []
 
 
-def test_what_is_noted_already_keeps_its_position() -> None:
+def test_first_start_keeps_the_position_of_existing_checkpoints() -> None:
     table, state = stream_whose_parents_are_trimmed(), InMemoryState()
     checkpoints = checkpoints_in(state)
     checkpoints.save("shard-1", Checkpoint("1" * 21))
@@ -103,14 +103,14 @@ def test_what_is_noted_already_keeps_its_position() -> None:
     assert checkpoints.load()["shard-1"].position == "1" * 21
 
 
-def test_a_shard_that_vanishes_afterwards_is_a_gap() -> None:
+def test_shard_that_is_trimmed_after_the_first_start_is_a_gap() -> None:
     table, state = stream_whose_parents_are_trimmed(), InMemoryState()
     worker(table, state)._check_stream()
     table.forget_shard("shard-2")
     assert lost(table, state) == ["shard shard-2 was trimmed before it was read to its end"]
 
 
-def test_a_stale_index_is_not_gone_on_with_until_a_refill_has_begun() -> None:
+def test_worker_does_not_read_the_stream_of_a_stale_index_until_a_backfill_has_begun() -> None:
     table, state = InMemoryTable(), InMemoryState()
     checkpoints = checkpoints_in(state)
     worker(table, state)._check_stream()
@@ -120,26 +120,26 @@ def test_a_stale_index_is_not_gone_on_with_until_a_refill_has_begun() -> None:
     checkpoints.begin_recovery(SystemClock().now_us())
     worker(table, state)._check_stream()
     assert (checkpoints.stream(), checkpoints.load()) == (table.stream_arn, {"shard-0": Checkpoint(None)})
-    checkpoints.mark_stale("and again")
-    with pytest.raises(StreamTrimmedError, match="and again"):
+    checkpoints.mark_stale("lost again")
+    with pytest.raises(StreamTrimmedError, match="lost again"):
         worker(table, state)._check_stream()
 
 
 @pytest.mark.parametrize("answered", [False, True])
-def test_a_stream_that_was_replaced_makes_the_index_stale_even_while_a_refill_runs(answered: bool) -> None:
+def test_replaced_stream_makes_the_index_stale_even_during_a_backfill(answered: bool) -> None:
     table, state = InMemoryTable(), InMemoryState()
     checkpoints = checkpoints_in(state)
     if answered:
         checkpoints.mark_stale("lost")
         checkpoints.begin_recovery(SystemClock().now_us())
     worker(table, state)._check_stream()
-    table.stream_arn += "-anew"
+    table.stream_arn += "-replaced"
     with pytest.raises(StreamTrimmedError, match="the table's stream was replaced"):
         worker(table, state)._check_stream()
     assert (checkpoints.unrecovered() or "").startswith("the table's stream was replaced")
 
 
-def test_between_a_shard_and_its_children_nobody_claims_more_than_the_shard_had_passed(
+def test_finished_shard_limits_the_lag_until_its_children_have_checkpoints(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     table, state = InMemoryTable(), InMemoryState()
@@ -158,7 +158,7 @@ def test_between_a_shard_and_its_children_nobody_claims_more_than_the_shard_had_
     follower._start_ready_shards()
     wait_for(lambda: {"shard-1", "shard-2"} <= started.keys(), "both children followed")
     assert started["shard-1"] == started["shard-2"] == Checkpoint(None, passed_us=now)
-    assert checkpoints.passed_us() == now, "the children are not noted yet"
+    assert checkpoints.passed_us() == now, "the children have no checkpoints yet"
 
     for child in ("shard-1", "shard-2"):
         checkpoints.save(child, Checkpoint(None, passed_us=now + 2))
@@ -168,7 +168,7 @@ def test_between_a_shard_and_its_children_nobody_claims_more_than_the_shard_had_
     assert checkpoints.load()["shard-0"] == Checkpoint("1" * 21, finished=True)
 
 
-def test_a_worker_that_starts_a_day_after_the_refill_that_mends_the_index_began_says_that_changes_are_lost() -> None:
+def test_first_start_more_than_a_day_after_a_backfill_began_reports_lost_changes() -> None:
     table, state = InMemoryTable(), InMemoryState()
     checkpoints = checkpoints_in(state)
     checkpoints.mark_stale("shard-0 was trimmed")
@@ -177,25 +177,25 @@ def test_a_worker_that_starts_a_day_after_the_refill_that_mends_the_index_began_
         worker(table, state)._check_stream()
 
 
-@pytest.mark.parametrize(("hours", "told"), [(20, False), (50, True)])
-def test_first_start_long_after_the_last_refill_warns_of_lost_changes(
-    hours: int, told: bool, logged: list[str]
+@pytest.mark.parametrize(("hours", "warned"), [(20, False), (50, True)])
+def test_first_start_long_after_the_last_backfill_warns_of_lost_changes(
+    hours: int, warned: bool, logged: list[str]
 ) -> None:
     state = InMemoryState()
     began = iso(SystemClock().now_us() - hours * HOUR_US)
     LastRuns(cast(Any, state)).note("refill", {"started_at": began})
     warn_of_gap(cast(Any, state), checkpoints_in(state), SystemClock())
     assert [line.partition(", more than 24 hours ago: changes since then are lost")[0] for line in logged] == [
-        f"the last refill began {began}"
-    ] * told
+        f"the last backfill began {began}"
+    ] * warned
     logged.clear()
     checkpoints_in(state).mark_stale("shard-0 was trimmed")
     warn_of_gap(cast(Any, state), checkpoints_in(state), SystemClock())
-    assert logged == [], "that is told by itself"
+    assert logged == [], "a stale index has its own message"
     state.delete("stale")
     LastRuns(cast(Any, state)).note("rebuild", {"started_at": iso(SystemClock().now_us())})
     warn_of_gap(cast(Any, state), checkpoints_in(state), SystemClock())
-    assert logged == [], "it was built anew since"
+    assert logged == [], "the index was rebuilt since"
     state.delete("last/rebuild")
     checkpoints_in(state).follow("arn")
     warn_of_gap(cast(Any, state), checkpoints_in(state), SystemClock())

@@ -1,4 +1,4 @@
-"""Lambda handlers made from a Sync, and the metrics that they report.
+"""Lambda handlers for a Sync, which also log and report metrics.
 
 >>> from dynadex.aws import stream_handler  # doctest: +SKIP
 >>> stream = stream_handler(sync)  # doctest: +SKIP

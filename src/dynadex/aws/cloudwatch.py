@@ -1,4 +1,4 @@
-"""What the deployed functions of a Sync have told CloudWatch in the last hour."""
+"""Reads from CloudWatch what the deployed functions of a Sync reported in the last hour."""
 
 from __future__ import annotations
 
@@ -18,49 +18,51 @@ _HOUR = timedelta(hours=1)
 _PERIOD = timedelta(minutes=1)
 _COUNTED = ("ChangesApplied", "DeadLettered", "Failed")
 _LAG = "LagSeconds"
-# What AWS calls a missing right differs by service and protocol.
+# The error code for a missing permission differs by service and protocol.
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 
 
 class Metrics(Protocol):
-    """What is needed of CloudWatch."""
+    """The part of the CloudWatch client that is used."""
 
     def get_metric_data(self, **query: Any) -> Mapping[str, Any]:
-        """Data points, as CloudWatch answers them."""
+        """Return data points as GetMetricData does."""
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionStatus:
-    """The sums of an hour, and the largest lag. All None: nothing was reported, or, for a reason, it is ``unknown``.
-
-    ``lag_seconds`` None with the others known: no change was applied.
-    """
+    """Totals of the functions of a Sync in the last hour. Every count is None if no function reported any."""
 
     applied: int | None = None
+    """Number of changes applied."""
     dead_lettered: int | None = None
+    """Number of keys dead-lettered."""
     failed: int | None = None
+    """Number of records that failed and were retried."""
     lag_seconds: float | None = None
+    """Largest lag; None if no change was applied."""
     unknown: str | None = None
+    """Why CloudWatch could not be read; None if it could."""
 
 
 def function_status(cloudwatch: Metrics, sync: Sync, now_us: int) -> FunctionStatus:
-    """Ask for the metrics of a Sync. That CloudWatch does not tell is an answer, not an error."""
+    """Return the totals of a Sync. If CloudWatch cannot be read, ``unknown`` contains the reason; nothing is raised."""
     query = _query(sync, now_us)
     try:
         results = cloudwatch.get_metric_data(**query).get("MetricDataResults")
-    # The last two: what answers may be something else, which speaks no protocol of CloudWatch's.
+    # The last two: the endpoint may belong to another service, whose response is not valid for CloudWatch.
     except (ClientError, BotoCoreError, ResponseParserError, ValueError) as error:
         return FunctionStatus(unknown=_reason(error))
     if not results:
-        return FunctionStatus(unknown="what answers here is not CloudWatch")
-    return _summed({one["Id"]: one["Values"] for one in results})
+        return FunctionStatus(unknown="the endpoint is not CloudWatch")
+    return _summed({result["Id"]: result["Values"] for result in results})
 
 
-def _summed(found: Mapping[str, Sequence[float]]) -> FunctionStatus:
-    if not any(found.values()):
+def _summed(values: Mapping[str, Sequence[float]]) -> FunctionStatus:
+    if not any(values.values()):
         return FunctionStatus()
-    applied, dead_lettered, failed = (round(sum(found.get(_id(name), ()))) for name in _COUNTED)
-    return FunctionStatus(applied, dead_lettered, failed, max(found.get(_id(_LAG), ()), default=None))
+    applied, dead_lettered, failed = (round(sum(values.get(_id(name), ()))) for name in _COUNTED)
+    return FunctionStatus(applied, dead_lettered, failed, max(values.get(_id(_LAG), ()), default=None))
 
 
 def _query(sync: Sync, now_us: int) -> dict[str, Any]:
@@ -78,19 +80,19 @@ def _query(sync: Sync, now_us: int) -> dict[str, Any]:
         }
         for name in (*_COUNTED, _LAG)
     ]
-    # The end is exclusive, and the minute under way is to be told, too.
+    # The end is exclusive, and the current minute must be included.
     return {"MetricDataQueries": queries, "StartTime": now - _HOUR, "EndTime": now + _PERIOD}
 
 
 def _id(metric: str) -> str:
-    # CloudWatch takes none that begins with a capital letter.
+    # CloudWatch rejects ids that begin with a capital letter.
     return metric.lower()
 
 
 def _reason(error: Exception) -> str:
     if not isinstance(error, ClientError):
-        return f"CloudWatch does not answer here ({type(error).__name__})"
+        return f"CloudWatch cannot be reached ({type(error).__name__})"
     code = error.response.get("Error", {}).get("Code", "")
     if code in _DENIED:
-        return f"CloudWatch may not be asked ({code}): allow cloudwatch:GetMetricData"
-    return f"CloudWatch does not answer here ({code})"
+        return f"CloudWatch denied access ({code}): grant cloudwatch:GetMetricData"
+    return f"CloudWatch cannot be read ({code})"

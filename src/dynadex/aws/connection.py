@@ -1,4 +1,4 @@
-"""The clients of a Lambda function, made at its first invocation and kept for the next."""
+"""Clients of a Lambda function, created at its first invocation and reused by the next."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from dynadex.settings import RuntimeSettings
 from dynadex.state.lag import StateLag
 from dynadex.sync import Sync
 
-# So many requests that run into their time-outs still fit into one invocation.
+# This number of requests that time out must fit into one invocation.
 _REQUESTS_PER_INVOCATION = 3
 
 
 class Connection:
-    """A Sync's clients and writers in one function. ``bulk_stats`` counts the requests of the current invocation."""
+    """Runtime of a Sync in one function. ``bulk_stats`` counts the bulk requests of the current invocation."""
 
     def __init__(self, sync: Sync) -> None:
         self._sync = sync
@@ -26,20 +26,23 @@ class Connection:
         self.bulk_stats = BulkStats()
 
     def runtime(self, context: Any) -> Runtime:
-        """Begin an invocation: return what it works with. Raises SourceError when the table cannot be read."""
+        """Begin an invocation: reset ``bulk_stats`` and return the runtime.
+
+        Raises SourceError if the table cannot be read.
+        """
         self.bulk_stats = BulkStats()
         if self._runtime is None:
             settings = RuntimeSettings.from_environment()
-            # The first invocation has about as long as any: no request may outlive one, or its write would come late.
-            longest = max(1.0, remaining_seconds(context) / _REQUESTS_PER_INVOCATION)
-            limited = min(settings.opensearch_timeout_seconds, longest)
+            # No request may outlive its invocation, or its write would be late. All of them have about the same time.
+            max_seconds = max(1.0, remaining_seconds(context) / _REQUESTS_PER_INVOCATION)
+            limited = min(settings.opensearch_timeout_seconds, max_seconds)
             settings = replace(settings, opensearch_timeout_seconds=limited)
             self._runtime = connect(self._sync, settings, on_bulk=lambda *bulk: self.bulk_stats.add(*bulk))
         return self._runtime
 
 
 def http_service(sync: Sync) -> Callable[[Any, Any], dict[str, Any]]:
-    """The HTTP service as a handler for an HTTP API. Raises SourceError when the table cannot be read."""
+    """Create the HTTP service as a handler for an HTTP API. Raises SourceError if the table cannot be read."""
     from mangum import Mangum
 
     from dynadex.http.app import HttpOptions, create_app

@@ -1,7 +1,7 @@
-"""Entry points of the functions that the CDK app deploys: ``dynadex.aws.deployed.stream`` and its siblings.
+"""Entry points of the functions that the CDK app deploys, such as ``dynadex.aws.deployed.stream``.
 
-``DYNADEX_SYNC`` names the Sync as module:attribute. ``DYNADEX_OPENSEARCH_ENDPOINT`` is the endpoint of a domain, a
-host without a scheme; ``OPENSEARCH_URL`` takes precedence over it.
+The environment variable ``DYNADEX_SYNC`` names the Sync as module:attribute. ``DYNADEX_OPENSEARCH_ENDPOINT`` is the
+endpoint of a domain, a host without a scheme; ``OPENSEARCH_URL`` takes precedence over it.
 """
 
 from __future__ import annotations
@@ -24,33 +24,102 @@ ENDPOINT_VARIABLE = "DYNADEX_OPENSEARCH_ENDPOINT"
 
 
 def stream(event: Any, context: Any) -> dict[str, Any]:
-    """Apply a batch of stream records, see `dynadex.aws.stream_handler`."""
+    """Apply a batch of stream records; see `dynadex.aws.stream_handler`.
+
+    Args:
+        event: An event of DynamoDB Streams.
+        context: The Lambda context.
+
+    Returns:
+        ``{"batchItemFailures": [...]}``, with the lowest sequence number that is not applied.
+
+    Raises:
+        DeclarationError: ``DYNADEX_SYNC`` is not set or not valid.
+        SearchError: The search cluster rejects the batch as a whole.
+        SourceError: The table cannot be read.
+        FunctionError: Any other error occurred. Its message is left out.
+    """
     return _handler(handlers.stream_handler)(event, context)
 
 
 def prepare(event: Any, context: Any) -> dict[str, Any]:
-    """Plan a refill, see `dynadex.aws.prepare_handler`."""
+    """Plan a backfill; see `dynadex.aws.prepare_handler`.
+
+    Args:
+        event: ``{}``, ``{"Segments": 4}`` or ``{"Rebuild": true}``, or that as ``Input`` next to the ``Execution``.
+        context: The Lambda context.
+
+    Returns:
+        The plan, with the first event of each segment in ``Slices``.
+
+    Raises:
+        DeclarationError: ``DYNADEX_SYNC`` is not set or not valid.
+        SearchError: The index contradicts the declaration, or another rebuild is not finished.
+        SourceError: The table cannot be read.
+        FunctionError: Any other error occurred. Its message is left out.
+    """
     return _handler(handlers.prepare_handler)(event, context)
 
 
 def refill(event: Any, context: Any) -> dict[str, Any]:
-    """Run one slice of a refill, see `dynadex.aws.refill_handler`."""
+    """Run one slice of a backfill; see `dynadex.aws.refill_handler`.
+
+    Args:
+        event: ``{}``, an element of ``Slices``, or the response of the previous slice.
+        context: The Lambda context.
+
+    Returns:
+        The event of the next slice, with ``LastEvaluatedKey``; ``{}`` at the end of the scan.
+
+    Raises:
+        DeclarationError: ``DYNADEX_SYNC`` is not set or not valid.
+        SearchError: The search cluster cannot be used. If it is SearchUnavailable, the slice can be repeated.
+        SourceError: The table cannot be read. If it is SourceUnavailable, the slice can be repeated.
+        FunctionError: Any other error occurred. Its message is left out.
+    """
     return _handler(handlers.refill_handler)(event, context)
 
 
 def finish(event: Any, context: Any) -> dict[str, Any]:
-    """Finish a refill, see `dynadex.aws.finish_handler`."""
+    """Finish a backfill; see `dynadex.aws.finish_handler`.
+
+    Args:
+        event: The plan that `prepare` returned.
+        context: The Lambda context.
+
+    Returns:
+        ``{}``.
+
+    Raises:
+        DeclarationError: ``DYNADEX_SYNC`` is not set or not valid.
+        SearchError: The new index of a rebuild is worse than the old one, or the search cluster cannot be used.
+        SourceError: The table cannot be read.
+        FunctionError: Any other error occurred. Its message is left out.
+    """
     return _handler(handlers.finish_handler)(event, context)
 
 
 def search(event: Any, context: Any) -> dict[str, Any]:
-    """Answer an HTTP request, see `dynadex.aws.search_handler`."""
+    """Respond to an HTTP request; see `dynadex.aws.search_handler`.
+
+    Args:
+        event: An event of an API Gateway HTTP API (payload format 2.0).
+        context: The Lambda context.
+
+    Returns:
+        The response for API Gateway.
+
+    Raises:
+        DeclarationError: ``DYNADEX_SYNC`` is not set or not valid.
+        SourceError: The table cannot be read at the first invocation.
+        FunctionError: Any other error occurred. Its message is left out.
+    """
     return _handler(handlers.search_handler)(event, context)
 
 
 @cache
 def declared() -> Sync:
-    """Return the Sync that ``DYNADEX_SYNC`` names. Raises DeclarationError."""
+    """Return the Sync that ``DYNADEX_SYNC`` names. Raises DeclarationError if it is not set or not valid."""
     from dynadex.sync import load_sync
 
     reference = os.environ.get(SYNC_VARIABLE, "")
@@ -63,7 +132,7 @@ def declared() -> Sync:
 
 
 def url_of(endpoint: str) -> str:
-    """Return the URL of a domain's endpoint: https, unless it is on this machine."""
+    """Return the URL of a domain's endpoint: HTTPS, unless the host is a loopback address."""
     plain = f"http://{endpoint}"
     return plain if is_loopback(plain) else f"https://{endpoint}"
 

@@ -1,8 +1,8 @@
-"""Lambda handlers made from a Sync: one observed path for every function.
+"""Lambda handlers for a Sync.
 
-Each handler connects at its first invocation and keeps its clients for the next. It logs JSON lines, reports metrics
-in CloudWatch's embedded metric format, and raises errors without the words of their cause: logs, metrics and errors
-hold names, counts and dynadex's own reasons, never a value of an item.
+Each handler connects at its first invocation and reuses its clients for the next. It logs JSON lines. Logs, metrics and
+errors contain names, counts and dynadex's own reasons, but never the value of an item: an error that is not dynadex's
+own is raised as `FunctionError`, without the message of its cause.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ __all__ = [
 ]  # fmt: skip
 
 Handler = Callable[[Any, Any], dict[str, Any]]
-"""A Lambda handler: takes the event and the context, returns the response."""
+"""A Lambda handler: a function of the event and the context that returns the response."""
 
 
 def stream_handler(sync: Sync) -> Handler:
-    """Make the handler for the table's stream.
+    """Create the handler for the table's stream.
 
-    The event source mapping needs ``ReportBatchItemFailures``: the response names the lowest sequence number that is
-    not applied, from which Lambda retries.
+    The event source mapping needs ``ReportBatchItemFailures``: the response contains the lowest sequence number that
+    is not applied, from which Lambda retries. After each batch, the handler prints metrics in CloudWatch's embedded
+    metric format.
 
     Args:
-        sync: The Sync to keep in step.
+        sync: The Sync whose index is kept in step with its table.
 
     Returns:
         A handler that takes an event of DynamoDB Streams and returns ``{"batchItemFailures": [...]}``. It raises
-        SearchError or SourceError when a backend refuses the batch as a whole, ValueError for an event that is not a
-        stream event, and FunctionError for anything else.
+        SearchError or SourceError if a backend rejects the batch as a whole, and FunctionError for any other error,
+        such as an event that is not a stream event.
     """
     connected = _connected(sync)
 
@@ -59,15 +60,17 @@ def stream_handler(sync: Sync) -> Handler:
 
 
 def prepare_handler(sync: Sync) -> Handler:
-    """Make the handler of a refill's first state.
+    """Create the handler of the first state of a backfill.
 
     Args:
-        sync: The Sync to refill.
+        sync: The Sync to backfill.
 
     Returns:
-        A handler that takes the execution's input (``{}``, ``{"Segments": 4}`` or ``{"Rebuild": true}``), or that as
-        ``Input`` next to the name of the ``Execution``. It returns the plan, with the first event of each segment's
-        loop in ``Slices``. It raises SearchError when the existing index contradicts the declaration.
+        A handler that takes the input of the execution: ``{}``, ``{"Segments": 4}`` to scan in 4 parallel segments, or
+        ``{"Rebuild": true}`` to fill a new index. The input may also be the field ``Input``, next to the name of the
+        ``Execution``. The handler creates the index, if necessary, and returns the plan, whose ``Slices`` contain the
+        first event of each segment's loop. It raises SearchError if the existing index contradicts the declaration or
+        another rebuild is not finished, SourceError if the table cannot be read, and FunctionError for any other error.
     """
 
     def step(runtime: Runtime, event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001
@@ -79,15 +82,17 @@ def prepare_handler(sync: Sync) -> Handler:
 
 
 def refill_handler(sync: Sync) -> Handler:
-    """Make the handler for one time-boxed slice of a refill.
+    """Create the handler of one time-boxed slice of a backfill.
 
     Args:
-        sync: The Sync to refill.
+        sync: The Sync to backfill.
 
     Returns:
-        A handler that takes ``{}`` or the response of the previous slice, scans for four minutes or until 30 seconds
-        of the invocation are left, and returns ``{"LastEvaluatedKey": ...}``, or ``{}`` when the scan is complete. It
-        raises SearchUnavailable or SourceUnavailable when no page could be written; the slice can be repeated.
+        A handler that takes a first event (``{}`` or an element of the plan's ``Slices``) or the response of the
+        previous slice. It scans until ``DYNADEX_REFILL_SLICE_SECONDS`` have passed or 30 seconds of the invocation are
+        left, and returns ``{"LastEvaluatedKey": ..., ...}``, or ``{}`` if the scan is complete. It raises
+        SearchUnavailable or SourceUnavailable if no page could be written, so that the slice can be repeated,
+        SearchError or SourceError if a backend denies access, and FunctionError for any other error.
     """
 
     def step(runtime: Runtime, event: Any, context: Any) -> dict[str, Any]:
@@ -99,14 +104,15 @@ def refill_handler(sync: Sync) -> Handler:
 
 
 def finish_handler(sync: Sync) -> Handler:
-    """Make the handler of a refill's last state.
+    """Create the handler of the last state of a backfill.
 
     Args:
-        sync: The Sync to refill.
+        sync: The Sync to backfill.
 
     Returns:
-        A handler that takes the plan that ``prepare`` returned, sweeps documents without an item, and promotes a
-        rebuilt index. It returns ``{}`` and raises SearchError when the new index is worse than the old one.
+        A handler that takes the plan that the first state returned, deletes orphans, and after a rebuild promotes the
+        new index. It returns ``{}``. It raises SearchError if the new index is worse than the old one, SearchError or
+        SourceError if a backend cannot be used, and FunctionError for any other error.
     """
 
     def step(runtime: Runtime, event: Any, context: Any) -> dict[str, Any]:  # noqa: ARG001
@@ -118,13 +124,16 @@ def finish_handler(sync: Sync) -> Handler:
 
 
 def search_handler(sync: Sync) -> Handler:
-    """Make the handler of the HTTP service behind an HTTP API (payload format 2.0).
+    """Create the handler of the HTTP service, for an API Gateway HTTP API (payload format 2.0).
+
+    The API must authorize writes (IAM or JWT); a request that it did not authorize may only read.
 
     Args:
         sync: The Sync to search.
 
     Returns:
-        A handler that takes an HTTP API event and returns its response.
+        A handler that takes an HTTP API event and returns its response. It raises SourceError if the table cannot be
+        read at the first invocation, and FunctionError for any other error.
     """
 
     @cache
@@ -141,7 +150,7 @@ def search_handler(sync: Sync) -> Handler:
 
 
 def _connected(sync: Sync) -> Callable[[], Connection]:
-    """The connection of one handler, made when it is first needed: an import stays light."""
+    """Return a function that creates the connection of one handler at its first call, so that imports stay fast."""
 
     @cache
     def connection() -> Connection:
@@ -153,6 +162,7 @@ def _connected(sync: Sync) -> Callable[[], Connection]:
 
 
 def _refill_step(name: str, sync: Sync, step: Callable[[Runtime, Any, Any], dict[str, Any]]) -> Handler:
+    """Create a handler that runs a step with the runtime, and logs the outcome."""
     connected = _connected(sync)
 
     def handler(event: Any, context: Any) -> dict[str, Any]:

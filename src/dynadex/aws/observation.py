@@ -1,4 +1,4 @@
-"""What a Lambda function logs and measures about an invocation, without any value of an item."""
+"""Logs and metrics of a Lambda invocation, without any value of an item."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ NAMESPACE = SERVICE = "dynadex"
 
 
 class FunctionError(RuntimeError):
-    """An error without the words of its cause, which may quote a value of an item."""
+    """An error that is not dynadex's own, without its message, which may contain a value of an item.
+
+    Its text is the type of the cause and the file and line where it was raised.
+    """
 
 
 @contextmanager
 def observed(name: str, sync: Sync, context: Any) -> Iterator[dict[str, Any]]:
-    """Log how an invocation ended, with the fields that the block puts into the yielded dict.
+    """Log the outcome of an invocation, with the fields that the block puts into the yielded dict.
 
     Raises FunctionError in place of any error that is not dynadex's own.
     """
@@ -40,7 +43,7 @@ def observed(name: str, sync: Sync, context: Any) -> Iterator[dict[str, Any]]:
     except DynadexError as error:
         logger.error(str(error), extra={**fields, "kind": type(error).__name__, "retryable": error.retryable})
         raise
-    except Exception as error:  # noqa: BLE001 - raised again, without its words
+    except Exception as error:  # noqa: BLE001 - raised again, without its message
         reason = f"{type(error).__name__} at {_origin(error)}"
         logger.error(reason, extra=fields)
         raise FunctionError(reason) from None
@@ -48,15 +51,15 @@ def observed(name: str, sync: Sync, context: Any) -> Iterator[dict[str, Any]]:
 
 
 def dimensions(sync: Sync) -> dict[str, str]:
-    """The CloudWatch dimensions that identify a Sync, next to ``service``."""
+    """Return the CloudWatch dimensions that identify a Sync, in addition to ``service``."""
     return {"table": sync.table, "index": sync.index}
 
 
 def counts(result: ApplyResult, bulk_stats: BulkStats, now: float) -> dict[str, float]:
-    """Return an invocation's figures by the names of their metrics. ``now`` is in seconds since the epoch.
+    """Return the figures of an invocation by the names of their metrics. ``now`` is in seconds since the epoch.
 
-    ``LagSeconds`` is there where a change was applied; ``BulkSeconds``, where something was written, is the longest
-    request; ``Retries`` are writes that the cluster could not take when they were sent.
+    ``LagSeconds`` exists if a change was applied. ``BulkSeconds``, the duration of the longest bulk request, exists if
+    a document was written. ``Retries`` are writes that the cluster rejected temporarily.
     """
     figures: dict[str, float] = {
         "ChangesApplied": result.applied,
@@ -87,7 +90,7 @@ def put_metrics(sync: Sync, figures: Mapping[str, float]) -> None:
 
 
 def _origin(error: Exception) -> str:
-    """The file and line of dynadex or of the user's code that led to an error."""
+    """Return the last file and line of an error that is in dynadex or the user's code."""
     frames = extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
     return f"{Path(own[-1].filename).name}:{own[-1].lineno}"
@@ -97,5 +100,5 @@ def _origin(error: Exception) -> str:
 def _logger() -> Logger:
     from aws_lambda_powertools import Logger
 
-    # It has the package's name, so that what the package's modules log takes the same way.
+    # Named like the package, so that its handler also writes the records of the package's modules.
     return Logger(service=SERVICE)

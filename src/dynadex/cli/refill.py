@@ -14,7 +14,8 @@ from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
 
 if TYPE_CHECKING:
-    from dynadex.refill.refill import OnProgress, Refilled, RefillProgress
+    from dynadex.refill.refill import Refilled
+    from dynadex.refill.segments import OnProgress, RefillProgress
 
 STOPPED = 1
 
@@ -83,7 +84,7 @@ def refill(
 
 def dead_lettered(done: Refilled, settings: RuntimeSettings) -> Iterator[str]:
     """How many keys a refill could not index, and where they are; nothing if there are none."""
-    if count := done.progress.tally.dead_lettered:
+    if count := done.progress.result.dead_lettered:
         yield f"dead-lettered {count:,} keys that cannot be indexed, see {settings.dead_letters_location}"
 
 
@@ -91,13 +92,13 @@ def progress_on(bar: Bar) -> OnProgress:
     """Return a callback that shows a refill's progress on a bar."""
 
     def on_progress(now: RefillProgress) -> None:
-        tally = now.tally
+        result = now.result
         parts = {
-            "not indexed": tally.not_indexed,
-            "newer already": tally.superseded,
-            "dead-lettered": tally.dead_lettered,
+            "not indexed": result.not_indexed,
+            "newer already": result.superseded,
+            "dead-lettered": result.dead_lettered,
         }
-        told = [f"{tally.applied:,} written", *(f"{count:,} {name}" for name, count in parts.items() if count)]
+        told = [f"{result.applied:,} written", *(f"{count:,} {name}" for name, count in parts.items() if count)]
         bar.update(now.items, now.total, ", ".join(told))
 
     return on_progress

@@ -19,7 +19,7 @@ from dynadex.sync import load_sync
 if TYPE_CHECKING:
     from dynadex.runtime import Runtime
     from dynadex.worker.event_source_mapping import Limits
-    from dynadex.worker.http import ObservedWorker
+    from dynadex.worker.metrics import WorkerMetrics
 
 _log = logging.getLogger(__name__)
 
@@ -90,16 +90,20 @@ def _run(sync: str, settings: RuntimeSettings, limits: Limits, http: str | None,
             follow(load_sync(sync), settings, stop, limits)
             return
         host, port = _address(http)
-        worker = _observed(load_sync(sync).index)
+        metrics = _metrics(load_sync(sync).index)
         from dynadex.http.server import listening, serving, url_of
+        from dynadex.worker.http import worker_app
 
         sock = parts.enter_context(listening(port, host, "--http [HOST:]PORT"))
 
         def on_connected(runtime: Runtime) -> None:
-            parts.enter_context(serving(worker.app(runtime), sock))
+            parts.enter_context(serving(worker_app(runtime, metrics), sock))
             _log.info(f"metrics and health on {url_of(sock)}", extra={"url": url_of(sock)})
 
-        follow(load_sync(sync), settings, stop, limits, worker.metrics, worker.metrics.on_bulk, on_connected)
+        follow(
+            load_sync(sync), settings, stop, limits,
+            observer=metrics, on_bulk=metrics.on_bulk, on_connected=on_connected,
+        )  # fmt: skip
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -109,11 +113,12 @@ def _address(text: str) -> tuple[str, int]:
     return host or _LOOPBACK, int(port)
 
 
-def _observed(index: str) -> ObservedWorker:
+def _metrics(index: str) -> WorkerMetrics:
     try:
-        from dynadex.worker.http import ObservedWorker
+        import dynadex.worker.http  # noqa: F401 - the service needs more than the metrics
+        from dynadex.worker.metrics import WorkerMetrics
     except ModuleNotFoundError as missing:
         raise DynadexError(
             "answer with", "metrics", f"{missing.name} is not installed", "Install it: pip install 'dynadex[worker]'."
         ) from missing
-    return ObservedWorker(index)
+    return WorkerMetrics(index)

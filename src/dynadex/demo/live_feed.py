@@ -71,20 +71,20 @@ class LiveFeed:
         self._lag: dict[int, float] = {}
         self._open: dict[str, int] = {}
 
-    def taken(self, records: Sequence[Record]) -> None:
+    def on_start(self, records: Sequence[Record]) -> None:
         """These records are being applied, perhaps not for the first time."""
         changes = _changes(records)
         with self._lock:
             self._open |= {one.sequence_number: one.time_us for one in changes}
 
-    def done(self, records: Sequence[Record], tally: ApplyResult) -> None:
-        """What became of these records: all but those in ``tally.failed`` are finished."""
+    def on_result(self, records: Sequence[Record], result: ApplyResult) -> None:
+        """What became of these records: all but those in ``result.failed`` are finished."""
         now_us = self._clock.now_us()
-        finished = [one for one in _changes(records) if one.sequence_number not in tally.failed]
+        finished = [one for one in _changes(records) if one.sequence_number not in result.failed]
         with self._lock:
             for change in finished:
                 self._open.pop(change.sequence_number, None)
-                self._changes.append(self._seen(change, tally.outcomes, now_us))
+                self._changes.append(self._seen(change, result.outcomes, now_us))
             second = now_us // MICROSECONDS
             self._total += len(finished)
             self._applied[second] = self._applied.get(second, 0) + len(finished)

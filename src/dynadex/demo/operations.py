@@ -19,6 +19,7 @@ from dynadex.index.lifecycle import roll_back
 from dynadex.maintenance.redrive import Redriven, redrive
 from dynadex.refill import refill as refills
 from dynadex.refill.rebuild import RebuildOptions, rebuild
+from dynadex.refill.segments import OnProgress, RefillProgress
 from dynadex.runtime import Runtime
 from dynadex.verify import verify as verifies
 from dynadex.verify.result import counted
@@ -168,9 +169,9 @@ _WORK: Mapping[str, Work] = {
 NAMES = tuple(_WORK)
 
 
-def _progress_of(run: _Run) -> refills.OnProgress:
-    def on_progress(now: refills.RefillProgress) -> None:
-        run.tell(done=now.items, total=now.total, message=f"{now.items:,} items read: {now.tally}")
+def _progress_of(run: _Run) -> OnProgress:
+    def on_progress(now: RefillProgress) -> None:
+        run.tell(done=now.items, total=now.total, message=f"{now.items:,} items read: {now.result}")
 
     return on_progress
 

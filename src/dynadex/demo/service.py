@@ -20,7 +20,7 @@ from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings
 from dynadex.state.lag import StateLag
 from dynadex.sync import Sync
-from dynadex.worker.follow import Watch, follow
+from dynadex.worker.follow import BatchObserver, follow
 
 _log = logging.getLogger(__name__)
 
@@ -92,13 +92,13 @@ def running(
 
 
 @contextmanager
-def _worker(sync: Sync, settings: RuntimeSettings, watch: Watch) -> Iterator[list[BaseException]]:
+def _worker(sync: Sync, settings: RuntimeSettings, observer: BatchObserver) -> Iterator[list[BaseException]]:
     """The worker in a thread; what ended it too early is put into the list."""
     stop, failure = threading.Event(), list[BaseException]()
 
     def work() -> None:
         try:
-            follow(sync, settings, stop, watch=watch)
+            follow(sync, settings, stop, observer=observer)
         except BaseException as error:  # noqa: BLE001 - handed to the main thread
             failure.append(error)
 

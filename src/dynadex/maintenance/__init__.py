@@ -1,1 +1,1 @@
-"""What an operator looks at and does by hand: status, redrive, resync."""
+"""Commands of an operator: status, redrive, resync."""

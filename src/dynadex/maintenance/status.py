@@ -1,4 +1,4 @@
-"""What an operator wants to know of one sync: how large, how far, who works, what is left to do. Changes nothing."""
+"""Reads the state of one Sync for an operator: indexes, lag, worker, dead letters, last runs. Changes nothing."""
 
 from __future__ import annotations
 
@@ -24,109 +24,123 @@ HISTORY = ("refill", "rebuild", "verify")
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
-    """One physical index. ``bytes``: of one copy, None where the cluster does not tell."""
+    """One physical index."""
 
     name: str
     documents: int
     bytes: int | None
+    """Size of one copy; None if the cluster does not report it."""
     searched: bool
+    """Whether searches use it."""
     written: bool
+    """Whether writers write to it."""
     building: bool
+    """Whether a rebuild is filling it."""
     unfilled: bool = False
+    """Whether a backfill must still load the items that are older than the index."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardStatus:
-    """A shard that is noted and not read to its end. ``passed_at``: everything up to then is applied or
-    dead-lettered."""
+    """Progress in one shard that is not finished."""
 
     id: str
     position: str | None
+    """Last acknowledged sequence number; None before the first."""
     saved_at: str | None
+    """Time of the checkpoint."""
     passed_at: str | None
+    """Time up to which every change is applied or dead-lettered; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """Who holds the lease, and for how long it has said nothing; None: it kept no time."""
+    """The worker that holds the lease."""
 
     owner: str
     renewed_at: str | None
+    """Time of its last heartbeat, by its own clock; None if an older version stored none."""
     silent_seconds: float | None
+    """Time since then."""
 
     @property
     def is_silent(self) -> bool:
-        """Whether it has ended without a word."""
+        """Whether it has sent no heartbeat for so long that it must have ended."""
         return self.silent_seconds is not None and self.silent_seconds > _SILENT_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterStatus:
-    """Dead letters in ``where``. The oldest is not told of a queue, whose count is ``estimated``, too."""
+    """The dead letters in a file or queue."""
 
     where: str
     count: int
     estimated: bool
+    """Whether the count is an estimate, as that of a queue."""
     oldest_id: str | None = None
+    """Document id of the oldest dead letter, or its sequence number; None for a queue, as the fields below."""
     oldest_at: str | None = None
     oldest_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StaleStatus:
-    """Why the index is stale, and since when a refill is mending it; None: nobody is."""
+    """Why the index is stale."""
 
     reason: str
     answered_at: str | None
+    """When the backfill began that brings the index up to date; None if none has begun."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """All of it. Times are ISO times in UTC; None is what nobody knows.
-
-    ``items`` is DynamoDB's estimate. ``lag_seconds``: ``checked_at`` minus ``passed_at``, before which every change is
-    applied or dead-lettered. ``last``: the summary of the last refill, rebuild and verify, by name, None where there
-    was none.
-    ``function``: what Lambda functions do, where no worker has reported.
-    """
+    """State of one Sync. Times are ISO times in UTC; None means unknown."""
 
     table: str
     items: int
+    """DynamoDB's estimate of the number of items."""
     index: str
     indexes: tuple[IndexStatus, ...]
+    """The index that searches use, then the others, newest first."""
     checked_at: str
     passed_at: str | None
+    """Time up to which every change is applied or dead-lettered."""
     lag_seconds: float | None
+    """``checked_at`` minus ``passed_at``."""
     open_shards: tuple[ShardStatus, ...]
+    """The shard with the largest lag first."""
     finished_shards: int
     worker: WorkerStatus | None
+    """None if no worker holds the lease."""
     dead_letters: DeadLetterStatus
     last: Mapping[str, Mapping[str, Any] | None]
+    """Summary of the last `refill`, `rebuild` and `verify`, by name; None if there was none."""
     stale: StaleStatus | None
+    """None if the index is not stale."""
     function: FunctionStatus | None = None
+    """What Lambda functions reported; None if a worker has checkpoints."""
 
     @property
     def known_lag_seconds(self) -> float | None:
-        """The worker's lag, or the largest of the last hour where functions do its work."""
+        """Lag of the worker or, if functions do its work, their largest lag of the last hour."""
         if self.lag_seconds is None and self.function:
             return self.function.lag_seconds
         return self.lag_seconds
 
     def as_json(self) -> dict[str, Any]:
-        """As plain JSON."""
+        """Return the status as plain JSON."""
         return asdict(self)
 
 
 def status(runtime: Runtime) -> Status:
-    """Look at everything. Raises SourceError, SearchError, StateError or DeadLetterError for what cannot be looked
-    at."""
-    state = runtime.state()
-    # What was never kept leaves no table, and asking for it must not make one.
-    kept = state if state.exists() else None
-    checkpoints = Checkpoints(kept, runtime.clock) if kept else None
-    noted = checkpoints.load() if checkpoints else {}
-    passed_us, now_us = passed_by(noted.values()), runtime.clock.now_us()
-    history = LastRuns(kept) if kept else None
+    """Read the state of a Sync. Raises SourceError, SearchError, StateError or DeadLetterError."""
+    table = runtime.state()
+    # Without a worker there is no state table, and reading the status must not create it.
+    state = table if table.exists() else None
+    stored = Checkpoints(state, runtime.clock) if state else None
+    checkpoints = stored.load() if stored else {}
+    passed_us, now_us = passed_by(checkpoints.values()), runtime.clock.now_us()
+    history = LastRuns(state) if state else None
     return Status(
         table=runtime.sync.table,
         items=runtime.description.item_count,
@@ -135,52 +149,58 @@ def status(runtime: Runtime) -> Status:
         checked_at=iso(now_us),
         passed_at=None if passed_us is None else iso(passed_us),
         lag_seconds=None if passed_us is None else max(0, now_us - passed_us) / MICROSECONDS,
-        open_shards=_open_shards(noted),
-        finished_shards=sum(one.finished for one in noted.values()),
-        worker=_worker(kept, now_us) if kept else None,
+        open_shards=_open_shards(checkpoints),
+        finished_shards=sum(checkpoint.finished for checkpoint in checkpoints.values()),
+        worker=_worker(state, now_us) if state else None,
         dead_letters=_dead_letters(runtime),
         last={what: history.last(what) if history else None for what in HISTORY},
-        stale=_stale(checkpoints) if checkpoints else None,
-        function=None if noted else _function(runtime, now_us),
+        stale=_stale(stored) if stored else None,
+        function=None if checkpoints else _function(runtime, now_us),
     )
 
 
-def attention(found: Status, max_lag_seconds: float | None = None) -> tuple[str, ...]:
-    """What somebody must look after: any of index, lag, worker, dead-lettered and stale. Pure.
+def attention(status: Status, max_lag_seconds: float | None = None) -> tuple[str, ...]:
+    """Return what needs attention: any of index, lag, worker, dead letters and stale. Pure.
 
-    An unknown lag is above every limit.
+    An unknown lag exceeds every limit.
     """
-    searched = [one for one in found.indexes if one.searched]
-    lag = found.known_lag_seconds
+    searched = [index for index in status.indexes if index.searched]
+    lag = status.known_lag_seconds
     needed = {
-        "index": not searched or not all(one.written and not one.unfilled for one in searched),
+        "index": not searched or not all(index.written and not index.unfilled for index in searched),
         "lag": max_lag_seconds is not None and (lag is None or lag > max_lag_seconds),
-        "worker": found.worker is not None and found.worker.is_silent,
-        "dead letters": found.dead_letters.count > 0,
-        "stale": found.stale is not None,
+        "worker": status.worker is not None and status.worker.is_silent,
+        "dead letters": status.dead_letters.count > 0,
+        "stale": status.stale is not None,
     }
     return tuple(what for what, is_needed in needed.items() if is_needed)
 
 
 def _indexes(runtime: Runtime) -> tuple[IndexStatus, ...]:
-    found = []
-    for one in physical_indexes(runtime.index, runtime.sync.index):
-        stats = runtime.index.stats(one.name)
-        found.append(
-            IndexStatus(one.name, stats.documents, stats.bytes, one.searched, one.written, one.building, one.unfilled)
-        )
-    # What is searched matters most; of the others the newest.
-    return tuple(sorted(found, key=lambda one: (one.searched, one.name), reverse=True))
+    """The index that searches use, then the others, newest first."""
+    statuses = []
+    for index in physical_indexes(runtime.index, runtime.sync.index):
+        stats = runtime.index.stats(index.name)
+        statuses.append(
+            IndexStatus(
+                index.name, stats.documents, stats.bytes,
+                index.searched, index.written, index.building, index.unfilled,
+            )
+        )  # fmt: skip
+    return tuple(sorted(statuses, key=lambda index: (index.searched, index.name), reverse=True))
 
 
-def _open_shards(noted: Mapping[str, Checkpoint]) -> tuple[ShardStatus, ...]:
-    """The one furthest behind first."""
-    found = [(shard_id, one) for shard_id, one in noted.items() if not one.finished]
-    found.sort(key=lambda pair: (pair[1].passed_us or 0, pair[0]))
+def _open_shards(checkpoints: Mapping[str, Checkpoint]) -> tuple[ShardStatus, ...]:
+    """The shards that are not finished, the one with the largest lag first."""
+    unfinished = [(shard_id, checkpoint) for shard_id, checkpoint in checkpoints.items() if not checkpoint.finished]
+    unfinished.sort(key=lambda pair: (pair[1].passed_us or 0, pair[0]))
     return tuple(
-        ShardStatus(shard_id, one.position, one.saved_at, None if one.passed_us is None else iso(one.passed_us))
-        for shard_id, one in found
-    )
+        ShardStatus(
+            shard_id, checkpoint.position, checkpoint.saved_at,
+            None if checkpoint.passed_us is None else iso(checkpoint.passed_us),
+        )
+        for shard_id, checkpoint in unfinished
+    )  # fmt: skip
 
 
 def _worker(state: StateTable, now_us: int) -> WorkerStatus | None:

@@ -1,1 +1,1 @@
-"""Load an index from a table scan or an export, rebuild it for a new mapping, and promote it."""
+"""Loads an index from a table scan or an export, rebuilds it for a new mapping, and promotes the new index."""

@@ -1,4 +1,4 @@
-"""What comes before and after the slices of a refill or a rebuild, for Step Functions and for the command alike."""
+"""First and last step of a backfill or a rebuild, for Step Functions and for the command: prepare and sweep."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from dynadex.refill.slices import Slice
 from dynadex.runtime import Runtime
 
 _MAX_SEGMENTS = 1000
-# What the search cluster does not tell, or an unknown number of items, is taken for this.
+# Used if the search cluster does not report its number of processors.
 DEFAULT_SEGMENTS = 4
 MAX_SUITED_SEGMENTS = 32
-# While one bulk request of a processor's is at work, the next one is on its way.
+# While a processor executes a bulk request, the next one is on its way.
 _PER_PROCESSOR = 2
 
 
 @dataclass(frozen=True, slots=True)
 class RefillPlan:
-    """What a refill does. ``started_at_us``: nothing that it writes was read before; microseconds since the epoch.
+    """Which indexes a backfill fills, and how.
 
-    ``fence_seconds`` must pass before the first item is read.
+    ``started_at_us`` is the time, in microseconds since the epoch, after which every item is read. ``segments`` are
+    scanned in parallel. ``rebuild``: the index is new, and is promoted at the end. ``fence_seconds`` must pass before
+    the first item is read.
     """
 
     started_at_us: int
@@ -40,18 +42,18 @@ class RefillPlan:
         return [Slice(None, segment, self.segments, indexes=self.indexes) for segment in range(self.segments)]
 
     def as_event(self) -> dict[str, Any]:
-        """What the Prepare state hands on: the plan, and the first event of each loop."""
+        """Return the output of the Prepare state: the plan, and the first event of each segment's loop."""
         return {
             "StartedAt": self.started_at_us,
             "Indexes": list(self.indexes),
             "Rebuild": self.rebuild,
             "FenceSeconds": self.fence_seconds,
-            "Slices": [one.first_event() for one in self.slices()],
+            "Slices": [part.first_event() for part in self.slices()],
         }
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> RefillPlan:
-        """The plan that ``as_event`` told."""
+        """Return the plan that ``as_event`` serialized."""
         return cls(
             int(event["StartedAt"]), tuple(event["Indexes"]), len(event["Slices"]), bool(event["Rebuild"]),
             int(event["FenceSeconds"]),
@@ -59,17 +61,18 @@ class RefillPlan:
 
 
 def prepare(runtime: Runtime, segments: int = 1, *, rebuild_by: str | None = None) -> RefillPlan:
-    """See that there is an index to fill, and say what to do.
+    """Create the index to fill, if it does not exist, and return the plan.
 
-    ``rebuild_by`` names who rebuilds: then it is a new index, the same one however often the same name asks.
-    Raises SearchError when the existing index contradicts the declaration, or another rebuild is not finished.
+    ``rebuild_by`` identifies a rebuild, which fills a new index: every call with the same identifier returns the same
+    index. Raises SearchError if the existing index contradicts the declaration, or another rebuild is not finished;
+    ValueError if ``segments`` is out of range.
     """
     if not 1 <= segments <= _MAX_SEGMENTS:
         raise ValueError(f"{segments} segments are not within 1 and {_MAX_SEGMENTS}")
     sync = runtime.sync
     if rebuild_by is None:
         runtime.ensure_index(awaits_refill=True)
-        # An index that joins later is none of this refill's business: it was not written from the first item on.
+        # An index that is created later is not part of this backfill, which would not write every item to it.
         return RefillPlan(runtime.clock.now_us(), tuple(runtime.alias.resolve()), segments)
     name = begin_building(runtime.index, sync.index, sync.mappings, sync.settings, rebuild_by, runtime.clock)
     fence = fence_seconds(runtime.timing, runtime.settings.max_batch_seconds)
@@ -79,23 +82,23 @@ def prepare(runtime: Runtime, segments: int = 1, *, rebuild_by: str | None = Non
 
 
 def fence_seconds(timing: Timing, max_invocation_seconds: float) -> int:
-    """How long after an index joined the sync alias its scan may begin, so that nothing falls between.
+    """Return the time in seconds between the creation of an index and the beginning of its scan. Pure.
 
-    A writer may know the alias as it was RESOLVE_SECONDS ago. By then every change is written to the new index too;
-    every earlier one is in what is scanned. One more thing is waited for: a late writer that still holds an earlier
-    change of an item deleted since. What it writes to the new index, where no tombstone stands in its way, must be
-    there before the scan begins, or the sweep would take it for new.
+    A writer may use a list of indexes that is up to RESOLVE_SECONDS old. After that time, every change is written to
+    the new index too, and the scan contains every earlier change. The rest of the time is for a late writer that
+    still holds an earlier change of an item that has since been deleted: the new index has no tombstone that rejects
+    this change, so it must be written before the scan begins. Otherwise the sweep would treat it as new.
     """
     return math.ceil(RESOLVE_SECONDS + max_invocation_seconds + timing.margin_us / MICROSECONDS)
 
 
 def sweep_all(runtime: Runtime, plan: RefillPlan, on_swept: Callable[[str, Swept], None] | None = None) -> Swept:
-    """Delete from each index of the plan the documents that no longer have an item: they are filled then.
+    """Delete the orphans of each index of the plan, and mark the indexes as filled. Raises SearchError.
 
-    Raises SearchError.
+    ``on_swept`` is called with the name and the result of each index.
     """
     total = Swept()
-    # Whoever said when it started, and whoever read the first item, may each have a clock of their own.
+    # The hosts that made the plan and that read the first item may each have a skewed clock.
     version = read_version(plan.started_at_us - 2 * runtime.timing.clock_skew_us, runtime.timing)
     for index in plan.indexes:
         swept = sweep(runtime.index, runtime.writer, index, version, runtime.clock)
@@ -107,14 +110,14 @@ def sweep_all(runtime: Runtime, plan: RefillPlan, on_swept: Callable[[str, Swept
 
 
 def suited_segments(items: int | None, page_items: int, processors: int | None) -> int:
-    """Two parts for each processor that writes documents, no more than the table has pages, and 32 at most.
+    """Return two segments for each processor that writes documents, at most one for each page, and at most 32. Pure.
 
-    ``items`` and ``processors`` are None where they are not known. Pure.
+    ``items`` and ``processors`` are None if they are unknown.
     """
     suited = min(MAX_SUITED_SEGMENTS, processors * _PER_PROCESSOR) if processors else DEFAULT_SEGMENTS
     return max(1, min(suited, math.ceil(items / page_items))) if items else suited
 
 
 def choose_segments(runtime: Runtime, items: int | None) -> int:
-    """The parts of a refill of about so many items by this runtime. Raises SearchUnavailable."""
+    """Return a suitable number of segments for a table of about ``items`` items. Raises SearchUnavailable."""
     return suited_segments(items, runtime.settings.refill_page_size, runtime.index.processors(runtime.sync.index))

@@ -1,4 +1,4 @@
-"""Is the new index at least as good as the old one? Asked before searches are let loose on it."""
+"""Promotes the index of a rebuild, unless a comparison shows that it is worse than the index in use."""
 
 from __future__ import annotations
 
@@ -17,62 +17,64 @@ from dynadex.verify.verify import Bounds, Difference, Kind, Verified, VerifyOpti
 
 _log = logging.getLogger(__name__)
 
-# A sample is of about so many items, however large the table.
+# Approximate size of a sample, regardless of the size of the table.
 _SAMPLED_ITEMS = 5000
 _MAX_EXAMPLES = 5
-# A comparison does not wait for an index that lags longer than this: it is not the new index's fault.
+# A comparison does not wait for an index that lags longer than this: lag is not a defect of the new index.
 _PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class IndexComparison:
-    """A new index beside the one it is to replace.
+    """Comparison of a new index with the index that it is to replace.
 
-    ``worse`` counts, by kind, documents that are not what their items become, and those that only the old index has;
-    ``examples`` are ids of them.
+    ``name`` is the new index, with ``documents``; ``old`` the one in use, with ``old_documents``. ``worse`` counts, by
+    kind, documents that differ from their items, and documents that only the old index has; ``examples`` are ids of
+    them. ``verified`` is the result of comparing the new index with the table.
     """
 
     name: str
     old: str
     documents: int
-    documents_of_old: int
+    old_documents: int
     verified: Verified
     worse: Counter[Kind]
     examples: Sequence[str] = ()
 
     def __str__(self) -> str:
-        counts = f"{self.documents:,} documents, {self.documents_of_old:,} in the old one"
+        counts = f"{self.documents:,} documents, {self.old_documents:,} in the old one"
         share = f"a sample of {self.verified.items:,}" if self.verified.sample else f"all {self.verified.items:,}"
         if not self.worse:
             return f"{counts}; {share} items compared: equal"
-        found = ", ".join(f"{number:,} {kind}" for kind, number in self.worse.items())
-        return f"{counts}; {share} items compared: {found} (such as {', '.join(self.examples)})"
+        defects = ", ".join(f"{number:,} {kind}" for kind, number in self.worse.items())
+        return f"{counts}; {share} items compared: {defects} (such as {', '.join(self.examples)})"
 
 
-def compare_and_swap(
+def promote(
     runtime: Runtime,
     plan: RefillPlan,
     *,
-    everything: bool = False,
+    every_item: bool = False,
     force: bool = False,
     passed: Passed | None = None,
 ) -> IndexComparison | None:
-    """Make the filled index searchable, compare it with the one in use, and swap unless it is worse.
+    """Make the filled index searchable, compare it with the index in use, and promote it unless it is worse.
 
-    ``passed`` as `dynadex.verify.verify.verify` has it. None: searches use it already. Raises SearchError when it is
-    worse, unless ``force``; searches then still use the old one.
+    ``passed`` is the parameter of `dynadex.verify.verify.verify`. Returns the comparison, or None if searches use the
+    index already. Raises SearchError if the index is worse, unless ``force`` is set; searches then still use the old
+    index.
     """
     index, [name] = runtime.sync.index, plan.indexes
     old = searched_index(runtime.index, index)
     if old == name:
         return None
     end_building(runtime.index, name, runtime.sync.settings)
-    comparison = compare(runtime, name, old, everything=everything, passed=passed)
+    comparison = compare(runtime, name, old, every_item=every_item, passed=passed)
     if comparison.worse and not force:
         raise SearchError(
-            "swap to index", name, f"it is worse than the one in use: {comparison}",
-            f"Searches still use {old}. Mend the cause and go on with `dynadex rebuild --resume`; or remove the new "
-            f"index with `dynadex retire MODULE:ATTRIBUTE {name}`; or swap all the same, with --resume --force.",
+            "promote index", name, f"it is worse than the one in use: {comparison}",
+            f"Searches still use {old}. Fix the cause and continue with `dynadex rebuild --resume`; or delete the new "
+            f"index with `dynadex retire MODULE:ATTRIBUTE {name}`; or promote it nevertheless with --resume --force.",
         )  # fmt: skip
     swap_read_alias(runtime.index, index, name)
     return comparison
@@ -83,22 +85,22 @@ def compare(
     name: str,
     old: str,
     *,
-    everything: bool = False,
+    every_item: bool = False,
     passed: Passed | None = None,
 ) -> IndexComparison:
-    """Compare a new index with its table, and where it lacks a document, with the old index.
+    """Compare a new index with its table and, if it lacks a document, with the old index.
 
-    What both lack cannot be indexed either way, and lag is not the new index's fault. Every item is compared if
-    asked for, or if the new index has fewer documents than the old; otherwise a sample.
+    A document that both indexes lack cannot be indexed either way, and lag is not a defect of the new index: neither
+    counts as worse. Compares a sample, unless ``every_item`` is set or the new index has fewer documents than the old.
     """
     cluster = runtime.index
     cluster.refresh(old)
-    documents, documents_of_old = cluster.count(name), cluster.count(old)
-    sample = None
-    if not everything and documents >= documents_of_old > _SAMPLED_ITEMS:
-        sample = 100 * _SAMPLED_ITEMS / documents_of_old
-    share = "every item" if sample is None else f"about {_SAMPLED_ITEMS:,} items"
-    _log.info(f"comparing {share} with index {name}", extra={"index": name, "sample_percent": sample})
+    documents, old_documents = cluster.count(name), cluster.count(old)
+    sample_percent = None
+    if not every_item and documents >= old_documents > _SAMPLED_ITEMS:
+        sample_percent = 100 * _SAMPLED_ITEMS / old_documents
+    share = "every item" if sample_percent is None else f"about {_SAMPLED_ITEMS:,} items"
+    _log.info(f"comparing {share} with index {name}", extra={"index": name, "sample_percent": sample_percent})
     worse: Counter[Kind] = Counter()
     examples: list[str] = []
 
@@ -111,6 +113,6 @@ def compare(
         if len(examples) < _MAX_EXAMPLES:
             examples.append(difference.id)
 
-    options = VerifyOptions(sample, bounds=Bounds(patience_seconds=_PATIENCE_SECONDS))
+    options = VerifyOptions(sample_percent, bounds=Bounds(patience_seconds=_PATIENCE_SECONDS))
     verified = verify(runtime, name, options, VerifyReport(on_difference), passed)
-    return IndexComparison(name, old, documents, documents_of_old, verified, worse, examples)
+    return IndexComparison(name, old, documents, old_documents, verified, worse, examples)

@@ -1,4 +1,4 @@
-"""A new index as declared now, filled while writes and searches go on, compared, and only then searched."""
+"""`dynadex rebuild`: create an index as declared now, fill it while writes and searches continue, and promote it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import logging
 import os
 import threading
 from dataclasses import dataclass, field
-from typing import Any
 
 from dynadex.errors import DynadexError
 from dynadex.index.lifecycle import find_building
 from dynadex.refill.plan import RefillPlan, prepare
-from dynadex.refill.promote import IndexComparison, compare_and_swap
-from dynadex.refill.refill import Load, OnProgress, Refilled, RefillOptions, ignore_progress
+from dynadex.refill.promote import IndexComparison, promote
+from dynadex.refill.refill import Refilled, RefillOptions, RefillRun
+from dynadex.refill.segments import OnProgress, ignore_progress
 from dynadex.runtime import Runtime
 from dynadex.state.refill_state import RefillState
 
@@ -21,7 +21,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RebuildOptions:
-    """What can be chosen. ``verify``: compare every item, not a sample. ``force``: swap even to a worse index."""
+    """Options of a rebuild.
+
+    ``refill`` are the options of filling the index. ``verify``: compare every item instead of a sample. ``force``:
+    promote the new index even if it is worse.
+    """
 
     refill: RefillOptions = field(default_factory=RefillOptions)
     verify: bool = False
@@ -30,8 +34,8 @@ class RebuildOptions:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild did: the index that searches use now, and how it compares with the one before (None: it was
-    swapped to before this)."""
+    """Result of a rebuild: the index that searches use now, and its comparison with the previous one (None if an
+    earlier attempt had promoted it)."""
 
     name: str
     refilled: Refilled
@@ -41,19 +45,20 @@ class Rebuilt:
 def rebuild(
     runtime: Runtime, options: RebuildOptions, stop: threading.Event, on_progress: OnProgress = ignore_progress
 ) -> Rebuilt:
-    """Build, compare, swap. The old index goes on being written, so that a rollback is never stale.
+    """Fill a new index, compare it, and promote it. Writers keep writing to the old index, so a rollback loses nothing.
 
-    Raises SearchError when the new index is worse than the old: then searches still use the old one, and the new
-    one is kept to be looked at. Otherwise as ``refill`` does, with everything kept that ``resume`` goes on from.
+    Raises SearchError if the new index is worse than the old one: searches then still use the old index, and the new
+    one is kept for inspection. Otherwise raises as ``refill`` does; ``resume`` continues from the saved position.
     """
     reason = runtime.checkpoints().stale()
     if reason:
         raise DynadexError(
-            "rebuild index", runtime.sync.index, f"it is stale: {reason}", "Run `dynadex refill` first: it mends it."
-        )
+            "rebuild index", runtime.sync.index, f"it is stale: {reason}",
+            "Run `dynadex refill` first, which brings the index up to date.",
+        )  # fmt: skip
     state = RefillState(runtime.state(), "rebuild")
-    load = Load(runtime, options.refill, state, stop, on_progress)
-    plan = _begun(runtime, options.refill, load, state)
+    run = RefillRun(runtime, options.refill, state, stop, on_progress)
+    plan = _resumed_or_new_plan(runtime, options.refill, run)
     if not state.segments(plan.started_at_us):
         name = plan.indexes[0]
         _log.info(
@@ -61,29 +66,28 @@ def rebuild(
             extra={"index": name, "seconds": plan.fence_seconds},
         )
         runtime.clock.sleep(plan.fence_seconds)
-    refilled = load.run(plan)
-    comparison = compare_and_swap(runtime, plan, everything=options.verify, force=options.force)
-    load.end(refilled)
+    refilled = run.load(plan)
+    comparison = promote(runtime, plan, every_item=options.verify, force=options.force)
+    run.finish(refilled)
     return Rebuilt(plan.indexes[0], refilled, comparison)
 
 
-def _begun(runtime: Runtime, options: RefillOptions, load: Load, state: RefillState) -> RefillPlan:
-    """The plan of the unfinished rebuild, if it is to be resumed, or of a new one."""
-    kept: dict[str, Any] = (state.plan() if options.resume else None) or {}
-    plan = load.resumed() if options.resume else None
+def _resumed_or_new_plan(runtime: Runtime, options: RefillOptions, run: RefillRun) -> RefillPlan:
+    """Return the plan of the unfinished rebuild if it is to be resumed, otherwise of a new one."""
+    saved_owner = run.saved_plan.extra("Owner") if options.resume else None
+    plan = run.saved_plan.resume() if options.resume else None
     if plan:
         _log.info(f"resuming with index {plan.indexes[0]}", extra={"index": plan.indexes[0]})
         return plan
-    # The name is kept before the index is made: whatever ends this in between, the same one is found again.
-    owner = kept.get("Owner") or os.urandom(8).hex()
+    # The owner is saved before the index is created, so that a resumed rebuild finds the index after any interruption.
+    owner = saved_owner or os.urandom(8).hex()
     find_building(runtime.index, runtime.sync.index, owner)
-    segments = load.segments()
-    empty = RefillPlan(runtime.clock.now_us(), (), segments, rebuild=True)
-    load.begin(empty, {"Owner": owner})
+    segments = run.choose_segments()
+    run.saved_plan.begin(RefillPlan(runtime.clock.now_us(), (), segments, rebuild=True), {"Owner": owner})
     plan = prepare(runtime, segments, rebuild_by=owner)
-    load.keep(plan, {"Owner": owner})
+    run.saved_plan.save(plan, {"Owner": owner})
     _log.info(
-        f"created index {plan.indexes[0]}; filling it from {load.source}",
-        extra={"index": plan.indexes[0], "source": load.source},
+        f"created index {plan.indexes[0]}; filling it from {run.source}",
+        extra={"index": plan.indexes[0], "source": str(run.source)},
     )
     return plan

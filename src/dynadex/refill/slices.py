@@ -1,4 +1,4 @@
-"""Load an index from a table, in time-boxed slices that a Step Functions loop or a local loop drives."""
+"""Loads an index from a table in time-boxed slices, driven by a Step Functions loop or a local loop."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from dynadex.runtime import Runtime
 from dynadex.source.prefetch import Prefetch
 from dynadex.source.table_scan import Page, Pages
 
-# Left of an invocation for flushing and answering; a page that was read may take so much of it to be written.
+# Seconds of an invocation reserved for its last page and the response, and the part of them for writing that page.
 _RESERVE_SECONDS, _FLUSH_SECONDS = 30.0, 20.0
-# A page written later than this after it was read could meet forgotten tombstones: it is thrown away, scanned again.
+# A page that is older than this when it is written could restore documents whose tombstones expired. It is read again.
 _FRESH_SECONDS = MIN_GC_DELETES_SECONDS / 2
-_OWN = frozenset(("LastEvaluatedKey", "Segment", "TotalSegments", "Indexes"))
+_EVENT_FIELDS = frozenset(("LastEvaluatedKey", "Segment", "TotalSegments", "Indexes"))
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Where a slice starts, which part of the table its loop scans, and into which indexes (none: all there are).
+    """Where a slice starts, which segment of the table its loop scans, and which indexes it fills (empty: all).
 
-    ``done``: there is nothing left to scan. ``extra`` is whatever else the event held; it rides along.
+    ``start_key`` is the key of the last item of the previous slice, None for the first slice. ``done``: the segment is
+    scanned completely. ``extra`` are further fields of the event, which are passed on unchanged.
     """
 
     start_key: Item | None = None
@@ -41,32 +42,32 @@ class Slice:
 
     @classmethod
     def from_event(cls, event: Any) -> Slice:
-        """From the refill Lambda's event: ``{}`` or ``{"LastEvaluatedKey": ..., "Segment": ..., ...}``.
+        """Parse the event of the backfill function: ``{}`` or ``{"LastEvaluatedKey": ..., "Segment": ..., ...}``.
 
-        Raises ValueError for anything else.
+        Raises ValueError for any other event.
         """
         if not isinstance(event, Mapping):
-            raise ValueError(f"a refill takes an object such as {{}}, not {type(event).__name__}")
+            raise ValueError(f"a backfill expects an object such as {{}}, not {type(event).__name__}")
         segment, total = event.get("Segment", 0), event.get("TotalSegments", 1)
         if not (type(segment) is type(total) is int and 0 <= segment < total):
             raise ValueError(f"Segment {segment!r} is not within TotalSegments {total!r}")
         start_key = event.get("LastEvaluatedKey")
         if start_key is not None and (not isinstance(start_key, Mapping) or not start_key):
-            raise ValueError(f"LastEvaluatedKey {start_key!r} is no key in typed JSON")
+            raise ValueError(f"LastEvaluatedKey {start_key!r} is not a key in typed JSON")
         indexes = event.get("Indexes", ())
         if not isinstance(indexes, list | tuple) or not all(isinstance(name, str) for name in indexes):
-            raise ValueError(f"Indexes {indexes!r} is no list of names")
-        extra = {name: value for name, value in event.items() if name not in _OWN}
+            raise ValueError(f"Indexes {indexes!r} is not a list of names")
+        extra = {name: value for name, value in event.items() if name not in _EVENT_FIELDS}
         return cls(start_key, segment, total, extra, indexes=tuple(indexes))
 
     def as_event(self) -> dict[str, Any]:
-        """What the refill Lambda returns: ``{}`` once all is scanned, else the event of the next slice."""
+        """Return the response of the backfill function: the event of the next slice, ``{}`` at the end of the scan."""
         if self.done or self.start_key is None:
             return {}
         return {**self.first_event(), "LastEvaluatedKey": _json_key(self.start_key)}
 
     def first_event(self) -> dict[str, Any]:
-        """The event that a loop over this slice's part of the table begins with."""
+        """Return the first event of the loop over this segment."""
         event = dict(self.extra)
         if self.total_segments > 1:
             event |= {"Segment": self.segment, "TotalSegments": self.total_segments}
@@ -76,7 +77,7 @@ class Slice:
 
 
 def budget_seconds(slice_seconds: float, remaining: float | None) -> float:
-    """How long a slice may scan, given the seconds left of its invocation (None: no limit but its own)."""
+    """Return how long a slice may scan, given the remaining seconds of its invocation (None: unlimited)."""
     return slice_seconds if remaining is None else min(slice_seconds, max(1.0, remaining - _RESERVE_SECONDS))
 
 
@@ -86,13 +87,13 @@ OnPage = Callable[[Slice, Page, ApplyResult], None]
 def run_slice(
     runtime: Runtime, start: Slice, stop_at: float, on_page: OnPage | None = None, pages: Pages | None = None
 ) -> Slice:
-    """Scan and write until the scan is complete or ``stop_at`` (of the monotonic clock) has come.
+    """Scan and write pages until the scan is complete or the monotonic clock reaches ``stop_at``.
 
-    While a page is written, the next one is read. At least one page is written. The slice returned starts after the
-    last page whose every item was acknowledged; ``on_page`` is given the same after each page. ``pages`` come from a
-    scan unless given.
-    Raises SearchUnavailable or SourceUnavailable when not even one page could be written; the slice can simply be
-    repeated.
+    While a page is written, the next one is read. At least one page is written. Returns the next slice, which starts
+    after the last page whose items are all acknowledged; ``on_page`` is called with the next slice after each page.
+    ``pages`` replaces the scan of the table.
+
+    Raises SearchUnavailable or SourceUnavailable if no page could be written. The slice can then be repeated.
     """
     with (
         infrequent_gc(),
@@ -109,15 +110,16 @@ def run_slice(
 def _pages_until(
     runtime: Runtime, ahead: Prefetch[PreparedItems], start: Slice, stop_at: float, on_page: OnPage | None
 ) -> Slice:
+    """Write pages until the scan is complete or the time is over, retrying those that fail."""
     position, backoff, failures = start, Backoff(), 0
     while True:
-        # A place to stop, where the clock can be stopped.
+        # Raises Stopping if the clock is stopped.
         runtime.clock.sleep(0)
         try:
             position = _one_page(runtime, ahead, position, stop_at, on_page)
             failures = 0
         except (SearchUnavailable, SourceUnavailable):
-            # What follows a page that is read again is read again too, while there is time to write it.
+            # The failed page is read again, so the page after it would be too old when its turn comes.
             ahead.drop()
             failures += 1
             pause = backoff.pause(failures)
@@ -133,19 +135,20 @@ def _pages_until(
 def _one_page(
     runtime: Runtime, ahead: Prefetch[PreparedItems], position: Slice, stop_at: float, on_page: OnPage | None
 ) -> Slice:
-    read = ahead.take(position.start_key)
-    page, now = read.page, runtime.clock.monotonic()
+    """Write the page at a position; return the next position."""
+    prefetched = ahead.take(position.start_key)
+    page, now = prefetched.page, runtime.clock.monotonic()
     if page.last_evaluated_key is not None and now < stop_at:
         ahead.start(page.last_evaluated_key)
-    deadline = min(max(stop_at, now) + _FLUSH_SECONDS, read.requested_at + _FRESH_SECONDS)
+    deadline = min(max(stop_at, now) + _FLUSH_SECONDS, prefetched.requested_at + _FRESH_SECONDS)
     indexes = position.indexes or runtime.alias.current()
-    tally = runtime.indexer.load(read.items, deadline, indexes)
-    if tally.failed:
-        reason = next(iter(tally.failed.values()))
-        raise SearchUnavailable("write a page of", runtime.sync.table, f"{len(tally.failed)} items failed: {reason}")
+    result = runtime.indexer.load(prefetched.items, deadline, indexes)
+    if result.failed:
+        reason = next(iter(result.failed.values()))
+        raise SearchUnavailable("write a page of", runtime.sync.table, f"{len(result.failed)} items failed: {reason}")
     position = replace(position, start_key=page.last_evaluated_key, done=page.last_evaluated_key is None)
     if on_page:
-        on_page(position, page, tally)
+        on_page(position, page, result)
     return position
 
 

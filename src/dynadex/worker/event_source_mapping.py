@@ -1,6 +1,6 @@
-"""What AWS's event source mapping does with a batch, done here: retries, bisecting, partial responses, limits.
+"""The semantics of Lambda's event source mapping: retries, bisecting, partial batch responses, limits.
 
-It drives any handler: the worker's own, in process, or the code of a deployed Lambda function.
+Drives any handler: the worker's own, in process, or the code of a deployed Lambda function.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from dynadex.state.ack_tracker import lowest
 
 _log = logging.getLogger(__name__)
 
-# Takes records; returns the sequence numbers that failed (any order; none means all are done), or raises.
+# Takes records; returns the sequence numbers that failed, in any order (empty if every record is done), or raises.
 Handler = Callable[[Sequence[Record]], Sequence[str]]
 Acknowledge = Callable[[Sequence[Record]], None]
-# Takes records that are given up on, and why. Raises when it cannot keep them; then they are not given up on.
+# Takes records to discard, and the reason. If it cannot store them, it raises, and the records are retried.
 OnFailure = Callable[[Sequence[Record], str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """AWS's settings of an event source mapping, by its names.
+    """Settings of an event source mapping, named as AWS names them.
 
-    ``maximum_retry_attempts`` and ``maximum_record_age_seconds`` None: records are never given up on.
+    If ``maximum_retry_attempts`` or ``maximum_record_age_seconds`` is None, that limit does not exist.
     """
 
     bisect_batch_on_function_error: bool = True
@@ -40,14 +40,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class _Delivery:
+class _PendingBatch:
     records: Sequence[Record]
     attempts: int = 0
     reason: str = ""
 
 
 class EventSourceMapping:
-    """Delivers batches until every record is done or given up on."""
+    """Delivers batches until every record is done or discarded."""
 
     def __init__(
         self,
@@ -64,25 +64,26 @@ class EventSourceMapping:
         self._backoff = backoff or Backoff(first_seconds=0.2, max_seconds=10.0)
 
     def deliver(self, records: Sequence[Record], acknowledge: Acknowledge) -> None:
-        """Deliver one batch, in order; ``acknowledge`` is called with every part of it that is done.
+        """Deliver one batch in order, and call ``acknowledge`` with each part of it that is done.
 
-        A DynadexError that cannot pass (refused credentials, a missing index) is raised: the position stays.
+        Raises a DynadexError that is not retryable, such as denied access or a missing index; the position is kept.
         """
-        work = deque([_Delivery(records)])
-        while work:
-            delivery = work.popleft()
-            too_old = self._too_old(delivery.records)
-            if too_old and self._give_up(delivery.records[:too_old], "older than the maximum record age", acknowledge):
-                delivery = _Delivery(delivery.records[too_old:], delivery.attempts, delivery.reason)
-            if not delivery.records:
-                continue
-            again = self._attempt(delivery, acknowledge)
-            if again:
-                work.extendleft(reversed(again))
+        pending = deque([_PendingBatch(records)])
+        while pending:
+            batch = self._without_expired(pending.popleft(), acknowledge)
+            if batch.records:
+                pending.extendleft(reversed(self._attempt(batch, acknowledge)))
 
-    def _attempt(self, delivery: _Delivery, acknowledge: Acknowledge) -> list[_Delivery]:
-        """One call of the handler; what must be delivered again, in order."""
-        records, attempts = delivery.records, delivery.attempts + 1
+    def _without_expired(self, batch: _PendingBatch, acknowledge: Acknowledge) -> _PendingBatch:
+        """Discard the records at the start of a batch that exceed the maximum record age; return the rest."""
+        expired = self._count_expired(batch.records)
+        if expired and self._discard(batch.records[:expired], "older than the maximum record age", acknowledge):
+            return _PendingBatch(batch.records[expired:], batch.attempts, batch.reason)
+        return batch
+
+    def _attempt(self, batch: _PendingBatch, acknowledge: Acknowledge) -> list[_PendingBatch]:
+        """Call the handler once; return what to deliver next, in order."""
+        records, attempts = batch.records, batch.attempts + 1
         raised = False
         try:
             rest, reason = _unfinished(records, self._handler(records)), "reported as failed"
@@ -90,60 +91,62 @@ class EventSourceMapping:
             if not error.retryable:
                 raise
             rest, reason = records, str(error)
-        except Exception as error:  # noqa: BLE001 - a function error: AWS retries whatever was raised
+        except Exception as error:  # noqa: BLE001 - a function error: AWS retries every exception
             rest, reason, raised = records, f"{type(error).__name__}: {error}", True
         acknowledge(records[: len(records) - len(rest)])
         if not rest:
             return []
-        most = self._limits.maximum_retry_attempts
         if raised and self._limits.bisect_batch_on_function_error and len(rest) > 1:
-            # Splitting finds the record at fault; it does not count as an attempt.
+            # Splitting isolates the record at fault. It does not count as an attempt.
             middle = len(rest) // 2
-            return [_Delivery(rest[:middle], delivery.attempts, reason), _Delivery(rest[middle:], 0, reason)]
-        got_on = len(rest) < len(records)
-        failed = f"failed {attempts} times, at last: {reason}"
-        if not got_on and most is not None and attempts > most and self._give_up(rest, failed, acknowledge):
+            return [_PendingBatch(rest[:middle], batch.attempts, reason), _PendingBatch(rest[middle:], 0, reason)]
+        progressed = len(rest) < len(records)
+        max_attempts = self._limits.maximum_retry_attempts
+        failure = f"failed {attempts} times, at last: {reason}"
+        exhausted = not progressed and max_attempts is not None and attempts > max_attempts
+        if exhausted and self._discard(rest, failure, acknowledge):
             return []
         _log.warning(
             f"retrying: attempt {attempts} of {len(rest)} records: {reason}",
             extra={"attempt": attempts, "records": len(rest), "reason": reason},
         )
         self._clock.sleep(self._backoff.pause(attempts - 1))
-        # What is left of a batch that got on has all its retries before it.
-        return [_Delivery(rest, 0 if got_on else attempts, reason)]
+        # A batch that made progress has all of its retries again.
+        return [_PendingBatch(rest, 0 if progressed else attempts, reason)]
 
-    def _too_old(self, records: Sequence[Record]) -> int:
-        oldest = self._limits.maximum_record_age_seconds
-        if oldest is None:
+    def _count_expired(self, records: Sequence[Record]) -> int:
+        """Return how many records at the start of the batch exceed the maximum record age."""
+        max_age_seconds = self._limits.maximum_record_age_seconds
+        if max_age_seconds is None:
             return 0
-        limit_us = self._clock.now_us() - oldest * 1_000_000
+        limit_us = self._clock.now_us() - max_age_seconds * 1_000_000
         return sum(1 for _ in takewhile(lambda record: _is_older(record, limit_us), records))
 
-    def _give_up(self, records: Sequence[Record], reason: str, acknowledge: Acknowledge) -> bool:
-        """Pass records on to where failures go; False when they cannot be kept there now, so they go on being tried."""
+    def _discard(self, records: Sequence[Record], reason: str, acknowledge: Acknowledge) -> bool:
+        """Send records to the on-failure destination; False if it is unavailable, so that they must be retried."""
         if self._on_failure is None:
             raise DynadexError(
-                "give up on", f"{len(records)} stream records", reason, "Set an on-failure destination for them."
+                "discard", f"{len(records)} stream records", reason, "Set an on-failure destination for them."
             )
         try:
             self._on_failure(records, reason)
         except DynadexError as error:
             if not error.retryable:
                 raise
-            _log.warning(f"retrying: not given up on: {error}", extra=error.fields)
+            _log.warning(f"retrying: the records cannot be discarded yet: {error}", extra=error.fields)
             return False
         acknowledge(records)
         return True
 
 
 def _is_older(record: Record, limit_us: float) -> bool:
-    """Whether a record is from before; one without its time is never too old, whoever handles it will see to it."""
+    """Whether a record is older than a time. False for a record without a time, which the handler rejects."""
     time = record["dynamodb"].get("ApproximateCreationDateTime")
     return time is not None and time_us(time) < limit_us
 
 
 def _unfinished(records: Sequence[Record], failed: Sequence[str]) -> Sequence[Record]:
-    """The records from the lowest failed one on; all of them when the handler names one that it was not given."""
+    """The records from the lowest failed one on; all of them if the handler reports a record that is not among them."""
     first = lowest(failed)
     if first is None:
         return ()
@@ -152,12 +155,12 @@ def _unfinished(records: Sequence[Record], failed: Sequence[str]) -> Sequence[Re
 
 
 def lambda_handler(function: Callable[[dict[str, Any], Any], Any], context: Callable[[], Any]) -> Handler:
-    """A Lambda function as a handler, its answer read the way AWS reads a partial batch response."""
+    """Adapt a Lambda function to a handler, reading its partial batch response as AWS does."""
 
     def handle(records: Sequence[Record]) -> Sequence[str]:
         reply = function({"Records": list(records)}, context())
         failures = (reply or {}).get("batchItemFailures") or []
-        numbers = [one.get("itemIdentifier") for one in failures]
+        numbers = [failure.get("itemIdentifier") for failure in failures]
         # A failure without a usable identifier makes the whole batch a failure.
         return [number if number else "0" for number in numbers]
 

@@ -1,4 +1,4 @@
-"""Everything `dynadex run` does: follow one sync's stream in this process until told to stop."""
+"""Everything that `dynadex run` does: connect one Sync, start a worker, and log its progress until it is stopped."""
 
 from __future__ import annotations
 
@@ -37,30 +37,14 @@ _log = logging.getLogger(__name__)
 _REPORT_SECONDS = 5.0
 
 
-class Totals:
-    """What a worker has done since it started; its threads add to it."""
+class BatchObserver(Protocol):
+    """Receives each batch before and after it is applied. The worker's threads call it concurrently."""
 
-    def __init__(self) -> None:
-        self.tally = ApplyResult()
-        self._lock = threading.Lock()
+    def on_start(self, records: Sequence[Record]) -> None:
+        """Called before records are applied; again if they are retried."""
 
-    def add(self, tally: ApplyResult) -> None:
-        """Add one batch."""
-        with self._lock:
-            self.tally.add(tally)
-
-    def __str__(self) -> str:
-        return str(self.tally)
-
-
-class Watch(Protocol):
-    """Somebody who looks on. Called by the worker's threads."""
-
-    def taken(self, records: Sequence[Record]) -> None:
-        """These records are being applied, perhaps not for the first time."""
-
-    def done(self, records: Sequence[Record], tally: ApplyResult) -> None:
-        """What became of them; those in ``tally.failed`` will be taken again."""
+    def on_result(self, records: Sequence[Record], result: ApplyResult) -> None:
+        """Called with the outcome of records. Those in ``result.failed`` are retried."""
 
 
 def follow(
@@ -68,38 +52,33 @@ def follow(
     settings: RuntimeSettings,
     stop: threading.Event,
     limits: Limits | None = None,
-    watch: Watch | None = None,
+    *,
+    observer: BatchObserver | None = None,
     on_bulk: Callable[[float, int], None] | None = None,
     on_connected: Callable[[Runtime], None] | None = None,
 ) -> ApplyResult:
-    """Keep the index in step with the table until ``stop`` is set; return what was done.
+    """Keep the index in step with the table until ``stop`` is set; return the counts of what was applied.
 
-    ``on_bulk`` is called with each bulk request, see `Writer`; ``on_connected`` with the runtime, before the first
-    change. Raises SourceError, SearchError or
-    StateError when something must be repaired first; all progress is kept.
+    ``on_bulk`` is called after each bulk request, see `Writer`; ``on_connected`` once, with the runtime, before the
+    first change. Raises SourceError, SearchError or StateError if something must be repaired first; all progress is
+    kept.
     """
     clock = StoppableClock(stop)
-    totals = Totals()
     runtime = connect(sync, settings, clock, Retrier(clock, _log).log, on_bulk)
     if on_connected:
         on_connected(runtime)
     stream_arn = runtime.description.usable_stream()
-    name, created = runtime.ensure_index()
-    _log.info(
-        f"{'created index' if created else 'index'} {name}, table {sync.table}",
-        extra={"index": name, "table": sync.table, "index_created": created},
-    )
-    if is_unfilled(runtime.index, sync.index):
-        _log.warning("the table holds items older than the index: `dynadex refill` loads them while this worker runs")
+    _prepare_index(runtime)
     state = runtime.state()
     state.ensure()
     checkpoints = Checkpoints(state, clock)
     warn_of_gap(state, checkpoints, clock)
+    batches = _Batches(runtime, observer)
     worker = Worker(
         FollowedStream(clients.dynamodb_streams(settings), stream_arn, checkpoints),
         Lease(state, _owner(), clock, settings.worker_lease_seconds),
         Delivery(
-            EventSourceMapping(_handler(runtime, totals, watch), clock, limits, _on_failure(runtime, totals, watch)),
+            EventSourceMapping(batches.apply, clock, limits, batches.dead_letter),
             partial(prepare_batch, runtime.indexer),
         ),
         stop,
@@ -108,93 +87,113 @@ def follow(
     )
     with infrequent_gc():
         worker.run()
-    _log.info(f"stopped: {totals}", extra=_counts(totals.tally))
-    return totals.tally
+    _log.info(f"stopped: {batches.total}", extra=_counts(batches.total))
+    return batches.total
 
 
 def warn_of_gap(state: StateTable, checkpoints: Checkpoints, clock: Clock) -> None:
-    """Warn before a first start if the last refill began longer ago than a stream keeps its records.
+    """Warn before a first start if the last backfill began longer ago than a stream keeps its records.
 
-    Only a warning: a Lambda function may have followed the stream, which writes nothing to the state table.
+    Only a warning: a Lambda function, which writes nothing to the state table, may have followed the stream.
     """
-    # A stale index has its own message, and a refill that has begun since repairs it.
+    # A stale index has its own message, and a backfill that has begun since repairs it.
     if checkpoints.stream() or checkpoints.stale():
         return
     history = LastRuns(state)
-    loaded = [str(one["started_at"]) for one in map(history.last, ("refill", "rebuild")) if one]
-    if not loaded:
+    began_at = [str(run["started_at"]) for run in map(history.last, ("refill", "rebuild")) if run]
+    if not began_at:
         return
-    began = max(loaded)
-    if clock.now_us() - time_us(datetime.fromisoformat(began)) > STREAM_RETENTION_US:
+    latest = max(began_at)
+    if clock.now_us() - time_us(datetime.fromisoformat(latest)) > STREAM_RETENTION_US:
         _log.warning(
-            f"the last refill began {began}, more than 24 hours ago: changes since then are lost unless a Lambda "
+            f"the last backfill began {latest}, more than 24 hours ago: changes since then are lost unless a Lambda "
             "function has followed the stream. Check with `dynadex verify`; `dynadex refill` repairs the index",
-            extra={"refill_began": began},
+            extra={"refill_began": latest},
         )
 
 
-def _handler(runtime: Runtime, totals: Totals, watch: Watch | None) -> Callable[[Sequence[Record]], Sequence[str]]:
-    last_report = float("-inf")
+class _Batches:
+    """Applies batches, reports each of them to the log and to an observer, and totals the results of all threads."""
 
-    def handle(records: Sequence[Record]) -> Sequence[str]:
-        nonlocal last_report
-        now = runtime.clock.monotonic()
-        if watch:
-            watch.taken(records)
-        tally = apply_records(runtime.indexer, records, now + runtime.settings.max_batch_seconds)
-        totals.add(tally)
-        if watch:
-            watch.done(records, tally)
-        if tally.failed:
-            reason = next(iter(tally.failed.values()))
-            _log.warning(
-                f"{len(tally.failed):,} changes not applied yet: {reason}",
-                extra={"failed": len(tally.failed), "reason": reason},
-            )
-        if tally.dead_lettered:
-            where = runtime.settings.dead_letters_location
-            _log.warning(
-                f"dead-lettered {tally.dead_lettered} keys that cannot be indexed: see {where}",
-                extra={"dead_lettered": tally.dead_lettered, "dead_letters": where},
-            )
-        if now - last_report >= _REPORT_SECONDS:
-            last_report = now
-            lag = max(0.0, (runtime.clock.now_us() - totals.tally.newest_change_us) / 1e6)
-            _log.info(f"{totals}, lag {lag:.1f} s", extra=_counts(totals.tally) | {"lag_seconds": round(lag, 3)})
-        return list(tally.failed)
+    def __init__(self, runtime: Runtime, observer: BatchObserver | None) -> None:
+        self.total = ApplyResult()
+        self._runtime = runtime
+        self._observer = observer
+        self._lock = threading.Lock()
+        self._reported_at = float("-inf")
 
-    return handle
+    def apply(self, records: Sequence[Record]) -> Sequence[str]:
+        """Apply records; return the sequence numbers of those that failed."""
+        now = self._runtime.clock.monotonic()
+        if self._observer:
+            self._observer.on_start(records)
+        result = apply_records(self._runtime.indexer, records, now + self._runtime.settings.max_batch_seconds)
+        self._add(records, result)
+        self._log_problems(result)
+        if now - self._reported_at >= _REPORT_SECONDS:
+            self._reported_at = now
+            self._log_progress()
+        return list(result.failed)
 
-
-def _on_failure(runtime: Runtime, totals: Totals, watch: Watch | None) -> Callable[[Sequence[Record], str], None]:
-    """Records given up on become dead letters like any other; where they cannot be kept, they are not given up."""
-
-    def add(records: Sequence[Record], reason: str) -> None:
+    def dead_letter(self, records: Sequence[Record], reason: str) -> None:
+        """Dead-letter records that are retried no longer. Raises DeadLetterError if they cannot be stored."""
         letters = []
         for record in records:
             key = record["dynamodb"].get("Keys")
             try:
-                identity = document_id(runtime.description.schema, key or {})
+                identity = document_id(self._runtime.description.schema, key or {})
             except ValueError:
                 identity = ""
-            letters.append(runtime.indexer.letter("", identity, key, reason, sequence_number(record)))
-        runtime.dead_letters.add(letters)
-        tally = ApplyResult(dead_lettered=len(letters), outcomes={letter.id: "dead_lettered" for letter in letters})
-        totals.add(tally)
-        if watch:
-            watch.done(records, tally)
+            letters.append(self._runtime.indexer.letter("", identity, key, reason, sequence_number(record)))
+        self._runtime.dead_letters.add(letters)
+        outcomes = {letter.id: "dead_lettered" for letter in letters}
+        self._add(records, ApplyResult(dead_lettered=len(letters), outcomes=outcomes))
 
-    return add
+    def _add(self, records: Sequence[Record], result: ApplyResult) -> None:
+        with self._lock:
+            self.total.add(result)
+        if self._observer:
+            self._observer.on_result(records, result)
+
+    def _log_problems(self, result: ApplyResult) -> None:
+        if result.failed:
+            reason = next(iter(result.failed.values()))
+            _log.warning(
+                f"{len(result.failed):,} changes not applied yet: {reason}",
+                extra={"failed": len(result.failed), "reason": reason},
+            )
+        if result.dead_lettered:
+            where = self._runtime.settings.dead_letters_location
+            _log.warning(
+                f"dead-lettered {result.dead_lettered} keys that cannot be indexed: see {where}",
+                extra={"dead_lettered": result.dead_lettered, "dead_letters": where},
+            )
+
+    def _log_progress(self) -> None:
+        lag = max(0.0, (self._runtime.clock.now_us() - self.total.newest_change_us) / 1e6)
+        _log.info(f"{self.total}, lag {lag:.1f} s", extra=_counts(self.total) | {"lag_seconds": round(lag, 3)})
 
 
-def _counts(tally: ApplyResult) -> dict[str, float]:
+def _prepare_index(runtime: Runtime) -> None:
+    """Create the index if it does not exist, log its name, and warn if it lacks existing items."""
+    name, created = runtime.ensure_index()
+    table = runtime.sync.table
+    _log.info(
+        f"{'created index' if created else 'index'} {name}, table {table}",
+        extra={"index": name, "table": table, "index_created": created},
+    )
+    if is_unfilled(runtime.index, runtime.sync.index):
+        _log.warning("the table holds items older than the index: `dynadex refill` loads them while this worker runs")
+
+
+def _counts(result: ApplyResult) -> dict[str, float]:
     """The counts as fields of a log record."""
     return {
-        "applied": tally.applied,
-        "superseded": tally.superseded,
-        "reconciled": tally.reconciled,
-        "dead_lettered": tally.dead_lettered,
-        "not_indexed": tally.not_indexed,
+        "applied": result.applied,
+        "superseded": result.superseded,
+        "reconciled": result.reconciled,
+        "dead_lettered": result.dead_lettered,
+        "not_indexed": result.not_indexed,
     }
 
 

@@ -1,5 +1,4 @@
-"""What a worker answers over HTTP: ``/metrics`` for Prometheus, ``/health/live`` and ``/health/ready`` for whoever
-runs it."""
+"""HTTP service of a worker: ``/metrics`` for Prometheus, ``/health/live`` and ``/health/ready`` for an orchestrator."""
 
 from __future__ import annotations
 
@@ -15,29 +14,24 @@ from dynadex.state.lag import StateLag
 from dynadex.worker.metrics import WorkerMetrics
 
 
-class ObservedWorker:
-    """A worker that is watched (``metrics``) and tells of it (``app``)."""
+def worker_app(runtime: Runtime, metrics: WorkerMetrics) -> Starlette:
+    """Create the HTTP service of a worker, and add to its metrics the gauges that need its backends.
 
-    def __init__(self, index: str) -> None:
-        self.metrics = WorkerMetrics(index)
+    The worker is ready under the same conditions as a search service: the index exists, is filled, and its lag is
+    within the limit.
+    """
+    index = runtime.sync.index
+    lag = StateLag(runtime.state(), runtime.clock, has_worker=True)
+    metrics.add_gauges(lag, runtime.dead_letters, runtime.clock)
+    endpoints = HealthEndpoints(Health(index, runtime.index, lag, runtime.settings.max_ready_lag_seconds))
 
-    def app(self, runtime: Runtime) -> Starlette:
-        """The service, once it is known what the worker works with.
+    def scrape(request: Request) -> Response:  # noqa: ARG001 - Starlette passes it
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-        It is ready as a search service is: with an index that is there, filled, and not far behind its table.
-        """
-        index = runtime.sync.index
-        freshness = StateLag(runtime.state(), runtime.clock, has_worker=True)
-        self.metrics.look_up(index, freshness, runtime.dead_letters, runtime.clock)
-        endpoints = HealthEndpoints(Health(index, runtime.index, freshness, runtime.settings.max_ready_lag_seconds))
-
-        def metrics(request: Request) -> Response:  # noqa: ARG001 - Starlette passes it
-            return Response(generate_latest(self.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-        return Starlette(
-            routes=[
-                Route("/metrics", metrics),
-                Route("/health/live", endpoints.live),
-                Route("/health/ready", endpoints.ready),
-            ]
-        )
+    return Starlette(
+        routes=[
+            Route("/metrics", scrape),
+            Route("/health/live", endpoints.live),
+            Route("/health/ready", endpoints.ready),
+        ]
+    )

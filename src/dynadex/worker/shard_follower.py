@@ -1,4 +1,4 @@
-"""Follows one shard: reads batches, has them delivered, and keeps how far they are acknowledged."""
+"""Follows one shard: reads batches, delivers them, and saves the acknowledged position."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ from dynadex.worker.shard_progress import ShardProgress
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
-# A batch is at most 6 MB, as AWS's is; the next read brings up to 1 MB.
+# A batch is at most 6 MB, as with AWS; the next read returns up to 1 MB.
 _FULL_BYTES = 5_000_000
-# GetRecords gives no more at once, and refuses to be asked for more.
+# The maximum of GetRecords, which rejects a larger limit.
 _MAX_RECORDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How the worker reads. ``batch_window_seconds``: how long a batch may wait to fill up."""
+    """How the worker reads: ``batch_size`` in records, ``batch_window_seconds`` a batch may wait to fill up,
+    ``poll_seconds`` between reads of a quiet shard."""
 
     batch_size: int = 1000
     batch_window_seconds: float = 0.0
@@ -41,7 +42,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """Records read together, whether they are the shard's last, and when the reading began (wall clock)."""
+    """Records read together, whether the shard ended with them, and when the read began (wall clock)."""
 
     records: Batch
     ended: bool
@@ -50,7 +51,7 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class FollowedStream:
-    """A stream, and where each of its shards is acknowledged up to."""
+    """A stream, and the checkpoints of its shards."""
 
     client: DynamoDBStreamsClient
     arn: str
@@ -59,14 +60,14 @@ class FollowedStream:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Where batches go: ``prepare`` is called while the batch before is written, ``mapping`` delivers."""
+    """What happens to batches: ``prepare`` runs while the previous batch is written, ``mapping`` delivers."""
 
     mapping: EventSourceMapping
     prepare: Callable[[Batch], None]
 
 
 class ShardFollower:
-    """What the threads that follow the shards of one stream share."""
+    """Follows the shards of one stream. Each shard has a thread, and all threads share this object."""
 
     def __init__(
         self,
@@ -86,16 +87,16 @@ class ShardFollower:
         self._retry = retry
 
     def follow(self, shard_id: str, checkpoint: Checkpoint) -> None:
-        """Follow a shard from its checkpoint to its end, or until told to stop. Raises what cannot pass."""
+        """Follow a shard to its end, or until ``stop`` is set. Raises errors that are not retryable."""
         reader = ShardReader(self._stream.client, self._stream.arn, shard_id, checkpoint.position)
         progress = ShardProgress(checkpoint, partial(self._save, shard_id), self._clock)
         if checkpoint.position is None:
-            # From now on this shard is known: should it be trimmed before it is read, that will be noticed.
+            # Record the shard, so that a trim before its first read is detected.
             self._save(shard_id, checkpoint)
         try:
             self._deliver_all(reader, progress)
         except BaseException:
-            # Tried once: what ended this is told now, whether the state table answers or not.
+            # One attempt: the error must be raised now, even if the state table is unavailable.
             with suppress(StateError):
                 progress.save(partial(self._checkpoints.save, shard_id))
             raise
@@ -107,7 +108,7 @@ class ShardFollower:
         while not ended and not self._stop.is_set():
             batch = ahead.result() if ahead else self._next_batch(reader)
             ahead, ended = None, batch.ended
-            # Where there is no backlog, what arrives meanwhile is read sooner after.
+            # Without a backlog, a read after the delivery finds new records sooner than a read ahead of it.
             backlog = len(batch.records) >= self._pace.batch_size and not ended
             progress.track(batch.records, backlog)
             if batch.records:
@@ -121,19 +122,19 @@ class ShardFollower:
             progress.finish()
 
     def _prepared_batch(self, reader: ShardReader) -> _Read:
-        """As ``_next_batch``, and ready to be written."""
+        """Read the next batch and prepare it for writing."""
         batch = self._next_batch(reader)
         self._delivery.prepare(batch.records)
         return batch
 
     def _next_batch(self, reader: ShardReader) -> _Read:
-        """Records for one batch: full, or waited for long enough, or the end of the shard."""
+        """Read records until the batch is full, its window has passed, or the shard has ended."""
         records, size = Batch(), 0
         read_at_us, wait_until = self._clock.now_us(), inf
         while True:
             read = self._read(reader, min(self._pace.batch_size - len(records), _MAX_RECORDS))
             if read.records and not records:
-                # Where nothing is to be delivered, nothing is waited for, and how far the shard is passed can be told.
+                # An empty batch does not wait, so that a quiet shard still reports its progress.
                 wait_until = self._clock.monotonic() + self._pace.batch_window_seconds
             records += read.records
             size += sum(record["dynamodb"].get("SizeBytes", 0) for record in read.records)

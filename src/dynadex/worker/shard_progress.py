@@ -1,4 +1,4 @@
-"""How far one shard is applied: its position, and the time up to which nothing is missing. Both are saved together."""
+"""Progress in one shard: its position, and the time up to which no change is missing. Both are saved together."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from dynadex.source.stream_event import Record, sequence_number, time_us
 from dynadex.state.ack_tracker import AckTracker
 from dynadex.state.checkpoints import Checkpoint
 
-# A change is in the stream well within a second as a rule; a read says nothing of the time right before it.
+# A change usually reaches the stream well within a second, so an empty read proves nothing about the time just before.
 STREAM_DELAY_US = 2 * MICROSECONDS
-# GetRecords may answer nothing although records follow; only so many answers in a row mean that there are none. About
-# five lead through a whole empty shard (see `catch_up`), AWS promises no number.
+# GetRecords may return nothing although records follow. Only this number of empty reads in a row means that there are
+# none: about five lead through a whole empty shard (see `catch_up`), and AWS promises no number.
 QUIET_READS = 10
-# That nothing happened is a write like any other, for every shard: no oftener than this.
+# A quiet shard costs a write for each checkpoint too: save no more often than this.
 IDLE_SAVE_SECONDS = 5.0
-# While more is there to be read: a checkpoint for every batch would take a part of the time of each. After a crash so
-# much more is read again, and changes nothing.
+# In a backlog, a checkpoint after every batch would take a part of the time of each. After a crash, the changes of this
+# time are read again, and change nothing.
 BACKLOG_SAVE_SECONDS = 1.0
-# A shard that nothing follows by then was the last one, or was merged into another.
+# A finished shard without children after this time was the last one, or was merged into another.
 _CHILDLESS_US = 60 * MICROSECONDS
 
 
 class ShardProgress:
-    """What one shard's checkpoint may say. ``save`` keeps a checkpoint, however long that takes."""
+    """Decides what the checkpoint of one shard contains, and when to save it.
+
+    ``save`` stores a checkpoint, and blocks until it succeeds.
+    """
 
     def __init__(self, checkpoint: Checkpoint, save: Callable[[Checkpoint], None], clock: Clock) -> None:
         self._acknowledged = AckTracker(checkpoint.position)
@@ -41,7 +44,7 @@ class ShardProgress:
         self._unsaved = False
 
     def track(self, records: Sequence[Record], more_follows: bool = False) -> None:
-        """These were read, and are about to be delivered; ``more_follows``: others will be, right after them."""
+        """Register records that are about to be delivered. ``more_follows``: the next batch is already being read."""
         self._more_follows = more_follows
         if records:
             self._quiet_reads = 0
@@ -54,42 +57,42 @@ class ShardProgress:
         self._acknowledged.track([sequence_number(record) for record in records])
 
     def acknowledge(self, records: Sequence[Record]) -> None:
-        """These are applied or dead-lettered."""
+        """Acknowledge records that are applied or dead-lettered, and save a checkpoint if one is due."""
         before = self._acknowledged.position
         self._acknowledged.acknowledge([sequence_number(record) for record in records])
         position = self._acknowledged.position
         if position is not None and position != before:
-            # A record's time is rounded down: of those that follow with the same one, none is claimed.
-            self._pass(self._times_us.get(position))
+            # The time of a record is rounded down, so records with the same time may follow: it claims no more.
+            self._advance(self._times_us.get(position))
             self._unsaved = True
-            # A batch of which a part is left may be delivered again and again.
+            # The rest of a batch that is done in part may be retried for a long time.
             if not self._more_follows or self._acknowledged.in_flight or self._age() >= BACKLOG_SAVE_SECONDS:
-                self._keep()
+                self._store()
 
     def idle(self, read_at_us: int) -> None:
-        """A read that began at this time (wall clock) brought nothing, and the shard has not ended."""
+        """Note that a read that began at this time (wall clock) returned no records, and the shard has not ended."""
         self.save()
         self._quiet_reads += 1
         if self._quiet_reads < QUIET_READS or self._acknowledged.in_flight:
             return
-        self._pass(read_at_us - STREAM_DELAY_US)
+        self._advance(read_at_us - STREAM_DELAY_US)
         if self._age() >= IDLE_SAVE_SECONDS:
-            self._keep()
+            self._store()
 
     def save(self, save: Callable[[Checkpoint], None] | None = None) -> None:
-        """Save what is acknowledged, if it is not saved; by ``save``, where it is to be saved in another way."""
+        """Save acknowledged progress that is not saved yet. ``save`` replaces the function of the constructor."""
         if self._unsaved:
-            self._keep(save=save)
+            self._store(save=save)
 
     def finish(self) -> None:
-        """The shard is read to its end."""
-        self._keep(finished=True)
+        """Save that the shard is read to its end."""
+        self._store(finished=True)
 
-    def _pass(self, until_us: int | None) -> None:
+    def _advance(self, until_us: int | None) -> None:
         if until_us is not None:
             self._passed_us = max(until_us, self._passed_us or 0)
 
-    def _keep(self, finished: bool = False, save: Callable[[Checkpoint], None] | None = None) -> None:
+    def _store(self, finished: bool = False, save: Callable[[Checkpoint], None] | None = None) -> None:
         (save or self._save)(Checkpoint(self._acknowledged.position, finished, self._passed_us))
         self._saved_at, self._unsaved = self._clock.monotonic(), False
 
@@ -98,40 +101,40 @@ class ShardProgress:
 
 
 def first_checkpoint(parent: Checkpoint | None) -> Checkpoint:
-    """Where a shard begins that was never read: every record of it is later than those its parent had passed."""
+    """Return the checkpoint at which a new shard starts: all of its records are later than those its parent passed."""
     return Checkpoint(None, passed_us=parent.passed_us if parent else None)
 
 
-def may_lack_its_beginning(checkpoint: Checkpoint, noted: Checkpoint | None, now_us: int) -> bool:
-    """Whether a shard that is read from its beginning may have lost it by now. Pure.
+def may_lack_its_beginning(checkpoint: Checkpoint, saved: Checkpoint | None, now_us: int) -> bool:
+    """Whether records may have been trimmed from the beginning of a shard that was never read. Pure.
 
-    A stream does not tell: it begins with what is left. ``noted`` is what the shard itself or, where it was never
-    noted, its parent said last: what came since then is read by nobody yet.
+    A stream does not report this: it begins with the records that remain. ``saved`` is the stored checkpoint of the
+    shard or, if it has none, of its parent: no record since then has been read.
     """
-    if checkpoint.position is not None or noted is None:
+    if checkpoint.position is not None or saved is None:
         return False
-    since_us = noted.passed_us
-    if since_us is None and noted.saved_at:
-        since_us = time_us(datetime.fromisoformat(noted.saved_at))
+    since_us = saved.passed_us
+    if since_us is None and saved.saved_at:
+        since_us = time_us(datetime.fromisoformat(saved.saved_at))
     return since_us is not None and now_us - since_us > STREAM_RETENTION_US
 
 
-def succeeded(shards: Sequence[Shard], noted: Mapping[str, Checkpoint], now_us: int) -> list[str]:
-    """The finished shards that need no longer say how far they are passed: those that follow them do.
+def covered_by_children(shards: Sequence[Shard], checkpoints: Mapping[str, Checkpoint], now_us: int) -> list[str]:
+    """Return the finished shards whose time no longer limits the lag, because all of their children have checkpoints.
 
-    Until then they must: nobody else knows that the stream goes on where they ended.
+    Until then it must: no other checkpoint shows that the stream continues where the shard ended.
     """
     children: dict[str, list[str]] = {}
     for shard in shards:
         if shard.parent:
             children.setdefault(shard.parent, []).append(shard.shard_id)
 
-    def is_succeeded(shard_id: str, passed_us: int) -> bool:
-        following = children.get(shard_id)
-        return all(child in noted for child in following) if following else now_us - passed_us > _CHILDLESS_US
+    def is_covered(shard_id: str, passed_us: int) -> bool:
+        child_ids = children.get(shard_id)
+        return all(child in checkpoints for child in child_ids) if child_ids else now_us - passed_us > _CHILDLESS_US
 
     return [
         shard_id
-        for shard_id, one in noted.items()
-        if one.finished and one.passed_us is not None and is_succeeded(shard_id, one.passed_us)
+        for shard_id, checkpoint in checkpoints.items()
+        if checkpoint.finished and checkpoint.passed_us is not None and is_covered(shard_id, checkpoint.passed_us)
     ]

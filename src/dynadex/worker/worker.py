@@ -17,21 +17,21 @@ from dynadex.state.checkpoints import Checkpoint
 from dynadex.state.lease import Lease
 from dynadex.state.state_table import StateError
 from dynadex.worker.shard_follower import Delivery, FollowedStream, Pace, ShardFollower
-from dynadex.worker.shard_progress import first_checkpoint, may_lack_its_beginning, succeeded
+from dynadex.worker.shard_progress import covered_by_children, first_checkpoint, may_lack_its_beginning
 
 _log = logging.getLogger(__name__)
 
 _DISCOVER_SECONDS = 5.0
-_STAND_BY_SECONDS = 1.0
-# Docker kills ten seconds after it asked.
+_STANDBY_SECONDS = 1.0
+# Docker kills a container 10 seconds after the signal to stop.
 _STOP_SECONDS = 5.0
 _RELEASE_SECONDS = 1.0
 
 
 class Worker:
-    """Reads every shard in its own thread, parents before children, and checkpoints what is acknowledged.
+    """Reads each shard in a separate thread, parents before children, and saves what is acknowledged.
 
-    Two more keep the lease and look for new shards.
+    Two more threads renew the lease and discover new shards.
     """
 
     def __init__(
@@ -55,15 +55,15 @@ class Worker:
         self._failure: BaseException | None = None
 
     def run(self) -> None:
-        """Work until told to stop. Raises what no retry can mend, with all progress kept.
+        """Work until ``stop`` is set. Raises errors that are not retryable; all progress is kept.
 
-        The calling thread only waits, so that it can leave in good time whatever else hangs.
+        The calling thread only waits, so that it returns in time even if another thread hangs.
         """
         self._start("lease", self._lead)
         try:
             self._stop.wait()
         finally:
-            self._wind_up()
+            self._shut_down()
         if self._failure:
             raise self._failure
 
@@ -74,48 +74,49 @@ class Worker:
         return thread
 
     def _work(self, work: Callable[[], None]) -> None:
-        """What a thread does: whatever ends it too early ends the worker, which raises it."""
+        """Body of each thread. An error in one thread stops the worker, which raises it."""
         try:
             work()
         except Stopping:
             pass
-        except BaseException as error:  # noqa: BLE001 - handed on, not swallowed
+        except BaseException as error:  # noqa: BLE001 - raised by run
             self._failure = self._failure or error
             self._stop.set()
         finally:
             self._wake.set()
 
     def _lead(self) -> None:
-        self._stand_by()
+        """Wait for the lease, start to read the stream, and renew the lease until the worker stops."""
+        self._await_lease()
         self._retry(self._check_stream)
         self._start("list of shards", self._discover)
         while True:
-            # While the state table is away, nobody else can take the lease either. Whether it is still ours is seen
-            # when the table is back; until then the shards wait, since their progress cannot be saved.
+            # While the state table is unavailable, no other worker can take the lease either. Until it is available
+            # again and shows who holds the lease, the shards wait, because they cannot save their progress.
             pause = self._lease.term_seconds / 3
             self._clock.sleep(pause)
             self._retry(self._renew, max_pause_seconds=pause)
 
-    def _stand_by(self) -> None:
-        """Wait for the lease."""
+    def _await_lease(self) -> None:
+        """Wait as a standby until this worker holds the lease."""
         logged = False
         while not self._retry(self._lease.acquire):
             if not logged:
                 leader = self._retry(self._lease.holder)
                 _log.info(f"standby: worker {leader} holds the lease", extra={"leader": leader})
                 logged = True
-            self._clock.sleep(min(self._lease.term_seconds / 4, _STAND_BY_SECONDS))
+            self._clock.sleep(min(self._lease.term_seconds / 4, _STANDBY_SECONDS))
         _log.info(f"reading the stream as worker {self._lease.owner}", extra={"worker": self._lease.owner})
 
     def _renew(self) -> None:
         if not self._lease.renew():
             raise DynadexError(
-                "go on as worker", self._lease.owner, "another worker took the lease over",
-                "Start it again as a standby. If this machine was not asleep, raise DYNADEX_WORKER_LEASE_SECONDS.",
+                "continue as worker", self._lease.owner, "another worker took over the lease",
+                "Start it again as a standby. If this machine was not suspended, raise DYNADEX_WORKER_LEASE_SECONDS.",
             )  # fmt: skip
 
-    def _wind_up(self) -> None:
-        """Come to an end in good time, even if a backend hangs. What is not acknowledged by then will be read again."""
+    def _shut_down(self) -> None:
+        """Stop in time even if a backend hangs. Records that are not acknowledged by then will be read again."""
         self._stop.set()
         self._wake.set()
         until = self._clock.monotonic() + _STOP_SECONDS
@@ -139,40 +140,37 @@ class Worker:
             _log.warning(f"the next worker starts only when the lease expires: {error}", extra=error.fields)
 
     def _check_stream(self) -> None:
-        """Checkpoints of another stream say nothing about this one: what came between is lost."""
-        # A refill that is under way, or was interrupted, loads what was lost; what comes after is read from here on.
-        stale = self._checkpoints.unrecovered()
-        if stale:
-            raise self._stale(stale)
+        """Raise StreamTrimmedError if changes were lost: the index is stale, or the checkpoints belong to another
+        stream. On a first start, record the shards of the stream."""
+        # A backfill that runs, or was interrupted, loads the lost changes. The worker reads those that follow.
+        reason = self._checkpoints.unrecovered()
+        if reason:
+            raise self._stale(reason)
         known = self._checkpoints.stream()
         if known and known != self._stream.arn:
-            replaced = f"the table's stream was replaced (it was {known})"
-            self._checkpoints.mark_stale(replaced)
-            raise self._stale(replaced)
+            raise self._mark_stale(f"the table's stream was replaced (it was {known})")
         if not known:
             answered = self._checkpoints.recovering_since_us()
             if answered is not None and self._clock.now_us() - answered > STREAM_RETENTION_US:
-                # Nobody has read the stream since the refill began: what it has read by then may have changed since.
-                late = "no worker has read the stream for more than 24 hours since the refill began"
-                self._checkpoints.mark_stale(late)
-                raise self._stale(late)
-            self._begin()
+                # No worker has read the stream since the backfill began, so items that it has read may have changed.
+                raise self._mark_stale("no worker has read the stream for more than 24 hours since the backfill began")
+            self._record_first_shards()
 
-    def _begin(self) -> None:
-        """A first start: note every shard that reading begins with, and only then that it has begun.
+    def _record_first_shards(self) -> None:
+        """Record every shard that a first start reads, and only then that reading has begun.
 
-        Were they noted one by one, a restart in between would take the others for shards that were never read.
+        In another order, a restart in between would mistake the other shards for shards that were never read.
         """
         shards = list_shards(self._stream.client, self._stream.arn)
         listed = {shard.shard_id for shard in shards}
-        noted = self._checkpoints.load()
+        checkpoints = self._checkpoints.load()
         for shard in shards:
-            if shard.parent not in listed and shard.shard_id not in noted:
+            if shard.parent not in listed and shard.shard_id not in checkpoints:
                 self._checkpoints.save(shard.shard_id, Checkpoint(None))
         self._checkpoints.follow(self._stream.arn)
 
     def _discover(self) -> None:
-        """Look for shards to read: now and then, and at once when one has ended."""
+        """Look for shards to read: regularly, and immediately when one has ended."""
         while True:
             self._wake.clear()
             if self._stop.is_set():
@@ -181,36 +179,42 @@ class Worker:
             self._wake.wait(_DISCOVER_SECONDS)
 
     def _start_ready_shards(self) -> None:
-        # Before its checkpoint is read: one that comes to its end meanwhile would be read a second time.
+        # Listed before the checkpoints are read. Otherwise a shard that ends in between would be read a second time.
         followed = {thread.name for thread in self._alive()}
-        # Shards end every few hours, for as long as the worker runs. No other thread starts any.
-        for name in [one for one in list(self._threads) if one.startswith("shard ") and one not in followed]:
+        # Drop ended threads: shards end every few hours for as long as the worker runs. Only this thread starts others.
+        for name in [name for name in list(self._threads) if name.startswith("shard ") and name not in followed]:
             del self._threads[name]
         checkpoints = self._checkpoints.load()
         finished = [shard_id for shard_id, checkpoint in checkpoints.items() if checkpoint.finished]
         shards = list_shards(self._stream.client, self._stream.arn)
-        found = plan_reads(shards, checkpoints, finished)
-        if found.lost:
-            self._checkpoints.mark_stale(found.lost[0])
-            raise self._stale(found.lost[0])
-        for shard_id in succeeded(shards, checkpoints, self._clock.now_us()):
+        plan = plan_reads(shards, checkpoints, finished)
+        if plan.lost:
+            raise self._mark_stale(plan.lost[0])
+        for shard_id in covered_by_children(shards, checkpoints, self._clock.now_us()):
             self._checkpoints.save(shard_id, replace(checkpoints[shard_id], passed_us=None))
-        for shard_id in found.forget:
+        for shard_id in plan.forget:
             self._checkpoints.forget(shard_id)
         parents = {shard.shard_id: checkpoints.get(shard.parent or "") for shard in shards}
-        for shard_id in found.ready:
+        for shard_id in plan.ready:
             name = f"shard {shard_id}"
             if name not in followed:
-                noted, parent = checkpoints.get(shard_id), parents[shard_id]
-                checkpoint = noted or first_checkpoint(parent)
-                if may_lack_its_beginning(checkpoint, noted or parent, self._clock.now_us()):
-                    reason = f"the beginning of shard {shard_id} may have been trimmed before it was read"
-                    self._checkpoints.mark_stale(reason)
-                    raise self._stale(reason)
+                checkpoint = self._start_of(shard_id, checkpoints.get(shard_id), parents[shard_id])
                 self._start(name, partial(self._shards.follow, shard_id, checkpoint))
+
+    def _start_of(self, shard_id: str, saved: Checkpoint | None, parent: Checkpoint | None) -> Checkpoint:
+        """Return the checkpoint to read a shard from. Raises StreamTrimmedError if its first records may be lost."""
+        checkpoint = saved or first_checkpoint(parent)
+        if may_lack_its_beginning(checkpoint, saved or parent, self._clock.now_us()):
+            raise self._mark_stale(f"the beginning of shard {shard_id} may have been trimmed before it was read")
+        return checkpoint
+
+    def _mark_stale(self, reason: str) -> DynadexError:
+        """Declare the index stale; return the error to raise."""
+        self._checkpoints.mark_stale(reason)
+        return self._stale(reason)
 
     def _stale(self, reason: str) -> DynadexError:
         return StreamTrimmedError(
-            "go on reading", self._stream.arn, f"the index is stale: {reason}",
+            "continue reading", self._stream.arn, f"the index is stale: {reason}",
             "Run `dynadex refill`, which brings the index up to date.",
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Records that are given up on, where giving up itself can fail."""
+"""Records that exceed a limit, where dead-lettering them can fail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dynadex.testing import ManualClock
 from dynadex.worker.event_source_mapping import EventSourceMapping, Limits
 
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
-DISK_FULL = DeadLetterError("write dead letters to", "dead-letters.jsonl", "no space left on device")
+DISK_FULL = DeadLetterError("add dead letters to", "dead-letters.jsonl", "no space left on device")
 
 
 def record(number: int, **more: Any) -> Record:
@@ -22,7 +22,7 @@ def record(number: int, **more: Any) -> Record:
 
 
 class Delivery:
-    """Delivers to a handler that fails for as long as told, with dead letters that cannot be kept at first."""
+    """Delivers to a handler that fails while ``fails`` is set; the first ``refusals`` dead letters cannot be stored."""
 
     def __init__(self, limits: Limits, refusals: int) -> None:
         self.refusals = refusals
@@ -47,17 +47,17 @@ class Delivery:
 
 
 @pytest.mark.parametrize("refusals", [1, 5])
-def test_records_that_cannot_be_dead_lettered_are_tried_on_until_they_can(refusals: int, logged: list[str]) -> None:
+def test_records_are_retried_until_they_can_be_dead_lettered(refusals: int, logged: list[str]) -> None:
     delivery = Delivery(Limits(maximum_retry_attempts=2), refusals)
-    one = record(1)
-    delivery.run(one)
-    assert delivery.dead_lettered == [one]
-    assert delivery.done == [one]
+    failing = record(1)
+    delivery.run(failing)
+    assert delivery.dead_lettered == [failing]
+    assert delivery.done == [failing]
     assert len(delivery.handled) == 3 + refusals
-    assert f"retrying: not given up on: {DISK_FULL}" in logged
+    assert f"retrying: the records cannot be discarded yet: {DISK_FULL}" in logged
 
 
-def test_records_that_cannot_be_dead_lettered_are_done_once_they_go_through() -> None:
+def test_expired_record_that_cannot_be_dead_lettered_is_done_once_it_is_applied() -> None:
     delivery = Delivery(Limits(maximum_record_age_seconds=60), refusals=1)
     delivery.fails = False
     old = record(1, ApproximateCreationDateTime=LONG_AGO)
@@ -66,7 +66,7 @@ def test_records_that_cannot_be_dead_lettered_are_done_once_they_go_through() ->
     assert delivery.done == [old]
 
 
-def test_a_record_without_its_time_is_not_too_old() -> None:
+def test_record_without_a_time_never_expires() -> None:
     delivery = Delivery(Limits(maximum_record_age_seconds=60), refusals=0)
     delivery.fails = False
     old, timeless = record(1, ApproximateCreationDateTime=LONG_AGO), record(2)

@@ -21,7 +21,7 @@ from dynadex.index.bulk import External, Outcome, Write
 from dynadex.refill.slices import Slice, run_slice
 from dynadex.runtime import Runtime, connect
 from dynadex.state.last_runs import LastRuns
-from dynadex.verify.verify import Difference, Kind, Verified, VerifyOptions, VerifyReport, remember, verify
+from dynadex.verify.verify import Difference, Kind, VerifyCallbacks, VerifyOptions, VerifyResult, save_result, verify
 from tests.process.background import background
 from tests.process.conftest import SceneMaker
 from tests.process.processes import Commands
@@ -87,9 +87,9 @@ def some_ids(count: int) -> list[str]:
     return random.Random(1).sample([song["id"] for song in lessons(SONGS)], count)
 
 
-def run(runtime: Runtime, options: VerifyOptions | None = None) -> tuple[Verified, list[Difference]]:
+def run(runtime: Runtime, options: VerifyOptions | None = None) -> tuple[VerifyResult, list[Difference]]:
     differences: list[Difference] = []
-    report = VerifyReport(differences.append)
+    report = VerifyCallbacks(differences.append)
     return verify(runtime, index_of(runtime), options or VerifyOptions(), report), differences
 
 
@@ -130,9 +130,9 @@ def test_what_was_planted_is_found_by_kind_and_nothing_else(filled: Runtime) -> 
     verified, differences = run(filled)
     assert named(differences) == planted
     assert (verified.items, verified.documents) == (SONGS, SONGS)
-    assert dict(verified.found) == {Kind.MISSING: EACH, Kind.ORPHAN: EACH, Kind.DIFFERENT: EACH}
+    assert dict(verified.differences) == {Kind.MISSING: EACH, Kind.ORPHAN: EACH, Kind.DIFFERENT: EACH}
     assert all("title" in one.fields for one in differences if one.kind is Kind.DIFFERENT)
-    remember(filled, verified)
+    save_result(filled, verified)
     kept = LastRuns(filled.state()).last("verify")
     assert kept is not None
     assert (kept["index"], kept["remaining"], kept["found"]["orphan"]) == (index_of(filled), 3 * EACH, EACH)
@@ -171,9 +171,9 @@ def test_a_sample_finds_about_its_share(filled: Runtime) -> None:
     verified, differences = run(filled, VerifyOptions(sample=10, seed=3))
     named(differences)
     assert 80 <= verified.items <= 160
-    assert 20 <= verified.found[Kind.MISSING] <= 65
-    assert 20 <= verified.found[Kind.ORPHAN] <= 65
-    assert verified.found.keys() == {Kind.MISSING, Kind.ORPHAN}
+    assert 20 <= verified.differences[Kind.MISSING] <= 65
+    assert 20 <= verified.differences[Kind.ORPHAN] <= 65
+    assert verified.differences.keys() == {Kind.MISSING, Kind.ORPHAN}
 
 
 def test_the_command_prints_json_and_nothing_else(filled: Runtime, commands: Commands) -> None:

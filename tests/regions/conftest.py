@@ -53,7 +53,7 @@ def world(nodes: dict[str, OpenSearchNode | str], tmp_path_factory: pytest.TempP
     with two_regions(tmp_path_factory.mktemp("regions"), nodes) as made:
         songs = all_songs()[: scaled(13_925, least=300)]
         load_songs(made.regions.dynamodb(FIRST), sync.table, songs, lambda _: None)
-        wait_for(lambda: made.regions.min_found() >= len(songs), "every song in both regions", 120, 0.2)
+        wait_for(lambda: made.regions.min_documents() >= len(songs), "every song in both regions", 120, 0.2)
         made.await_healthy(FIRST, SECOND)
         yield made
 

@@ -12,8 +12,8 @@ from dynadex.index.aliases import reading
 from dynadex.index.lifecycle import end_building, swap
 from dynadex.refill.plan import RefillPlan
 from dynadex.runtime import Runtime
-from dynadex.verify.recheck import Passed
-from dynadex.verify.verify import Bounds, Difference, Kind, Verified, VerifyOptions, VerifyReport, verify
+from dynadex.verify.recheck import AppliedUntil
+from dynadex.verify.verify import Bounds, Difference, Kind, VerifyCallbacks, VerifyOptions, VerifyResult, verify
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class IndexComparison:
     old: str
     documents: int
     documents_of_old: int
-    verified: Verified
+    verified: VerifyResult
     worse: Counter[Kind]
     examples: Sequence[str] = ()
 
@@ -55,11 +55,11 @@ def compare_and_swap(
     *,
     everything: bool = False,
     force: bool = False,
-    passed: Passed | None = None,
+    passed: AppliedUntil | None = None,
 ) -> IndexComparison | None:
     """Make the filled index searchable, compare it with the one in use, and swap unless it is worse.
 
-    ``passed`` as `dynadex.verify.verify.verify` has it. None: searches use it already. Raises SearchError when it is
+    ``passed`` is the ``applied_until`` of `verify`. None: searches use it already. Raises SearchError when it is
     worse, unless ``force``; searches then still use the old one.
     """
     index, [name] = runtime.sync.index, plan.indexes
@@ -84,7 +84,7 @@ def compare(
     old: str,
     *,
     everything: bool = False,
-    passed: Passed | None = None,
+    passed: AppliedUntil | None = None,
 ) -> IndexComparison:
     """Compare a new index with its table, and where it lacks a document, with the old index.
 
@@ -112,5 +112,5 @@ def compare(
             examples.append(difference.id)
 
     options = VerifyOptions(sample, bounds=Bounds(patience_seconds=_PATIENCE_SECONDS))
-    verified = verify(runtime, name, options, VerifyReport(on_difference), passed)
+    verified = verify(runtime, name, options, VerifyCallbacks(on_difference), passed)
     return IndexComparison(name, old, documents, documents_of_old, verified, worse, examples)

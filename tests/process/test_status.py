@@ -51,7 +51,7 @@ def test_before_anything_was_done_it_says_so_and_makes_nothing(make_scene: Scene
     text = status(commands, scene, code=1)
     assert f"! index         none: `dynadex refill {REFERENCE}` creates it" in text
     assert "  lag           unknown: no worker has reported" in text
-    assert "  worker        none holds the lease" in text
+    assert "  worker        no worker holds the lease" in text
     found = status_json(commands, scene, "--max-lag", "60", code=1)
     assert found["attention"] == ["index", "lag"]
     assert not state(scene).exists()

@@ -21,7 +21,7 @@ def asking_in_vain(folder: Path, *arguments: str) -> Iterator[Running]:
         with connection:
             assert connection.recv(1)
             running.send(signal.SIGINT)
-            running.wait_for_line("stopping .*once more")
+            running.wait_for_line("stopping .*again to stop")
             yield running
 
 
@@ -35,4 +35,4 @@ def test_a_worker_ends_all_the_same(tmp_path: Path) -> None:
     with asking_in_vain(tmp_path, "run", "dynadex.demo.lessons:sync") as running:
         # By itself, before the table's time-out; after how many seconds is not tested on machines that may be busy.
         assert running.wait() == 1
-        running.wait_for_line("not waiting any longer for what hangs")
+        running.wait_for_line("stopped without waiting for requests in flight")

@@ -105,9 +105,9 @@ def test_the_lag_of_functions_counts_where_no_worker_has_reported(lag: float | N
             "last hour: no function of this Sync has reported",
         ),
         (
-            FunctionStatus(unknown="CloudWatch is away"),
+            FunctionStatus(unknown="CloudWatch is unavailable"),
             "unknown: no worker has reported",
-            "not known: CloudWatch is away",
+            "unknown: CloudWatch is unavailable",
         ),
     ],
 )
@@ -125,7 +125,7 @@ def test_all_is_well() -> None:
         "  lag           at most 4.0 s",
         "  shards        1 open, 3 finished",
         f"                …abcdef12: applied up to 4.0 s ago, saved 2.0 s ago, position …{'1' * 8}",
-        "  worker        host:17:ab, last heard of 0.4 s ago",
+        "  worker        host:17:ab, last heartbeat 0.4 s ago",
         "  dead letters  none in file:dead-letters.jsonl",
         "  last refill   never",
         "  last verify   never",
@@ -138,7 +138,7 @@ def test_nothing_was_ever_done() -> None:
         "! index         none: `dynadex refill lessons:sync` creates it",
         "  lag           unknown: no worker has reported",
         "  shards        0 open, 0 finished",
-        "  worker        none holds the lease",
+        "  worker        no worker holds the lease",
         "  dead letters  none in file:dead-letters.jsonl",
         "  last refill   never",
         "  last verify   never",
@@ -147,7 +147,7 @@ def test_nothing_was_ever_done() -> None:
 
 def test_a_worker_that_fell_silent_is_told_apart_from_one_that_was_stopped() -> None:
     silent = replace(WELL, worker=replace(WORKER, silent_seconds=7300.0))
-    assert "! worker        host:17:ab, last heard of 2 h ago: it ended without a word, start another" in told(
+    assert "! worker        host:17:ab, last heartbeat 2 h ago: it has probably ended, start another worker" in told(
         silent, "worker"
     )
     assert "  worker        host:17:ab\n" in told(replace(WELL, worker=replace(WORKER, silent_seconds=None)))
@@ -189,7 +189,7 @@ def test_what_was_done_last_is_told_with_whatever_it_counted() -> None:
         "  last rebuild  2026-11-24 09:58:30 UTC (90.0 s ago): 0 items",
         "  last verify   2026-11-22 10:00:00 UTC (2 days ago): 2 missing, 0 remaining, 3 not indexed",
     ]
-    assert told(replace(WELL, last={"refill": {}})).endswith("last refill   some time ago")
+    assert told(replace(WELL, last={"refill": {}})).endswith("last refill   at an unknown time")
 
 
 def test_staleness_is_told_with_what_to_do() -> None:
@@ -200,8 +200,8 @@ def test_staleness_is_told_with_what_to_do() -> None:
     ]
     answered = replace(WELL, stale=StaleStatus("shard a was trimmed", "2026-11-24T09:50:00.000+00:00"))
     assert told(answered, "stale").splitlines()[-2:] == [
-        "                a refill mends it that began 10 min ago",
-        "                should it have ended before it was complete: `dynadex refill lessons:sync --resume`",
+        "                the backfill that started 10 min ago restores it",
+        "                if that backfill was interrupted: `dynadex refill lessons:sync --resume`",
     ]
 
 
@@ -209,7 +209,7 @@ def test_of_many_shards_those_furthest_behind_are_shown() -> None:
     shards = tuple(replace(SHARD, id=f"shard-{number}", position=None, passed_at=None) for number in range(30))
     lines = told(replace(WELL, open_shards=shards)).splitlines()
     assert "  shards        30 open, 3 finished" in lines
-    assert f"{' ' * 16}shard-7: not known how far applied, saved 2.0 s ago, nothing read yet" in lines
+    assert f"{' ' * 16}shard-7: applied up to an unknown time, saved 2.0 s ago, nothing read yet" in lines
     assert f"{' ' * 16}and 22 more, none further behind (--json lists them)" in lines
     assert not any("shard-8" in line for line in lines)
 

@@ -32,13 +32,14 @@ def check(
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
 ) -> None:
-    """Test the mapping and document function on a sample of the table.
+    """Test a declaration on a sample of the table.
 
     Reports items that would be dead-lettered, with the reason; attributes with values of several types; mappings that
     would grow without limit or use an unknown type; fields that are mapped but do not occur, or occur but are not
-    mapped. Reads the table only. The mapping is evaluated locally, unless --on-cluster is given: it sends the documents
-    to a temporary index, which is deleted even if the command is interrupted. Exit code 1 if there are errors to fix.
-    Examples:
+    mapped. Exit code 1 if there are errors to fix.
+
+    Changes neither the table nor the index. The mapping is evaluated locally; with --on-cluster, the documents are also
+    written to a temporary index, which is deleted even if the command is interrupted. Examples:
 
         dynadex check lessons:sync
 

@@ -32,10 +32,11 @@ def demo(
         str | None, typer.Option(metavar="URL", help="Use this running DynamoDB. Default: start one.")
     ] = None,
 ) -> None:
-    """Run table, stream, index, worker and search page on this machine, with a table of music lessons.
+    """Run the whole system on this machine.
 
-    Starts a local DynamoDB and a local search engine, loads songs, and serves a page to search and edit them. Needs no
-    AWS account. Ctrl-C stops it and deletes its data. Examples:
+    Starts a local DynamoDB and a local search engine, loads a table of music lessons, runs a worker, and serves a page
+    to search and edit the lessons. Needs no AWS account. The local backends keep their data in memory: it is lost when
+    they stop. Ctrl-C stops everything. Examples:
 
         dynadex demo --songs 500 --port 9000
 

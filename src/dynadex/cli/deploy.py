@@ -47,11 +47,12 @@ def deploy(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command without running it.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Deploy the whole system to AWS with the CDK app in `infra`.
+    """Deploy the system to AWS with CDK.
 
-    Prints the command of the CDK CLI and prompts before running it. Requires Node.js, AWS credentials, a bootstrapped
-    account (`npx aws-cdk@2 bootstrap`), and the functions' code, built with `make package`: see docs/how-to/deploy.md.
-    The CDK CLI prompts before it grants permissions. Safe to repeat: only changes are deployed. Examples:
+    Runs the CDK app in `infra`. Prints the command of the CDK CLI and prompts before running it. Requires Node.js, AWS
+    credentials, a bootstrapped account (`npx aws-cdk@2 bootstrap`), and the functions' code, built with `make package`:
+    see docs/how-to/deploy.md. The CDK CLI prompts before it grants permissions. Safe to repeat: only changes are
+    deployed. Examples:
 
         dynadex deploy songs:sync --dry-run
 

@@ -18,11 +18,9 @@ def indexes(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per index.")] = False,
     opensearch: OpenSearchUrl = None,
 ) -> None:
-    """List the indexes of a Sync with their role, number of documents, size and creation time.
+    """List the indexes of a Sync.
 
-    Changes nothing.
-
-    Example:
+    Shows the role, number of documents, size and creation time of each index. Changes nothing. Example:
 
         dynadex indexes lessons:sync
     """
@@ -36,7 +34,7 @@ def indexes(
         stats = cluster.stats(physical.name)
         rows.append((physical, stats))
         if as_json:
-            row = {"index": physical.name, "role": physical.role}
+            row: dict[str, object] = {"index": physical.name, "role": physical.role}
             row |= {"searched": physical.searched, "written": physical.written, "building": physical.building}
             row |= {"documents": stats.documents, "bytes": stats.bytes}
             print(json.dumps(row | {"created_at": physical.created_at.isoformat(timespec="seconds")}))
@@ -59,9 +57,10 @@ def retire(
     yes: Yes = False,
     opensearch: OpenSearchUrl = None,
 ) -> None:
-    """Delete indexes that searches no longer use: those kept for rollback, or one of an abandoned rebuild.
+    """Delete indexes that searches no longer use.
 
-    Prompts before it deletes. The index that searches use is never deleted. Examples:
+    Deletes indexes that are kept for rollback, or the index of an abandoned rebuild. Prompts before it deletes. The
+    index that searches use is never deleted. Examples:
 
         dynadex retire lessons:sync
 

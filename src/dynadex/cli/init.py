@@ -39,11 +39,13 @@ def init(
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
 ) -> None:
-    """Generate a project from a table: a Sync with an inferred mapping, tests, compose.yaml, a CDK app and a README.
+    """Generate a project from a table.
 
-    Reads a sample of the table and writes only the files of the project. Each field of the mapping has a comment with
-    the reason for its type. Attributes with values of several types are reported. The files do not contain values of
-    items. Existing files are not replaced without --force, and an interrupted command writes no files. Examples:
+    The project contains a Sync with an inferred mapping, tests, compose.yaml, a CDK app and a README. Each field of the
+    mapping has a comment with the reason for its type. Attributes with values of several types are reported.
+
+    Reads a sample of the table, and writes only the files of the project, without values of items. Existing files are
+    not replaced unless --force is given. An interrupted command writes no files. Examples:
 
         dynadex init orders --dir orders-search
 

@@ -16,7 +16,9 @@ NOT_RUNNING = 3
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="""Run DynamoDB and OpenSearch on this machine, without Docker, Java or an AWS account.
+    help="""Run DynamoDB and OpenSearch locally.
+
+    They need neither Docker nor Java nor an AWS account.
 
     Example:
 

@@ -31,13 +31,13 @@ def rebuild(
     dynamodb: DynamoDbUrl = None,
     dead_letters: DeadLetters = None,
 ) -> None:
-    """Build a new index from the current declaration, and switch searches to it.
+    """Build a new index and switch searches to it.
 
-    Use it after changing the mapping, the analyzers or the document function. Writes and searches continue during the
-    rebuild. Before the swap, the new index is compared with its table and with the old index; a worse one is rejected.
-    The old index is kept, and kept up to date, until `dynadex retire`. If a worker is running, restart it with the new
-    declaration as soon as the command reports that the index is created. Safe to interrupt: continue with --resume.
-    Examples:
+    Use it after a change of the mapping, the analyzers or the document function. Writes and searches continue during
+    the rebuild. Before the swap, the new index is compared with its table and with the old index; a worse one is
+    rejected. The old index is kept, and kept up to date, until `dynadex retire`. If a worker is running, restart it
+    with the new declaration as soon as the command reports that the index is created. Safe to interrupt: continue with
+    --resume. Examples:
 
         dynadex rebuild lessons:sync
 
@@ -78,10 +78,10 @@ def rollback(
     ] = None,
     opensearch: OpenSearchUrl = None,
 ) -> None:
-    """Switch searches back to the index from before the last rebuild.
+    """Switch searches back to the old index.
 
-    Takes effect immediately. The old index is up to date, because every change was written to it too. Run the command
-    again to switch forward. Example:
+    Undoes the swap of the last rebuild, and takes effect immediately. The old index is up to date, because every change
+    was written to it too. Run the command again to switch forward. Example:
 
         dynadex rollback lessons:sync
     """

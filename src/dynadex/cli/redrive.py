@@ -26,10 +26,11 @@ def redrive(
     ] = False,
     as_json: JsonLines = False,
 ) -> None:
-    """Retry dead letters: read the current item of each key and update its document.
+    """Retry dead letters.
 
-    A dead letter is removed only after its key is settled. A key that fails again stays dead-lettered and is listed
-    with its reason; the exit code is then 1. Safe to repeat and to interrupt. Example:
+    Reads the current item of each dead-lettered key, and updates its document. A dead letter is removed only after its
+    key is settled. A key that fails again stays dead-lettered and is listed with its reason; the exit code is then 1.
+    Safe to repeat and to interrupt. Example:
 
         dynadex redrive lessons:sync --dry-run
     """
@@ -75,10 +76,10 @@ def resync(
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
 ) -> None:
-    """Reconcile single keys: make their documents equal to their current items.
+    """Reconcile single keys.
 
-    If an item does not exist, its document is deleted. Prints each key with the outcome; the exit code is 1 if an item
-    cannot be indexed. Safe to repeat. Example:
+    Makes the documents of the keys equal to their current items. If an item does not exist, its document is deleted.
+    Prints each key with the outcome; the exit code is 1 if an item cannot be indexed. Safe to repeat. Example:
 
         dynadex resync lessons:sync oneills1850-0001-0050-1
     """

@@ -36,7 +36,7 @@ FromExport = Annotated[
     str | None,
     typer.Option(
         metavar="LOCATION",
-        help="Read a point-in-time export (a folder, or s3://bucket/prefix) instead of the table, without capacity.",
+        help="Read a point-in-time export (a folder, or s3://bucket/prefix), which uses no capacity of the table.",
     ),
 ]
 
@@ -51,10 +51,10 @@ def refill(
     dynamodb: DynamoDbUrl = None,
     dead_letters: DeadLetters = None,
 ) -> None:
-    """Backfill the index: write every item of the table, and delete documents without an item.
+    """Backfill the index from its table.
 
-    Creates the index if it does not exist. Changes in the stream are applied at the same time. Safe to repeat, to
-    interrupt (continue with --resume), and to run while a worker is running. Examples:
+    Writes every item of the table, and deletes documents without an item. Creates the index if it does not exist. Safe
+    to repeat, to interrupt (continue with --resume), and to run while a worker applies changes. Examples:
 
         dynadex refill lessons:sync
 

@@ -54,11 +54,11 @@ def run(
         LogFormat, typer.Option(help="Format of log lines: text, or one JSON object per line.")
     ] = LogFormat.TEXT,
 ) -> None:
-    """Run a worker: apply the changes of the table's stream to the index, until Ctrl-C or SIGTERM.
+    """Run a worker that keeps the index in step.
 
-    Creates the index and the state table TABLE-dynadex if they do not exist. Of several workers for one Sync, one is
-    the leader and the others are standbys. Safe to interrupt and to kill: the next worker continues at the last
-    checkpoint. Examples:
+    Applies the changes of the table's stream to the index until Ctrl-C or SIGTERM. Creates the index and the state
+    table TABLE-dynadex if they do not exist. Of several workers for one Sync, one is the leader and the others are
+    standbys. Safe to interrupt and to kill: the next worker continues at the last checkpoint. Examples:
 
         dynadex run lessons:sync --opensearch http://127.0.0.1:9200
 

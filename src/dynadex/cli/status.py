@@ -38,15 +38,15 @@ def status(
     dynamodb: DynamoDbUrl = None,
     dead_letters: DeadLetters = None,
 ) -> None:
-    """Show the table, indexes, lag, shards, worker, dead letters and last runs of a Sync.
+    """Show the state of a Sync.
 
-    Changes nothing. If no worker has reported, the command reads the metrics of the Lambda functions deployed as
-    MODULE:ATTRIBUTE for the last hour from CloudWatch (requires cloudwatch:GetMetricData), and --max-lag applies to
-    their largest lag.
+    Shows the table, indexes, lag, shards, worker, dead letters and last runs. Changes nothing. If no worker has
+    reported, the command reads the metrics of the Lambda functions deployed as MODULE:ATTRIBUTE for the last hour from
+    CloudWatch (requires cloudwatch:GetMetricData), and --max-lag applies to their largest lag.
 
-    A line that needs attention is marked with `!`: no index is both searched and written, an index awaits its backfill,
-    a worker sends no heartbeat, dead letters exist, the index is stale, or the lag is too large. The exit code is then
-    1. Examples:
+    A line that needs attention is marked with `!`, and the exit code is 1: no index is both searched and written, an
+    index awaits its backfill, a worker sends no heartbeat, dead letters exist, the index is stale, or the lag is too
+    large. Examples:
 
         dynadex status lessons:sync
 

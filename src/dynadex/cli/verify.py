@@ -48,10 +48,11 @@ def verify(
     dynamodb: DynamoDbUrl = None,
     dead_letters: DeadLetters = None,
 ) -> None:
-    """Compare every item with its document, and every document with its item.
+    """Compare the index with its table.
 
-    Writes may continue during the comparison: a change that is not applied yet is not reported as a difference. Changes
-    nothing, unless --repair is given. Safe to repeat and to interrupt. Exit code 1 if a difference remains. Examples:
+    Compares every item with its document, and every document with its item. Writes may continue during the comparison:
+    a change that is not applied yet is not reported as a difference. Changes nothing, unless --repair is given. Safe to
+    repeat and to interrupt. Exit code 1 if a difference remains. Examples:
 
         dynadex verify lessons:sync
 

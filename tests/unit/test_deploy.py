@@ -1,4 +1,4 @@
-"""`dynadex deploy` says what it runs, runs just that, and says what is missing."""
+"""`dynadex deploy`: the command line of the CDK CLI, and errors for missing requirements."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run(folder: Path, *arguments: str, path: str = "bin") -> subprocess.Complete
     )
 
 
-def test_it_runs_what_it_says_where_it_says_and_ends_as_that_ends(folder: Path) -> None:
+def test_printed_command_runs_in_the_printed_folder_and_its_exit_code_is_returned(folder: Path) -> None:
     done = run(folder, "songs:sync", "--region", "us-east-1", "--region", "eu-west-1", "--yes")
     assert done.returncode == 7
     where, *arguments = json.loads(done.stdout)
@@ -50,19 +50,19 @@ def test_it_runs_what_it_says_where_it_says_and_ends_as_that_ends(folder: Path) 
         "--yes", "aws-cdk@2", "deploy", "--all", "-c", "sync=songs:sync", "-c", "regions=us-east-1,eu-west-1",
         "--require-approval", "never",
     ]  # fmt: skip
-    told = done.stderr.splitlines()
-    assert told[0] == "dynadex: table songs, index tunes; profile staging"
-    assert told[1] == f"dynadex: in {folder / 'infra'}: npx {' '.join(arguments)}"
+    lines = done.stderr.splitlines()
+    assert lines[0] == "dynadex: table songs, index tunes; profile staging"
+    assert lines[1] == f"dynadex: in {folder / 'infra'}: npx {' '.join(arguments)}"
 
 
 @pytest.mark.parametrize("name", ["eu-west", "us-east-1,eu-west-1", "US-EAST-1", ""])
-def test_what_is_no_region_is_told_before_anything_runs(folder: Path, name: str) -> None:
+def test_invalid_region_is_rejected(folder: Path, name: str) -> None:
     done = run(folder, "songs:sync", "--region", name, "--yes")
     assert (done.returncode, done.stdout) == (1, "")
     assert "it is not a valid region name. For example: --region eu-west-1." in done.stderr
 
 
-def test_the_app_runs_with_the_environment_that_make_installed(folder: Path) -> None:
+def test_app_runs_in_the_environment_of_make_synth(folder: Path) -> None:
     python = folder / ".venv-infra" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.touch()
@@ -70,7 +70,7 @@ def test_the_app_runs_with_the_environment_that_make_installed(folder: Path) -> 
     assert json.loads(done.stdout)[7:9] == ["--app", f"{python} app.py"]
 
 
-def test_it_removes_what_was_deployed(folder: Path) -> None:
+def test_destroy_runs_cdk_destroy(folder: Path) -> None:
     done = run(folder, "songs:sync", "--destroy", "--existing-table", "--yes")
     assert json.loads(done.stdout)[3:] == [
         "destroy", "--all", "-c", "sync=songs:sync", "-c", "existing_table=yes", "--force"
@@ -78,27 +78,27 @@ def test_it_removes_what_was_deployed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "handed_on"),
+    ("arguments", "passed"),
     [
         (["--concurrency", "2"], ["--all", "-c", "sync=songs:sync", "--force", "--concurrency", "2"]),
         (["Dynadex*", "--verbose"], ["-c", "sync=songs:sync", "--force", "Dynadex*", "--verbose"]),
     ],
 )
-def test_more_arguments_are_handed_on_and_stacks_named_in_them_are_instead_of_all(
-    folder: Path, arguments: list[str], handed_on: list[str]
+def test_arguments_are_passed_to_cdk_and_named_stacks_replace_all(
+    folder: Path, arguments: list[str], passed: list[str]
 ) -> None:
     done = run(folder, "songs:sync", "--destroy", "--yes", "--", *arguments)
-    assert json.loads(done.stdout)[4:] == handed_on
+    assert json.loads(done.stdout)[4:] == passed
 
 
-def test_a_dry_run_runs_nothing(folder: Path) -> None:
+def test_dry_run_runs_nothing(folder: Path) -> None:
     done = run(folder, "songs:sync", "--dry-run", path="nowhere")
     assert (done.returncode, done.stdout) == (0, "")
     assert "npx --yes aws-cdk@2 deploy --all -c sync=songs:sync" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "path", "told"),
+    ("arguments", "path", "message"),
     [
         (["songs:sync"], "bin", "Cannot deploy songs:sync: standard input is not a terminal. To confirm, pass --yes."),
         (["songs:sync", "--yes"], "nowhere", "Cannot run the CDK CLI: npx is not installed. Install Node.js"),
@@ -110,7 +110,7 @@ def test_a_dry_run_runs_nothing(folder: Path) -> None:
         (["tunes:sync", "--yes"], "bin", "Cannot load tunes:sync: there is no module 'tunes'"),
     ],
 )
-def test_what_is_missing_is_named(folder: Path, arguments: list[str], path: str, told: str) -> None:
+def test_missing_requirement_is_named(folder: Path, arguments: list[str], path: str, message: str) -> None:
     done = run(folder, *arguments, path=path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert told in done.stderr
+    assert message in done.stderr

@@ -1,4 +1,4 @@
-"""What `dynadex status` finds worth somebody's attention, and how it says it."""
+"""`dynadex status`: what needs attention, and the table that it prints."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ EMPTY = replace(
 )  # fmt: skip
 
 
-def told(found: Status, *marked: str) -> str:
-    return "\n".join(table(found, marked, "lessons:sync"))
+def printed(state: Status, *marked: str) -> str:
+    return "\n".join(table(state, marked, "lessons:sync"))
 
 
 @pytest.mark.parametrize(
@@ -70,20 +70,20 @@ def told(found: Status, *marked: str) -> str:
         ({"indexes": (), "stale": StaleStatus("lost", None)}, ("index", "stale")),
     ],
 )
-def test_what_needs_attention(change: dict[str, Any], expected: tuple[str, ...]) -> None:
+def test_problem_needs_attention(change: dict[str, Any], expected: tuple[str, ...]) -> None:
     assert attention(replace(WELL, **change)) == expected
 
 
 @pytest.mark.parametrize(("lag", "marked"), [(4.0, False), (5.0, False), (5.1, True), (None, True)])
-def test_a_lag_is_too_large_above_a_limit_and_where_nobody_knows_it(lag: float | None, marked: bool) -> None:
+def test_lag_needs_attention_above_the_limit_or_if_it_is_unknown(lag: float | None, marked: bool) -> None:
     assert attention(replace(WELL, lag_seconds=lag), 5.0) == (("lag",) if marked else ())
 
 
 @pytest.mark.parametrize(("lag", "marked"), [(5.0, False), (5.1, True), (None, True)])
-def test_the_lag_of_functions_counts_where_no_worker_has_reported(lag: float | None, marked: bool) -> None:
-    found = replace(WELL, lag_seconds=None, function=FunctionStatus(1, 0, 0, lag))
-    assert attention(found, 5.0) == (("lag",) if marked else ())
-    assert attention(replace(found, lag_seconds=1.0), 5.0) == ()
+def test_lag_of_functions_is_used_if_no_worker_has_reported(lag: float | None, marked: bool) -> None:
+    state = replace(WELL, lag_seconds=None, function=FunctionStatus(1, 0, 0, lag))
+    assert attention(state, 5.0) == (("lag",) if marked else ())
+    assert attention(replace(state, lag_seconds=1.0), 5.0) == ()
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,14 @@ def test_the_lag_of_functions_counts_where_no_worker_has_reported(lag: float | N
         ),
     ],
 )
-def test_what_functions_did_is_told_in_a_row_of_its_own(function: FunctionStatus, lag: str, row: str) -> None:
-    lines = told(replace(EMPTY, function=function)).splitlines()
+def test_functions_have_their_own_row(function: FunctionStatus, lag: str, row: str) -> None:
+    lines = printed(replace(EMPTY, function=function)).splitlines()
     assert f"  lag           {lag}" in lines
     assert f"  function      {row}" in lines
 
 
-def test_all_is_well() -> None:
-    assert told(WELL).splitlines() == [
+def test_table_of_a_healthy_sync() -> None:
+    assert printed(WELL).splitlines() == [
         "  table         songs: 13,925 items (DynamoDB's estimate, up to 6 hours old)",
         "  index         lessons-20261124054500  13,925 documents, 4.1 MB; searched, written",
         "                lessons-20261123054500   9,911 documents; kept for rollback, written",
@@ -132,8 +132,8 @@ def test_all_is_well() -> None:
     ]
 
 
-def test_nothing_was_ever_done() -> None:
-    assert told(EMPTY, "index").splitlines() == [
+def test_table_of_a_sync_that_never_ran() -> None:
+    assert printed(EMPTY, "index").splitlines() == [
         "  table         songs: 0 items (DynamoDB's estimate, up to 6 hours old)",
         "! index         none: `dynadex refill lessons:sync` creates it",
         "  lag           unknown: no worker has reported",
@@ -145,20 +145,20 @@ def test_nothing_was_ever_done() -> None:
     ]
 
 
-def test_a_worker_that_fell_silent_is_told_apart_from_one_that_was_stopped() -> None:
+def test_silent_worker_is_distinguished_from_a_stopped_one() -> None:
     silent = replace(WELL, worker=replace(WORKER, silent_seconds=7300.0))
-    assert "! worker        host:17:ab, last heartbeat 2 h ago: it has probably ended, start another worker" in told(
+    assert "! worker        host:17:ab, last heartbeat 2 h ago: it has probably ended, start another worker" in printed(
         silent, "worker"
     )
-    assert "  worker        host:17:ab\n" in told(replace(WELL, worker=replace(WORKER, silent_seconds=None)))
+    assert "  worker        host:17:ab\n" in printed(replace(WELL, worker=replace(WORKER, silent_seconds=None)))
 
 
-def test_what_is_dead_lettered_is_told_with_its_reason_and_what_to_do() -> None:
+def test_dead_letters_are_printed_with_a_reason_and_the_next_step() -> None:
     reason = "refused\n" + "x" * 500
     dead_lettered = DeadLetterStatus("file:letters", 2, False, "rakes", "2026-11-24T08:00:00+00:00", reason)
     [first, second] = [
         line
-        for line in told(replace(WELL, dead_letters=dead_lettered), "dead letters").splitlines()
+        for line in printed(replace(WELL, dead_letters=dead_lettered), "dead letters").splitlines()
         if "letters" in line or "rakes" in line
     ]
     assert first == "! dead letters  2 dead letters in file:letters: `dynadex redrive lessons:sync` retries them"
@@ -166,15 +166,15 @@ def test_what_is_dead_lettered_is_told_with_its_reason_and_what_to_do() -> None:
     assert second.endswith("x…")
     assert len(second) < 240
     queue = replace(WELL, dead_letters=DeadLetterStatus("https://queue", 1, estimated=True))
-    assert "  dead letters  about 1 dead letter in https://queue: " in told(queue)
+    assert "  dead letters  about 1 dead letter in https://queue: " in printed(queue)
 
 
-def test_a_time_that_is_none_is_repeated_as_it_is() -> None:
+def test_text_that_is_not_a_time_is_printed_unchanged() -> None:
     dead_lettered = DeadLetterStatus("file:letters", 1, False, "rakes", "yesterday", "refused")
-    assert "oldest yesterday: rakes: refused" in told(replace(WELL, dead_letters=dead_lettered))
+    assert "oldest yesterday: rakes: refused" in printed(replace(WELL, dead_letters=dead_lettered))
 
 
-def test_what_was_done_last_is_told_with_whatever_it_counted() -> None:
+def test_last_runs_are_printed_with_their_counts() -> None:
     last = {
         "refill": {"finished_at": "2026-11-24T09:58:30+00:00", "items": 13_925, "written": 13_920, "dead_lettered": 0},
         "rebuild": {"finished_at": "2026-11-24T09:58:30+00:00", "items": 0, "indexes": ["a"], "equal": True},
@@ -183,39 +183,39 @@ def test_what_was_done_last_is_told_with_whatever_it_counted() -> None:
             "not_indexed": 3, "sample": None,
         },
     }  # fmt: skip
-    lines = told(replace(WELL, last=last)).splitlines()[-3:]
+    lines = printed(replace(WELL, last=last)).splitlines()[-3:]
     assert lines == [
         "  last refill   2026-11-24 09:58:30 UTC (90.0 s ago): 13,925 items, 13,920 written",
         "  last rebuild  2026-11-24 09:58:30 UTC (90.0 s ago): 0 items",
         "  last verify   2026-11-22 10:00:00 UTC (2 days ago): 2 missing, 0 remaining, 3 not indexed",
     ]
-    assert told(replace(WELL, last={"refill": {}})).endswith("last refill   at an unknown time")
+    assert printed(replace(WELL, last={"refill": {}})).endswith("last refill   at an unknown time")
 
 
-def test_staleness_is_told_with_what_to_do() -> None:
+def test_stale_index_is_printed_with_the_next_step() -> None:
     stale = replace(WELL, stale=StaleStatus("shard a was trimmed", None))
-    assert told(stale, "stale").splitlines()[-2:] == [
+    assert printed(stale, "stale").splitlines()[-2:] == [
         "! stale         shard a was trimmed",
         "                changes were lost: `dynadex refill lessons:sync` brings the index up to date",
     ]
     answered = replace(WELL, stale=StaleStatus("shard a was trimmed", "2026-11-24T09:50:00.000+00:00"))
-    assert told(answered, "stale").splitlines()[-2:] == [
+    assert printed(answered, "stale").splitlines()[-2:] == [
         "                the backfill that started 10 min ago restores it",
         "                if that backfill was interrupted: `dynadex refill lessons:sync --resume`",
     ]
 
 
-def test_of_many_shards_those_furthest_behind_are_shown() -> None:
+def test_shards_with_the_largest_lag_are_printed() -> None:
     shards = tuple(replace(SHARD, id=f"shard-{number}", position=None, passed_at=None) for number in range(30))
-    lines = told(replace(WELL, open_shards=shards)).splitlines()
+    lines = printed(replace(WELL, open_shards=shards)).splitlines()
     assert "  shards        30 open, 3 finished" in lines
     assert f"{' ' * 16}shard-7: applied up to an unknown time, saved 2.0 s ago, nothing read yet" in lines
     assert f"{' ' * 16}and 22 more, none further behind (--json lists them)" in lines
     assert not any("shard-8" in line for line in lines)
 
 
-def test_all_of_it_is_json() -> None:
-    found = json.loads(json.dumps(WELL.as_json()))
-    assert found["indexes"][0]["documents"] == 13_925
-    assert found["open_shards"][0]["position"] == "1" * 21
-    assert found["worker"] == {"owner": "host:17:ab", "renewed_at": WORKER.renewed_at, "silent_seconds": 0.4}
+def test_status_is_json() -> None:
+    state = json.loads(json.dumps(WELL.as_json()))
+    assert state["indexes"][0]["documents"] == 13_925
+    assert state["open_shards"][0]["position"] == "1" * 21
+    assert state["worker"] == {"owner": "host:17:ab", "renewed_at": WORKER.renewed_at, "silent_seconds": 0.4}

@@ -1,4 +1,4 @@
-"""Output of the commands: results on standard output, lines of `say` and of the log on standard error."""
+"""Output of the commands: lines for the user and log lines, as text and as JSON, on standard error."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def dynadex_logger() -> Iterator[logging.Logger]:
     logger.setLevel(level)
 
 
-def test_line_of_say_is_printed_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_line_for_the_user_is_printed_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     say("created index lessons")
     assert capsys.readouterr() == ("", "dynadex: created index lessons\n")
 

@@ -491,7 +491,7 @@ def test_sample_waits_for_an_unavailable_cluster(stage: Stage) -> None:
 def test_lookup_fails_if_too_many_ids_would_have_to_be_stored_to_resume(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compare, "MAX_REMEMBERED", 2)
+    monkeypatch.setattr(compare, "MAX_STORED_IDS", 2)
     for number in range(3):
         stage.plant(f"orphan-{number}", title="x")
     versions, listings = stage.index.versions, []

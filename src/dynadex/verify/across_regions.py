@@ -63,7 +63,7 @@ class RegionReplica:
         """Yield every item, a page at a time."""
         scan, start, more = self.runtime.scan(), None, True
         while more:
-            page = self.retry(lambda: scan.page(start, self.runtime.settings.refill_page_size))  # noqa: B023 - called now
+            page = self.retry(lambda: scan.page(start, self.runtime.settings.refill_page_size))  # noqa: B023 - called immediately
             yield page
             start = page.last_evaluated_key
             more = start is not None

@@ -13,7 +13,6 @@ has passed its position is compared by the next run.)
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from decimal import Decimal
 
@@ -33,12 +32,10 @@ _BATCH = 200
 # Shortened ids whose items one scan searches for, at about 600 bytes each.
 MAX_SHORTENED = 20_000
 # Listed ids that are stored in case the listing must start again, at about 100 bytes each.
-MAX_REMEMBERED = 100_000
+MAX_STORED_IDS = 100_000
 _HASHES = 2**96
 # The numbers that DynamoDB accepts: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _MAX_DIGITS, _MIN_EXPONENT, _MAX_EXPONENT = 38, -130, 125
-
-_log = logging.getLogger(__name__)
 
 # The candidates of each small step of a comparison. Most steps have none.
 Steps = Iterator[Sequence[Candidate]]
@@ -84,7 +81,7 @@ class Comparison:
         scan, position = self._runtime.scan(segment, total_segments), None
         while True:
             page_size = self._runtime.settings.refill_page_size
-            page = self._retry(lambda: scan.page(position, page_size))  # noqa: B023 - called at once
+            page = self._retry(lambda: scan.page(position, page_size))  # noqa: B023 - called immediately
             yield page.items
             position = page.last_evaluated_key
             if position is None:
@@ -155,13 +152,13 @@ class Comparison:
             return
         parts = -(-(len(shortened) + excess) // MAX_SHORTENED)
         for part in range(parts):
-            ids_of_part = self._retry(lambda: self._shortened(remainder, part, parts))  # noqa: B023 - called at once
+            ids_of_part = self._retry(lambda: self._shortened(remainder, part, parts))  # noqa: B023 - called immediately
             yield from self._search_for(ids_of_part)
 
     def _listed(self, is_suspect: Callable[[str], bool]) -> Iterator[Sequence[str]]:
         """Yield each suspect id of the listing once, even if the listing must start again.
 
-        Raises SearchError instead of starting again if more than MAX_REMEMBERED ids have been yielded.
+        Raises SearchError instead of starting again if more than MAX_STORED_IDS ids have been yielded.
         """
         seen: set[int] = set()
         failures = 0
@@ -169,10 +166,10 @@ class Comparison:
             try:
                 for page in self._reader.versions(self._result.index):
                     ids = [identity for identity, _ in page if is_suspect(identity) and id_hash(identity) not in seen]
-                    seen.update(id_hash(identity) for identity in ids[: MAX_REMEMBERED - len(seen)])
+                    seen.update(id_hash(identity) for identity in ids[: MAX_STORED_IDS - len(seen)])
                     yield ids
             except SearchUnavailable as error:
-                if len(seen) >= MAX_REMEMBERED:
+                if len(seen) >= MAX_STORED_IDS:
                     hint = "Too many documents have been compared to resume the listing. Run the command again."
                     raise SearchError(error.operation, error.subject, error.reason, hint) from error
                 self._retry.wait(error, failures)

@@ -1,1 +1,1 @@
-"""Benchmarks: each figure is a ratio to a baseline measured in the same run, since machines differ and are noisy."""
+"""Benchmarks. Most results are ratios to a baseline measured in the same run, because machines differ and are noisy."""

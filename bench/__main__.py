@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, or those named (ARGS="decode refill"), a line each figure."""
+"""`make bench`: run every benchmark, or those named (`ARGS="decode refill"`), and print a line per result."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ BENCHMARKS: dict[str, Callable[[], Iterator[str]]] = {
 
 
 def main(names: list[str]) -> None:
+    """Run the named benchmarks, or all."""
     unknown = set(names) - set(BENCHMARKS)
     if unknown:
-        raise SystemExit(f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+        raise SystemExit(f"Unknown benchmarks: {', '.join(sorted(unknown))}. Choose from {', '.join(BENCHMARKS)}.")
     print(f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {os.cpu_count()} processors ({_model()})")
     for name in names or BENCHMARKS:
         for line in BENCHMARKS[name]():
@@ -33,7 +34,7 @@ def main(names: list[str]) -> None:
 
 
 def _model() -> str:
-    """What the processors are called."""
+    """Return the model name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

@@ -1,4 +1,4 @@
-"""What benchmarks run against: a real search cluster (OPENSEARCH_URL's, or a node of our own), and made-up tables."""
+"""Backends of the benchmarks: a real search cluster (OPENSEARCH_URL, or a node started here) and synthetic tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.made_up import made_up_table
+from bench.synthetic_table import synthetic_table
 from dynadex import Sync, clients
 from dynadex.demo.demo import create_table
 from dynadex.demo.lessons import MAPPINGS, SETTINGS
@@ -18,39 +18,44 @@ from tests.opensearch_node import OpenSearchNode
 
 
 @contextmanager
-def search_cluster(*, apart: bool = False) -> Iterator[str]:
-    """Its URL, for as long as it is entered. ``apart``: ours has a processor that nobody else here uses meanwhile."""
+def search_cluster(*, separate_processor: bool = False) -> Iterator[str]:
+    """Yield the URL of a search cluster.
+
+    With ``separate_processor``, a node started here runs on a processor that this process does not use meanwhile.
+    """
     url = os.environ.get("OPENSEARCH_URL")
     if url:
         yield url
         return
-    ours = os.sched_getaffinity(0)
+    processors = os.sched_getaffinity(0)
     with TemporaryDirectory(prefix="bench-node-") as home:
-        if apart:
-            # What is started now keeps it.
-            os.sched_setaffinity(0, {min(ours)})
+        if separate_processor:
+            # Processes inherit the affinity when they start.
+            os.sched_setaffinity(0, {min(processors)})
         try:
             with OpenSearchNode(Path(home)) as node:
-                if apart:
-                    os.sched_setaffinity(0, ours - {min(ours)})
+                if separate_processor:
+                    os.sched_setaffinity(0, processors - {min(processors)})
                 yield node.url
         finally:
-            os.sched_setaffinity(0, ours)
+            os.sched_setaffinity(0, processors)
 
 
-def can_be_apart() -> bool:
-    """Whether a cluster of ours can have a processor of its own."""
+def has_separate_processor() -> bool:
+    """Return whether a cluster can run on a separate processor."""
     return "OPENSEARCH_URL" not in os.environ and len(os.sched_getaffinity(0)) > 1
 
 
 @contextmanager
-def made_up(name: str, items: int, *, apart: bool = False) -> Iterator[tuple[Sync, RuntimeSettings]]:
-    """A sync of that name whose table holds so many songs, and the settings to use it with."""
+def synthetic_sync(
+    name: str, items: int, *, separate_processor: bool = False
+) -> Iterator[tuple[Sync, RuntimeSettings]]:
+    """Yield a Sync of a synthetic table with this number of songs, and the settings for it."""
     with (
         TemporaryDirectory(prefix="bench-") as directory,
-        search_cluster(apart=apart) as url,
+        search_cluster(separate_processor=separate_processor) as url,
         LocalStack(Path(directory), opensearch_url=url) as stack,
-        made_up_table(stack.endpoints.dynamodb, name, items) as table_url,
+        synthetic_table(stack.endpoints.dynamodb, name, items) as table_url,
     ):
         create_table(clients.dynamodb(RuntimeSettings(dynamodb_url=stack.endpoints.dynamodb)), name)
         settings = RuntimeSettings(dynamodb_url=table_url, opensearch_url=url, dead_letters=f"file:{directory}/letters")

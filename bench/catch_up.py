@@ -1,7 +1,7 @@
-"""Stream catch-up: a backlog of changes through the worker, compared with the same bulk requests sent by a bare loop.
+"""Stream catch-up: speed of the worker on a backlog of changes, compared with a loop that only sends bulk requests.
 
-The worker follows one shard, whose changes must stay in order: one bulk request at a time, and so does the baseline.
-Reading, checkpoints and the lease are the worker's own work, from a stream that is made up.
+The worker follows one shard, whose changes must stay in order, so it sends one bulk request at a time; so does the
+baseline. The worker also reads a synthetic stream, writes checkpoints and renews its lease.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bench.backends import made_up
+from bench.backends import synthetic_sync
 from bench.ratios import Ratios, share
 from bench.refill import bare_loop, lines_of
 from dynadex import Sync
@@ -27,7 +27,7 @@ _NAME = "bench-catch-up"
 
 
 class _Watch:
-    """Stops the worker once all is done."""
+    """Stops the worker once every record is applied."""
 
     def __init__(self, records: int, stop: threading.Event) -> None:
         self._left = records
@@ -47,19 +47,20 @@ class _Watch:
 
 
 def main() -> Iterator[str]:
-    with made_up(_NAME, _CHANGES) as (sync, settings):
+    """Yield the results."""
+    with synthetic_sync(_NAME, _CHANGES) as (sync, settings):
         lines, coding = lines_of(sync, _CHANGES)
         ratios = Ratios()
         for turn in range(_ROUNDS):
             limit = bare_loop(connect(sync, settings), lines, _NAME, settings.worker_batch_size, threads=1)
             ratios.add(limit, _catch_up(sync, settings, str(turn)))
     each = _CHANGES / ratios.candidate_median
-    yield f"catch-up on {_CHANGES:,} changes: {ratios} the speed of bare bulk requests; {each:,.0f} changes a second"
+    yield f"catch-up on {_CHANGES:,} changes: {ratios} the speed of bare bulk requests; {each:,.0f} changes per second"
     yield share(coding, ratios)
 
 
 def _catch_up(sync: Sync, settings: RuntimeSettings, turn: str) -> float:
-    """Seconds from the first record that was read to the last that was applied, in an index and state of its own."""
+    """Return the seconds from the first record read to the last one applied, with a new index and state table."""
     stop = threading.Event()
     watch = _Watch(_CHANGES, stop)
     own = replace(settings, state_table=f"{_NAME}-{turn}")

@@ -1,8 +1,8 @@
-"""What the Lambda functions cost for each million changes and items, beside a pipeline that always runs: on paper.
+"""Cost of the Lambda functions per million changes and items, compared with a pipeline that always runs.
 
-An invocation is billed for its whole time, that of waiting for the cluster included, times its memory. Both are
-measured here, against this machine's cluster, with batches of 1,000 records. Prices are assumed to be the list prices
-of us-east-1, without free tiers, and are looked up nowhere; the cluster and the table cost the same either way.
+Lambda bills the duration of an invocation, including the wait for the cluster, times its memory. The duration is
+measured against the cluster of this machine, with batches of 1,000 records. Prices are constants: list prices of
+us-east-1 without free tiers. The cluster and the table cost the same either way.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from bench.backends import made_up
+from bench.backends import synthetic_sync
 from bench.decode import record
 from dynadex.index.apply_records import apply_records
 from dynadex.refill.slices import Slice, run_slice
@@ -20,7 +20,7 @@ from tests.songs import all_songs
 PRICES_OF = "2026-11"
 _PER_GB_SECOND, _PER_MILLION_REQUESTS = 0.0000133334, 0.20
 _PIPELINE_UNIT_HOUR, _PIPELINE_UNITS = 0.24, 2
-# As the CDK app makes them.
+# As in the CDK app.
 _MEMORY_GB = 1.0
 _BATCH = 1000
 _MILLION = 1_000_000
@@ -29,15 +29,16 @@ _NAME = "bench-cost"
 
 
 def main() -> Iterator[str]:
-    with made_up(_NAME, _COUNT) as (sync, settings):
+    """Yield the results."""
+    with synthetic_sync(_NAME, _COUNT) as (sync, settings):
         records = [record(number, song) for number, song in enumerate(all_songs())]
         runtime = connect(sync, settings)
-        # The first time the cluster warms up.
+        # The first round warms up the cluster.
         for _ in range(2):
             items = _timed_in_new_index(runtime, lambda: run_slice(runtime, Slice(), float("inf")))
         changes = _timed_in_new_index(runtime, lambda: _apply(runtime, records))
-    yield _told("changes", changes, _COUNT, invocations=_MILLION / _BATCH)
-    yield _told("items refilled", items, _COUNT, invocations=1)
+    yield _line("changes", changes, _COUNT, invocations=_MILLION / _BATCH)
+    yield _line("items backfilled", items, _COUNT, invocations=1)
     always_on = _PIPELINE_UNITS * 24 * _PIPELINE_UNIT_HOUR
     million = _dollars(changes, _COUNT, _MILLION / _BATCH)
     yield (
@@ -52,9 +53,9 @@ def _apply(runtime: Runtime, records: list[dict[str, object]]) -> None:
 
 
 def _timed_in_new_index(runtime: Runtime, work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds of time, and of processor time."""
+    """Return the seconds of wall time and of processor time."""
     runtime.ensure_index(awaits_refill=False)
-    [name] = runtime.alias.now()
+    [name] = runtime.alias.resolve()
     wall, cpu = time.perf_counter(), time.process_time()
     try:
         work()
@@ -68,7 +69,7 @@ def _dollars(seconds: tuple[float, float], count: int, invocations: float) -> fl
     return gigabyte_seconds * _PER_GB_SECOND + invocations / _MILLION * _PER_MILLION_REQUESTS
 
 
-def _told(what: str, seconds: tuple[float, float], count: int, invocations: float) -> str:
-    wall, cpu = (one / count * _MILLION * _MEMORY_GB for one in seconds)
+def _line(unit: str, seconds: tuple[float, float], count: int, invocations: float) -> str:
+    wall, cpu = (duration / count * _MILLION * _MEMORY_GB for duration in seconds)
     price = _dollars(seconds, count, invocations)
-    return f"a million {what}: {wall:,.0f} GB-seconds ({cpu:,.0f} of them at work), ${price:.4f}"
+    return f"1 million {unit}: {wall:,.0f} GB-seconds ({cpu:,.0f} of them processor time), ${price:.4f}"

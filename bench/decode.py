@@ -1,11 +1,13 @@
-"""CPU per change: a stream event, as Lambda hands it over, to the bytes of a bulk body; and from GetRecords' reply.
+"""Processor time per change, from a stream event of Lambda or a response of GetRecords to the bytes of a bulk request.
 
-Two baselines. ``deserialize``: boto3's TypeDeserializer and json.dumps alone, compared with an item's way to its body.
-``published``: what the widely copied streaming functions do with a record besides (its table from the ARN, the id from
-its keys, both lines of the bulk body), compared with all of ours. Both read numbers as floats; ours keeps every digit.
+There are two baselines, which both read numbers as floats, while dynadex keeps every digit:
 
-Lambda's runtime reads the event's JSON before anybody is asked. A worker reads the reply of GetRecords itself: there,
-the baseline is what a boto3 client makes of the same bytes, and then ``published``. Nothing is sent in either case.
+- ``deserialize``: boto3's TypeDeserializer and json.dumps, compared with the conversion of an item to a document body.
+- ``published``: in addition, what widely copied streaming functions do with a record: the table from the ARN, the id
+  from its keys, and both lines of the bulk body. Compared with the whole conversion.
+
+The Lambda runtime parses the event's JSON before it calls a function. A worker parses the response of GetRecords; its
+baseline is a boto3 client that parses the same bytes, followed by ``published``. No request is sent in either case.
 """
 
 from __future__ import annotations
@@ -38,45 +40,46 @@ if TYPE_CHECKING:
 
 _ROUNDS = 9
 _SCHEMA = KeySchema(("id",), ("S",))
-_AS_IT_IS = Sync(table="lessons", index="lessons")
+_PLAIN = Sync(table="lessons", index="lessons")
 _WITH_FUNCTION = Sync(table="lessons", index="lessons", document=lambda item: item)
 Record = dict[str, Any]
-Way = Callable[[list[Record]], int]
+Conversion = Callable[[list[Record]], int]
 _PAGE = 1000
 _SENDING = "before-send.dynamodb-streams.GetRecords"
 _ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/lessons/stream/2026-11-24T00:00:00.000"
 
 
 def main() -> Iterator[str]:
+    """Yield the results."""
     songs = [record(number, song) for number, song in enumerate(all_songs())]
     wide = [record(number, _wide_item(number)) for number in range(500)]
-    # Nothing is sent: where to is of no matter.
+    # No request is sent, so the endpoint does not matter.
     settings = RuntimeSettings(dynamodb_url="http://127.0.0.1:1")
-    ours = clients.dynamodb_streams(settings)
-    plain = boto3.client(
+    worker_client = clients.dynamodb_streams(settings)
+    plain_client = boto3.client(
         "dynamodbstreams", "us-east-1", endpoint_url=settings.dynamodb_url,
         aws_access_key_id="local", aws_secret_access_key="local",
     )  # fmt: skip
     for name, records in ((f"{len(songs):,} songs", songs), ("500 wide records", wide)):
         replies = _replies(records)
-        for what, baseline, candidate in (
-            ("image to body", _deserialize, partial(_bodies, _AS_IT_IS)),
-            ("event to bulk body", _published, _OURS),
+        for conversion, baseline, candidate in (
+            ("image to body", _deserialize, partial(_bodies, _PLAIN)),
+            ("event to bulk body", _published, _DYNADEX),
             ("the same with a document function", _published, partial(_whole, _WITH_FUNCTION)),
             (
                 "GetRecords' reply to bulk body",
-                _from_replies(plain, _published, replies),
-                _as_the_worker(_from_replies(ours, _OURS, replies)),
+                _from_replies(plain_client, _published, replies),
+                _as_the_worker(_from_replies(worker_client, _DYNADEX, replies)),
             ),
         ):
-            yield _compared(f"{what}, {name}", baseline, candidate, records)
+            yield _compared(f"{conversion}, {name}", baseline, candidate, records)
 
 
-def _compared(name: str, baseline: Way, ours: Way, records: list[Record]) -> str:
+def _compared(name: str, baseline: Conversion, candidate: Conversion, records: list[Record]) -> str:
     ratios = Ratios()
     for _ in range(_ROUNDS):
-        theirs = cpu_seconds(lambda: baseline(records))
-        ratios.add(theirs, cpu_seconds(lambda: ours(records)))
+        baseline_seconds = cpu_seconds(lambda: baseline(records))
+        ratios.add(baseline_seconds, cpu_seconds(lambda: candidate(records)))
     each = ratios.candidate_median / len(records) * 1e6
     return f"{name}: {ratios} the baseline's speed; {each:.1f} us of CPU each"
 
@@ -97,31 +100,31 @@ def _lines(sync: Sync, records: list[Record]) -> Iterator[bytes]:
 
 
 def _replies(records: list[Record]) -> list[bytes]:
-    """What GetRecords answers, a thousand records at once."""
+    """Return responses of GetRecords with 1,000 records each."""
     pages = [records[start : start + _PAGE] for start in range(0, len(records), _PAGE)]
     return [orjson.dumps({"Records": page, "NextShardIterator": "next"}) for page in pages]
 
 
-def _from_replies(client: DynamoDBStreamsClient, way: Way, replies: Sequence[bytes]) -> Way:
-    """The way, for records that the client reads from replies which are here already."""
+def _from_replies(client: DynamoDBStreamsClient, conversion: Conversion, replies: Sequence[bytes]) -> Conversion:
+    """Return a conversion whose records the client parses from stored responses."""
 
     def read(_: list[Record]) -> int:
         size = 0
         for reply in replies:
             client.meta.events.register_first(_SENDING, partial(_answer, reply), _SENDING)
-            size += way(cast(Any, client.get_records(ShardIterator="next")["Records"]))
+            size += conversion(cast(Any, client.get_records(ShardIterator="next")["Records"]))
             client.meta.events.unregister(_SENDING, unique_id=_SENDING)
         return size
 
     return read
 
 
-def _as_the_worker(way: Way) -> Way:
-    """As `dynadex run` reads: without a search for garbage at every few hundred objects."""
+def _as_the_worker(conversion: Conversion) -> Conversion:
+    """Return the conversion with the garbage collection settings of `dynadex run`."""
 
     def read(records: list[Record]) -> int:
         with infrequent_gc():
-            return way(records)
+            return conversion(records)
 
     return read
 
@@ -137,7 +140,7 @@ class _Raw(io.BytesIO):
         yield self.read()
 
 
-_OURS = partial(_whole, _AS_IT_IS)
+_DYNADEX = partial(_whole, _PLAIN)
 
 
 class _StreamDeserializer(TypeDeserializer):
@@ -173,7 +176,7 @@ def _published(records: list[Record]) -> int:
 
 
 def record(number: int, item: dict[str, Any]) -> Record:
-    """A stream record of an item, as Lambda gets it."""
+    """Return a stream record of an item, as Lambda receives it."""
     image = typed(item)["M"]
     body = {
         "ApproximateCreationDateTime": 1_700_000_000 + number,
@@ -185,7 +188,7 @@ def record(number: int, item: dict[str, Any]) -> Record:
 
 
 def _wide_item(number: int) -> dict[str, Any]:
-    """60 attributes: text, numbers of many digits, lists and maps."""
+    """Return an item with 60 attributes: text, numbers with many digits, lists and maps."""
     item: dict[str, Any] = {"id": f"wide-{number}"}
     for position in range(15):
         item[f"text{position}"] = f"The Rakes of Mallow {position} " * 3

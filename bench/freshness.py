@@ -1,8 +1,8 @@
-"""Freshness: from a write that the table acknowledged to the change that a search finds, on the local stack.
+"""Freshness: the time from an acknowledged write to a search that returns it, on the local stack.
 
-Split into stages: ``stream`` until the worker has read the change, ``apply`` until the cluster acknowledged its bulk
-request, ``search`` until a refresh has made it visible. The writer, the worker, the table and the cluster share one
-machine. What searches find is looked at every 20 ms.
+It has three stages: ``stream`` until the worker reads the change, ``apply`` until the cluster acknowledges its bulk
+request, ``search`` until a refresh makes it visible. Writer, worker, table and cluster share one machine. The benchmark
+searches every 20 ms.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MAPPINGS = {"properties": {"id": {"type": "keyword"}, "number": {"type": "long"
 
 
 class _Watch:
-    """When each change was read, and when it was applied."""
+    """Records when each change was read and when it was applied."""
 
     def __init__(self) -> None:
         self.read: dict[int, float] = {}
@@ -54,6 +54,7 @@ class _Watch:
 
 
 def main() -> Iterator[str]:
+    """Yield the results."""
     with (
         TemporaryDirectory(prefix="bench-") as directory,
         search_cluster() as url,
@@ -76,34 +77,34 @@ def _measured(sync: Sync, settings: RuntimeSettings, rate: int) -> str:
     worker = threading.Thread(target=follow, args=(sync, settings, stop, lambda _: None), kwargs={"watch": watch})
     worker.start()
     visible: dict[int, float] = {}
-    wanted = rate * _SECONDS
-    looking = threading.Thread(target=_look, args=(index, sync.index, wanted, visible))
-    looking.start()
-    written = _write(settings, sync.table, rate, wanted)
-    looking.join()
+    count = rate * _SECONDS
+    searcher = threading.Thread(target=_search, args=(index, sync.index, count, visible))
+    searcher.start()
+    written = _write(settings, sync.table, rate, count)
+    searcher.join()
     stop.set()
     worker.join()
     for name in index.indexes_behind(sync.index):
         index.delete(name)
-    took = max(written.values()) - min(written.values())
-    # The first second is left out: everything starts then.
-    numbers = range(rate, wanted)
+    seconds = max(written.values()) - min(written.values())
+    # Without the first second, during which everything starts.
+    numbers = range(rate, count)
     stages = {
-        "in all": [visible[n] - written[n] for n in numbers],
+        "total": [visible[n] - written[n] for n in numbers],
         "stream": [watch.read[n] - written[n] for n in numbers],
         "apply": [watch.applied[n] - watch.read[n] for n in numbers],
         "search": [visible[n] - watch.applied[n] for n in numbers],
     }
-    told = "; ".join(f"{stage} {_percentiles(values)}" for stage, values in stages.items())
-    return f"freshness at {wanted / max(took, 1e-9):,.0f} writes a second, ms (median/p95/p99): {told}"
+    summary = "; ".join(f"{stage} {_percentiles(values)}" for stage, values in stages.items())
+    return f"freshness at {count / max(seconds, 1e-9):,.0f} writes per second, ms (median/p95/p99): {summary}"
 
 
-def _write(settings: RuntimeSettings, table: str, rate: int, wanted: int) -> dict[int, float]:
-    """Items numbered from 0, at this rate if the table can; when each was acknowledged."""
+def _write(settings: RuntimeSettings, table: str, rate: int, count: int) -> dict[int, float]:
+    """Write numbered items at this rate, or as fast as the table accepts; return when each was acknowledged."""
     client, written = clients.dynamodb(settings), dict[int, float]()
     each = max(1, rate // _BATCHES_PER_SECOND)
     began = time.perf_counter()
-    for first in range(0, wanted, each):
+    for first in range(0, count, each):
         time.sleep(max(0.0, began + first / rate - time.perf_counter()))
         numbers = range(first, first + each)
         load(client, table, [{"id": f"item-{number}", "number": number} for number in numbers], lambda _: None)
@@ -111,16 +112,16 @@ def _write(settings: RuntimeSettings, table: str, rate: int, wanted: int) -> dic
     return written
 
 
-def _look(index: OpenSearchIndex, name: str, wanted: int, visible: dict[int, float]) -> None:
+def _search(index: OpenSearchIndex, name: str, count: int, visible: dict[int, float]) -> None:
     until = time.perf_counter() + _SECONDS + _MAX_WAIT_SECONDS
     body: dict[str, Any] = {"size": 10_000, "_source": False, "docvalue_fields": ["number"]}
-    while len(visible) < wanted and time.perf_counter() < until:
+    while len(visible) < count and time.perf_counter() < until:
         time.sleep(0.02)
         last = max(visible, default=-1)
         try:
             hits = index.search(name, {**body, "query": {"range": {"number": {"gt": last}}}})["hits"]["hits"]
         except SearchUnavailable:
-            # An index that was just created has no shard that answers yet.
+            # The shards of a new index are not ready yet.
             continue
         now = time.perf_counter()
         visible |= {hit["fields"]["number"][0]: now for hit in hits}

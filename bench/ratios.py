@@ -1,4 +1,4 @@
-"""Rounds of a baseline and a candidate, one after the other, and what they come to."""
+"""Ratios between a baseline and a candidate that are measured in alternating rounds."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Callable
 
 
 class Ratios:
-    """How many times as fast as its baseline a candidate is: the median of the rounds, and their spread."""
+    """How many times as fast as the baseline the candidate is: median and range over the rounds."""
 
     def __init__(self) -> None:
         self._ratios: list[float] = []
         self._candidate: list[float] = []
 
     def add(self, baseline_seconds: float, candidate_seconds: float) -> None:
-        """One round."""
+        """Add the durations of one round."""
         self._ratios.append(baseline_seconds / candidate_seconds)
         self._candidate.append(candidate_seconds)
 
     @property
     def median(self) -> float:
-        """The median of the rounds' ratios."""
+        """Median ratio of the rounds."""
         return statistics.median(self._ratios)
 
     @property
     def candidate_median(self) -> float:
-        """Seconds of the candidate, the median of the rounds."""
+        """Median seconds of the candidate."""
         return statistics.median(self._candidate)
 
     def __str__(self) -> str:
@@ -35,19 +35,19 @@ class Ratios:
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    """Processor time that a piece of work takes, in this process alone."""
+    """Return the processor time that this process uses for the work."""
     before = time.process_time()
     work()
     return time.process_time() - before
 
 
 def share(part_seconds: float, whole: Ratios) -> str:
-    """How much of a candidate's time its decoding and encoding take, measured alone, in words."""
-    return f"decoding and encoding, measured alone, take {part_seconds / whole.candidate_median:.1%} of that time"
+    """Return a line with the share of the candidate's time that decoding and encoding take."""
+    return f"decoding and encoding, measured separately, take {part_seconds / whole.candidate_median:.1%} of that time"
 
 
 def wall_seconds(work: Callable[[], object]) -> float:
-    """Time that a piece of work takes."""
+    """Return the wall time of the work."""
     before = time.perf_counter()
     work()
     return time.perf_counter() - before

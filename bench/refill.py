@@ -1,10 +1,10 @@
-"""Refill: from the table to searchable documents, compared with the same documents sent by a bare loop.
+"""Backfill: speed from the table to searchable documents, compared with a loop that only sends bulk requests.
 
-The baseline is the limit: the documents are encoded before, and as many threads as the refill has segments do nothing
-but send bulk requests of a page each and look whether one failed. Both end when a refresh has made all searchable.
-What it takes to read is part of the refill, but not what it takes to be read: the table is made up, since a table on
-AWS takes no processor time of this machine. Where the cluster shares the processors, what the refill takes of them is
-missing there; so it is measured once more with a cluster that has one of its own.
+The baseline is the limit: its documents are encoded beforehand, and its threads, one per segment of the backfill, only
+send bulk requests and check the responses. Both end when a refresh has made all documents searchable. The time of the
+backfill includes reading from the table, but not the work of the table, which is synthetic and runs in another process:
+a table on AWS takes no processor time of this machine. If the cluster shares the processors, the backfill takes some of
+its time, so the second measurement gives the cluster a separate processor.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from dataclasses import replace
 
 import orjson
 
-from bench.backends import can_be_apart, made_up
-from bench.made_up import MadeUpTable
+from bench.backends import has_separate_processor, synthetic_sync
 from bench.ratios import Ratios, cpu_seconds, share, wall_seconds
+from bench.synthetic_table import SyntheticTable
 from dynadex import Sync, clients
 from dynadex.document.identity import KeySchema, document_id
 from dynadex.gc_tuning import infrequent_gc
@@ -31,7 +31,7 @@ from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings
 
 _ROUNDS = 6
-_WARMING_UP = 2
+_WARM_UP_ROUNDS = 2
 _ITEMS = 100_000
 _SEGMENTS = 4
 _PAGE = 1000
@@ -39,19 +39,20 @@ _NAME = "bench-refill"
 
 
 def main() -> Iterator[str]:
-    yield from _compared(f"refill of {_ITEMS:,} songs")
-    if can_be_apart():
-        yield from _compared("the same, the cluster on a processor of its own", apart=True)
+    """Yield the results."""
+    yield from _compared(f"backfill of {_ITEMS:,} songs")
+    if has_separate_processor():
+        yield from _compared("the same, with the cluster on a separate processor", separate_processor=True)
 
 
-def _compared(name: str, *, apart: bool = False) -> Iterator[str]:
-    with made_up(_NAME, _ITEMS, apart=apart) as (sync, settings):
+def _compared(name: str, *, separate_processor: bool = False) -> Iterator[str]:
+    with synthetic_sync(_NAME, _ITEMS, separate_processor=separate_processor) as (sync, settings):
         lines, coding = lines_of(sync, _ITEMS)
         ratios, swept = Ratios(), Ratios()
-        for _ in range(_WARMING_UP):
+        for _ in range(_WARM_UP_ROUNDS):
             _refill(connect(sync, settings))
         for turn in range(_ROUNDS):
-            # Each goes first as often as the other: the cluster still merges what came before.
+            # Alternate the order: the cluster still merges segments of the previous run.
             if turn % 2:
                 limit = _bare(sync, settings, lines)
             searchable, whole = _refill(connect(sync, settings))
@@ -60,7 +61,7 @@ def _compared(name: str, *, apart: bool = False) -> Iterator[str]:
             ratios.add(limit, searchable)
             swept.add(limit, whole)
         each = _ITEMS / ratios.candidate_median
-        yield f"{name}: {ratios} the speed of bare bulk requests; {each:,.0f} items a second"
+        yield f"{name}: {ratios} the speed of bare bulk requests; {each:,.0f} items per second"
         yield share(coding, ratios)
         yield f"with its sweep: {swept} the speed of bare bulk requests"
 
@@ -70,8 +71,8 @@ def _bare(sync: Sync, settings: RuntimeSettings, lines: Sequence[bytes]) -> floa
 
 
 def lines_of(sync: Sync, items: int) -> tuple[list[bytes], float]:
-    """Each item's part of a bulk request, and the processor time to decode and encode all of them."""
-    table, schema, version = MadeUpTable(items), KeySchema(("id",), ("S",)), External(1_700_000_000_000_000)
+    """Return each item's lines of a bulk request, and the processor time to decode and encode all of them."""
+    table, schema, version = SyntheticTable(items), KeySchema(("id",), ("S",)), External(1_700_000_000_000_000)
     lines: list[bytes] = []
 
     def code(replies: Sequence[bytes]) -> None:
@@ -86,14 +87,14 @@ def lines_of(sync: Sync, items: int) -> tuple[list[bytes], float]:
 
 
 def bare_loop(runtime: Runtime, lines: Sequence[bytes], name: str, page: int, threads: int) -> float:
-    """Seconds that the lines take to become searchable documents, so many to a request, in so many threads."""
+    """Return the seconds to index the lines and make them searchable, ``page`` lines per request."""
     name = f"{name}-bare"
     runtime.index.create(name, {**creation_body(name, runtime.sync.mappings, runtime.sync.settings), "aliases": {}})
     bodies = [b"".join(lines[start : start + page]) for start in range(0, len(lines), page)]
 
     def send(body: bytes) -> None:
         reply = runtime.index.bulk(name, body, 30.0)
-        assert all(one["index"]["status"] == 201 for one in reply)
+        assert all(result["index"]["status"] == 201 for result in reply)
 
     def work() -> None:
         with ThreadPoolExecutor(threads) as pool:
@@ -107,7 +108,7 @@ def bare_loop(runtime: Runtime, lines: Sequence[bytes], name: str, page: int, th
 
 
 class _Refreshed(OpenSearchIndex):
-    """Knows when it was refreshed."""
+    """Records the time of its last refresh."""
 
     at = 0.0
 
@@ -117,7 +118,7 @@ class _Refreshed(OpenSearchIndex):
 
 
 def _refill(runtime: Runtime) -> tuple[float, float]:
-    """Seconds until the documents were searchable, and until the end."""
+    """Return the seconds until the documents are searchable, and until the end of the sweep."""
     index = _Refreshed(clients.opensearch(runtime.settings))
     began = time.perf_counter()
     refill(replace(runtime, index=index), RefillOptions(_SEGMENTS), threading.Event())

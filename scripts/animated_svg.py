@@ -1,4 +1,4 @@
-"""Screens of a terminal as one SVG that moves by CSS alone: no script, nothing fetched, still where that is wanted."""
+"""Terminal screens as one animated SVG that needs only CSS; it stands still with prefers-reduced-motion."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from xml.sax.saxutils import escape
 
 CELL_WIDTH, LINE_HEIGHT, FONT_SIZE = 8.4, 19, 14
 MARGIN, TOP = 16, 44
-# The names of pyte, by day and by night; anything else is the foreground.
-COLOURS: Final = {
+# Colors by pyte's names, in light and dark mode. Any other name is the foreground.
+COLORS: Final = {
     "black": ("#57606a", "#8b949e"),
     "red": ("#cf222e", "#ff7b72"),
     "green": ("#116329", "#7ee787"),
@@ -27,11 +27,11 @@ _EDGE = ("#d0d7de", "#30363d")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Neighbouring characters that look alike, from a column on. ``colour`` is a name of COLOURS, or one of none."""
+    """Adjacent characters with the same style, starting at a column. A ``color`` outside COLORS is the foreground."""
 
     column: int
     text: str
-    colour: str = ""
+    color: str = ""
     bold: bool = False
 
 
@@ -40,27 +40,27 @@ Row = tuple[Run, ...]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """All rows of a screen, from a moment on, in seconds."""
+    """All rows of a screen, shown from ``at_seconds`` until the next frame."""
 
     at_seconds: float
     rows: tuple[Row, ...]
 
 
 def svg(frames: Sequence[Frame], columns: int, end_seconds: float, title: str) -> str:
-    """The frames one after the other, again and again. Each row is drawn once for as long as it stays the same."""
+    """Return an SVG that shows the frames in a loop. A row is drawn once for as long as it does not change."""
     width, height = round(MARGIN * 2 + columns * CELL_WIDTH), TOP + MARGIN + len(frames[0].rows) * LINE_HEIGHT
     styles, drawn = [], []
-    for number, shown in enumerate(_spans(frames, end_seconds)):
-        styles.append(_keyframes(number, shown, end_seconds))
-        last = ' class="last"' if shown.to_seconds == end_seconds else ""
-        drawn.append(f'<g{last} style="animation-name:k{number}">{_text(shown)}</g>')
+    for number, span in enumerate(_spans(frames, end_seconds)):
+        styles.append(_keyframes(number, span, end_seconds))
+        last = ' class="last"' if span.to_seconds == end_seconds else ""
+        drawn.append(f'<g{last} style="animation-name:k{number}">{_text(span)}</g>')
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{title}">',
             f"<title>{escape(title)}</title>",
             f"<style>{_style(end_seconds)}{''.join(styles)}</style>",
             f'<rect class="paper" x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="8"/>',
-            *(f'<circle class="edge" cx="{MARGIN + 6 + 20 * place}" cy="20" r="6"/>' for place in range(3)),
+            *(f'<circle class="edge" cx="{MARGIN + 6 + 20 * button}" cy="20" r="6"/>' for button in range(3)),
             *drawn,
             "</svg>",
             "",
@@ -70,52 +70,52 @@ def svg(frames: Sequence[Frame], columns: int, end_seconds: float, title: str) -
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """A row, and how long it is there."""
+    """A row, its line number, and when it is shown."""
 
-    place: int
+    line: int
     row: Row
     from_seconds: float
     to_seconds: float
 
 
 def _spans(frames: Sequence[Frame], end_seconds: float) -> Iterator[_Span]:
-    for place in range(len(frames[0].rows)):
-        began, row = 0.0, frames[0].rows[place]
+    for line in range(len(frames[0].rows)):
+        began, row = 0.0, frames[0].rows[line]
         for frame in frames[1:]:
-            if frame.rows[place] != row:
-                yield from _span(place, row, began, frame.at_seconds)
-                began, row = frame.at_seconds, frame.rows[place]
-        yield from _span(place, row, began, end_seconds)
+            if frame.rows[line] != row:
+                yield from _span(line, row, began, frame.at_seconds)
+                began, row = frame.at_seconds, frame.rows[line]
+        yield from _span(line, row, began, end_seconds)
 
 
-def _span(place: int, row: Row, began: float, ended: float) -> Iterator[_Span]:
+def _span(line: int, row: Row, began: float, ended: float) -> Iterator[_Span]:
     if row and ended > began:
-        yield _Span(place, row, began, ended)
+        yield _Span(line, row, began, ended)
 
 
-def _keyframes(number: int, shown: _Span, end_seconds: float) -> str:
-    start, stop = (100 * moment / end_seconds for moment in (shown.from_seconds, shown.to_seconds))
+def _keyframes(number: int, span: _Span, end_seconds: float) -> str:
+    start, stop = (100 * seconds / end_seconds for seconds in (span.from_seconds, span.to_seconds))
     before = "0%{visibility:hidden}" if start > 0 else ""
     after = f"{stop:.2f}%{{visibility:hidden}}" if stop < 100 else ""
     return f"@keyframes k{number}{{{before}{start:.2f}%{{visibility:visible}}{after}}}"
 
 
-def _text(shown: _Span) -> str:
-    y = TOP + LINE_HEIGHT * shown.place + FONT_SIZE
-    return "".join(_run(run, y) for run in shown.row)
+def _text(span: _Span) -> str:
+    y = TOP + LINE_HEIGHT * span.line + FONT_SIZE
+    return "".join(_run(run, y) for run in span.row)
 
 
 def _run(run: Run, y: int) -> str:
-    names = " ".join([*([run.colour] if run.colour in COLOURS else []), *(["bold"] if run.bold else [])])
-    kind = f' class="{names}"' if names else ""
+    names = " ".join([*([run.color] if run.color in COLORS else []), *(["bold"] if run.bold else [])])
+    css_class = f' class="{names}"' if names else ""
     x, length = MARGIN + run.column * CELL_WIDTH, len(run.text) * CELL_WIDTH
-    return f'<text{kind} x="{x:.1f}" y="{y}" textLength="{length:.1f}">{escape(run.text)}</text>'
+    return f'<text{css_class} x="{x:.1f}" y="{y}" textLength="{length:.1f}">{escape(run.text)}</text>'
 
 
 def _style(end_seconds: float) -> str:
-    by_day, by_night = (_scheme(which) for which in (0, 1))
+    light, dark = (_scheme(mode) for mode in (0, 1))
     return (
-        f"{by_day}@media (prefers-color-scheme:dark){{{by_night}}}"
+        f"{light}@media (prefers-color-scheme:dark){{{dark}}}"
         f"text{{font:{FONT_SIZE}px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;"
         "white-space:pre}.bold{font-weight:bold}"
         f"g{{visibility:hidden;animation:{end_seconds:.2f}s step-end infinite}}"
@@ -123,7 +123,8 @@ def _style(end_seconds: float) -> str:
     )
 
 
-def _scheme(which: int) -> str:
-    colours = "".join(f".{name}{{fill:{pair[which]}}}" for name, pair in COLOURS.items())
-    ink, paper, edge = _INK[which], _PAPER[which], _EDGE[which]
-    return f"text{{fill:{ink}}}.paper{{fill:{paper};stroke:{edge}}}.edge{{fill:{edge}}}{colours}"
+def _scheme(mode: int) -> str:
+    """Return the colors of light (0) or dark (1) mode."""
+    colors = "".join(f".{name}{{fill:{pair[mode]}}}" for name, pair in COLORS.items())
+    ink, paper, edge = _INK[mode], _PAPER[mode], _EDGE[mode]
+    return f"text{{fill:{ink}}}.paper{{fill:{paper};stroke:{edge}}}.edge{{fill:{edge}}}{colors}"

@@ -1,4 +1,4 @@
-"""Writes the generated documents: docs/cli.md from the commands, docs/settings.md from the settings.
+"""Generate docs/cli.md from the commands and docs/settings.md from the settings.
 
 python scripts/make_docs.py
 """
@@ -19,20 +19,20 @@ SOURCE = ROOT / "src" / "dynadex" / "settings.py"
 
 
 def cli_reference() -> str:
-    """What Typer's own documentation command prints."""
+    """Return the reference of all commands, as Typer's documentation command prints it."""
     command = [sys.executable, "-m", "typer", "dynadex.cli", "utils", "docs", "--name", "dynadex"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
     return printed.strip() + "\n"
 
 
 def settings_reference() -> str:
-    """A table of every setting: variable, default, meaning, from the docstrings below the fields."""
+    """Return a page with a table of every setting; meanings come from the docstrings below the fields."""
     lines = [
         "# Settings",
         "",
-        "Read once, at the start of a command or of a Lambda function. A flag wins over the variable in the",
-        "environment, that over the key in the table `[tool.dynadex]` of the pyproject.toml in the current folder, and",
-        "that over the default. `dynadex config` shows what applies, and where it came from.",
+        "Settings are read once, when a command or a Lambda function starts. A flag takes precedence over the",
+        "environment variable, the variable over the key in `[tool.dynadex]` of pyproject.toml in the current folder,",
+        "and the key over the default. `dynadex config` shows the effective settings and where each comes from.",
         "",
         "| variable | key | default | meaning |",
         "|---|---|---|---|",
@@ -46,8 +46,11 @@ def settings_reference() -> str:
 
 
 def _meanings() -> dict[str, str]:
+    """Return the docstring of each field, without the part before its first colon."""
     tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
-    [body] = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "RuntimeSettings"]
+    [body] = [
+        node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == RuntimeSettings.__name__
+    ]
     meanings = {}
     for declared, described in pairwise(body):
         if isinstance(declared, ast.AnnAssign) and isinstance(described, ast.Expr):

@@ -1,4 +1,4 @@
-"""13,925 real songs, in eight languages, with whatever fields each of them has."""
+"""13,925 real songs in eight languages, with varying fields."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ _SONGS = Path(__file__).parent / "data/songs.jsonl.gz"
 
 
 def all_songs() -> list[dict[str, Any]]:
-    """Every song as a plain item."""
+    """Return every song as a plain item."""
     with gzip.open(_SONGS) as lines:
         return [body.decode(line) for line in lines]

@@ -1,1 +1,1 @@
-"""CDK constructs that deploy a Sync on AWS: each usable alone, and the stacks that put them together."""
+"""CDK constructs that deploy a Sync to AWS, each usable alone, and the stacks that combine them."""

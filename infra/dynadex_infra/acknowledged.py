@@ -1,4 +1,4 @@
-"""Findings of cdk-nag that are meant: each with the reason, next to the resource it is about."""
+"""Acknowledge findings of cdk-nag, each with its reason, next to the resource concerned."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from constructs import IConstruct
 
 
 def acknowledge(resource: IConstruct, finding: str, reason: str) -> None:
-    """Say why a rule does not hold for a resource, or for what is below it."""
+    """Acknowledge a finding for a resource and its children."""
     Validations.of(resource).acknowledge(Acknowledgment(id=finding, reason=reason))
 
 
 def acknowledge_wildcard(role: IConstruct, arn: str, reason: str) -> None:
-    """Say why one policy of a role names a resource with a ``*``; others of the same role are not excused by it."""
-    acknowledge(role, f"AwsSolutions-IAM5[Resource::{_told(Stack.of(role).resolve(arn))}]", reason)
+    """Acknowledge one ARN with a ``*`` in the policies of a role; other ARNs of the role are still reported."""
+    acknowledge(role, f"AwsSolutions-IAM5[Resource::{_in_nag_notation(Stack.of(role).resolve(arn))}]", reason)
 
 
-def _told(arn: Any) -> str:
-    """An ARN with CloudFormation's functions in it, as cdk-nag writes it."""
+def _in_nag_notation(arn: Any) -> str:
+    """Return an ARN with CloudFormation functions in the notation of cdk-nag's findings."""
     if isinstance(arn, str):
         return arn
     [(function, content)] = arn.items()
     if function == "Fn::Join":
-        return str(content[0]).join(_told(part) for part in content[1])
+        return str(content[0]).join(_in_nag_notation(part) for part in content[1])
     return f"<{content if function == 'Ref' else '.'.join(content)}>"

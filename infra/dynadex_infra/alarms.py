@@ -1,4 +1,4 @@
-"""Alarms, all of one kind: each says in words what it means, and goes to the topic of its region, if there is one."""
+"""CloudWatch alarms: each describes what it means and what to do, and notifies the SNS topic of its region, if any."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from constructs import Construct
 from dynadex_infra.settings import SyncCode
 
 STREAM_RETENTION_HOURS = 24
-# Shares of the stream's retention: at the first there is time to look, at the second changes are soon lost.
+# Shares of the stream's retention: the first leaves a day to react, the second is urgent.
 ITERATOR_AGE_SHARES = {"Late": 0.15, "VeryLate": 0.5}
 MINUTE = Duration.minutes(1)
 _FIVE_MINUTES = Duration.minutes(5)
@@ -19,7 +19,12 @@ _HOUR_MILLISECONDS = 3_600_000
 
 
 class AlarmSet:
-    """Adds alarms to a construct."""
+    """Adds alarms to a construct.
+
+    Args:
+        scope: Construct that gets the alarms.
+        topic_arn: SNS topic to notify; without one, alarms show only in the console.
+    """
 
     def __init__(self, scope: Construct, topic_arn: str | None = None) -> None:
         self._scope = scope
@@ -30,12 +35,21 @@ class AlarmSet:
         name: str,
         metric: cloudwatch.Metric,
         threshold: float,
-        meaning: str,
+        description: str,
         *,
         periods: int = 1,
         below: bool = False,
     ) -> cloudwatch.Alarm:
-        """One that rings when the metric reaches the threshold for so many periods; silence is no alarm."""
+        """Add an alarm.
+
+        Args:
+            name: Start of the construct's id.
+            metric: Metric to watch. Missing data never breaches.
+            threshold: In the unit of the metric.
+            description: What the alarm means and what to do.
+            periods: Number of consecutive periods that must breach.
+            below: Alarm at or below the threshold instead of at or above it.
+        """
         operator = cloudwatch.ComparisonOperator
         alarm = metric.create_alarm(
             self._scope,
@@ -46,24 +60,27 @@ class AlarmSet:
                 operator.LESS_THAN_OR_EQUAL_TO_THRESHOLD if below else operator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
             ),
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            alarm_description=meaning,
+            alarm_description=description,
         )
         if self._topic:
             alarm.add_alarm_action(actions.SnsAction(self._topic))
         return alarm
 
     def add_iterator_age(self, metric: cloudwatch.Metric) -> None:
-        """At each share of the stream's retention."""
+        """Add an alarm for each share of the stream's retention."""
         for name, share in ITERATOR_AGE_SHARES.items():
             hours = STREAM_RETENTION_HOURS * share
-            self.add(
-                f"Stream{name}", metric, hours * _HOUR_MILLISECONDS,
-                f"Changes wait for {hours:g} hours: after {STREAM_RETENTION_HOURS} the stream forgets them.",
-            )  # fmt: skip
+            description = (
+                f"The index is {hours:g} hours behind the table. The stream loses changes after "
+                f"{STREAM_RETENTION_HOURS} hours. Check the log of the stream function and the health of the search "
+                "domain; the function catches up once both work. If changes are lost, start a backfill (stack output "
+                "`StartRefill`)."
+            )
+            self.add(f"Stream{name}", metric, hours * _HOUR_MILLISECONDS, description)
 
 
 def domain_metric(domain: str, name: str, statistic: str = "Maximum") -> cloudwatch.Metric:
-    """A metric of an OpenSearch Service domain."""
+    """Return a metric of an OpenSearch Service domain."""
     return cloudwatch.Metric(
         namespace="AWS/ES",
         metric_name=name,
@@ -74,7 +91,7 @@ def domain_metric(domain: str, name: str, statistic: str = "Maximum") -> cloudwa
 
 
 def sync_metric(code: SyncCode, name: str, statistic: str = "Sum") -> cloudwatch.Metric:
-    """A metric that the functions print, by the dimensions that `dynadex.aws` gives it."""
+    """Return a metric that the functions log, with the dimensions that `dynadex.aws` gives it."""
     return cloudwatch.Metric(
         namespace="dynadex",
         metric_name=name,

@@ -1,4 +1,4 @@
-"""One page that follows a change: table, stream, function, index, search."""
+"""CloudWatch dashboard that follows a change from the table through stream, function and index to the search."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dynadex_infra.settings import SyncCode
 from dynadex_infra.stream_indexer import StreamIndexer
 
 _WIDTH = 8
-_COUNTED = ("ChangesApplied", "Superseded", "Reconciled", "NotIndexed", "DeadLettered", "Failed", "Retries")
+_OUTCOMES = ("ChangesApplied", "Superseded", "Reconciled", "NotIndexed", "DeadLettered", "Failed", "Retries")
 
 
-class PathOfAChange(Construct):
-    """The dashboard of one region."""
+class SyncDashboard(Construct):
+    """Dashboard of one region."""
 
     def __init__(
         self,
@@ -32,10 +32,10 @@ class PathOfAChange(Construct):
     ) -> None:
         super().__init__(scope, name)
         rows = [
-            [_written(code), _waiting(code, indexer), _function(indexer)],
-            [_applied(code), _letters(indexer), _refills(refill)],
-            [_cluster(domain), _bulks(code), _searches(domain)],
-            [_answers(service)],
+            [_table_writes(code), _lag(code, indexer), _function(indexer)],
+            [_outcomes(code), _dead_letters(indexer), _refills(refill)],
+            [_cluster(domain), _bulk_requests(code), _searches(domain)],
+            [_responses(service)],
         ]
         self.dashboard = cloudwatch.Dashboard(self, "Dashboard", widgets=[[*row] for row in rows])
 
@@ -44,7 +44,7 @@ def _graph(title: str, *metrics: cloudwatch.IMetric) -> cloudwatch.GraphWidget:
     return cloudwatch.GraphWidget(title=title, left=list(metrics), width=_WIDTH)
 
 
-def _written(code: SyncCode) -> cloudwatch.GraphWidget:
+def _table_writes(code: SyncCode) -> cloudwatch.GraphWidget:
     units = cloudwatch.Metric(
         namespace="AWS/DynamoDB",
         metric_name="ConsumedWriteCapacityUnits",
@@ -52,27 +52,28 @@ def _written(code: SyncCode) -> cloudwatch.GraphWidget:
         statistic="Sum",
         period=MINUTE,
     )
-    return _graph("1 Written to the table", units)
+    return _graph("1 Writes to the table", units)
 
 
-def _waiting(code: SyncCode, indexer: StreamIndexer) -> cloudwatch.GraphWidget:
+def _lag(code: SyncCode, indexer: StreamIndexer) -> cloudwatch.GraphWidget:
     age = indexer.function.metric("IteratorAge", statistic="Maximum", period=MINUTE)
-    return _graph("2 Waiting in the stream", age, sync_metric(code, "LagSeconds", "Maximum"))
+    return _graph("2 Lag of the stream", age, sync_metric(code, "LagSeconds", "Maximum"))
 
 
 def _function(indexer: StreamIndexer) -> cloudwatch.GraphWidget:
     function = indexer.function
     metrics = (function.metric_invocations(), function.metric_errors(), function.metric_throttles())
-    return _graph("3 The stream function", *metrics, function.metric_duration(statistic="p95"))
+    return _graph("3 Stream function", *metrics, function.metric_duration(statistic="p95"))
 
 
-def _applied(code: SyncCode) -> cloudwatch.GraphWidget:
-    return _graph("4 What became of it", *(sync_metric(code, name) for name in _COUNTED))
+def _outcomes(code: SyncCode) -> cloudwatch.GraphWidget:
+    return _graph("4 Outcomes of changes", *(sync_metric(code, name) for name in _OUTCOMES))
 
 
-def _letters(indexer: StreamIndexer) -> cloudwatch.GraphWidget:
+def _dead_letters(indexer: StreamIndexer) -> cloudwatch.GraphWidget:
     queues = (indexer.dead_letters, indexer.given_up)
-    return _graph("Dead-lettered, given up", *(one.metric_approximate_number_of_messages_visible() for one in queues))
+    metrics = (queue.metric_approximate_number_of_messages_visible() for queue in queues)
+    return _graph("Dead letters, discarded batches", *metrics)
 
 
 def _refills(refill: Refill) -> cloudwatch.GraphWidget:
@@ -82,21 +83,21 @@ def _refills(refill: Refill) -> cloudwatch.GraphWidget:
 
 def _cluster(domain: DomainReference) -> cloudwatch.GraphWidget:
     names = ("ClusterStatus.red", "ClusterStatus.yellow", "CPUUtilization", "JVMMemoryPressure")
-    return _graph("5 The search cluster", *(domain_metric(domain.name, name) for name in names))
+    return _graph("5 Search cluster", *(domain_metric(domain.name, name) for name in names))
 
 
-def _bulks(code: SyncCode) -> cloudwatch.GraphWidget:
+def _bulk_requests(code: SyncCode) -> cloudwatch.GraphWidget:
     statistics = ("Average", "Maximum")
-    longest = (sync_metric(code, "BulkSeconds", statistic) for statistic in statistics)
-    return _graph("The longest bulk request of a batch", *longest)
+    seconds = (sync_metric(code, "BulkSeconds", statistic) for statistic in statistics)
+    return _graph("Slowest bulk request of a batch", *seconds)
 
 
 def _searches(domain: DomainReference) -> cloudwatch.GraphWidget:
     names = ("IndexingRate", "IndexingLatency", "SearchRate", "SearchLatency")
-    return _graph("6 Writes and searches", *(domain_metric(domain.name, name, "Average") for name in names))
+    return _graph("6 Indexing and searches", *(domain_metric(domain.name, name, "Average") for name in names))
 
 
-def _answers(service: SearchService) -> cloudwatch.GraphWidget:
+def _responses(service: SearchService) -> cloudwatch.GraphWidget:
     api = service.api
     metrics = (api.metric_count(), api.metric_client_error(), api.metric_server_error())
-    return _graph("7 Answers over HTTP", *metrics, api.metric_latency(statistic="p95"))
+    return _graph("7 HTTP responses", *metrics, api.metric_latency(statistic="p95"))

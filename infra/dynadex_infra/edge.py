@@ -1,4 +1,4 @@
-"""Names: each region's own, and one for all regions that leads everybody to the nearest that can answer."""
+"""DNS names: one for each region, and one for all regions that leads clients to the nearest healthy region."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dynadex_infra.search_service import SearchService
 from dynadex_infra.settings import Address
 
 READY = "/health/ready"
-# Out after three failures ten seconds apart, and back as soon as three in a row succeed.
+# A region is unhealthy after three consecutive failures ten seconds apart, and healthy after three successes.
 PERIOD_SECONDS = 10
 FAILURES = 3
 
 
 class RegionalName(Construct):
-    """``eu-west-1.search.example.org``, with a certificate that also holds for the name of all regions."""
+    """A region's name, such as ``eu-west-1.search.example.org``; its certificate also covers the global name."""
 
     def __init__(self, scope: Construct, name: str, *, address: Address, region: str, service: SearchService) -> None:
         super().__init__(scope, name)
@@ -35,16 +35,15 @@ class RegionalName(Construct):
             subject_alternative_names=[address.host],
             validation=certificates.CertificateValidation.from_dns(zone),
         )
-        mapped = [self._mapped(suffix, host, certificate, service) for suffix, host in (
-            ("Regional", regional), ("Worldwide", address.host),
-        )]  # fmt: skip
-        target = targets.ApiGatewayv2DomainProperties(mapped[0].regional_domain_name, mapped[0].regional_hosted_zone_id)
+        domain = self._mapped_domain("Regional", regional, certificate, service)
+        self._mapped_domain("Worldwide", address.host, certificate, service)
+        target = targets.ApiGatewayv2DomainProperties(domain.regional_domain_name, domain.regional_hosted_zone_id)
         record = route53.ARecord(
             self, "Record", zone=zone, record_name=f"{regional}.", target=route53.RecordTarget.from_alias(target)
         )
         record.apply_removal_policy(RemovalPolicy.DESTROY)
 
-    def _mapped(
+    def _mapped_domain(
         self, suffix: str, host: str, certificate: certificates.ICertificate, service: SearchService
     ) -> apigateway.DomainName:
         domain = apigateway.DomainName(self, f"{suffix}Domain", domain_name=host, certificate=certificate)
@@ -53,17 +52,17 @@ class RegionalName(Construct):
 
 
 class WorldwideName(Construct):
-    """Geolocation records with a default, the first region; behind each, failover to the regions that are ready.
+    """Geolocation records with the first region as the default; behind each, failover to healthy regions.
 
     | name | records | lead to |
     |---|---|---|
     | ``search.example.org`` | geolocation | the caller's region, by the next name |
-    | ``eu-west-1.serves.search.example.org`` | failover | the region itself, else the next name |
-    | ``eu-west-1.fallback.search.example.org`` | latency | the nearest of the other regions that are ready |
+    | ``eu-west-1.serves.search.example.org`` | failover | the region itself or, if unhealthy, the next name |
+    | ``eu-west-1.fallback.search.example.org`` | latency | the nearest of the other healthy regions |
 
-    Geolocation alone would not do: callers whose record is the default have no other to fall to. Names are literal:
-    this stack reads nothing from other regions, and lives on when one is gone. When no region is ready, Route 53
-    answers as if all were well.
+    Geolocation alone does not suffice: callers who get the default record have no other record to fall back to. Names
+    are literal, so this stack depends on no other region and works while one is lost. If no region is healthy, Route 53
+    answers as if all were.
     """
 
     def __init__(self, scope: Construct, name: str, *, address: Address, regions: Sequence[str]) -> None:
@@ -71,7 +70,7 @@ class WorldwideName(Construct):
         self._address = address
         checks = {region: self._health_check(region) for region in regions}
         for region, check in checks.items():
-            others = {other: one for other, one in checks.items() if other != region}
+            others = {other: its_check for other, its_check in checks.items() if other != region}
             serves = address.served_by(region) if others else address.regional(region)
             for identifier, location in _locations(address, region, is_default=region == regions[0]):
                 self._record(identifier, address.host, serves, None if others else check, geo_location=location)
@@ -96,7 +95,7 @@ class WorldwideName(Construct):
     def _failover(
         self, region: str, check: route53.CfnHealthCheck, others: Mapping[str, route53.CfnHealthCheck]
     ) -> None:
-        own, fallback = self._address.served_by(region), self._address.stands_in_for(region)
+        own, fallback = self._address.served_by(region), self._address.fallback_for(region)
         self._record(f"{region}-primary", own, self._address.regional(region), check, failover="PRIMARY")
         self._record(f"{region}-secondary", own, fallback, None, failover="SECONDARY")
         for other, its_check in others.items():
@@ -106,7 +105,7 @@ class WorldwideName(Construct):
     def _record(
         self, identifier: str, name: str, target: str, check: route53.CfnHealthCheck | None, **policy: Any
     ) -> None:
-        """An alias of another name in the zone, left out while that, or its check, is not healthy."""
+        """Add an alias of another name in the zone; Route 53 skips it while the target or the check is unhealthy."""
         zone_id = self._address.zone_id
         route53.CfnRecordSet(
             self,
@@ -129,7 +128,7 @@ def _locations(
     for continent in address.continents.get(region, ()):
         yield f"{region}-{continent}", route53.CfnRecordSet.GeoLocationProperty(continent_code=continent)
     if is_default:
-        # Route 53 writes "everywhere else" as the country *.
+        # Route 53 denotes "everywhere else" by the country *.
         yield f"{region}-default", route53.CfnRecordSet.GeoLocationProperty(country_code="*")
 
 

@@ -1,4 +1,4 @@
-"""A Lambda function that runs one handler of a Sync, with a role and a log group of its own."""
+"""Lambda functions, each of which runs one handler of a Sync with its own role and log group."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ from dynadex_infra.search_domain import DomainReference
 from dynadex_infra.settings import SyncCode
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
-# Left of an invocation for dead-lettering and answering, as in dynadex.aws.steps.
+# Reserved in each invocation for dead letters and the response, as in dynadex.aws.steps.
 RESERVE_SECONDS = 3
 _ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """What a function gets. ``request_seconds``: its longest wait for one answer of the search cluster.
+    """Timeouts and memory of a function.
 
-    At least three such requests fit into one invocation: none outlives it, and what is late can be told.
+    Attributes:
+        timeout_seconds: Longest invocation.
+        request_seconds: Timeout of one request to the search cluster. At least three fit into an invocation, so that
+            no request outlives it and failures can be reported.
+        memory_mib: Memory in MiB.
     """
 
     timeout_seconds: int
@@ -44,7 +48,7 @@ def sync_function(
     domain: DomainReference,
     environment: Mapping[str, str] | None = None,
 ) -> lambda_.Function:
-    """The function of one handler of `dynadex.aws.deployed`; it may write its logs, and nothing else yet."""
+    """Create the function for a handler of `dynadex.aws.deployed`. Its role may only write logs so far."""
     group = log_group(scope, f"{name}Logs")
     function = lambda_.Function(
         scope,
@@ -70,24 +74,24 @@ def sync_function(
 
 
 def function_role(scope: Construct, name: str, group: logs.ILogGroup) -> iam.Role:
-    """A role for one function, that may write to one log group."""
+    """Create a role for a function that may write to one log group."""
     role = iam.Role(scope, name, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     allow(role, ["logs:CreateLogStream", "logs:PutLogEvents"], [group.log_group_arn])
     return role
 
 
 def allow(role: iam.IRole | None, actions: list[str], resources: list[str]) -> None:
-    """Let a role do named actions to named resources."""
+    """Allow a role these actions on these resources."""
     assert role
     role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=resources))
 
 
 def allow_reading(function: lambda_.Function, table: dynamodb.ITable, *, scan: bool = False) -> None:
-    """Let a function read items by key, and every item where it scans."""
+    """Allow a function to read items by key and, with ``scan``, all items."""
     actions = ["dynamodb:BatchGetItem", "dynamodb:DescribeTable", *(["dynamodb:Scan"] if scan else [])]
     allow(function.role, actions, [table.table_arn])
 
 
 def acknowledge_runtime(function: lambda_.Function) -> None:
-    """The runtime is the one that the package's wheels were chosen for."""
-    acknowledge(function, "AwsSolutions-L1", "The wheels in the package are those of this runtime.")
+    """Acknowledge that the runtime is not the newest: the package's wheels are built for this one."""
+    acknowledge(function, "AwsSolutions-L1", "The wheels in the package are built for this runtime.")

@@ -1,4 +1,4 @@
-"""The table that is the truth, kept whatever happens to its stack; and the one beside it, which is not."""
+"""The table that holds the items, kept if its stack is deleted, and the state table, which can be recreated."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ _RECOVERY = dynamodb.PointInTimeRecoverySpecification(point_in_time_recovery_ena
 
 
 class LessonsTable(Construct):
-    """A table with the partition key ``id``, in its stack's region and, as replicas, in others.
+    """A table with the partition key ``id``, optionally with replicas in other regions.
 
-    ``strong`` makes a read see the last write of every region; it takes exactly three. The stream of a table that has
-    replicas should be read by one function alone, since the replication reads it, too.
+    At most one function should read the stream of a table with replicas, because the replication reads it too.
+
+    Args:
+        scope: Parent construct.
+        name: Id of the construct.
+        table_name: Name of the table.
+        replicas: Regions of the replicas.
+        strong: Make every read see the last write of every region; requires exactly three regions.
     """
 
     def __init__(
@@ -51,7 +57,7 @@ class LessonsTable(Construct):
 
 
 class StateTable(Construct):
-    """What dynadex keeps for itself beside a table: every word of it can be made again by a refill."""
+    """Table ``TABLE-dynadex`` for the state of dynadex; a backfill recreates all of its content."""
 
     def __init__(self, scope: Construct, name: str, *, table_name: str) -> None:
         super().__init__(scope, name)
@@ -64,4 +70,6 @@ class StateTable(Construct):
             sort_key=dynamodb.Attribute(name="what", type=text),
             removal_policy=RemovalPolicy.DESTROY,
         )
-        acknowledge(self.table, "AwsSolutions-DDB3", "Positions and notes of refills: a refill makes them again.")
+        acknowledge(
+            self.table, "AwsSolutions-DDB3", "It holds checkpoints and backfill state, which a backfill recreates."
+        )

@@ -1,4 +1,4 @@
-"""Log groups: kept for three months, and longer than the stack that made them."""
+"""Log groups with a retention of three months, kept when their stack is deleted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from constructs import Construct
 
 
 def log_group(scope: Construct, name: str) -> logs.LogGroup:
-    """A log group that outlives its stack."""
-    kept = logs.RetentionDays.THREE_MONTHS
-    return logs.LogGroup(scope, name, retention=kept, removal_policy=RemovalPolicy.RETAIN)
+    """Create a log group that outlives its stack."""
+    retention = logs.RetentionDays.THREE_MONTHS
+    return logs.LogGroup(scope, name, retention=retention, removal_policy=RemovalPolicy.RETAIN)

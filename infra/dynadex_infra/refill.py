@@ -1,4 +1,4 @@
-"""The refill on Step Functions: three functions, and the state machine that ships with dynadex."""
+"""Backfill on Step Functions: three functions and the state machine that ships with dynadex."""
 
 from __future__ import annotations
 
@@ -22,17 +22,24 @@ from dynadex_infra.settings import StreamOptions, SyncCode
 from dynadex_infra.stream_indexer import allow_indexing
 
 STATE_MACHINE = Path(dynadex.__file__).parent / "aws" / "refill.asl.json"
-# A slice scans for four minutes and keeps half a minute for flushing: Lambda must not end it before.
+# A slice scans for four minutes and flushes for 30 seconds: the function must not time out before.
 SLICE = Sizing(timeout_seconds=300, request_seconds=30)
-# Finish lists the whole index, and after a rebuild compares it: as long as Lambda allows.
+# Finish sweeps the whole index, and compares it after a rebuild: use the longest timeout of Lambda.
 WHOLE_INDEX = Sizing(timeout_seconds=900, request_seconds=30)
-_LONGEST = Duration.days(2)
+_MAX_DAYS = 2
 
 
 class Refill(Construct):
-    """Loads an index from its table. Start it with ``{}``, ``{"Segments": 4}`` or ``{"Rebuild": true}``.
+    """Fills an index from its table. Start the machine with ``{}``, ``{"Segments": 4}`` or ``{"Rebuild": true}``.
 
-    ``stream_timeout_seconds``: how long a writer of changes may take, the time-out of the stream's function.
+    Args:
+        scope: Parent construct.
+        name: Id of the construct.
+        code: Sync and package.
+        table: Table to scan.
+        domain: Search domain of the index.
+        dead_letters: Queue for keys that cannot be indexed.
+        stream_timeout_seconds: Timeout of the stream function. A rebuild waits that long for writers of changes.
     """
 
     def __init__(
@@ -55,10 +62,16 @@ class Refill(Construct):
         self.machine = self._machine()
 
     def add_alarms(self, alarms: AlarmSet) -> None:
-        """A refill that ended without an index."""
-        meaning = "A refill ended before its end: see its execution, then start another."
-        alarms.add("RefillFailed", self.machine.metric_failed(period=MINUTE), 1, meaning)
-        alarms.add("RefillTimedOut", self.machine.metric_timed_out(period=MINUTE), 1, meaning)
+        """Add alarms for backfills that fail or time out."""
+        advice = (
+            "Items may be missing from the index until a backfill succeeds; after a rebuild, searches keep using the "
+            "old index. Read the cause in the execution history of the state machine, then start another backfill, "
+            "which is always safe."
+        )
+        failed = f"A backfill failed. {advice}"
+        timed_out = f"A backfill did not finish within {_MAX_DAYS} days. {advice}"
+        alarms.add("RefillFailed", self.machine.metric_failed(period=MINUTE), 1, failed)
+        alarms.add("RefillTimedOut", self.machine.metric_timed_out(period=MINUTE), 1, timed_out)
 
     def _function(self, name: str, sizing: Sizing) -> lambda_.Function:
         environment = {
@@ -68,7 +81,7 @@ class Refill(Construct):
         return sync_function(self, name, self._code, name.lower(), sizing, self._domain, environment)
 
     def _prepare(self) -> lambda_.Function:
-        """Makes indexes, and gives way (DELETE) where another process made the same one at the same time."""
+        """Create the function that creates indexes; it deletes its own if another process created one concurrently."""
         function = self._function("Prepare", SLICE)
         allow(function.role, ["dynamodb:DescribeTable"], [self._table.table_arn])
         paths = [*index_paths(self._code.index), *alias_paths(self._code.index)]
@@ -84,7 +97,11 @@ class Refill(Construct):
         return function
 
     def _finish(self) -> lambda_.Function:
-        """Sweeps, compares and swaps. A listing's pages and a change of aliases name their index in the body alone."""
+        """Create the function that sweeps, compares and promotes.
+
+        Requests for the next page of a listing and for alias changes name their index only in the body, so their paths
+        are allowed as a whole.
+        """
         function = self._function("Finish", WHOLE_INDEX)
         allow_indexing(function, self._code, self._table, self._domain, self._dead_letters)
         allow_reading(function, self._table, scan=True)
@@ -103,24 +120,26 @@ class Refill(Construct):
             "Machine",
             role=role,
             definition_body=stepfunctions.DefinitionBody.from_string(STATE_MACHINE.read_text(encoding="utf-8")),
-            definition_substitutions={f"{name}FunctionArn": one.function_arn for name, one in functions.items()},
-            timeout=_LONGEST,
-            # Without execution data: a slice is told by its last key, a value of an item.
+            definition_substitutions={
+                f"{name}FunctionArn": function.function_arn for name, function in functions.items()
+            },
+            timeout=Duration.days(_MAX_DAYS),
+            # Execution data contains keys of items: each slice starts at the last key of the one before.
             logs=stepfunctions.LogOptions(
                 destination=log_group(self, "MachineLogs"),
                 level=stepfunctions.LogLevel.ALL,
                 include_execution_data=False,
             ),
         )
-        reason = "CDK lets a state machine deliver its logs, which AWS limits to no log group."
+        reason = "CDK grants log delivery, whose actions AWS does not restrict to log groups."
         acknowledge_wildcard(role, "*", reason)
         acknowledge(
-            machine, "AwsSolutions-SF2", "Its history and its logs tell each step; tracing would tell it again."
+            machine, "AwsSolutions-SF2", "Its history and logs record every step; tracing would duplicate them."
         )
         return machine
 
 
 def start_command(machine: stepfunctions.StateMachine) -> str:
-    """How to start a refill from a terminal."""
+    """Return the command that starts a backfill."""
     region = Stack.of(machine).region
     return f"aws stepfunctions start-execution --region {region} --state-machine-arn {machine.state_machine_arn}"

@@ -1,4 +1,4 @@
-"""An OpenSearch Service domain, and what a role may do with the indexes of one Sync in it."""
+"""An OpenSearch Service domain, and the permissions of roles on the indexes of one Sync in it."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ from dynadex_infra.log_groups import log_group
 from dynadex_infra.settings import DomainSize
 
 _LOGS = ("ES_APPLICATION_LOGS", "SEARCH_SLOW_LOGS", "INDEX_SLOW_LOGS")
-# Below this share of its volume a node refuses to take more shards.
+# Alarm while a node still accepts shards; it refuses them when its volume is fuller.
 _MIN_FREE_SHARE = 0.25
 _MIB_PER_GIB = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class DomainReference:
-    """A domain by its ARN and its endpoint (a host, without a scheme); its name is the ARN's last part."""
+    """A domain: its ARN, its endpoint (a host name without a scheme) and its name (the last part of the ARN)."""
 
     arn: str
     endpoint: str
     name: str
 
     def allow(self, role: iam.IRole | None, methods: Sequence[str], paths: Sequence[str]) -> None:
-        """Let a role send requests with these methods to these paths."""
+        """Allow a role to send requests with these methods to these paths."""
         assert role
         actions = [f"es:ESHttp{method.capitalize()}" for method in methods]
         resources = [f"{self.arn}/{path}" for path in paths]
         role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=resources))
-        reason = "An index of a Sync is named after the second it was created in: its name has a beginning only."
+        reason = "Index names end with their creation time, so a policy can only name their prefix."
         for resource in resources:
             if "*" in resource:
                 acknowledge_wildcard(role, resource, reason)
 
 
 def index_paths(index: str) -> list[str]:
-    """Everything below the indexes and aliases of a Sync: ``lessons/_search``, ``lessons-20261124054500/_bulk``."""
+    """Return the paths of a Sync's indexes and aliases: ``lessons/_search``, ``lessons-20261124054500/_bulk``."""
     return [index, f"{index}/*", f"{index}-*"]
 
 
 def alias_paths(index: str) -> list[str]:
-    """Where the aliases of a Sync are looked up."""
+    """Return the paths that look up the aliases of a Sync."""
     return [f"_alias/{index}", f"_alias/{index}-*"]
 
 
 class SearchDomain(Construct):
-    """A domain for one Sync: encrypted at rest and on every wire, and open to signed requests of this account only.
+    """A domain for one Sync, encrypted at rest and in transit, that accepts only signed requests of this account.
 
-    What each role may then do, its own policy says. Auto-Tune has no property in CloudFormation: the service
-    switches it on for instance types that have it. With the stack the domain is deleted: a refill makes it again.
+    The policy of each role limits its permissions further. Auto-Tune has no property in CloudFormation; the service
+    enables it for instance types that support it. The domain is deleted with its stack: a backfill recreates the index.
     """
 
     def __init__(self, scope: Construct, name: str, size: DomainSize | None = None) -> None:
@@ -69,7 +69,7 @@ class SearchDomain(Construct):
             "Domain",
             engine_version=self.size.version,
             access_policies=_signed_by_this_account(),
-            # A request names its index in its path, where policies look, and nowhere else.
+            # Policies see only the path of a request, so a request body must not name another index.
             advanced_options={"rest.action.multi.allow_explicit_index": "false"},
             cluster_config=self._cluster(),
             ebs_options=opensearch.CfnDomain.EBSOptionsProperty(
@@ -98,19 +98,29 @@ class SearchDomain(Construct):
         self._acknowledge()
 
     def add_alarms(self, alarms: AlarmSet) -> None:
-        """Red, yellow, full, and refusing writes."""
+        """Add alarms for missing shards, full volumes and blocked writes."""
         name = self.reference.name
-        alarms.add("ClusterRed", domain_metric(name, "ClusterStatus.red"), 1, "A primary shard is missing.")
+        alarms.add(
+            "ClusterRed", domain_metric(name, "ClusterStatus.red"), 1,
+            "A primary shard of the search domain is missing: searches and indexing fail. Check the domain's cluster "
+            "health. If an index is lost, start a backfill (stack output `StartRefill`).",
+        )  # fmt: skip
         alarms.add(
             "ClusterYellow", domain_metric(name, "ClusterStatus.yellow"), 1,
-            "A replica is missing: searches work, a lost node would lose them.", periods=5,
+            "A replica shard of the search domain is missing: searches still work, but fail if another node is lost. "
+            "Check that all nodes run and have free storage.", periods=5,
         )  # fmt: skip
         min_free_mib = self.size.volume_gib * _MIB_PER_GIB * _MIN_FREE_SHARE
         alarms.add(
             "DiskFull", domain_metric(name, "FreeStorageSpace", "Minimum"), min_free_mib,
-            "A quarter of a node's volume is left.", below=True,
+            "A node of the search domain has 25 % of its storage left or less. Increase volume_gib before the "
+            "domain blocks writes.", below=True,
         )  # fmt: skip
-        alarms.add("WritesBlocked", domain_metric(name, "ClusterIndexWritesBlocked"), 1, "The cluster takes no writes.")
+        alarms.add(
+            "WritesBlocked", domain_metric(name, "ClusterIndexWritesBlocked"), 1,
+            "The search domain blocks writes, so the index falls behind the table. Free storage or memory: increase "
+            "volume_gib or the instance type. Indexing resumes when writes are accepted.",
+        )  # fmt: skip
 
     def _cluster(self) -> opensearch.CfnDomain.ClusterConfigProperty:
         several = self.size.nodes > 1
@@ -123,7 +133,7 @@ class SearchDomain(Construct):
         )
 
     def _log_policy(self, groups: dict[str, logs.LogGroup]) -> logs.CfnResourcePolicy:
-        """The service, in this account, may write to these log groups."""
+        """Allow the service, on behalf of this account, to write to these log groups."""
         statement = {
             "Effect": "Allow",
             "Principal": {"Service": "es.amazonaws.com"},
@@ -142,19 +152,21 @@ class SearchDomain(Construct):
 
     def _acknowledge(self) -> None:
         domain = self.domain
-        reason = "Access is by signed requests and IAM, TLS only; a VPC would add NAT and endpoints to every function."
+        reason = "Access takes signed requests over TLS; a VPC would add NAT and endpoints to every function."
         acknowledge(domain, "AwsSolutions-OS1", reason)
-        acknowledge(domain, "AwsSolutions-OS3", "Lambda has no fixed addresses; requests are signed instead.")
-        reason = "Dedicated masters pay off from about ten data nodes; the index is made again by a refill."
+        acknowledge(domain, "AwsSolutions-OS3", "Lambda has no fixed IP addresses; requests are signed instead.")
+        reason = "Dedicated masters pay off from about ten data nodes; a backfill recreates the index."
         acknowledge(domain, "AwsSolutions-OS4", reason)
         if self.size.nodes == 1:
-            acknowledge(domain, "AwsSolutions-OS7", "One node was asked for: a trial. A refill makes the index again.")
+            acknowledge(
+                domain, "AwsSolutions-OS7", "A single node is configured, for trials; a backfill recreates the index."
+            )
 
 
 def _signed_by_this_account() -> dict[str, object]:
-    """Nobody by itself: the account's own policies decide who, and anonymous requests belong to no account.
+    """Return an access policy that delegates to the policies of this account's roles and refuses anonymous requests.
 
-    ``*`` after the domain: every index in it, of which each role's policy then names its own.
+    The ``*`` covers every index; the policy of each role names only its own.
     """
     account = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:root"
     region_arn = f"arn:{Aws.PARTITION}:es:{Aws.REGION}:{Aws.ACCOUNT_ID}:domain"
@@ -168,5 +180,5 @@ def _signed_by_this_account() -> dict[str, object]:
 
 
 def existing_domain(arn: str, endpoint: str) -> DomainReference:
-    """A domain that is there already. Its own access policy must let this account's roles in."""
+    """Return a reference to an existing domain, whose access policy must allow the roles of this account."""
     return DomainReference(arn, endpoint.removeprefix("https://"), arn.rsplit("/", 1)[-1])

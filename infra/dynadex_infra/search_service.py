@@ -1,4 +1,4 @@
-"""Searches, documents and the page over HTTP: an HTTP API before one function."""
+"""The search service: an HTTP API in front of one function that serves searches, documents and the page."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from dynadex_infra.log_groups import log_group
 from dynadex_infra.search_domain import DomainReference, alias_paths, index_paths
 from dynadex_infra.settings import ServiceOptions, SyncCode
 
-# An HTTP API waits 30 s for an answer, and a person not even that.
+# An HTTP API waits at most 30 s for a response.
 SIZING = Sizing(timeout_seconds=20, request_seconds=5)
-# No path: it may hold the key of an item.
+# Without the path, which may contain the key of an item.
 _LOGGED = {
     "requestId": "$context.requestId",
     "time": "$context.requestTime",
@@ -29,9 +29,9 @@ _LOGGED = {
     "milliseconds": "$context.responseLatency",
     "error": "$context.error.message",
 }
-_SLOW_SEARCH_MILLISECONDS = 2000
-# What a page needs to sign a request, to show a token, and to say what it replaces.
-_SENT_BY_PAGES = [
+_SLOW_RESPONSE_MILLISECONDS = 2000
+# Headers with which a page signs a request, sends a token, and states its preconditions.
+_ALLOWED_HEADERS = [
     "Authorization",
     "Content-Type",
     "If-Match",
@@ -42,7 +42,7 @@ _SENT_BY_PAGES = [
 
 
 class SearchService(Construct):
-    """Everybody may read; who may write, IAM decides, or the issuer of their tokens. Writes go to the table."""
+    """HTTP API that anyone may read. Writes go to the table and require IAM authorization or a token of an issuer."""
 
     def __init__(
         self,
@@ -68,14 +68,23 @@ class SearchService(Construct):
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """URL of the API."""
         return self.api.api_endpoint
 
     def add_alarms(self, alarms: AlarmSet) -> None:
-        """Answers that are errors, and slow ones."""
-        alarms.add("ServiceErrors", self.api.metric_server_error(period=MINUTE, statistic="Sum"), 5, "Answers of 5xx.")
+        """Add alarms for errors and slow responses."""
+        errors = self.api.metric_server_error(period=MINUTE, statistic="Sum")
+        alarms.add(
+            "ServiceErrors", errors, 5,
+            "The search API returned five or more 5xx responses within a minute. Check the log of the search function "
+            "and the health of the search domain.",
+        )  # fmt: skip
         latency = self.api.metric_latency(period=MINUTE, statistic="p95")
-        alarms.add("ServiceSlow", latency, _SLOW_SEARCH_MILLISECONDS, "One answer in twenty is slow.", periods=5)
+        alarms.add(
+            "ServiceSlow", latency, _SLOW_RESPONSE_MILLISECONDS,
+            f"For five minutes, 5 % of the responses of the search API took {_SLOW_RESPONSE_MILLISECONDS:,} ms or "
+            "more. Check the CPU and memory pressure of the search domain.", periods=5,
+        )  # fmt: skip
 
     def _allow(
         self, code: SyncCode, table: dynamodb.ITable, domain: DomainReference, state: dynamodb.ITable | None
@@ -93,7 +102,7 @@ class SearchService(Construct):
         method = apigateway.HttpMethod
         for path in ("/", "/{proxy+}"):
             for route in self.api.add_routes(path=path, methods=[method.GET], integration=integration):
-                acknowledge(route, "AwsSolutions-APIG4", "Searching is for everybody; throttled, and it only reads.")
+                acknowledge(route, "AwsSolutions-APIG4", "Searches are public: the route only reads, and is throttled.")
         self.api.add_routes(
             path="/api/documents/{proxy+}",
             methods=[method.PUT, method.DELETE],
@@ -109,14 +118,14 @@ class SearchService(Construct):
         return authorizers.HttpJwtAuthorizer("Writers", jwt.issuer, jwt_audience=list(jwt.audience))
 
     def _cors(self) -> apigateway.CorsPreflightOptions | None:
-        """The gateway answers for other sites by itself, and takes what the function says of them out."""
+        """Return the CORS options; the gateway answers preflights and replaces the function's CORS headers."""
         if not self.options.origins:
             return None
         method = apigateway.CorsHttpMethod
         return apigateway.CorsPreflightOptions(
             allow_origins=list(self.options.origins),
             allow_methods=[method.GET, method.PUT, method.DELETE],
-            allow_headers=_SENT_BY_PAGES,
+            allow_headers=_ALLOWED_HEADERS,
             expose_headers=["ETag"],
             max_age=Duration.minutes(10),
         )
@@ -131,9 +140,9 @@ class SearchService(Construct):
                 rate_limit=self.options.requests_per_second, burst_limit=self.options.burst
             ),
         )
-        written = stage.node.default_child
-        assert isinstance(written, apigateway.CfnStage)
-        written.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
+        resource = stage.node.default_child
+        assert isinstance(resource, apigateway.CfnStage)
+        resource.access_log_settings = apigateway.CfnStage.AccessLogSettingsProperty(
             destination_arn=log_group(self, "AccessLogs").log_group_arn, format=json.dumps(_LOGGED)
         )
         return stage

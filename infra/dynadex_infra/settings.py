@@ -1,4 +1,4 @@
-"""Everything that can be chosen about a deployment, as typed values."""
+"""Settings of a deployment, as typed values that are validated on creation."""
 
 from __future__ import annotations
 
@@ -11,21 +11,29 @@ from dynadex.sync import load_sync
 
 PACKAGES = Path(__file__).parents[2] / "build" / "lambda"
 Architecture = Literal["arm64", "x86_64"]
-# What a batch of the event source mapping may hold: fewer waste invocations, more make a retry expensive.
+# Records per batch: smaller batches waste invocations, larger ones make retries expensive.
 _BATCH_SIZES = range(100, 1001)
 _TIMEOUTS = range(15, 301)
 _MAX_RECORD_AGE_HOURS = 24
-# DynamoDB keeps strongly consistent copies in exactly so many regions.
+# DynamoDB supports strongly consistent replicas in exactly three regions.
 _STRONG_REGIONS = 3
 
 
 class SettingsError(ValueError):
-    """Settings that contradict each other or AWS's limits."""
+    """Settings contradict each other or the limits of AWS."""
 
 
 @dataclass(frozen=True, slots=True)
 class SyncCode:
-    """A Sync as a function runs it: its reference, what it declares, and the zip that holds it."""
+    """A Sync and the package that runs it.
+
+    Attributes:
+        reference: The Sync as ``module:attribute``.
+        table: Name of its table.
+        index: Name of its index.
+        package: Zip that `make package` builds, with the module inside.
+        architecture: Architecture that the package is built for.
+    """
 
     reference: str
     table: str
@@ -35,18 +43,34 @@ class SyncCode:
 
     @classmethod
     def of(cls, reference: str, package: Path | None = None, architecture: Architecture = "arm64") -> SyncCode:
-        """From ``module:attribute``, looked up here; the zip is the one of `make package` unless given."""
+        """Load a Sync and find its package.
+
+        Args:
+            reference: ``module:attribute``; the module must be importable here.
+            package: The zip; by default, the one that `make package` builds.
+            architecture: Architecture that the package is built for.
+
+        Raises:
+            SettingsError: The package does not exist.
+            DeclarationError: The Sync cannot be loaded.
+        """
         sync = load_sync(reference)
-        chosen = package or PACKAGES / f"function-{architecture}.zip"
-        if not chosen.exists():
-            raise SettingsError(f"there is no {chosen}: build it with `make package`")
-        return cls(reference, sync.table, sync.index, chosen, architecture)
+        path = package or PACKAGES / f"function-{architecture}.zip"
+        if not path.exists():
+            raise SettingsError(f"The package {path} does not exist. Build it with `make package`.")
+        return cls(reference, sync.table, sync.index, path, architecture)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
-    """The event source mapping and its function. A record that fails until ``max_record_age_hours`` is given up, and
-    told of. A rebuild waits once for ``timeout_seconds``, the longest invocation.
+    """Options of the event source mapping and the stream function.
+
+    Attributes:
+        batch_size: Records per invocation, 100 to 1,000.
+        batch_window_seconds: Time to wait for a full batch.
+        parallelization: Concurrent batches per shard.
+        max_record_age_hours: Age, below 24, at which a failing record is discarded and reported to a queue.
+        timeout_seconds: Longest invocation, 15 to 300. A rebuild waits for it once.
     """
 
     batch_size: int = 500
@@ -57,16 +81,23 @@ class StreamOptions:
 
     def __post_init__(self) -> None:
         if self.batch_size not in _BATCH_SIZES:
-            raise SettingsError(f"batch_size {self.batch_size} is not within 100 and 1000")
+            raise SettingsError(f"batch_size is {self.batch_size}; it must be between 100 and 1,000.")
         if not 0 < self.max_record_age_hours < _MAX_RECORD_AGE_HOURS:
-            raise SettingsError(f"max_record_age_hours {self.max_record_age_hours}: the stream forgets after 24 hours")
+            raise SettingsError(f"max_record_age_hours is {self.max_record_age_hours}; it must be between 1 and 23.")
         if self.timeout_seconds not in _TIMEOUTS:
-            raise SettingsError(f"timeout_seconds {self.timeout_seconds} is not within 15 and 300")
+            raise SettingsError(f"timeout_seconds is {self.timeout_seconds}; it must be between 15 and 300.")
 
 
 @dataclass(frozen=True, slots=True)
 class DomainSize:
-    """Data nodes of a search domain, spread over two availability zones where there is more than one."""
+    """Size of a search domain.
+
+    Attributes:
+        instance: Instance type of the data nodes.
+        nodes: Number of data nodes; two or more are spread over two availability zones.
+        volume_gib: Storage of each node in GiB.
+        version: Engine version.
+    """
 
     instance: str = "r7g.medium.search"
     nodes: int = 2
@@ -76,7 +107,13 @@ class DomainSize:
 
 @dataclass(frozen=True, slots=True)
 class Jwt:
-    """Who issues the tokens that writers show, and for whom. ``scopes``: a token must have one of them, where named."""
+    """Tokens that authorize writes.
+
+    Attributes:
+        issuer: URL of the issuer.
+        audience: Accepted audiences.
+        scopes: A token must have one of these scopes; empty for any.
+    """
 
     issuer: str
     audience: tuple[str, ...]
@@ -85,8 +122,13 @@ class Jwt:
 
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
-    """The HTTP API. ``writers`` None: whoever may call the API by IAM, with a signed request. ``origins``: other sites
-    whose pages may ask it, such as ``https://example.org``.
+    """Options of the HTTP API.
+
+    Attributes:
+        requests_per_second: Rate limit.
+        burst: Burst limit.
+        writers: Tokens that authorize writes; None for signed requests that IAM authorizes.
+        origins: Other sites whose pages may call the API, such as ``https://example.org``.
     """
 
     requests_per_second: int = 50
@@ -97,16 +139,20 @@ class ServiceOptions:
 
 @dataclass(frozen=True, slots=True)
 class Alarms:
-    """Where alarms go: an SNS topic of each region, by its ARN. Without one, alarms only show in the console."""
+    """ARNs of the SNS topics to notify, by region. Alarms of a region without a topic show only in the console."""
 
     topics: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One name for all regions, in a Route 53 zone. ``continents``: which region serves which (``EU``, ``NA``, ...).
+    """A name for all regions in a Route 53 zone.
 
-    Everybody else is served by the first region.
+    Attributes:
+        host: The name.
+        zone_id: Id of the hosted zone.
+        zone_name: Name of the hosted zone.
+        continents: Continents (``EU``, ``NA``, ...) that each region serves; the first region serves the others.
     """
 
     host: str
@@ -115,24 +161,35 @@ class Address:
     continents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def regional(self, region: str) -> str:
-        """The name of one region's own endpoint."""
+        """Return the name of a region's own endpoint."""
         return f"{region}.{self.host}"
 
     def served_by(self, region: str) -> str:
-        """The name that leads to this region or, while it is not ready, to another."""
+        """Return the name that leads to this region or, while it is unhealthy, to another."""
         return f"{region}.serves.{self.host}"
 
-    def stands_in_for(self, region: str) -> str:
-        """The name that leads to the nearest other region that is ready."""
+    def fallback_for(self, region: str) -> str:
+        """Return the name that leads to the nearest other healthy region."""
         return f"{region}.fallback.{self.host}"
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One Sync, in one region or more; the first holds the table, the others replicas of it.
+    """Deployment of one Sync to one or more regions.
 
-    ``strong``: reads see the last write of every region (exactly three regions), instead of about a second later.
-    ``existing_table``: the table, its stream and its replicas are there already.
+    Attributes:
+        code: The Sync and its package.
+        regions: The first region holds the table, the others its replicas.
+        account: AWS account id.
+        prefix: Start of the stack names.
+        existing_table: Whether the table, its stream and its replicas exist already.
+        strong: Whether reads see the last write of every region, instead of about a second later; requires exactly
+            three regions.
+        stream: Options of the event source mapping.
+        domain: Size of the search domains.
+        service: Options of the HTTP API.
+        alarms: Topics to notify.
+        address: Name for all regions, if any.
     """
 
     code: SyncCode
@@ -149,9 +206,9 @@ class Deployment:
 
     def __post_init__(self) -> None:
         if not self.regions or len(set(self.regions)) != len(self.regions):
-            raise SettingsError("name each region once")
+            raise SettingsError("Name at least one region, and each region only once.")
         if self.strong and len(self.regions) != _STRONG_REGIONS:
-            raise SettingsError("strong consistency takes exactly three regions")
-        strangers = set(self.address.continents) - set(self.regions) if self.address else ()
-        if strangers:
-            raise SettingsError(f"nothing is deployed to {', '.join(strangers)}")
+            raise SettingsError("Strong consistency requires exactly three regions.")
+        unknown = set(self.address.continents) - set(self.regions) if self.address else ()
+        if unknown:
+            raise SettingsError(f"The address names {', '.join(sorted(unknown))}, but nothing is deployed there.")

@@ -1,11 +1,11 @@
-"""The stacks of a deployment. Between them there are names only, never references across regions.
+"""Stacks of a deployment. They refer to each other by name only, never by references across regions.
 
 | stack | where | holds |
 |---|---|---|
-| Data | first region | the table with its replicas: the truth, kept whatever happens |
-| Core | each region | domain, stream function, refill, search API, alarms, dashboard: all of it can be made again |
+| Data | first region | the table with its replicas: the source of truth, kept even if the stack is deleted |
+| Core | each region | search domain, stream function, backfill, search API, alarms, dashboard; all can be recreated |
 | Edge | each region | the region's own name and certificate for the search API |
-| Global | first region | one name for all regions: health checks and geolocation records |
+| Global | first region | the name for all regions: health checks and geolocation records |
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aws_cdk import App, CfnOutput, Environment, Stack
 from constructs import Construct
 
 from dynadex_infra.alarms import AlarmSet
-from dynadex_infra.dashboard import PathOfAChange
+from dynadex_infra.dashboard import SyncDashboard
 from dynadex_infra.edge import RegionalName, WorldwideName
 from dynadex_infra.lessons_table import LessonsTable, StateTable
 from dynadex_infra.refill import Refill, start_command
@@ -28,7 +28,7 @@ from dynadex_infra.table_reference import TableReference
 
 
 class DataStack(Stack):
-    """The table."""
+    """The table and its replicas."""
 
     def __init__(self, scope: Construct, name: str, deployment: Deployment, env: Environment) -> None:
         super().__init__(scope, name, env=env, termination_protection=True)
@@ -42,7 +42,7 @@ class DataStack(Stack):
 
 
 class CoreStack(Stack):
-    """One region: its index, kept in step with its copy of the table, and searched."""
+    """Everything of one region but the table: the index, what keeps it in step with the table, and the search API."""
 
     def __init__(self, scope: Construct, name: str, deployment: Deployment, region: str, env: Environment) -> None:
         super().__init__(scope, name, env=env)
@@ -61,22 +61,29 @@ class CoreStack(Stack):
             options=deployment.service,
         )  # fmt: skip
         alarms = AlarmSet(self, deployment.alarms.topics.get(region))
-        for one in (search, self.indexer, self.refill, self.service):
-            one.add_alarms(alarms)
-        PathOfAChange(
+        for part in (search, self.indexer, self.refill, self.service):
+            part.add_alarms(alarms)
+        SyncDashboard(
             self, "Path", code=code, domain=domain, indexer=self.indexer, refill=self.refill, service=self.service
         )
-        self._tell()
+        self._add_outputs()
 
-    def _tell(self) -> None:
-        CfnOutput(self, "Url", value=self.service.url, description="Where searches are answered")
-        CfnOutput(self, "DeadLetters", value=self.indexer.dead_letters.queue_url, description="DYNADEX_DEAD_LETTERS")
+    def _add_outputs(self) -> None:
+        CfnOutput(self, "Url", value=self.service.url, description="URL of the search API")
+        CfnOutput(
+            self,
+            "DeadLetters",
+            value=self.indexer.dead_letters.queue_url,
+            description="Value of DYNADEX_DEAD_LETTERS for dynadex redrive",
+        )
         CfnOutput(self, "RefillMachine", value=self.refill.machine.state_machine_arn)
-        CfnOutput(self, "StartRefill", value=start_command(self.refill.machine), description="Fills the index")
+        CfnOutput(
+            self, "StartRefill", value=start_command(self.refill.machine), description="Command that fills the index"
+        )
 
 
 class EdgeStack(Stack):
-    """A region's own name."""
+    """The name of one region."""
 
     def __init__(self, scope: Construct, name: str, address: Address, region: str, core: CoreStack) -> None:
         env = Environment(account=core.account, region=region)
@@ -85,7 +92,7 @@ class EdgeStack(Stack):
 
 
 class GlobalStack(Stack):
-    """The one name."""
+    """The name for all regions."""
 
     def __init__(self, scope: Construct, name: str, deployment: Deployment, address: Address, env: Environment) -> None:
         super().__init__(scope, name, env=env)
@@ -94,7 +101,7 @@ class GlobalStack(Stack):
 
 @dataclass(frozen=True, slots=True)
 class Stacks:
-    """What `add_stacks` added."""
+    """The stacks of a deployment; ``data`` is None for an existing table, ``edges`` are empty without an address."""
 
     data: DataStack | None
     cores: tuple[CoreStack, ...]
@@ -103,7 +110,7 @@ class Stacks:
 
 
 def add_stacks(app: App, deployment: Deployment) -> Stacks:
-    """Every stack of a deployment, each after those it needs."""
+    """Add every stack of a deployment to an app, with the dependencies between them."""
     prefix, environments = deployment.prefix, _environments(deployment)
     first = environments[deployment.regions[0]]
     data = None if deployment.existing_table else DataStack(app, f"{prefix}Data", deployment, first)

@@ -1,4 +1,4 @@
-"""A table by its name alone, in the region of its stack; the ARN of its stream is looked up when it is deployed."""
+"""Reference a table by name in the region of its stack; the ARN of its stream is looked up on deployment."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ _LOOKUP = Path(__file__).parent / "stream_lookup" / "index.py"
 
 
 class TableReference(Construct):
-    """For tables that another stack made, a replica, or nobody's stack.
+    """A table that this stack does not create: an existing table, a replica, or one of another stack.
 
-    A stream's ARN holds the time it was enabled at, which nobody knows beforehand. After a stream was disabled and
-    enabled again, change ``version``, any text: it is looked up anew.
+    The ARN of a stream contains the time at which it was enabled, so it is unknown before deployment.
+
+    Args:
+        scope: Parent construct.
+        name: Id of the construct.
+        table_name: Name of the table.
+        version: Any text; change it to look the stream up again after it was disabled and enabled.
     """
 
     def __init__(self, scope: Construct, name: str, table_name: str, version: str = "1") -> None:

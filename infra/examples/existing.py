@@ -1,4 +1,4 @@
-"""A table and a domain that are there already: follow the one, fill and search the other."""
+"""Index an existing table into an existing search domain."""
 
 from aws_cdk import App, Environment, Stack
 from dynadex_infra.refill import Refill

@@ -1,4 +1,4 @@
-"""`python -m dynadex` is the command `dynadex`."""
+"""Run the command `dynadex` as ``python -m dynadex``."""
 
 from dynadex.cli import main
 

@@ -1,4 +1,4 @@
-"""Ready-made text analysis for names and titles, as people remember and type them.
+"""Text analysis for names and titles that finds them as people remember and type them.
 
 >>> from dynadex import Sync, Search, analysis
 >>> sync = Sync(
@@ -9,11 +9,11 @@
 ...     search=Search(fields={"title": 1}),
 ... )
 
-A field mapped so has sub-fields, each of which reads the text in another way; the search service recognises and uses
-them (see docs/how-to/search.md). What they have in common: case, accents, punctuation and apostrophes do not count;
-an ampersand is "and"; ä is a is ae, and so are the other umlauts; a doubled letter is one letter. Nothing here needs
-more than OpenSearch itself brings along. All of it is done to characters, before words are made: what the embedded
-server has of filters for words is less than what it says it has.
+A field mapped with ``title()`` has sub-fields, each of which analyzes the text in another way; the search service
+recognizes and uses them (see docs/how-to/search.md). All of them ignore case, accents, punctuation and apostrophes,
+read an ampersand as "and", treat ä, a and ae (and the other umlauts) as the same letter, and a doubled letter as a
+single one. They need no plugin. Character filters do all of this before the text is cut into words, because
+osmem-server, the search engine of the local stack, silently ignores several token filters.
 """
 
 from __future__ import annotations
@@ -23,37 +23,41 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 from unicodedata import normalize
 
-# The sub-fields that title() makes: a search field that has all of them is searched forgivingly.
+# Sub-fields of title(). A search field with all of them is a title field: its search tolerates misspellings.
 KEYWORD, LOOSE, GRAMS, WHOLE, BARE, START = "keyword", "loose", "grams", "whole", "bare", "start"
 SUB_FIELDS = (KEYWORD, LOOSE, GRAMS, WHOLE, BARE, START)
 
 ARTICLES = ("the", "a", "an", "der", "die", "das", "ein", "eine", "le", "la", "les")
-# Left out with the articles: The Rakes of Mallow, Rakes o' Mallow, rakes mallow.
+# Ignored like articles, so that "The Rakes of Mallow", "Rakes o' Mallow" and "rakes mallow" are equal.
 _SMALL_WORDS = ("of", "o")
 _NUMBERS = {
     "two|ii": "2", "three|iii": "3", "four|iv": "4", "five": "5", "six|vi": "6", "seven|vii": "7", "eight|viii": "8",
     "nine|ix": "9", "ten": "10", "eleven|xi": "11", "twelve|xii": "12",
 }  # fmt: skip
-# Letters that are no base letter with a mark.
+# Letters that Unicode does not decompose into a base letter and a mark.
 _LETTERS = {
     "ß": "s", "ẞ": "s", "æ": "ae", "Æ": "ae", "œ": "oe", "Œ": "oe", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ð": "d",
     "Ð": "d", "þ": "th", "Þ": "th", "ł": "l", "Ł": "l", "ı": "i",
 }  # fmt: skip
-# Apostrophes in all their forms, and accents that were written as characters of their own.
+# Apostrophes in all their forms, and accents written as separate (combining) characters.
 _DROPPED = "['’‘ʼ`´\u0300-\u036f]"
 _LATIN = range(0xC0, 0x180)
-# aa|bb|... to a|b|...: told without a back reference, which not every engine has.
+# aa|bb|... becomes a|b|...: written without back references, which not every engine supports.
 _PAIR = "|".join(f"({letter}){letter}" for letter in ascii_lowercase)
-_ONE_OF_IT = "".join(f"${group}" for group in range(1, len(ascii_lowercase) + 1))
+_SINGLE = "".join(f"${group}" for group in range(1, len(ascii_lowercase) + 1))
 _GAP = r"[^\p{L}\p{N}]+"
-# Beginnings are kept up to so many characters; what is typed is cut there, too.
+# Maximum length of an indexed prefix, in characters; the text of a query is cut to it, too.
 _MAX_START = 30
 
 
 def settings(articles: tuple[str, ...] = ARTICLES) -> dict[str, Any]:
-    """What belongs under ``analysis`` in an index's settings; add analyzers of your own to it as you like.
+    """Return the value of ``analysis`` in the settings of an index; you can add analyzers of your own to it.
 
-    ``articles``: the words, in lower case, that a title may be called by with or without.
+    Args:
+        articles: Lowercase words that a query may omit from a title or add to it, such as "the".
+
+    Returns:
+        Character filters, tokenizers, filters, analyzers and a normalizer, whose names start with ``dynadex_``.
     """
     return {
         "char_filter": _char_filters((*articles, *_SMALL_WORDS)),
@@ -64,18 +68,32 @@ def settings(articles: tuple[str, ...] = ARTICLES) -> dict[str, Any]:
     }
 
 
-def words(**more: Any) -> dict[str, Any]:
-    """The mapping of a text whose case and accents do not count: for fields beside the title."""
-    return {"type": "text", "analyzer": "dynadex_words", **more}
+def words(**parameters: Any) -> dict[str, Any]:
+    """Return the mapping of a text field that ignores case and accents, for fields other than the title.
+
+    Args:
+        **parameters: Further mapping parameters, for example ``fields``.
+
+    Returns:
+        A field mapping, for ``mappings={"properties": {NAME: ...}}``.
+    """
+    return {"type": "text", "analyzer": "dynadex_words", **parameters}
 
 
 def title(**more_fields: Any) -> dict[str, Any]:
-    """The mapping of a name or a title, with a sub-field ``keyword`` to sort by; ``more_fields`` are added to them."""
+    """Return the mapping of a name or a title: a text field whose search tolerates misspellings.
+
+    Args:
+        **more_fields: Mappings of further sub-fields by name.
+
+    Returns:
+        A field mapping, for ``mappings={"properties": {NAME: ...}}``. Its sub-field ``keyword`` serves to sort.
+    """
     bare = {"type": "text", "norms": False, "index_options": "docs"}
     return words(
         fields={
             KEYWORD: {"type": "keyword", "normalizer": "dynadex_caseless", "ignore_above": 256},
-            # How often a word stands in a title says nothing about it.
+            # The number of times that a word occurs in a title does not matter.
             LOOSE: {"type": "text", "index_options": "docs", "analyzer": "dynadex_loose"},
             GRAMS: {"type": "text", "analyzer": "dynadex_grams"},
             WHOLE: {**bare, "analyzer": "dynadex_whole"},
@@ -90,35 +108,35 @@ def _replace(pattern: str, replacement: str) -> dict[str, str]:
     return {"type": "pattern_replace", "pattern": pattern, "replacement": replacement}
 
 
-def _char_filters(left_out: tuple[str, ...]) -> dict[str, Any]:
-    # In neue, Frauen and Quelle, ue is no umlaut: the longest rule that fits is taken.
+def _char_filters(ignored_words: tuple[str, ...]) -> dict[str, Any]:
+    # In neue, Frauen and Quelle, ue is not an umlaut. The longest rule that matches applies.
     umlauts = [*(f"{before}ue => {before}ue" for before in "aeioq"), "ae => a", "oe => o", "ue => u"]
     return {
         "dynadex_dropped": _replace(_DROPPED, ""),
         "dynadex_ampersand": _replace("&", " and "),
-        # The embedded server does this last, wherever it stands; so no pattern tells capitals from small letters.
+        # osmem-server applies mapping filters last, whatever their position, so patterns ignore case.
         "dynadex_letters": {"type": "mapping", "mappings": list(_letters())},
         "dynadex_umlauts": {"type": "mapping", "mappings": umlauts},
-        "dynadex_pairs": _replace(f"(?i){_PAIR}", _ONE_OF_IT),
+        "dynadex_pairs": _replace(f"(?i){_PAIR}", _SINGLE),
         **{f"dynadex_{digits}": _replace(rf"(?i)\b(?:{names})\b", digits) for names, digits in _NUMBERS.items()},
         "dynadex_gaps": _replace(_GAP, "_"),
-        # Each word between underscores of its own, or of two articles in a row the second would stay.
+        # Two underscores, so that each word has a pair of its own: else the second of two articles would remain.
         "dynadex_wide_gaps": _replace(_GAP, "__"),
         "dynadex_trim": _replace("^_+|_+$", ""),
-        # What is before and after a title; told apart, since "_$1_" is a group called 1_ to some engines.
+        # Marks of the start and the end; two filters, because some engines read "_$1_" as a group named 1_.
         "dynadex_before": _replace("^", "_"),
         "dynadex_after": _replace("$", "_"),
-        "dynadex_articles": _replace(f"(?i)_({'|'.join(left_out)})_", ""),
+        "dynadex_articles": _replace(f"(?i)_({'|'.join(ignored_words)})_", ""),
         "dynadex_cut": _replace(f"^(.{{{_MAX_START}}}).*$", "$1"),
     }
 
 
 def _letters() -> Iterator[str]:
-    """Each letter as it is compared: small, and without marks."""
+    """Rules that make each Latin letter lowercase and remove its marks."""
     yield from (f"{capital} => {capital.lower()}" for capital in ascii_uppercase)
     yield from (f"{letter} => {base}" for letter, base in _LETTERS.items())
     for letter in map(chr, _LATIN):
-        base = "".join(one for one in normalize("NFKD", letter) if one.isascii() and one.isalpha()).lower()
+        base = "".join(part for part in normalize("NFKD", letter) if part.isascii() and part.isalpha()).lower()
         if base and letter not in _LETTERS:
             yield f"{letter} => {base}"
 
@@ -130,14 +148,14 @@ def _analyzers() -> dict[str, Any]:
     numbers = [f"dynadex_{digits}" for digits in _NUMBERS.values()]
 
     def custom(tokenizer: str, *char_filters: str, filters: tuple[str, ...] = ()) -> dict[str, Any]:
-        # What other scripts than the Latin one have of cases is left to the filters.
-        every = ["lowercase", "asciifolding", *filters]
-        return {"type": "custom", "char_filter": list(char_filters), "tokenizer": tokenizer, "filter": every}
+        # Token filters handle the letter cases of scripts other than Latin.
+        token_filters = ["lowercase", "asciifolding", *filters]
+        return {"type": "custom", "char_filter": list(char_filters), "tokenizer": tokenizer, "filter": token_filters}
 
     return {
         "dynadex_words": custom("standard"),
         "dynadex_loose": custom("standard", *letters[:3], *numbers, "dynadex_umlauts", "dynadex_pairs"),
-        # Ends twice, so that the beginning and the end of a title differ from those of a word.
+        # Marked twice, so that the start and the end of a title differ from those of a word.
         "dynadex_grams": custom("dynadex_grams", *letters, *whole, *ends, *ends),
         "dynadex_whole": custom("keyword", *letters, *whole, *ends),
         "dynadex_bare": custom("keyword", *letters, "dynadex_wide_gaps", "dynadex_trim", *ends, "dynadex_articles"),

@@ -1,4 +1,4 @@
-"""The frozen value that flows: one stream record after parsing."""
+"""One stream record after parsing, as a frozen value."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from typing import Any, NamedTuple
 
 # A DynamoDB attribute value in typed JSON: {"S": "text"}, {"N": "1.5"}, {"M": {...}}, ...
 AttributeValue = Mapping[str, Any]
-# An item, or the key of one: attribute name -> attribute value.
+# An item, or the key of an item: attribute name -> attribute value.
 Item = Mapping[str, AttributeValue]
 
 
 class Change(NamedTuple):
-    """What happened to one item, as its stream record tells it.
+    """A change of one item, from its stream record.
 
-    ``image`` is the new image, or None when the item was removed. ``image_known`` is False when the record
-    does not say what the item became (no new image, an event name we do not know): such a change can only be
-    settled by reading the item. ``time_us`` is ApproximateCreationDateTime in microseconds since the epoch,
-    rounded down by DynamoDB to a second. ``sequence_number`` orders the changes of one key, as an integer.
+    Attributes:
+        key: The item's key attributes.
+        image: The new image; None when the item was deleted.
+        time_us: ApproximateCreationDateTime in microseconds since the epoch; DynamoDB rounds it down to a second.
+        sequence_number: Decimal digits. Compared as an integer, it orders the changes of one key.
+        image_known: False when the record does not contain the item's new state (no new image, or an unknown event
+            name). Only a read of the item can settle such a change.
     """
 
     key: Item

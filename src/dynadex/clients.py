@@ -1,10 +1,13 @@
-"""The only place with endpoints, signing and time-outs. Imports its SDKs when a client is first wanted."""
+"""Clients of AWS and OpenSearch: the only module with endpoints, signing and time-outs.
+
+It imports an SDK when the first client that needs it is made, so that importing dynadex stays cheap.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,38 +26,41 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 3.0
 _READ_SECONDS = 20.0
-# As many as a refill has parts of its table at most.
+# A refill has at most this many segments, each with a connection of its own.
 _POOL = 32
 _MAX_CLIENTS = 32
-# Replies whose items or records are handed on as they were sent.
-_HANDED_ON = {"dynamodb": "dynamodb.Scan", "dynamodbstreams": "dynamodb-streams.GetRecords"}
-# Hosts of Amazon OpenSearch Service and Serverless; the second form answers over IPv6, too.
+# Operations whose items or records botocore passes on unparsed.
+_UNPARSED = {"dynamodb": "dynamodb.Scan", "dynamodbstreams": "dynamodb-streams.GetRecords"}
+# Hosts of Amazon OpenSearch Service and Serverless; the second form supports IPv6.
 _AMAZON = re.compile(
     r"\.(?P<region>[a-z0-9-]+)\.(?P<service>es|aoss)\.amazonaws\.com(\.cn)?$|\.aos\.(?P<dual_region>[a-z0-9-]+)\.on\.aws$"
 )
 
 
 def dynamodb(settings: RuntimeSettings) -> DynamoDBClient:
-    """A DynamoDB client."""
-    client: DynamoDBClient = _aws("dynamodb", settings)
+    """Return a DynamoDB client. Clients of equal settings and credentials are shared, and safe to use in threads."""
+    client: DynamoDBClient = _aws_client("dynamodb", settings)
     return client
 
 
 def dynamodb_streams(settings: RuntimeSettings) -> DynamoDBStreamsClient:
-    """A DynamoDB Streams client."""
-    client: DynamoDBStreamsClient = _aws("dynamodbstreams", settings)
+    """Return a DynamoDB Streams client, shared as in `dynamodb`."""
+    client: DynamoDBStreamsClient = _aws_client("dynamodbstreams", settings)
     return client
 
 
-def _as_sent(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Hand on items and stream records as DynamoDB sent them, which is how a Lambda function gets them: binary values
-    as base64 text, times as numbers. To check each value against its model takes botocore longer than all we do."""
+def _keep_typed_json(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Pass items and stream records on as DynamoDB sent them, which is also their form in a Lambda event.
+
+    Binary values stay base64 text, and times stay numbers. botocore's own parser checks each value against the
+    service model, which takes longer than all of dynadex's work on it.
+    """
     if response_dict["status_code"] != 200:
         return
     try:
         reply = orjson.loads(response_dict["body"])
     except ValueError:
-        # botocore will say what it thinks of it.
+        # botocore parses the body after this, and raises its own error.
         return
     for name in ("Items", "Records"):
         if name in reply:
@@ -63,25 +69,26 @@ def _as_sent(response_dict: dict[str, Any], customized_response_dict: dict[str, 
 
 
 def sqs(settings: RuntimeSettings) -> SQSClient:
-    """An SQS client."""
-    client: SQSClient = _aws("sqs", settings)
+    """Return an SQS client, shared as in `dynamodb`."""
+    client: SQSClient = _aws_client("sqs", settings)
     return client
 
 
 def s3(settings: RuntimeSettings) -> Any:
-    """An S3 client, for exports."""
-    return _aws("s3", settings)
+    """Return an S3 client, which reads exports; shared as in `dynamodb`."""
+    return _aws_client("s3", settings)
 
 
 def cloudwatch(settings: RuntimeSettings) -> Any:
-    """A CloudWatch client, for what the functions have reported."""
-    return _aws("cloudwatch", settings)
+    """Return a CloudWatch client, which reads the metrics of the Lambda functions; shared as in `dynamodb`."""
+    return _aws_client("cloudwatch", settings)
 
 
 def opensearch(settings: RuntimeSettings) -> OpenSearch:
-    """An OpenSearch client: never retries by itself (the writer does), reads numbers exactly, signs where it must.
+    """Return an OpenSearch client that keeps every digit of a number and signs requests where the settings say so.
 
-    Raises DeclarationError for plain HTTP to anything but this machine, and when it cannot sign.
+    It never retries: the writer does. Raises DeclarationError for plain HTTP to a host other than a loopback address,
+    and when requests must be signed but the region or the credentials are missing.
     """
     from opensearchpy import JSONSerializer, OpenSearch
 
@@ -95,7 +102,7 @@ def opensearch(settings: RuntimeSettings) -> OpenSearch:
             "connect to",
             without_password(url),
             "plain HTTP would send data over the network unencrypted",
-            "Use https://.",
+            "Use an https:// URL.",
         )
     return OpenSearch(
         [url],
@@ -111,45 +118,55 @@ def opensearch(settings: RuntimeSettings) -> OpenSearch:
 
 
 def _signer(settings: RuntimeSettings) -> Urllib3AWSV4SignerAuth | None:
-    """What signs requests to the search cluster with SigV4, or None where a user or nobody is asked for."""
+    """Return the SigV4 signer of requests to the search cluster, or None if they are not to be signed."""
     parts = urlsplit(settings.opensearch_url)
     amazon = _AMAZON.search(parts.hostname or "")
     if settings.opensearch_auth == "none" or (settings.opensearch_auth == "auto" and (parts.username or not amazon)):
         return None
-    # The URL may hold a password, so it is not named.
+    # The host only: the URL may contain a password.
     subject = parts.hostname or ""
     if parts.username:
-        hint = "Remove one of them: the user from OPENSEARCH_URL, or DYNADEX_OPENSEARCH_AUTH."
-        raise DeclarationError("connect to", subject, "requests are either signed or sent as a user", hint)
+        hint = "Remove the user name from OPENSEARCH_URL, or unset DYNADEX_OPENSEARCH_AUTH."
+        reason = "a request is either signed or sent with a user name, not both"
+        raise DeclarationError("connect to", subject, reason, hint)
     import boto3
     from opensearchpy import Urllib3AWSV4SignerAuth
 
     session = boto3.session.Session()
     region = (amazon and (amazon["region"] or amazon["dual_region"])) or settings.region or session.region_name
     if not region:
-        raise DeclarationError("sign requests to", subject, "the region is not known", "Set AWS_REGION.")
-    # Refreshable: the signer asks them for the current keys at every request.
+        raise DeclarationError("sign requests to", subject, "the AWS region is not set", "Set AWS_REGION.")
+    # The signer reads the current keys at each request, so credentials that expire are refreshed.
     credentials = session.get_credentials()
     if credentials is None:
-        raise DeclarationError("sign requests to", subject, "there are no AWS credentials", "Set them up.")
+        raise DeclarationError(
+            "sign requests to", subject, "there are no AWS credentials", "Configure them: see `aws configure`."
+        )
     return Urllib3AWSV4SignerAuth(credentials, region, (amazon and amazon["service"]) or "es")
 
 
-def _aws(service: str, settings: RuntimeSettings) -> Any:
-    """One client for all who ask: they may share it, and making one takes longer than most of what it is made for."""
-    return _made(service, settings, tuple(sorted(one for one in os.environ.items() if one[0].startswith("AWS_"))))
+def _aws_client(service: str, settings: RuntimeSettings) -> Any:
+    """Return the shared client of these settings and of the AWS_ variables in the environment.
+
+    Making a client takes longer than most calls that it is made for.
+    """
+    return _new_aws_client(service, settings, tuple(sorted(_aws_variables())))
+
+
+def _aws_variables() -> Iterator[tuple[str, str]]:
+    return ((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
 
 
 @lru_cache(_MAX_CLIENTS)
-def _made(service: str, settings: RuntimeSettings, environment: Sequence[tuple[str, str]]) -> Any:
+def _new_aws_client(service: str, settings: RuntimeSettings, environment: Sequence[tuple[str, str]]) -> Any:
     import boto3
     from botocore.config import Config
 
-    known = dict(environment)
-    local = is_loopback(settings.dynamodb_url or known.get("AWS_ENDPOINT_URL"))
+    variables = dict(environment)
+    local = is_loopback(settings.dynamodb_url or variables.get("AWS_ENDPOINT_URL"))
     arguments: dict[str, Any] = {"endpoint_url": settings.dynamodb_url}
-    if local and not known.get("AWS_ACCESS_KEY_ID"):
-        # A local emulator takes any credentials, but botocore insists on having some.
+    if local and not variables.get("AWS_ACCESS_KEY_ID"):
+        # A local emulator accepts any credentials, but botocore refuses to work without some.
         arguments |= {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
     client = boto3.session.Session().client(
         service,  # type: ignore[call-overload]
@@ -162,6 +179,6 @@ def _made(service: str, settings: RuntimeSettings, environment: Sequence[tuple[s
         ),
         **arguments,
     )
-    if service in _HANDED_ON:
-        client.meta.events.register(f"before-parse.{_HANDED_ON[service]}", _as_sent)
+    if service in _UNPARSED:
+        client.meta.events.register(f"before-parse.{_UNPARSED[service]}", _keep_typed_json)
     return client

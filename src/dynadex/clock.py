@@ -1,4 +1,4 @@
-"""Time as a port, so that tests can own it."""
+"""Time as a port, so that tests control it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the product asks of time."""
+    """The functions of time that dynadex uses."""
 
     def now_us(self) -> int:
-        """Wall-clock time in microseconds since the epoch: for versions."""
+        """Return the wall-clock time in microseconds since the epoch. Versions are made from it."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never go back: for deadlines."""
+        """Return seconds from an arbitrary start that never decrease. Deadlines are made from it."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for the given number of seconds."""
         ...
 
 
 def iso(time_us: int) -> str:
-    """A time in microseconds since the epoch as an ISO time in UTC, to the millisecond."""
+    """Return a time in microseconds since the epoch as ISO 8601 in UTC, to the millisecond."""
     return datetime.fromtimestamp(time_us / 1e6, UTC).isoformat(timespec="milliseconds")
 
 
 class SystemClock:
-    """The machine's own time."""
+    """The clock of the machine."""
 
     def now_us(self) -> int:
         return time.time_ns() // 1000
@@ -43,11 +43,11 @@ class SystemClock:
 
 
 class Stopping(BaseException):
-    """Raised out of a wait once a command was asked to stop; not an error, and nothing may catch it as one."""
+    """Ends a wait of a command that was asked to stop. It is not an error: no ``except Exception`` may catch it."""
 
 
 class StoppableClock(SystemClock):
-    """System time whose sleep ends at once, by Stopping, when its event is set."""
+    """The clock of the machine, whose sleep raises Stopping as soon as its event is set."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop

@@ -1,14 +1,19 @@
-"""Errors that say what was done, to what, what went wrong and what to do next."""
+"""Errors that state what failed, for which subject, why, and what to do next."""
 
 from __future__ import annotations
 
 
 class DynadexError(Exception):
-    """An error meant for the reader of a terminal or a log.
+    """An error whose text is meant for a terminal or a log: ``Cannot OPERATION SUBJECT: REASON. HINT``.
 
-    ``operation`` is what was being done ("create index"), ``subject`` what it was done to
-    ("lessons-20261124054500"), ``reason`` what went wrong in the words of whoever noticed, and
-    ``hint`` what to do about it, a full sentence.
+    Args:
+        operation: What failed, as a verb phrase that follows "Cannot": ``create index``.
+        subject: What the operation was applied to: ``lessons-20261124054500``.
+        reason: Why it failed, in the words of the service or the library that reported it, where there is one.
+        hint: What to do about it, as a full sentence; empty when there is nothing to suggest.
+
+    Attributes:
+        retryable: Whether the same call may succeed later. A property of the class.
     """
 
     retryable = False
@@ -31,23 +36,28 @@ class DynadexError(Exception):
 
 
 class DeclarationError(DynadexError):
-    """A Sync contradicts itself, or what it names does not exist."""
+    """A Sync or a setting contradicts itself, or names something that does not exist."""
 
 
 class SourceError(DynadexError):
-    """The table or its stream cannot be used as asked."""
+    """DynamoDB, its stream or an export in S3 refused the request."""
 
 
 class SourceUnavailable(SourceError):
-    """The table or its stream did not answer; the same call may succeed later."""
+    """DynamoDB, its stream or S3 is unavailable or throttles; the same call may succeed later."""
 
     retryable = True
 
 
 class SearchError(DynadexError):
-    """The search cluster refused the request as a whole: the data is not at fault.
+    """The search cluster refused the whole request; the documents in it are not the cause.
 
-    ``status`` is the HTTP status it answered with, where it answered.
+    Args:
+        operation: See DynadexError.
+        subject: See DynadexError.
+        reason: See DynadexError.
+        hint: See DynadexError.
+        status: HTTP status of the response; None when there was no response.
     """
 
     def __init__(self, operation: str, subject: str, reason: str, hint: str = "", *, status: int | None = None) -> None:
@@ -56,18 +66,18 @@ class SearchError(DynadexError):
 
     @property
     def not_found(self) -> bool:
-        """Whether the index or alias is not there."""
+        """Whether the index or alias does not exist (HTTP status 404)."""
         return self.status == 404
 
 
 class SearchUnavailable(SearchError):
-    """The search cluster did not answer, or asked for patience; retry within the time budget."""
+    """The search cluster did not answer, or answered 429 or 5xx; the same call may succeed later."""
 
     retryable = True
 
 
 class RequestTooLarge(SearchError):
-    """The search cluster answered 413: the request must be cut into smaller ones."""
+    """The search cluster answered 413: split the request into smaller ones."""
 
 
 class LocalStackError(DynadexError):

@@ -1,7 +1,8 @@
-"""Python looks for garbage less often while much JSON passes through.
+"""Less frequent garbage collection while many items or records pass through.
 
-Each item read makes dozens of objects, which live until their page is written. To look again and again whether they
-refer to each other in circles, which JSON never does, takes as much processor time as all else done with them.
+Each item becomes dozens of objects that live until their page is written. By default, CPython 3.11 starts a collection
+every 700 new objects, to look for reference cycles, which JSON never has; that takes as much processor time as all
+other work on the items.
 """
 
 from __future__ import annotations
@@ -11,22 +12,26 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# How many more objects there are than at the last look before the youngest are looked at, and how many such looks
-# come before one at the older ones. Pages of a refill's four parts hold fewer, so that only what is left over counts.
-_RARELY = (500_000, 20, 20)
+# Thresholds of gc.set_threshold: net new objects before a collection of the youngest generation, and the number of
+# collections before the next older generation is included. The pages of a refill's four segments hold fewer objects
+# than the first threshold, so that only what outlives them counts.
+_INFREQUENT = (500_000, 20, 20)
 _lock = threading.Lock()
 _entered = 0
-_usual = gc.get_threshold()
+_previous = gc.get_threshold()
 
 
 @contextmanager
 def infrequent_gc() -> Iterator[None]:
-    """As long as anybody is inside. For the whole process, since nothing less is to be had."""
-    global _entered, _usual
+    """Collect garbage rarely within the ``with`` block; the last of several blocks to end restores the thresholds.
+
+    The thresholds apply to the whole process: Python has none per thread.
+    """
+    global _entered, _previous
     with _lock:
         if not _entered:
-            _usual = gc.get_threshold()
-            gc.set_threshold(*_RARELY)
+            _previous = gc.get_threshold()
+            gc.set_threshold(*_INFREQUENT)
         _entered += 1
     try:
         yield
@@ -34,4 +39,4 @@ def infrequent_gc() -> Iterator[None]:
         with _lock:
             _entered -= 1
             if not _entered:
-                gc.set_threshold(*_usual)
+                gc.set_threshold(*_previous)

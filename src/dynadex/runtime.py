@@ -18,8 +18,9 @@ from dynadex.index.adaptive_limit import AdaptiveLimit
 from dynadex.index.aliases import SyncAlias, ensure_index
 from dynadex.index.indexer import Indexer
 from dynadex.index.opensearch import OpenSearchIndex
-from dynadex.index.reconcile import Reconciler
-from dynadex.index.writer import BulkTarget, Writer
+from dynadex.index.prepare import DocumentRules
+from dynadex.index.reconcile import DocumentStore, Reconciler
+from dynadex.index.writer import BulkTarget, Writer, WriterLimits
 from dynadex.settings import RuntimeSettings
 from dynadex.source.table import Table, TableDescription
 from dynadex.source.table_scan import TableScan
@@ -111,16 +112,15 @@ def connect(
     writer = Writer(
         _ToldTarget(index, on_unavailable) if on_unavailable else index,
         clock,
-        max_bytes=settings.max_bulk_bytes,
-        request_timeout_seconds=settings.opensearch_timeout_seconds,
+        WriterLimits(settings.max_bulk_bytes, settings.opensearch_timeout_seconds),
         on_bulk=on_bulk,
-        turns=AdaptiveLimit(),
+        concurrency=AdaptiveLimit(),
     )
-    reconciler = Reconciler(index, writer, table.read_items, sync.build, settings.timing, clock)
+    store = DocumentStore(index, writer)
+    reconciler = Reconciler(store, table.read_items, sync.build, settings.timing, clock)
     dead_letters = dead_letters_at(settings)
-    indexer = Indexer(
-        description.schema, sync.build, alias, index, writer, reconciler, dead_letters, settings.timing, clock
-    )
+    rules = DocumentRules(description.schema, sync.build, settings.timing)
+    indexer = Indexer(rules, alias, store, reconciler, dead_letters, clock)
     return Runtime(sync, settings, clock, table, description, index, alias, writer, reconciler, dead_letters, indexer)
 
 

@@ -1,4 +1,4 @@
-"""Settings from flags, the environment and pyproject.toml: read once, checked once, passed on as a value."""
+"""Settings from flags, the environment and pyproject.toml: read and checked once, then passed on as a value."""
 
 from __future__ import annotations
 
@@ -16,83 +16,96 @@ from dynadex.document.versioning import MICROSECONDS, Timing
 from dynadex.errors import DeclarationError
 
 _PREFIX = "DYNADEX_"
-# To the last @: one that is not percent-encoded may hold one, or what ends a host elsewhere.
+# Up to the last @: a password that is not percent-encoded may contain @, or a character that would end the host.
 _PASSWORD = re.compile(r"(?<=//)([^/@:]*):.*@")
 _FILE = "file:"
 _FLAG = "flag"
-_AUTH = ("auto", "sigv4", "none")
+_AUTH_MODES = ("auto", "sigv4", "none")
 PROJECT_FILE = "pyproject.toml"
 _MAY_BE_ZERO = ("max_clock_skew_seconds", "worker_batch_window_seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSettings:
-    """How dynadex runs, as opposed to what a Sync declares. Each field says its environment variable and unit."""
+    """How the commands and the Lambda functions run, as opposed to what a Sync declares.
+
+    Each field's docstring names its environment variable, and is the source of docs/settings.md.
+    """
 
     opensearch_url: str = "http://127.0.0.1:9200"
-    """OPENSEARCH_URL: where the search cluster answers."""
+    """OPENSEARCH_URL: URL of the search cluster, for every command and function. Plain HTTP only on this machine."""
     opensearch_auth: str = "auto"
-    """DYNADEX_OPENSEARCH_AUTH: sigv4 signs each request to the search cluster with the AWS credentials, none does not;
-    auto signs for hosts of Amazon OpenSearch Service, unless the URL holds a user."""
+    """DYNADEX_OPENSEARCH_AUTH: Whether requests to the search cluster are signed with the AWS credentials (SigV4).
+    `sigv4`: always. `none`: never. `auto`: for hosts of Amazon OpenSearch Service, unless the URL contains a user
+    name."""
     dynamodb_url: str | None = None
-    """DYNADEX_DYNAMODB_URL: endpoint of the DynamoDB API, its streams, SQS and CloudWatch; unset means AWS."""
+    """DYNADEX_DYNAMODB_URL: Endpoint of DynamoDB, its streams, SQS, S3 and CloudWatch, for an emulator. Unset: the
+    endpoints of AWS."""
     region: str | None = None
-    """AWS_REGION, else AWS_DEFAULT_REGION: region of the table; us-east-1 for a loopback endpoint."""
+    """AWS_REGION, else AWS_DEFAULT_REGION: AWS region of the table. Unset: `us-east-1` for a loopback endpoint, else
+    the region of the AWS profile."""
     state_table: str | None = None
-    """DYNADEX_STATE_TABLE: table that keeps checkpoints and leases; default is TABLE-dynadex."""
+    """DYNADEX_STATE_TABLE: Name of the DynamoDB table that keeps checkpoints, leases and the state of refills.
+    Unset: `TABLE-dynadex`."""
     dead_letters: str = "file:dead-letters.jsonl"
-    """DYNADEX_DEAD_LETTERS: where keys are dead-lettered that cannot be indexed: file:PATH or the URL of an SQS
-    queue."""
+    """DYNADEX_DEAD_LETTERS: Where the keys of items that cannot be indexed are dead-lettered: `file:PATH`, or the URL
+    of an SQS queue. A relative path starts at the current folder."""
     stream_granularity_seconds: float = 1.0
-    """DYNADEX_STREAM_GRANULARITY_SECONDS: what the stream rounds times down to; AWS 1, DynamoDB Local 60."""
+    """DYNADEX_STREAM_GRANULARITY_SECONDS: Granularity, in seconds, to which the stream rounds down the times of its
+    records: 1 on AWS, 60 in DynamoDB Local. With too low a value, a refill could overwrite a newer document."""
     max_clock_skew_seconds: float = 1.0
-    """DYNADEX_MAX_CLOCK_SKEW_SECONDS: how far this machine's clock may be from DynamoDB's."""
+    """DYNADEX_MAX_CLOCK_SKEW_SECONDS: Maximum difference, in seconds, between the clock of this machine and that of
+    DynamoDB. With too low a value, a refill could overwrite a newer document."""
     worker_batch_size: int = 1000
-    """DYNADEX_WORKER_BATCH_SIZE: most records per batch of the worker."""
+    """DYNADEX_WORKER_BATCH_SIZE: Maximum number of stream records in a batch of the worker."""
     worker_batch_window_seconds: float = 0.0
-    """DYNADEX_WORKER_BATCH_WINDOW_SECONDS: how long the worker lets a batch fill up."""
+    """DYNADEX_WORKER_BATCH_WINDOW_SECONDS: Maximum time, in seconds, that the worker waits for a batch to fill.
+    0: it does not wait."""
     max_batch_seconds: float = 60.0
-    """DYNADEX_MAX_BATCH_SECONDS: how long a writer of changes may take with one batch: the time-out of the
-    stream's Lambda function, and the worker's own limit. A rebuild waits for it once."""
+    """DYNADEX_MAX_BATCH_SECONDS: Maximum time, in seconds, that a writer may take with a batch of changes: the timeout
+    of the Lambda function of the stream, and a limit that the worker keeps itself. A rebuild waits this long before it
+    scans."""
     worker_lease_seconds: float = 10.0
-    """DYNADEX_WORKER_LEASE_SECONDS: silence of a worker after which one that stands by takes over."""
+    """DYNADEX_WORKER_LEASE_SECONDS: Time, in seconds, without a heartbeat from the leading worker after which a standby
+    takes over."""
     max_bulk_bytes: int = 5 * 1024 * 1024
-    """DYNADEX_MAX_BULK_BYTES: largest bulk request."""
+    """DYNADEX_MAX_BULK_BYTES: Maximum size, in bytes, of a bulk request to the search cluster."""
     refill_page_size: int = 2000
-    """DYNADEX_REFILL_PAGE_SIZE: most items that a refill reads, writes and acknowledges together."""
+    """DYNADEX_REFILL_PAGE_SIZE: Maximum number of items that a refill reads, writes and checkpoints together."""
     refill_slice_seconds: float = 240.0
-    """DYNADEX_REFILL_SLICE_SECONDS: how long one invocation of the refill Lambda scans."""
+    """DYNADEX_REFILL_SLICE_SECONDS: Time, in seconds, that one invocation of the refill function scans before the
+    state machine starts the next one."""
     opensearch_timeout_seconds: float = 30.0
-    """DYNADEX_OPENSEARCH_TIMEOUT_SECONDS: longest wait for one answer of the search cluster."""
+    """DYNADEX_OPENSEARCH_TIMEOUT_SECONDS: Timeout, in seconds, of a request to the search cluster."""
     worker_poll_seconds: float = 0.25
-    """DYNADEX_WORKER_POLL_SECONDS: the worker's pause after an empty read of a shard."""
+    """DYNADEX_WORKER_POLL_SECONDS: Pause of the worker, in seconds, after it reads a shard that has no new records."""
     max_ready_lag_seconds: float = 60.0
-    """DYNADEX_MAX_READY_LAG_SECONDS: largest lag with which `/health/ready` of the search service answers 200. With
-    nothing to do a worker notes up to eight seconds: no less than 15 makes sense."""
+    """DYNADEX_MAX_READY_LAG_SECONDS: Maximum lag of the index, in seconds, with which `/health/ready` of the search
+    service answers 200. An idle worker reports its lag up to eight seconds late, so use at least 15."""
 
     max_client_requests_per_second: int = 30
-    """DYNADEX_MAX_CLIENT_REQUESTS_PER_SECOND: how many searches, completions and documents one client may ask for in
-    any second,
-    counted in the process of the search service. Behind the gateway on AWS, which throttles, nothing is counted."""
+    """DYNADEX_MAX_CLIENT_REQUESTS_PER_SECOND: Maximum number of searches, completions and documents that one client may
+    request in a second. Each process of the search service counts for itself; behind the API gateway on AWS, which
+    throttles, it does not count."""
     cors_origins: str | None = None
-    """DYNADEX_CORS_ORIGINS: other sites whose pages may ask the search service and, with a token, write: origins such
-    as `https://example.org`, separated by commas. Unset means none."""
+    """DYNADEX_CORS_ORIGINS: Other websites whose pages may call the search service and, with a token, write through it:
+    origins such as `https://example.org`, separated by commas. Unset: none."""
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """The sites of ``cors_origins``, one by one."""
-        return tuple(one.strip() for one in (self.cors_origins or "").split(",") if one.strip())
+        """The origins in ``cors_origins``."""
+        return tuple(origin.strip() for origin in (self.cors_origins or "").split(",") if origin.strip())
 
     @property
     def dead_letters_location(self) -> str:
-        """``dead_letters`` for people: a file by its absolute path, since it differs from folder to folder."""
+        """``dead_letters`` for messages: a file with its absolute path, since a relative one depends on the folder."""
         if not self.dead_letters.startswith(_FILE):
             return self.dead_letters
         return _FILE + str(Path(self.dead_letters.removeprefix(_FILE)).absolute())
 
     @property
     def timing(self) -> Timing:
-        """The clocks' worth, for the version rule."""
+        """Granularity and clock skew, for the version rule."""
         return Timing(
             granularity_us=round(self.stream_granularity_seconds * MICROSECONDS),
             clock_skew_us=round(self.max_clock_skew_seconds * MICROSECONDS),
@@ -100,52 +113,64 @@ class RuntimeSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> RuntimeSettings:
-        """Settings of this process: ``overrides`` that are not None, else the environment, else pyproject.toml.
+        """Read and check the settings of this process.
 
-        Raises DeclarationError naming the variable, or the key, that holds something unusable.
+        Args:
+            environment: Environment variables; by default those of the process. If passed, pyproject.toml is not read.
+            **overrides: Values of flags by field name. They take precedence over the environment, unless None.
+
+        Returns:
+            The settings: each from its flag, else the environment, else pyproject.toml, else its default.
+
+        Raises:
+            DeclarationError: If a value is unusable; it names the flag, the variable or the key.
         """
-        found = sourced(environment, **overrides)
-        named = {one.name: one.where for one in found if one.project or one.where == _FLAG}
-        named |= {name: f"{variables(name)[0]}, given by its flag" for name, where in named.items() if where == _FLAG}
-        return cls(**{one.name: one.value for one in found}).checked(named)
+        sources = sourced(environment, **overrides)
+        subjects = {source.name: source.where for source in sources if source.project}
+        subjects |= {
+            source.name: f"{variables(source.name)[0]}, set by its flag" for source in sources if source.where == _FLAG
+        }
+        return cls(**{source.name: source.value for source in sources}).checked(subjects)
 
-    def checked(self, named: Mapping[str, str] | None = None) -> RuntimeSettings:
-        """These settings, once it is certain that they make sense; raises DeclarationError otherwise, which calls a
-        setting by its variable unless ``named`` has another name for it."""
-        named = named or {}
-        self._check_places(named)
+    def checked(self, subjects: Mapping[str, str] | None = None) -> RuntimeSettings:
+        """Return these settings if each is usable.
+
+        Raises DeclarationError otherwise. Its subject is the variable of the setting, or what ``subjects`` has for it.
+        """
+        subjects = subjects or {}
+        self._check_locations(subjects)
         for origin in self.origins:
             if not _is_web_address(origin) or urlsplit(origin).path or urlsplit(origin).query:
-                reason = f"{without_password(origin)!r} is no origin of the form https://host or https://host:port"
-                raise _unusable(named.get("cors_origins", "cors_origins"), reason)
-        if self.opensearch_auth not in _AUTH:
-            reason = f"{self.opensearch_auth!r} is none of {', '.join(_AUTH)}"
-            raise _unusable(named.get("opensearch_auth", "opensearch_auth"), reason)
+                reason = f"{without_password(origin)!r} is not an origin of the form https://host or https://host:port"
+                raise _unusable(subjects.get("cors_origins", "cors_origins"), reason)
+        if self.opensearch_auth not in _AUTH_MODES:
+            reason = f"{self.opensearch_auth!r} is not one of {', '.join(_AUTH_MODES)}"
+            raise _unusable(subjects.get("opensearch_auth", "opensearch_auth"), reason)
         for field in fields(self):
             value = getattr(self, field.name)
             if not isinstance(value, int | float):
                 continue
             if not isfinite(value) or value < 0:
-                raise _unusable(named.get(field.name, field.name), f"{value} is no amount")
+                raise _unusable(subjects.get(field.name, field.name), f"{value} is not a finite number of at least 0")
             if value == 0 and field.name not in _MAY_BE_ZERO:
-                raise _unusable(named.get(field.name, field.name), f"{value} is not above zero")
+                raise _unusable(subjects.get(field.name, field.name), f"{value} is not greater than 0")
         return self
 
-    def _check_places(self, named: Mapping[str, str]) -> None:
+    def _check_locations(self, subjects: Mapping[str, str]) -> None:
         for name in ("opensearch_url", "dynamodb_url"):
             url = getattr(self, name)
-            # Empty is not unset: `--opensearch "$URL"` without URL must not go somewhere else, or nowhere.
+            # An empty URL is not an unset one: `--opensearch "$URL"` with URL unset must not connect to the default.
             if url is not None and not _is_web_address(url):
-                raise _unusable(named.get(name, name), f"{without_password(url)!r} is no http or https URL")
-        in_file = self.dead_letters.startswith(_FILE) and self.dead_letters != _FILE
-        if not in_file and not _is_web_address(self.dead_letters):
+                raise _unusable(subjects.get(name, name), f"{without_password(url)!r} is not an http or https URL")
+        is_file = self.dead_letters.startswith(_FILE) and self.dead_letters != _FILE
+        if not is_file and not _is_web_address(self.dead_letters):
             reason = f"{without_password(self.dead_letters)!r} is neither file:PATH nor the URL of an SQS queue"
-            raise _unusable(named.get("dead_letters", "dead_letters"), reason)
+            raise _unusable(subjects.get("dead_letters", "dead_letters"), reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """A setting, and where it came from: ``where`` names it there; ``project``, if that is pyproject.toml."""
+    """A setting with its source: ``where`` names it there, and ``project`` is true if that is pyproject.toml."""
 
     name: str
     value: Any
@@ -156,24 +181,26 @@ class Sourced:
 def sourced(
     environment: Mapping[str, str] | None = None, project: Mapping[str, Any] | None = None, **overrides: Any
 ) -> list[Sourced]:
-    """Every setting, unchecked, from the first of: flags (``overrides`` that are not None), the environment, the table
-    ``[tool.dynadex]`` of the current folder's pyproject.toml, the defaults.
+    """Return every setting with its source, unchecked.
 
-    With an ``environment`` given, no file is read; ``project`` stands for it. Raises DeclarationError for what cannot
-    be read as the kind of value it should be.
+    The value is the first of: the flag (an override that is not None), the environment variable, the key in the table
+    ``[tool.dynadex]`` of pyproject.toml in the current folder, the default. If an ``environment`` is passed, no file
+    is read, and ``project`` replaces it. Raises DeclarationError for a value of the wrong type.
     """
     if project is None:
         project = project_settings() if environment is None else {}
     env = os.environ if environment is None else environment
     return [
-        _sourced(one.name, type(one.default), one.default, overrides, env, project) for one in fields(RuntimeSettings)
+        _sourced(field.name, type(field.default), field.default, overrides, env, project)
+        for field in fields(RuntimeSettings)
     ]
 
 
 def project_settings(folder: Path | None = None) -> Mapping[str, Any]:
-    """The table ``[tool.dynadex]`` of the pyproject.toml in ``folder``, by default the current one, and in no other.
+    """Return the table ``[tool.dynadex]`` of the pyproject.toml in ``folder``, by default the current folder.
 
-    Raises DeclarationError for a file that is not TOML and for a key that is no setting.
+    Parent folders are not searched. Empty if there is no such file. Raises DeclarationError for a file that is not
+    TOML, and for a key that is not a setting.
     """
     path = (folder or Path()) / PROJECT_FILE
     try:
@@ -182,7 +209,7 @@ def project_settings(folder: Path | None = None) -> Mapping[str, Any]:
         return {}
     import tomllib
 
-    hint = "Mend it; dynadex reads its settings there."
+    hint = "Correct the file; dynadex reads its settings from it."
     try:
         table: Mapping[str, Any] = tomllib.loads(content.decode())
     except ValueError as error:
@@ -190,16 +217,16 @@ def project_settings(folder: Path | None = None) -> Mapping[str, Any]:
     for name in ("tool", "dynadex"):
         table = table.get(name, {})
         if not isinstance(table, Mapping):
-            reason = f"{name} in it is no table"
+            reason = f"its key {name} is not a table"
             raise DeclarationError("read", str(path.absolute()), reason, hint)
-    names = [one.name for one in fields(RuntimeSettings)]
+    names = [field.name for field in fields(RuntimeSettings)]
     for name in table:
         if name not in names:
             from difflib import get_close_matches
 
             near = get_close_matches(name, names, 1)
-            hint = f"Did you mean {near[0]}?" if near else "`dynadex config` shows those there are."
-            raise DeclarationError("use the setting", _in_project(name), "there is no such setting", hint)
+            hint = f"Did you mean {near[0]}?" if near else "`dynadex config` lists all settings."
+            raise DeclarationError("use the setting", _in_project(name), "it is not a setting of dynadex", hint)
     return table
 
 
@@ -215,8 +242,8 @@ def _sourced(
         value = project[name]
         fits = isinstance(value, str) if kind not in (int, float) else type(value) in (int, kind)
         if not fits:
-            wanted = "text" if kind not in (int, float) else "a whole number" if kind is int else "a number"
-            raise _unusable(_in_project(name), f"{value!r} is not {wanted}")
+            expected = "text" if kind not in (int, float) else "a whole number" if kind is int else "a number"
+            raise _unusable(_in_project(name), f"{value!r} is not {expected}")
         return Sourced(name, kind(value) if kind is float else value, _in_project(name), project=True)
     return Sourced(name, default, "default")
 
@@ -226,7 +253,7 @@ def _in_project(name: str) -> str:
 
 
 def variables(field_name: str) -> tuple[str, ...]:
-    """The environment variables a setting is read from, the first that is set wins."""
+    """Return the environment variables of a setting; the first that is set takes precedence."""
     if field_name == "opensearch_url":
         return ("OPENSEARCH_URL",)
     if field_name == "region":
@@ -235,15 +262,15 @@ def variables(field_name: str) -> tuple[str, ...]:
 
 
 def without_password(text: str) -> str:
-    """A URL for people: without the password that it may hold, whether or not that is written as it should be."""
+    """Return a URL for messages, with its password masked, even if the URL is malformed."""
     return _PASSWORD.sub(r"\1:***@", text)
 
 
 def is_loopback(url: str | None) -> bool:
-    """Whether the URL stays on this machine."""
+    """Return whether the host of the URL is a loopback address."""
     host = urlsplit(url or "").hostname or ""
     try:
-        # As an address: 127.example.org is a name like any other.
+        # Parsed as an address, because 127.example.org is an ordinary name.
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
@@ -267,6 +294,6 @@ def _parse(name: str, kind: type, text: str) -> Any:
 
 
 def _unusable(name: str, reason: str) -> DeclarationError:
-    """``name`` is the setting's, or says where it was set."""
+    """``name`` is the field of a setting, or a description of where it is set."""
     subject = variables(name)[0] if name in RuntimeSettings.__slots__ else name
-    return DeclarationError("use the setting", subject, reason, "Set it to a usable value, or unset it.")
+    return DeclarationError("use the setting", subject, reason, "Set it to a valid value, or unset it.")

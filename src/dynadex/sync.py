@@ -1,4 +1,4 @@
-"""What a user declares: a table, an index, and how an item becomes a document."""
+"""Sync: the declaration of a table, an index, and the function from an item to its document."""
 
 from __future__ import annotations
 
@@ -21,21 +21,35 @@ from dynadex.document.typed_json import plain
 from dynadex.errors import DeclarationError, DynadexError
 
 Document = Mapping[str, Any]
-# From an item, as plain values (see dynadex.document.typed_json), to its document; None: not indexed.
+# From an item in plain values (see dynadex.document.typed_json) to its document, or to None: do not index the item.
 DocumentFunction = Callable[[dict[str, Any]], Document | None]
 
 
 class Sync:
-    """One index kept in step with one table.
+    """The declaration of one index that is kept in step with one table.
 
     >>> sync = Sync(table="lessons", index="lessons", mappings={"properties": {"title": {"type": "text"}}})
 
-    ``mappings`` and ``settings`` are OpenSearch's own, as a dict or the path of a JSON file. ``document`` is a
-    pure function from an item (plain values: text, int or Decimal, bool, None, lists, dicts) to its document, or
-    None for an item that is not to be indexed; without it, the document is the item. ``search`` says what the
-    search service offers. Contradictions raise DeclarationError here, not in production.
+    A Sync only declares and connects to nothing: the command `dynadex` runs it, and `dynadex.aws` makes Lambda
+    handlers from it.
 
-    A Sync only declares: the command `dynadex` runs it, and `dynadex.aws` makes Lambda handlers from it.
+    Args:
+        table: Name of the DynamoDB table, 3 to 255 characters.
+        index: Name of the index for searches, at most 234 characters. It becomes an alias: the physical indexes behind
+            it are named after the time of their creation.
+        mappings: OpenSearch mappings, as a dict or the path of a JSON file. Without them, OpenSearch maps each field
+            dynamically by its first value.
+        settings: OpenSearch index settings, as a dict or the path of a JSON file, with or without the prefix
+            ``index.``. ``gc_deletes`` must be at least 15 minutes, which is also its default.
+        document: Function from an item to its document, or to None for an item that is not to be indexed. The item is a
+            dict of plain values: str, int or Decimal, bool, None, list and dict. The function must be pure: it runs
+            again whenever an item is read or verified, and its result must depend on the item alone. An item for which
+            it raises is dead-lettered. Without it, the document is the item.
+        search: What the search service offers for the index. Without it, the service returns documents but searches
+            no field.
+
+    Raises:
+        DeclarationError: If arguments contradict each other or the guarantees of dynadex, or a file cannot be read.
     """
 
     def __init__(
@@ -48,15 +62,23 @@ class Sync:
         document: DocumentFunction | None = None,
         search: Search | None = None,
     ) -> None:
-        self.table = declaration.table_name(table)
-        self.index = declaration.index_name(index)
-        self.mappings = declaration.mappings(index, _loaded(index, "mappings", mappings))
-        self.settings = declaration.settings(index, _loaded(index, "settings", settings))
-        self.search = declaration.search(index, search or Search(), self.mappings)
-        self.document = _function(index, document)
+        self.table = declaration.checked_table_name(table)
+        self.index = declaration.checked_index_name(index)
+        self.mappings = declaration.checked_mappings(index, _load_json(index, "mappings", mappings))
+        self.settings = declaration.checked_settings(index, _load_json(index, "settings", settings))
+        self.search = declaration.checked_search(index, search or Search(), self.mappings)
+        self.document = _checked_function(index, document)
 
     def build(self, item: Item | None) -> Built:
-        """What the item becomes in the index. Pure; whatever goes wrong is told in the result, never raised."""
+        """Build the document of an item.
+
+        Args:
+            item: The item in DynamoDB typed JSON; None if it does not exist.
+
+        Returns:
+            The bytes of the document, or that there is none, or the problem: an exception of the document function is
+            returned, not raised.
+        """
         if item is None:
             return NOT_INDEXED
         try:
@@ -79,12 +101,13 @@ _REFERENCE = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
 
 
 def load_sync(reference: str) -> Sync:
-    """The Sync at ``module:attribute``, looked up with the current folder importable.
+    """Import the Sync at a reference ``module:attribute``, from the current folder or the installed packages.
 
-    Raises DeclarationError that says which half of the reference is wrong.
+    Raises DeclarationError that names the half of the reference that is wrong, and any DynadexError that the module
+    itself raises.
     """
     if not _REFERENCE.fullmatch(reference):
-        raise _unknown(reference, "it is not written module:attribute", "For example: lessons:sync.")
+        raise _not_loaded(reference, "it is not of the form module:attribute", "For example: lessons:sync.")
     module_name, attribute = reference.split(":")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -93,26 +116,26 @@ def load_sync(reference: str) -> Sync:
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
             hint = "Run the command in the folder that holds it, or install it."
-            raise _unknown(reference, f"there is no module {error.name!r}", hint) from error
-        raise _unknown(reference, f"importing it needs {error.name!r}, which is missing", "Install it.") from error
+            raise _not_loaded(reference, f"there is no module {error.name!r}", hint) from error
+        raise _not_loaded(reference, f"importing it needs {error.name!r}, which is missing", "Install it.") from error
     except DynadexError:
         raise
     except (Exception, SystemExit) as error:
-        hint = f'The whole story: python -c "import {module_name}"'
-        raise _unknown(reference, f"importing {module_name} raised {_told(error)}", hint) from error
-    found: Any = module
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            raise _unknown(reference, f"{module_name} has no {attribute!r}", _syncs_in(module))
-        found = getattr(found, part)
-    if not isinstance(found, Sync):
-        reason = f"it is a {type(found).__name__}, not a dynadex.Sync"
-        raise _unknown(reference, reason, f"Name a Sync. {_syncs_in(module)}")
-    return found
+        hint = f'For the full traceback, run: python -c "import {module_name}"'
+        raise _not_loaded(reference, f"importing {module_name} raised {_summary(error)}", hint) from error
+    sync: Any = module
+    for name in attribute.split("."):
+        if not hasattr(sync, name):
+            raise _not_loaded(reference, f"{module_name} has no {attribute!r}", _syncs_in(module))
+        sync = getattr(sync, name)
+    if not isinstance(sync, Sync):
+        reason = f"it is a {type(sync).__name__}, not a dynadex.Sync"
+        raise _not_loaded(reference, reason, f"Name a Sync. {_syncs_in(module)}")
+    return sync
 
 
-def _told(error: BaseException) -> str:
-    """An error on one line, with the line of the user's module that it came from."""
+def _summary(error: BaseException) -> str:
+    """The error on one line, with the line of the user's module that raised it."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     frame = next((frame for frame in extract_tb(error.__traceback__) if frame.name == "<module>"), None)
     return f"{text} (line {frame.lineno} of {frame.filename})" if frame else text
@@ -120,23 +143,25 @@ def _told(error: BaseException) -> str:
 
 def _syncs_in(module: Any) -> str:
     names = [name for name, value in vars(module).items() if isinstance(value, Sync)]
-    return f"It does have {', '.join(names)}." if names else "It declares no Sync at all."
+    return f"It declares {', '.join(names)}." if names else "It declares no Sync."
 
 
-def _unknown(reference: str, reason: str, hint: str) -> DeclarationError:
+def _not_loaded(reference: str, reason: str, hint: str) -> DeclarationError:
     return DeclarationError("load", reference, reason, hint)
 
 
-def _loaded(index: str, what: str, given: Mapping[str, Any] | str | Path | None) -> dict[str, Any]:
-    if given is None:
+def _load_json(index: str, what: str, source: Mapping[str, Any] | str | Path | None) -> dict[str, Any]:
+    """The mappings or settings as a dict of their own, from a mapping or a file."""
+    if source is None:
         return {}
-    if isinstance(given, Mapping):
+    if isinstance(source, Mapping):
         try:
-            return json.loads(json.dumps(given, default=_dict))  # type: ignore[no-any-return]  # nobody can change it
+            # A copy: later changes of the argument do not change the declaration.
+            return json.loads(json.dumps(source, default=_dict))  # type: ignore[no-any-return]
         except (TypeError, ValueError) as error:
-            raise DeclarationError(f"use the {what} of", index, f"they are no JSON: {error}") from None
-    path = Path(given)
-    hint = 'Give the path of a JSON file, for example Path(__file__).with_name("mappings.json").'
+            raise DeclarationError(f"use the {what} of", index, f"they have no JSON form: {error}") from None
+    path = Path(source)
+    hint = 'Pass the path of a JSON file, for example Path(__file__).with_name("mappings.json").'
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -144,7 +169,7 @@ def _loaded(index: str, what: str, given: Mapping[str, Any] | str | Path | None)
     except ValueError as error:
         raise DeclarationError(f"read the {what} of", index, f"{path.absolute()} is not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise DeclarationError(f"read the {what} of", index, f"{path.absolute()} holds no JSON object", hint)
+        raise DeclarationError(f"read the {what} of", index, f"{path.absolute()} does not contain a JSON object", hint)
     return content
 
 
@@ -154,10 +179,10 @@ def _dict(value: Any) -> dict[str, Any]:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def _function(index: str, function: DocumentFunction | None) -> DocumentFunction | None:
+def _checked_function(index: str, function: DocumentFunction | None) -> DocumentFunction | None:
     if function is None:
         return None
     if not callable(function) or inspect.iscoroutinefunction(function):
         reason = "document is not a plain function" if callable(function) else "document is not callable"
-        raise DeclarationError("declare", index, reason, "Give a function: document(item) -> dict or None.")
+        raise DeclarationError("declare", index, reason, "Pass a function: document(item) -> dict or None.")
     return function

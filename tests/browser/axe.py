@@ -1,4 +1,4 @@
-"""What axe finds on a page as it stands."""
+"""Accessibility checks of a page with axe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OPTIONS = {
 
 
 def violations(page: Page, figures: Figures) -> str:
-    """A report of violations of WCAG 2.2 AA, empty if there are none; counted in the figures of the run."""
+    """Return a report of violations of WCAG 2.2 AA, empty if there are none, and count them in the figures."""
     results = Axe().run(page, options=_OPTIONS)
     figures.scenes += 1
     figures.violations += results.violations_count

@@ -1,6 +1,6 @@
-"""One demo and one browser for all tests of the page: both take seconds to start.
+"""One demo and one browser for all tests of the page, because both take seconds to start.
 
-Not for longer: a browser keeps an event loop running, beside which others could start none.
+They are stopped after these tests: a browser keeps an event loop running, so other tests could not start one.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _FIGURES = pytest.StashKey[Figures]()
 
 @pytest.fixture(scope="session")
 def figures(pytestconfig: pytest.Config) -> Figures:
-    """Add to it."""
+    """Figures of the whole run, which tests add to."""
     return pytestconfig.stash.setdefault(_FIGURES, Figures())
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The very last line, after pytest's own."""
+    """Print the figures after pytest's own summary."""
     figures = config.stash.get(_FIGURES, None)
     if figures and figures.scenes:
         config.get_terminal_writer().line(str(figures))
@@ -44,7 +44,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, demo: Demo) -> Iterator[Page]:
-    """The page on a desk, before somebody who may edit."""
+    """The page on a desktop screen, signed in."""
     with opened(browser, demo.signed_in) as page:
         expect(page.get_by_test_id("hit").first).to_be_visible()
         yield page

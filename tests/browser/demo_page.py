@@ -1,4 +1,4 @@
-"""`dynadex demo` as a process, and a Chromium to look at its page with: for the tests and for the screenshots."""
+"""`dynadex demo` as a process, and a Chromium that opens its page: for the tests and the screenshots."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ CHROMIUM_ARGUMENTS = (
     "--no-first-run",
     "--disable-quic",
 )
-# A rebuild waits for the longest invocation there may be: none is long here.
+# A rebuild waits for the longest possible invocation, which is short here.
 ENVIRONMENT = {"DYNADEX_MAX_BATCH_SECONDS": "3"}
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A demo that runs: where its page is, the token for changes, and its folder."""
+    """A running demo: the URL of its page, the token for changes, and its folder."""
 
     address: str
     token: str
@@ -49,37 +49,37 @@ class Demo:
 
     @property
     def signed_in(self) -> str:
-        """The page's address for those who edit."""
+        """The URL of the page with a token for changes."""
         return f"{self.address}/#token={self.token}"
 
     def write(self, identity: str, item: Mapping[str, Any]) -> None:
-        """Write an item past the page, as somebody else would, whatever version is there."""
+        """Write an item without the page, as another user would, over any current version."""
         version = self.read(identity).headers.get("ETag")
         condition = {"If-Match": version} if version else {"If-None-Match": "*"}
-        self._ask("PUT", identity, condition, json=dict(item)).raise_for_status()
+        self._request("PUT", identity, condition, json=dict(item)).raise_for_status()
 
     def read(self, identity: str) -> httpx.Response:
-        """An item as the service tells it."""
-        return self._ask("GET", identity, {})
+        """Return the service's response to a read of an item."""
+        return self._request("GET", identity, {})
 
     def delete(self, identity: str) -> None:
-        """Delete an item past the page."""
-        self._ask("DELETE", identity, {}).raise_for_status()
+        """Delete an item without the page."""
+        self._request("DELETE", identity, {}).raise_for_status()
 
     def dynamodb(self) -> DynamoDBClient:
-        """The table itself: it takes items that the service would refuse."""
+        """Return a client of the table itself, which accepts items that the service refuses."""
         endpoint = json.loads((self.folder / "stack.json").read_text())["endpoints"]["dynamodb"]
         return clients.dynamodb(RuntimeSettings(dynamodb_url=endpoint))
 
-    def _ask(self, method: str, identity: str, headers: Mapping[str, str], **more: Any) -> httpx.Response:
+    def _request(self, method: str, identity: str, headers: Mapping[str, str], **more: Any) -> httpx.Response:
         url = f"{self.address}/api/documents/{quote(identity, safe='')}"
-        authorised = {**headers, "Authorization": f"Bearer {self.token}"}
-        return httpx.request(method, url, headers=authorised, trust_env=False, **more)
+        headers = {**headers, "Authorization": f"Bearer {self.token}"}
+        return httpx.request(method, url, headers=headers, trust_env=False, **more)
 
 
 @contextmanager
 def running_demo(directory: Path, songs: int | None = None) -> Iterator[Demo]:
-    """The demo, once it is ready. Its output is in demo.log."""
+    """Start a demo, yield it once it is ready, and stop it. Its output is in demo.log."""
     folder = directory / "demo"
     command = [sys.executable, "-m", "dynadex", "demo", "--no-browser", "--port", "0", "--dir", str(folder)]
     if songs is not None:
@@ -102,7 +102,7 @@ def running_demo(directory: Path, songs: int | None = None) -> Iterator[Demo]:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """The browser that DYNADEX_CHROMIUM names, else the system's, else Playwright's own."""
+    """Yield the browser that DYNADEX_CHROMIUM names, else the system's, else Playwright's own."""
     executable = os.environ.get("DYNADEX_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=list(CHROMIUM_ARGUMENTS))
@@ -116,9 +116,9 @@ def chromium() -> Iterator[Browser]:
 def opened(
     browser: Browser, address: str, size: tuple[int, int] = (1280, 800), tolerated: tuple[str, ...] = (), **options: Any
 ) -> Iterator[Page]:
-    """A page at this address. Whatever it complains about, or asks elsewhere for, fails in the end.
+    """Yield a page at this URL. Fail at the end if it logged errors or sent requests to another origin.
 
-    ``tolerated``: parts of complaints that a test brings about itself.
+    ``tolerated``: parts of the errors that a test causes on purpose.
     """
     width, height = size
     context = browser.new_context(viewport={"width": width, "height": height}, has_touch=width < 500, **options)
@@ -129,17 +129,17 @@ def opened(
         yield page
     finally:
         context.close()
-    left = [one for one in complaints if not any(part in one for part in tolerated)]
-    assert left == [], left
+    unexpected = [complaint for complaint in complaints if not any(part in complaint for part in tolerated)]
+    assert unexpected == [], unexpected
 
 
 def search_for(page: Page, text: str) -> None:
-    """Type into the field of the search view."""
+    """Type a query into the search view."""
     page.get_by_test_id("search-input").fill(text)
 
 
 def go_to(page: Page, view: str) -> None:
-    """Change to another view by its tab."""
+    """Open a view by its tab."""
     page.get_by_test_id(f"tab-{view}").click()
     expect(page.locator(f"#view-{view}")).to_be_visible()
 

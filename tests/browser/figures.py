@@ -1,4 +1,4 @@
-"""The line of figures that the tests of the page end with."""
+"""Figures of a run of the browser tests."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from statistics import median
 
 @dataclass(slots=True)
 class Figures:
-    """What the whole run came to."""
+    """The totals of a run, printed as one line."""
 
     scenes: int = 0
     violations: int = 0
     found_after: list[float] = field(default_factory=list)
-    """Seconds from a save until searches found it, as the page tells."""
+    """Seconds from each save until searches found it, as displayed by the page."""
 
     def __str__(self) -> str:
-        told = f"axe {self.scenes} scenes, {self.violations} violations of WCAG 2.2 AA"
+        line = f"axe {self.scenes} scenes, {self.violations} violations of WCAG 2.2 AA"
         if self.found_after:
-            told += f"; {len(self.found_after)} saves found by searches after {median(self.found_after):.1f} s (median)"
-            told += f", {max(self.found_after):.1f} s at most"
-        return f"browser: {told}"
+            line += f"; {len(self.found_after)} saves found by searches after {median(self.found_after):.1f} s (median)"
+            line += f", {max(self.found_after):.1f} s at most"
+        return f"browser: {line}"

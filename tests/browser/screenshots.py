@@ -1,4 +1,4 @@
-"""Takes the screenshots that the documentation shows: `make screenshots`."""
+"""Takes the screenshots of the documentation: `make screenshots`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLOW_SECONDS = 40
 
 
 def main() -> None:
-    """Each view, by day, by night, on a phone."""
+    """Take each view, in light and dark mode and on a phone."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, running_demo(Path(folder)) as demo, chromium() as browser:
         take(browser, demo.signed_in, "search.png", DESK, "light", lambda page: results(page, "maid"))
@@ -44,19 +44,19 @@ def take(
     scheme: Literal["light", "dark"],
     scene: Callable[[Page], None],
 ) -> None:
-    """One screenshot."""
+    """Take one screenshot."""
     scale = 2 if size == PHONE else 1
     with opened(browser, address, size, ("409", "412", "502"), color_scheme=scheme, device_scale_factor=scale) as page:
         expect(page.get_by_test_id("hit").first).to_be_visible()
         scene(page)
-        # Without the time that a search took: the picture would change with every run.
-        page.evaluate("for (const one of document.querySelectorAll('.took')) one.remove()")
+        # Without the duration of the search, which would change the picture with every run.
+        page.evaluate("for (const element of document.querySelectorAll('.took')) element.remove()")
         page.screenshot(path=IMAGES / name)
     print(f"{IMAGES / name}")
 
 
 def results(page: Page, text: str) -> None:
-    """What a search finds, its words marked."""
+    """Results of a search, with highlights."""
     search_for(page, text)
     expect(page.get_by_test_id("hit-title").first.locator("mark").first).to_be_visible()
     page.keyboard.press("Enter")
@@ -64,7 +64,7 @@ def results(page: Page, text: str) -> None:
 
 
 def suggestions(page: Page) -> None:
-    """What is offered while typing."""
+    """Suggestions while typing."""
     page.get_by_test_id("search-input").press_sequentially("the rakes", delay=60)
     expect(page.get_by_test_id("suggestion").first).to_be_visible()
     page.keyboard.press("ArrowDown")
@@ -82,7 +82,7 @@ def manage(page: Page) -> None:
 
 
 def conflict(page: Page, demo: Demo) -> None:
-    """Two who edit the same lesson."""
+    """A conflict between two users who edit the same lesson."""
     demo.write("contested", {"title": "The Contested Reel", "form": "Reel", "key": "D", "difficulty": 3})
     go_to(page, "manage")
     page.get_by_test_id("manage-search").fill("contested")
@@ -95,16 +95,16 @@ def conflict(page: Page, demo: Demo) -> None:
 
 
 def regions(page: Page) -> None:
-    """One region cut off: the other answers its callers."""
+    """One region cut off, and the other answering its clients."""
     page.get_by_test_id("location").select_option("north-america")
     page.get_by_test_id(f"region-cut-{AMERICA}").click()
-    expect(page.get_by_test_id(f"region-{AMERICA}")).to_contain_text("Bring back")
+    expect(page.get_by_test_id(f"region-{AMERICA}")).to_contain_text("Restore")
     expect(page.get_by_test_id("answered-by")).to_contain_text("eu-west-1")
     results(page, "maid")
 
 
 def live(page: Page) -> None:
-    """Changes as they flow, a dead-lettered key, and a rebuild under way."""
+    """Changes in real time, a dead-lettered key, and a rebuild in progress."""
     go_to(page, "live")
     expect(page.get_by_test_id("letters")).to_contain_text("difficulty")
     if not page.get_by_test_id("operation-progress").is_visible():
@@ -117,7 +117,7 @@ def live(page: Page) -> None:
 
 @contextmanager
 def changes(demo: Demo) -> Iterator[None]:
-    """Somebody writes all the while, once something that cannot be indexed."""
+    """Write items in the background, one of which cannot be indexed."""
     stop, ran = threading.Event(), threading.Event()
     dynamodb = demo.dynamodb()
     refused = {"title": {"S": "The Unplayable Jig"}, "difficulty": {"S": "very"}}

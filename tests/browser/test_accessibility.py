@@ -1,6 +1,6 @@
-"""WCAG 2.2 AA, as far as axe can tell, of every view and dialog, by day and by night.
+"""WCAG 2.2 AA, as far as axe can check it, of every view and dialog, in light and dark mode.
 
-The dialog of a conflict and the panel of regions are looked at where they are tested.
+The conflict dialog and the panel of regions are checked in their own tests.
 """
 
 from __future__ import annotations
@@ -66,16 +66,16 @@ def _live(page: Page) -> None:
 
 
 SCENES = (_suggestions, _filtered, _nothing, _item, _manage, _form, _sign_in, _live)
-# By night only the colours differ, and on a phone where things are.
+# In dark mode only the colours differ, and on a phone only the layout.
 _ALL = bool(os.environ.get("BROWSER_SCALE"))
 IN_THE_LIGHT = SCENES if _ALL else (_suggestions, _nothing, _manage, _form, _live)
 IN_THE_DARK = SCENES if _ALL else (_filtered, _form)
 
 
 @pytest.mark.parametrize(
-    ("scheme", "size", "scenes"), [("light", DESK, IN_THE_LIGHT), ("dark", PHONE, IN_THE_DARK)], ids=["day", "night"]
+    ("scheme", "size", "scenes"), [("light", DESK, IN_THE_LIGHT), ("dark", PHONE, IN_THE_DARK)], ids=["light", "dark"]
 )
-def test_axe_finds_nothing_to_mend(
+def test_page_has_no_accessibility_violations(
     browser: Browser,
     demo: Demo,
     scheme: Literal["light", "dark"],
@@ -83,7 +83,7 @@ def test_axe_finds_nothing_to_mend(
     scenes: tuple[Callable[[Page], None], ...],
     figures: Figures,
 ) -> None:
-    found: list[str] = []
+    reports: list[str] = []
     with opened(browser, demo.signed_in, size, color_scheme=scheme, reduced_motion="reduce") as page:
         for scene in scenes:
             page.goto("about:blank")
@@ -91,5 +91,5 @@ def test_axe_finds_nothing_to_mend(
             expect(page.get_by_test_id("hit").first).to_be_visible()
             scene(page)
             if report := violations(page, figures):
-                found.append(f"{scene.__name__}: {report}")
-    assert not found, "\n".join(found)
+                reports.append(f"{scene.__name__}: {report}")
+    assert not reports, "\n".join(reports)

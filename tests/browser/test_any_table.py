@@ -1,4 +1,4 @@
-"""The page before a table that is nothing like the lessons: a composite key with a number, and no version."""
+"""The page of a table unlike the demo's: a composite key with a number, and no version."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dynadex import Search, Sync, analysis, clients
-from dynadex.http.app import create_app
+from dynadex.http.app import HttpOptions, create_app
 from dynadex.http.server import listening, serving, url_of
 from dynadex.runtime import connect
 from dynadex.settings import RuntimeSettings
@@ -42,7 +42,7 @@ def orders() -> Sync:
 
 @pytest.fixture
 def page(browser: Browser, demo: Demo) -> Iterator[Page]:
-    """The page of a service with a worker of its own, on the demo's backends, before somebody who may edit."""
+    """The page of a service with its own worker on the demo's backends, signed in."""
     endpoints = json.loads((demo.folder / "stack.json").read_text())["endpoints"]
     settings = RuntimeSettings(dynamodb_url=endpoints["dynamodb"], opensearch_url=endpoints["opensearch"])
     sync = orders()
@@ -58,7 +58,8 @@ def page(browser: Browser, demo: Demo) -> Iterator[Page]:
     )
     runtime = connect(sync, settings)
     runtime.ensure_index()
-    app = create_app(sync, runtime.index, runtime.table, runtime.description.schema, auth=AUTH, timing=settings.timing)
+    options = HttpOptions(auth=AUTH, timing=settings.timing)
+    app = create_app(sync, runtime.index, runtime.table, runtime.description.schema, options)
     with (
         worker(sync, settings),
         listening(0) as sock,
@@ -73,7 +74,7 @@ def _search(page: Page) -> None:
     expect(page.locator("#view-search")).to_be_visible()
 
 
-def test_an_item_with_a_composite_key_is_added_found_changed_and_deleted(page: Page) -> None:
+def test_item_with_a_composite_key_is_added_found_changed_and_deleted(page: Page) -> None:
     go_to(page, "manage")
     page.get_by_test_id("add").click()
     for name, value in {"customer": "ann|bee/%41", "number": "7", "goods": "Ebony clarinet", "state": "open"}.items():
@@ -83,7 +84,7 @@ def test_an_item_with_a_composite_key_is_added_found_changed_and_deleted(page: P
     expect(notice).to_contain_text("found by searches", timeout=SOON)
 
     page.get_by_test_id("item-row").filter(has_text="Ebony clarinet").get_by_test_id("item-name").click()
-    # The key is what an item is known by: it does not change.
+    # The key identifies the item, so it cannot be edited.
     expect(page.get_by_test_id("field-number")).to_have_count(0)
     page.get_by_test_id("field-goods").fill("Ebony bassoon")
     page.get_by_test_id("save").click()

@@ -1,4 +1,4 @@
-"""The live view as engineers use it: changes as they flow, dead-lettered keys, operations."""
+"""The live view: changes in real time, dead letters, and operations."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.demo_page import Demo, go_to, opened
 
 SOON = 5_000
-"""Milliseconds within which the view tells of what happened."""
+"""Milliseconds within which the view shows an event."""
 FULL_LENGTH = bool(os.environ.get("BROWSER_SCALE"))
 REBUILT = 60_000
-"""Milliseconds for a rebuild, most of which it waits until every writer knows the new index."""
+"""Milliseconds for a rebuild, which mostly waits until every writer knows the new index."""
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def _run(page: Page, name: str) -> None:
     expect(page.locator("#operation-state")).not_to_have_text("Running", timeout=SOON * 3)
 
 
-def test_changes_show_as_they_flow_from_the_table_to_the_index(live: Page, demo: Demo) -> None:
+def test_changes_appear_on_their_way_from_the_table_to_the_index(live: Page, demo: Demo) -> None:
     before = int(live.get_by_test_id("tile-applied").inner_text().replace(",", ""))
     for number in range(5):
         demo.write(f"flow-{number}", {"title": f"Flow {number}"})
@@ -39,12 +39,12 @@ def test_changes_show_as_they_flow_from_the_table_to_the_index(live: Page, demo:
     expect(rows.filter(has_text="flow-4").first).to_contain_text("applied", timeout=SOON)
     expect(live.get_by_test_id("tile-applied")).to_have_text(f"{before + 5:,}")
     expect(live.get_by_test_id("rate-chart").locator("rect")).to_have_count(60)
-    told = live.get_by_test_id("lag-chart").get_by_role("img").get_attribute("aria-label")
-    assert told
-    assert told.startswith("At most ")
+    label = live.get_by_test_id("lag-chart").get_by_role("img").get_attribute("aria-label")
+    assert label
+    assert label.startswith("At most ")
 
 
-def test_a_dead_lettered_key_is_listed_with_its_reason_until_it_is_mended_and_redriven(live: Page, demo: Demo) -> None:
+def test_dead_lettered_key_is_listed_with_its_reason_until_it_is_fixed_and_redriven(live: Page, demo: Demo) -> None:
     dynamodb = demo.dynamodb()
     refused = {"id": {"S": "refused"}, "title": {"S": "Refused"}, "difficulty": {"S": "very"}}
     dynamodb.put_item(TableName="lessons", Item=refused)
@@ -52,7 +52,7 @@ def test_a_dead_lettered_key_is_listed_with_its_reason_until_it_is_mended_and_re
     expect(letters).to_contain_text("refused", timeout=SOON)
     expect(letters).to_contain_text("difficulty")
     expect(live.get_by_test_id("tile-dead-letters")).to_have_text("1")
-    expect(live.get_by_test_id("change").filter(has_text="refused")).to_contain_text("dead_lettered")
+    expect(live.get_by_test_id("change").filter(has_text="refused")).to_contain_text("dead-lettered")
     _run(live, "Redrive")
     expect(live.get_by_test_id("operation-message")).to_have_text("0 settled, 1 still failing.")
     dynamodb.put_item(TableName="lessons", Item=refused | {"difficulty": {"N": "5"}})
@@ -61,7 +61,7 @@ def test_a_dead_lettered_key_is_listed_with_its_reason_until_it_is_mended_and_re
     expect(live.get_by_test_id("tile-dead-letters")).to_have_text("0", timeout=SOON)
 
 
-def test_a_rebuild_shows_how_far_it_is_and_can_be_rolled_back(live: Page) -> None:
+def test_rebuild_shows_its_progress_and_can_be_rolled_back(live: Page) -> None:
     indexes = live.get_by_test_id("indexes")
     old = indexes.locator("li .strong").inner_text()
     live.get_by_test_id("operation-rebuild").click()
@@ -81,7 +81,7 @@ def test_a_rebuild_shows_how_far_it_is_and_can_be_rolled_back(live: Page) -> Non
     expect(live.get_by_test_id("operation-message")).to_contain_text("items read, 0 documents")
 
 
-def test_operations_need_a_token(browser: Browser, demo: Demo) -> None:
+def test_operation_without_a_token_asks_for_one(browser: Browser, demo: Demo) -> None:
     with opened(browser, f"{demo.address}/#live") as page:
         page.get_by_test_id("operation-verify").click()
         expect(page.get_by_test_id("sign-in-dialog")).to_be_visible()

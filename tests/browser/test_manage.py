@@ -1,4 +1,4 @@
-"""The view of those who edit: optimistic saves, conflicts, undo, signing in."""
+"""The manage view: optimistic saves, conflicts, undo, and sign-in."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.browser.demo_page import Demo, go_to, opened
 from tests.browser.figures import Figures
 
 SOON = 4_000
-"""Milliseconds within which a change of the table is to be seen by a searcher."""
+"""Milliseconds within which a search must find a change of the table."""
 
 
 @pytest.fixture
 def manage(browser: Browser, demo: Demo) -> Iterator[Page]:
-    # Browsers tell of every refusal, those that the page expects too.
+    # Browsers log every error response, including those that the page expects.
     with opened(browser, demo.signed_in, tolerated=("401", "412", "422", "503")) as page:
         go_to(page, "manage")
         expect(page.get_by_test_id("item-row").first).to_be_visible()
@@ -34,7 +34,7 @@ def _await_found(page: Page, figures: Figures) -> None:
     notice = page.get_by_test_id("notice")
     expect(notice).to_have_text(re.compile(r"Saved, and found by searches after \d+\.\d s"), timeout=SOON)
     figures.found_after.append(float(notice.inner_text().split()[-2]))
-    # So that nobody takes it for what is told of the next one.
+    # So that the next save is not confused with this one.
     page.evaluate("document.getElementById('notice-text').textContent = ''")
 
 
@@ -44,7 +44,7 @@ def _save(page: Page, **values: str) -> None:
     page.get_by_test_id("save").click()
 
 
-def test_a_lesson_is_added_changed_and_deleted_and_each_shows_at_once(manage: Page, figures: Figures) -> None:
+def test_added_changed_and_deleted_lesson_is_shown_at_once(manage: Page, figures: Figures) -> None:
     held: list[Route] = []
 
     def hold_the_first(route: Route) -> None:
@@ -84,7 +84,7 @@ def _writes(route: Route) -> bool:
     return route.request.method == "PUT"
 
 
-def test_a_save_that_fails_is_taken_back_and_what_was_typed_is_kept(manage: Page, demo: Demo, figures: Figures) -> None:
+def test_failed_save_is_reverted_and_the_entered_values_are_kept(manage: Page, demo: Demo, figures: Figures) -> None:
     demo.write("fragile", {"title": "Fragile"})
     row = _find(manage, "fragile")
     row.get_by_test_id("item-name").click()
@@ -108,7 +108,7 @@ def test_a_save_that_fails_is_taken_back_and_what_was_typed_is_kept(manage: Page
     expect(row.get_by_test_id("item-name")).to_have_text("Fragile, changed")
 
 
-def test_whoever_saves_second_sees_both_versions_and_chooses(manage: Page, demo: Demo, figures: Figures) -> None:
+def test_conflicting_save_offers_both_versions(manage: Page, demo: Demo, figures: Figures) -> None:
     demo.write("contested", {"title": "Contested", "form": "Reel"})
     row = _find(manage, "contested")
     row.get_by_test_id("item-name").click()
@@ -116,7 +116,7 @@ def test_whoever_saves_second_sees_both_versions_and_chooses(manage: Page, demo:
     demo.write("contested", {"title": "Contested", "form": "Jig"})
     _save(manage, form="Hornpipe")
     conflict = manage.get_by_test_id("conflict")
-    expect(conflict).to_contain_text("Somebody else changed it")
+    expect(conflict).to_contain_text("Someone else changed this item")
     expect(manage.get_by_test_id("versions").locator("tbody tr")).to_have_text(["FormJigHornpipe"])
     manage.get_by_test_id("conflict-theirs").click()
     expect(row).to_contain_text("Jig", timeout=SOON)
@@ -125,9 +125,9 @@ def test_whoever_saves_second_sees_both_versions_and_chooses(manage: Page, demo:
     expect(manage.get_by_test_id("field-form")).to_have_value("Jig")
     demo.write("contested", {"title": "Contested", "form": "Waltz", "key": "A"})
     _save(manage, form="Hornpipe")
-    # What only they changed is theirs; what both did is mine unless I choose otherwise.
+    # Fields that only the other user changed keep the current version; fields that both changed default to the user's.
     assert not violations(manage, figures)
-    expect(manage.get_by_test_id("there-key")).to_be_checked()
+    expect(manage.get_by_test_id("current-key")).to_be_checked()
     expect(manage.get_by_test_id("mine-form")).to_be_checked()
     manage.get_by_test_id("conflict-mine").click()
     _await_found(manage, figures)
@@ -138,13 +138,13 @@ def test_whoever_saves_second_sees_both_versions_and_chooses(manage: Page, demo:
     expect(manage.get_by_test_id("field-form")).to_have_value("Hornpipe")
     demo.delete("contested")
     _save(manage, form="March")
-    expect(conflict).to_contain_text("Somebody else deleted it")
+    expect(conflict).to_contain_text("Someone else deleted this item")
     manage.get_by_test_id("conflict-mine").click()
     _await_found(manage, figures)
     assert demo.read("contested").json()["form"] == "March"
 
 
-def test_editing_keeps_what_the_form_does_not_show_and_every_digit(manage: Page, demo: Demo, figures: Figures) -> None:
+def test_editing_keeps_hidden_attributes_and_all_digits(manage: Page, demo: Demo, figures: Figures) -> None:
     demo.write("exact", {"title": "Exactitude"})
     demo.dynamodb().update_item(
         TableName="lessons", Key={"id": {"S": "exact"}}, UpdateExpression="SET pi = :pi, tags = :tags",
@@ -164,15 +164,15 @@ def test_editing_keeps_what_the_form_does_not_show_and_every_digit(manage: Page,
     assert stored["tags"] == {"SS": ["a", "b"]}
 
 
-def test_the_form_refuses_what_makes_no_sense_and_says_where(manage: Page) -> None:
+def test_form_shows_problems_at_their_fields(manage: Page) -> None:
     manage.get_by_test_id("add").click()
     difficulty, title = manage.get_by_test_id("field-difficulty"), manage.get_by_test_id("field-title")
     difficulty.fill("very")
     manage.get_by_test_id("save").click()
-    expect(difficulty).to_have_accessible_description("Difficulty is not a number.")
+    expect(difficulty).to_have_accessible_description("Difficulty must be a number.")
     expect(title).to_have_accessible_description("Title is missing.")
     expect(title).to_be_focused()
-    # A number, but none that the index could take: only the service knows.
+    # A number outside the range of its field: only the service detects it.
     title.fill("Too difficult")
     difficulty.fill("12345678901")
     manage.get_by_test_id("save").click()
@@ -183,7 +183,7 @@ def test_the_form_refuses_what_makes_no_sense_and_says_where(manage: Page) -> No
     expect(manage.get_by_test_id("dialog")).to_be_hidden()
 
 
-def test_changes_need_a_token_which_leaves_the_address_at_once(browser: Browser, demo: Demo, figures: Figures) -> None:
+def test_changes_require_a_token_which_is_removed_from_the_url(browser: Browser, demo: Demo, figures: Figures) -> None:
     demo.write("guarded", {"title": "Guarded"})
     with opened(browser, demo.signed_in) as page:
         page.wait_for_url(f"{demo.address}/")
@@ -196,7 +196,7 @@ def test_changes_need_a_token_which_leaves_the_address_at_once(browser: Browser,
         expect(page.get_by_test_id("sign-in-dialog")).to_be_visible()
         page.get_by_test_id("token").fill("wrong")
         page.get_by_test_id("sign-in-submit").click()
-        expect(page.get_by_test_id("sign-in-error")).to_contain_text("wrong, or it has expired")
+        expect(page.get_by_test_id("sign-in-error")).to_contain_text("invalid or has expired")
         page.get_by_test_id("token").fill(demo.token)
         page.get_by_test_id("sign-in-submit").click()
         _await_found(page, figures)

@@ -1,4 +1,4 @@
-"""The panel of regions: who answers, how each region is, and what happens when one is cut off."""
+"""The panel of regions: which region answers, the health of each, and failover when one is cut off."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SOON = 5_000
 
 @pytest.fixture
 def page(browser: Browser, demo: Demo) -> Iterator[Page]:
-    # A caller may meet a region that is just gone: that is what is to be seen.
+    # A request may reach a region that was just cut off, as this test intends.
     with two_regions(demo.address) as router, opened(browser, router, tolerated=("502",)) as page:
         expect(page.get_by_test_id("hit").first).to_be_visible()
         yield page
 
 
-def test_a_region_that_is_cut_off_is_answered_for_by_another_until_it_is_back(page: Page, figures: Figures) -> None:
+def test_another_region_answers_while_one_is_cut_off(page: Page, figures: Figures) -> None:
     america, answered = page.get_by_test_id(f"region-{AMERICA}"), page.get_by_test_id("answered-by")
     expect(answered).to_have_text(f"Answered by {EUROPE}")
     expect(america).to_contain_text("Healthy", timeout=SOON)
@@ -46,7 +46,7 @@ def test_a_region_that_is_cut_off_is_answered_for_by_another_until_it_is_back(pa
     expect(answered).to_have_text(f"Answered by {AMERICA}", timeout=SOON)
 
 
-def test_the_location_is_kept_as_long_as_the_tab(page: Page) -> None:
+def test_location_survives_a_reload(page: Page) -> None:
     page.get_by_test_id("location").select_option("north-america")
     page.reload()
     expect(page.get_by_test_id("location")).to_have_value("north-america")

@@ -1,4 +1,4 @@
-"""The search view as players use it: the whole demo, and a real browser."""
+"""The search view of the whole demo in a real browser."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.demo_page import Demo, opened, search_for
 
-QUIETLY = 5_000
-"""Milliseconds within which the page notices by itself what others changed."""
+REFRESHED = 5_000
+"""Milliseconds within which the page shows changes by others on its own."""
 HARMFUL = "<img src=x onerror=alert(1)>"
 
 
@@ -18,7 +18,7 @@ def _total(page: Page) -> int:
     return int(re.sub(r"\D", "", text.split(" result")[0]))
 
 
-def test_a_misspelt_title_is_found_and_its_words_are_marked(page: Page) -> None:
+def test_misspelt_title_is_found_and_highlighted(page: Page) -> None:
     page.get_by_test_id("search-input").press_sequentially("rakes of malow", delay=30)
     first = page.get_by_test_id("hit-title").first
     expect(first).to_have_text("The Rakes of Mallow")
@@ -26,7 +26,7 @@ def test_a_misspelt_title_is_found_and_its_words_are_marked(page: Page) -> None:
     expect(page.get_by_test_id("result-count")).to_contain_text(re.compile(r"\d+ results? · \d+ ms"))
 
 
-def test_completions_are_offered_while_typing_and_chosen_from_the_keyboard(page: Page) -> None:
+def test_suggestions_appear_while_typing_and_can_be_chosen_with_the_keyboard(page: Page) -> None:
     search, listed = page.get_by_test_id("search-input"), page.get_by_test_id("suggestion")
     search.press_sequentially("rakes", delay=30)
     expect(listed.filter(has_text="The Rakes of Mallow")).to_be_visible()
@@ -49,7 +49,7 @@ def test_completions_are_offered_while_typing_and_chosen_from_the_keyboard(page:
     expect(search).not_to_have_value("")
 
 
-def test_facets_narrow_together_and_can_be_cleared(page: Page) -> None:
+def test_facets_combine_and_can_be_cleared(page: Page) -> None:
     everything = _total(page)
     forms = page.get_by_test_id("facet-form")
     forms.locator("[data-value='Jig']").check()
@@ -68,17 +68,17 @@ def test_facets_narrow_together_and_can_be_cleared(page: Page) -> None:
     expect(page.get_by_test_id("result-count")).to_contain_text(f"{everything} results")
 
 
-def test_more_hits_are_shown_on_demand_and_none_twice(page: Page) -> None:
+def test_show_more_adds_hits_without_duplicates(page: Page) -> None:
     hits = page.get_by_test_id("hit")
     expect(hits).to_have_count(20)
     page.get_by_test_id("more").click()
     expect(hits).to_have_count(40)
     expect(hits.nth(20)).to_be_focused()
-    ids = hits.evaluate_all("all => all.map(one => one.dataset.id)")
+    ids = hits.evaluate_all("hits => hits.map(hit => hit.dataset.id)")
     assert len(set(ids)) == 40
 
 
-def test_hits_are_sorted_as_one_likes_and_the_address_says_so(page: Page) -> None:
+def test_sort_is_stored_in_the_url(page: Page) -> None:
     sort = page.get_by_test_id("sort")
     other = sort.locator("option").nth(1).get_attribute("value")
     assert other
@@ -89,7 +89,7 @@ def test_hits_are_sorted_as_one_likes_and_the_address_says_so(page: Page) -> Non
     expect(sort).to_have_value(other)
 
 
-def test_when_nothing_matches_the_page_says_so_and_offers_what_may_be_meant(page: Page) -> None:
+def test_search_without_hits_offers_a_correction(page: Page) -> None:
     search_for(page, "wxyzvqx mallow")
     expect(page.get_by_test_id("no-results")).to_contain_text("Nothing found for “wxyzvqx mallow”")
     offered = page.get_by_test_id("did-you-mean")
@@ -102,7 +102,7 @@ def test_when_nothing_matches_the_page_says_so_and_offers_what_may_be_meant(page
     expect(page.get_by_test_id("no-results")).to_contain_text("Nothing found for “xqzzk wvvkq”")
 
 
-def test_a_hit_opens_with_all_it_holds(page: Page) -> None:
+def test_hit_opens_with_all_its_fields(page: Page) -> None:
     search_for(page, "rakes of mallow")
     expect(page.get_by_test_id("hit-title").first).to_have_text("The Rakes of Mallow")
     page.get_by_test_id("hit").first.click()
@@ -115,11 +115,11 @@ def test_a_hit_opens_with_all_it_holds(page: Page) -> None:
     expect(page.get_by_test_id("hit").first).to_be_focused()
 
 
-def test_a_harmful_title_is_shown_as_text(page: Page, demo: Demo) -> None:
+def test_harmful_title_is_shown_as_text(page: Page, demo: Demo) -> None:
     demo.write("harmful", {"title": HARMFUL, "composer": HARMFUL, "form": HARMFUL})
     search_for(page, "onerror alert")
     title = page.get_by_test_id("hit-title").first
-    expect(title).to_have_text(HARMFUL, timeout=QUIETLY)
+    expect(title).to_have_text(HARMFUL, timeout=REFRESHED)
     expect(page.get_by_test_id("facet-form")).to_contain_text(HARMFUL)
     title.click()
     expect(page.get_by_test_id("item-dialog").get_by_role("heading")).to_have_text(HARMFUL)
@@ -127,19 +127,19 @@ def test_a_harmful_title_is_shown_as_text(page: Page, demo: Demo) -> None:
     expect(page.get_by_test_id("dialog")).to_contain_text(f"Edit {HARMFUL}")
     assert page.locator("main img, dialog img").count() == 0
     page.get_by_test_id("delete").click()
-    expect(title).to_have_count(0, timeout=QUIETLY)
+    expect(title).to_have_count(0, timeout=REFRESHED)
 
 
-def test_what_others_change_shows_by_itself(page: Page, demo: Demo) -> None:
+def test_changes_by_others_appear_without_a_reload(page: Page, demo: Demo) -> None:
     search_for(page, "perpetuum")
     expect(page.get_by_test_id("no-results")).to_be_visible()
     demo.write("others/1", {"title": "Perpetuum"})
-    expect(page.get_by_test_id("hit-title")).to_have_text("Perpetuum", timeout=QUIETLY)
+    expect(page.get_by_test_id("hit-title")).to_have_text("Perpetuum", timeout=REFRESHED)
     demo.delete("others/1")
-    expect(page.get_by_test_id("no-results")).to_be_visible(timeout=QUIETLY)
+    expect(page.get_by_test_id("no-results")).to_be_visible(timeout=REFRESHED)
 
 
-def test_everything_can_be_done_from_the_keyboard(page: Page) -> None:
+def test_search_view_can_be_used_with_the_keyboard_alone(page: Page) -> None:
     search = page.get_by_test_id("search-input")
     page.get_by_test_id("sign-in").focus()
     page.keyboard.press("/")
@@ -161,7 +161,7 @@ def test_everything_can_be_done_from_the_keyboard(page: Page) -> None:
     expect(page.get_by_test_id("hit")).to_have_count(20)
 
 
-def test_an_answer_that_comes_too_late_is_not_shown(page: Page) -> None:
+def test_outdated_response_is_not_shown(page: Page) -> None:
     held: list[Route] = []
     page.route("**/api/search?q=jig*", lambda route: held.append(route))
     with page.expect_request("**/api/search?q=jig*"):
@@ -174,17 +174,17 @@ def test_an_answer_that_comes_too_late_is_not_shown(page: Page) -> None:
     expect(page.get_by_test_id("hit-title").first).to_have_text("The Rakes of Mallow")
 
 
-def test_without_an_index_the_page_says_so_and_comes_back_by_itself(browser: Browser, demo: Demo) -> None:
+def test_page_shows_an_unavailable_index_and_recovers_on_its_own(browser: Browser, demo: Demo) -> None:
     with opened(browser, demo.address, tolerated=("503",)) as page:
         expect(page.get_by_test_id("hit")).to_have_count(20)
         error = {"code": "index_unavailable", "message": "The search index is not available right now."}
         page.route("**/api/search*", lambda route: route.fulfill(status=503, json={"error": error}))
-        expect(page.get_by_test_id("error")).to_have_text(f"{error['message']} Trying again…", timeout=QUIETLY)
+        expect(page.get_by_test_id("error")).to_have_text(f"{error['message']} Trying again…", timeout=REFRESHED)
         page.unroute("**/api/search*")
-        expect(page.get_by_test_id("error")).to_be_hidden(timeout=QUIETLY)
+        expect(page.get_by_test_id("error")).to_be_hidden(timeout=REFRESHED)
 
 
-def test_it_fits_a_phone(phone: Page) -> None:
+def test_page_fits_a_phone(phone: Page) -> None:
     expect(phone.get_by_test_id("facet-form")).to_be_hidden()
     phone.locator("summary").tap()
     phone.get_by_test_id("facet-form").locator("[data-value='Jig']").check()
@@ -205,7 +205,7 @@ def test_it_fits_a_phone(phone: Page) -> None:
         assert phone.evaluate("document.documentElement.scrollWidth") <= 375
 
 
-def test_what_is_asked_for_is_in_the_address(page: Page, demo: Demo) -> None:
+def test_query_is_stored_in_the_url(page: Page, demo: Demo) -> None:
     search_for(page, "rakes of malow")
     page.wait_for_url(f"{demo.address}/?q=rakes+of+malow")
     page.reload()

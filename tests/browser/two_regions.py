@@ -1,4 +1,4 @@
-"""Two regions that are really one demo, behind the demo's own router: only who answers differs."""
+"""Two simulated regions behind the demo's router: both are served by one demo, under different region names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PERIOD_SECONDS = 0.2
 
 
 class _OneForAll(httpx.AsyncHTTPTransport):
-    """Sends the requests to every region to the same service, and says which region that is supposed to be."""
+    """Sends the requests for every region to one service, and sets the header of the requested region."""
 
     def __init__(self, address: str) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class _OneForAll(httpx.AsyncHTTPTransport):
 
 @contextmanager
 def two_regions(address: str) -> Iterator[str]:
-    """The router's address, before the demo at ``address``."""
+    """Yield the URL of a router in front of the demo at ``address``."""
     urls: dict[str, str | None] = {region: f"http://{host}" for host, region in HOSTS.items()}
 
     def cut(name: str) -> None:

@@ -1,4 +1,4 @@
-"""The backends that the contract suites run on: each started once, and named at the end of the run."""
+"""Backends of the contract suites: each is started once, and named at the end of the run."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Where a backend is known to differ from the one that counts: real OpenSearch, and DynamoDB as AWS documents it.
+"""Known differences of each backend from its reference: a real OpenSearch, and DynamoDB as AWS documents it.
 
-Each is named by its behaviour, and each has a test that fails when it is no longer there; then it is taken off here.
+Each difference has a test that fails once the backend behaves like the reference; then it is removed from here.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 VISIBLE_AT_ONCE: Final = "documents are counted before a refresh"
-ONLY_COMMON_REFUSALS: Final = "the mapping refuses only the most common of what it should refuse"
-DESCRIBES_THE_DECLARATION: Final = "settings and mappings are described as they were given, not as they were understood"
+ONLY_COMMON_REFUSALS: Final = "the mapping refuses only the most common invalid values"
+DESCRIBES_THE_DECLARATION: Final = "settings and mappings are described verbatim"
 
 SPELLING_KEPT: Final = "a number keeps the spelling it was written with"
 

@@ -1,4 +1,4 @@
-"""What dynadex relies on of a search cluster: one suite for the fake, the local stack's and real OpenSearch."""
+"""Contract of a search cluster: one suite for the fake, the local stack's OpenSearch and a real OpenSearch."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from tests.contract.differences import (
 
 TIMEOUT_SECONDS = 10.0
 APPLIED, CONFLICT, REJECTED = Outcome.APPLIED, Outcome.CONFLICT, Outcome.REJECTED
-# Tombstones are forgotten with this delay: OpenSearch looks at its clock every 200 ms at most.
-FORGETFUL_SECONDS = 1.0
-LATEST_SECONDS = 10.0
+# Lifetime of tombstones in a test: OpenSearch reads its clock every 200 ms.
+SHORT_GC_DELETES_SECONDS = 1.0
+MAX_WAIT_SECONDS = 10.0
 MAX_INDEX = 234
 MAPPINGS: dict[str, Any] = {
     "dynamic": False,
@@ -43,7 +43,7 @@ MAPPINGS: dict[str, Any] = {
 
 @dataclass
 class Backend:
-    """A search cluster, and how time passes there."""
+    """A search cluster, and its time."""
 
     name: str
     cluster: InMemoryIndex | OpenSearchIndex
@@ -79,7 +79,7 @@ def session_backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
 
 @pytest.fixture
 def backend(session_backend: Backend) -> Iterator[Backend]:
-    """The backend; the indexes a test made there are gone after it."""
+    """The backend, without the indexes of the test after it."""
     yield session_backend
     for name in session_backend.made:
         if session_backend.cluster.exists(name):
@@ -96,7 +96,7 @@ class Documents:
         self.cluster.create(self.name, {"mappings": MAPPINGS, **body})
 
     def send(self, *writes: Write) -> list[Outcome]:
-        """One bulk request; what became of each write."""
+        """Send one bulk request, and return the outcome of each write."""
         body = b"".join(write.encoded() for write in writes)
         return [classify(item).outcome for item in self.cluster.bulk(self.name, body, TIMEOUT_SECONDS)]
 
@@ -114,7 +114,7 @@ class Documents:
     def get(self, identity: str) -> Stored | None:
         return self.cluster.get_many(self.name, [identity])[0]
 
-    def found(self, identity: str) -> Stored:
+    def existing(self, identity: str) -> Stored:
         stored = self.get(identity)
         assert stored is not None
         return stored
@@ -126,19 +126,19 @@ def documents(backend: Backend) -> Documents:
 
 
 class TestVersions:
-    """Rule 1: with version_type external the greater version wins, for documents and for their absence."""
+    """Part 1 of the rule: with version_type external the greater version wins, for documents and tombstones."""
 
     @pytest.mark.parametrize(("version", "outcome"), [(9, CONFLICT), (10, CONFLICT), (11, APPLIED)])
-    def test_a_write_needs_a_greater_version_than_the_document(
+    def test_write_needs_a_greater_version_than_the_document(
         self, documents: Documents, version: int, outcome: Outcome
     ) -> None:
         assert documents.put("a", 10, n=1) is APPLIED
         assert documents.put("a", version, n=2) is outcome
-        assert documents.found("a").source == {"n": 2 if outcome is APPLIED else 1}
-        assert documents.found("a").version == max(10, version)
+        assert documents.existing("a").source == {"n": 2 if outcome is APPLIED else 1}
+        assert documents.existing("a").version == max(10, version)
 
     @pytest.mark.parametrize(("version", "outcome"), [(9, CONFLICT), (10, CONFLICT), (11, APPLIED)])
-    def test_a_delete_needs_a_greater_version_than_the_document(
+    def test_delete_needs_a_greater_version_than_the_document(
         self, documents: Documents, version: int, outcome: Outcome
     ) -> None:
         documents.put("a", 10)
@@ -147,7 +147,7 @@ class TestVersions:
 
     @pytest.mark.parametrize(("version", "outcome"), [(19, CONFLICT), (20, CONFLICT), (21, APPLIED)])
     @pytest.mark.parametrize("there_was_one", [True, False], ids=["a document", "nothing"])
-    def test_a_delete_leaves_a_tombstone_that_refuses_older_writes(
+    def test_delete_leaves_a_tombstone_that_refuses_older_writes(
         self, documents: Documents, version: int, outcome: Outcome, there_was_one: bool
     ) -> None:
         if there_was_one:
@@ -158,17 +158,17 @@ class TestVersions:
         assert (documents.get("a") is not None) is (outcome is APPLIED)
 
     @pytest.mark.parametrize(("version", "outcome"), [(20, CONFLICT), (21, APPLIED)])
-    def test_a_tombstone_refuses_older_deletes_too(self, documents: Documents, version: int, outcome: Outcome) -> None:
+    def test_tombstone_refuses_older_deletes(self, documents: Documents, version: int, outcome: Outcome) -> None:
         documents.remove("a", 20)
         assert documents.remove("a", version) is outcome
 
-    def test_versions_are_as_large_as_microseconds_will_ever_be(self, documents: Documents) -> None:
+    def test_versions_hold_microseconds_up_to_the_year_9999(self, documents: Documents) -> None:
         in_the_year_9999 = 253_402_300_799_999_999
         assert documents.put("a", in_the_year_9999) is APPLIED
         assert documents.put("a", in_the_year_9999) is CONFLICT
-        assert documents.found("a").version == in_the_year_9999
+        assert documents.existing("a").version == in_the_year_9999
 
-    def test_within_one_bulk_writes_are_applied_in_order(self, documents: Documents) -> None:
+    def test_writes_of_one_bulk_request_are_applied_in_order(self, documents: Documents) -> None:
         first, second = (Write("a", encode({"n": version}), External(version)) for version in (2, 1))
         assert documents.send(first, second, Write("a", None, External(3)), first) == [
             APPLIED,
@@ -178,19 +178,19 @@ class TestVersions:
         ]
         assert documents.get("a") is None
 
-    def test_a_tombstone_is_forgotten_after_gc_deletes_and_no_refresh_is_needed(self, backend: Backend) -> None:
-        """OpenSearch ignores an old tombstone when it is written to, whether or not it has pruned it by then."""
-        documents = Documents(backend, settings={"index": {"gc_deletes": f"{FORGETFUL_SECONDS:g}s"}})
+    def test_tombstone_expires_after_gc_deletes_without_a_refresh(self, backend: Backend) -> None:
+        """OpenSearch ignores an expired tombstone on a write, whether it has pruned it or not."""
+        documents = Documents(backend, settings={"index": {"gc_deletes": f"{SHORT_GC_DELETES_SECONDS:g}s"}})
         began = backend.monotonic()
         documents.remove("a", 20)
         assert documents.put("a", 10) is CONFLICT
         while documents.put("a", 10) is CONFLICT:
-            assert backend.monotonic() - began < LATEST_SECONDS
+            assert backend.monotonic() - began < MAX_WAIT_SECONDS
             backend.pass_time(0.05)
-        assert backend.monotonic() - began >= FORGETFUL_SECONDS - 0.25
-        assert documents.found("a").version == 10
+        assert backend.monotonic() - began >= SHORT_GC_DELETES_SECONDS - 0.25
+        assert documents.existing("a").version == 10
 
-    def test_a_tombstone_that_is_not_old_enough_outlives_refreshes(self, backend: Backend) -> None:
+    def test_tombstone_outlives_refreshes(self, backend: Backend) -> None:
         documents = Documents(backend, settings={"index": {"gc_deletes": "15m"}})
         documents.remove("a", 20)
         for _ in range(3):
@@ -200,19 +200,19 @@ class TestVersions:
 
 
 class TestConditions:
-    """Rule 4: what reconciliation writes with, where versions cannot help."""
+    """Part 4 of the rule: the conditions that reconciliation uses where versions cannot order writes."""
 
-    def test_a_document_that_nobody_wrote_since_is_overwritten_at_the_next_version(self, documents: Documents) -> None:
+    def test_unchanged_document_is_overwritten_at_the_next_version(self, documents: Documents) -> None:
         documents.put("a", 10, n=1)
-        stored = documents.found("a")
+        stored = documents.existing("a")
         write = Write("a", encode({"n": 2}), Unchanged(stored.seq_no, stored.primary_term))
         assert documents.send(write) == [APPLIED]
-        assert documents.found("a") == Stored(11, documents.found("a").seq_no, stored.primary_term, {"n": 2})
+        assert documents.existing("a") == Stored(11, documents.existing("a").seq_no, stored.primary_term, {"n": 2})
         assert documents.send(write) == [CONFLICT]
 
-    def test_a_document_that_nobody_wrote_since_is_deleted_at_the_next_version(self, documents: Documents) -> None:
+    def test_unchanged_document_is_deleted_at_the_next_version(self, documents: Documents) -> None:
         documents.put("a", 10)
-        stored = documents.found("a")
+        stored = documents.existing("a")
         assert documents.send(Write("a", None, Unchanged(stored.seq_no, stored.primary_term))) == [APPLIED]
         assert documents.get("a") is None
         assert documents.put("a", 11) is CONFLICT
@@ -220,47 +220,47 @@ class TestConditions:
 
     @pytest.mark.parametrize(("seq_no", "primary_term"), [(1, 0), (-1, 0), (0, 1)], ids=["later", "earlier", "term"])
     @pytest.mark.parametrize("body", [b"{}", None], ids=["write", "delete"])
-    def test_a_document_that_somebody_wrote_since_is_left_alone(
+    def test_changed_document_is_not_overwritten(
         self, documents: Documents, seq_no: int, primary_term: int, body: bytes | None
     ) -> None:
         documents.put("other", 1)
         documents.put("a", 10, n=1)
-        stored = documents.found("a")
+        stored = documents.existing("a")
         condition = Unchanged(stored.seq_no + seq_no, stored.primary_term + primary_term)
         assert documents.send(Write("a", body, condition)) == [CONFLICT]
-        assert documents.found("a") == stored
+        assert documents.existing("a") == stored
 
     @pytest.mark.parametrize("body", [b"{}", None], ids=["write", "delete"])
-    def test_a_document_that_is_gone_was_written_since(self, documents: Documents, body: bytes | None) -> None:
+    def test_deleted_document_counts_as_changed(self, documents: Documents, body: bytes | None) -> None:
         documents.put("a", 10)
-        stored = documents.found("a")
+        stored = documents.existing("a")
         condition = Unchanged(stored.seq_no, stored.primary_term)
         documents.remove("a", 11)
         assert documents.send(Write("a", body, condition), Write("never", body, condition)) == [CONFLICT, CONFLICT]
 
-    def test_every_write_has_the_next_sequence_number(self, documents: Documents) -> None:
+    def test_each_write_gets_the_next_sequence_number(self, documents: Documents) -> None:
         numbers = []
         for version in (1, 2, 3):
             documents.put("a", version)
-            numbers.append(documents.found("a").seq_no)
+            numbers.append(documents.existing("a").seq_no)
         assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]
 
-    def test_a_document_is_created_past_a_tombstone_at_the_next_version(self, documents: Documents) -> None:
+    def test_create_ignores_a_tombstone_and_takes_the_next_version(self, documents: Documents) -> None:
         documents.remove("a", 50)
         assert documents.create("a", n=1) is APPLIED
-        assert documents.found("a").version == 51
+        assert documents.existing("a").version == 51
         assert documents.put("a", 51) is CONFLICT
         assert documents.put("a", 52) is APPLIED
 
-    def test_a_document_is_created_only_where_there_is_none(self, documents: Documents) -> None:
+    def test_create_conflicts_with_an_existing_document(self, documents: Documents) -> None:
         assert documents.create("a", n=1) is APPLIED
-        assert documents.found("a").version == 1
+        assert documents.existing("a").version == 1
         assert documents.create("a", n=2) is CONFLICT
-        assert documents.found("a").source == {"n": 1}
+        assert documents.existing("a").source == {"n": 1}
 
 
 class TestDocuments:
-    """What is written comes back as it was, under the id it was written under."""
+    """Documents are read back unchanged, under the id they were written with."""
 
     @pytest.mark.parametrize(
         "number",
@@ -275,10 +275,10 @@ class TestDocuments:
             "-0.0",
         ],
     )
-    def test_a_number_keeps_every_digit(self, documents: Documents, number: str) -> None:
+    def test_number_keeps_every_digit(self, documents: Documents, number: str) -> None:
         body = b'{"exact":%b,"in":[{"a":%b}]}' % (number.encode(), number.encode())
         assert documents.send(Write("a", body, External(1))) == [APPLIED]
-        source = documents.found("a").source
+        source = documents.existing("a").source
         assert source == decode(body)
         assert str(source["exact"]) == str(decode(number))
 
@@ -287,9 +287,9 @@ class TestDocuments:
         [{}, {"text": 'é🎻 "\\\n\t\0\u2028'}, {"deep": [[[{"a": [None, True, {}]}]]]}, {"a.b": {"c": 1}, " ": 2}],
         ids=["empty", "text", "deep", "names"],
     )
-    def test_a_document_comes_back_as_it_was(self, documents: Documents, document: dict[str, Any]) -> None:
+    def test_document_is_read_back_unchanged(self, documents: Documents, document: dict[str, Any]) -> None:
         assert documents.put("a", 1, **document) is APPLIED
-        assert documents.found("a").source == document
+        assert documents.existing("a").source == document
 
     @pytest.mark.parametrize(
         "identity",
@@ -310,21 +310,21 @@ class TestDocuments:
             "é" * (MAX_ID_BYTES // 2),
         ],
     )
-    def test_any_id_of_up_to_512_bytes_is_kept(self, documents: Documents, identity: str) -> None:
+    def test_any_id_of_up_to_512_bytes_is_accepted(self, documents: Documents, identity: str) -> None:
         assert documents.put(identity, 1, n=1) is APPLIED
-        assert documents.found(identity).source == {"n": 1}
+        assert documents.existing(identity).source == {"n": 1}
         assert documents.remove(identity, 2) is APPLIED
         assert documents.get(identity) is None
 
     @pytest.mark.parametrize("identity", ["x" * (MAX_ID_BYTES + 1), "é" * (MAX_ID_BYTES // 2) + "x"])
-    def test_one_longer_id_fails_the_whole_bulk(self, documents: Documents, identity: str) -> None:
-        fine, long = (Write(one, b"{}", External(1)) for one in ("fine", identity))
+    def test_one_longer_id_fails_the_whole_bulk_request(self, documents: Documents, identity: str) -> None:
+        fine, long = (Write(each, b"{}", External(1)) for each in ("fine", identity))
         with pytest.raises(SearchError, match="too long") as caught:
             documents.send(fine, long)
         assert caught.value.status == 400
         assert documents.get("fine") is None
 
-    def test_what_the_mapping_refuses_is_refused_alone(self, documents: Documents) -> None:
+    def test_only_the_document_that_the_mapping_refuses_is_refused(self, documents: Documents) -> None:
         writes = [
             Write("one", b'{"n":1}', External(1)),
             Write("text", b'{"n":"many"}', External(1)),
@@ -332,34 +332,34 @@ class TestDocuments:
             Write("two", b'{"n":"2","unmapped":{"a":1}}', External(1)),
         ]
         assert documents.send(*writes) == [APPLIED, REJECTED, REJECTED, APPLIED]
-        found = documents.cluster.get_many(documents.name, ["one", "text", "object", "two"])
-        assert [one is not None for one in found] == [True, False, False, True]
+        stored = documents.cluster.get_many(documents.name, ["one", "text", "object", "two"])
+        assert [document is not None for document in stored] == [True, False, False, True]
 
-    def test_a_refusal_says_which_field_it_is_about(self, documents: Documents) -> None:
+    def test_refusal_names_the_field(self, documents: Documents) -> None:
         body = Write("a", b'{"n":"many"}', External(1)).encoded()
         [item] = documents.cluster.bulk(documents.name, body, TIMEOUT_SECONDS)
         assert "failed to parse field [n] of type [integer]" in classify(item).reason
 
-    def test_a_refused_write_leaves_the_document_and_its_version(self, documents: Documents) -> None:
+    def test_refused_write_leaves_the_document_and_its_version(self, documents: Documents) -> None:
         documents.put("a", 10, n=1)
         assert documents.put("a", 20, n="many") is REJECTED
-        assert documents.found("a").version == 10
+        assert documents.existing("a").version == 10
         assert documents.put("a", 11, n=2) is APPLIED
 
-    def test_documents_are_found_in_the_order_they_are_asked_for(self, documents: Documents) -> None:
+    def test_documents_are_returned_in_the_order_of_the_ids(self, documents: Documents) -> None:
         for position, identity in enumerate("abc"):
             documents.put(identity, position + 1, n=position)
         documents.remove("b", 5)
-        found = documents.cluster.get_many(documents.name, ["c", "never", "a", "b", "c"])
-        assert [one and one.source["n"] for one in found] == [2, None, 0, None, 2]
+        stored = documents.cluster.get_many(documents.name, ["c", "never", "a", "b", "c"])
+        assert [document and document.source["n"] for document in stored] == [2, None, 0, None, 2]
 
-    def test_what_was_written_is_read_before_any_refresh(self, backend: Backend) -> None:
+    def test_documents_are_read_before_a_refresh(self, backend: Backend) -> None:
         documents = Documents(backend, settings={"index": {"refresh_interval": "-1"}})
         for version in (1, 2, 3):
             documents.put("a", version, n=version)
-            assert documents.found("a").source == {"n": version}
+            assert documents.existing("a").source == {"n": version}
 
-    def test_after_a_refresh_every_document_is_counted(self, documents: Documents) -> None:
+    def test_every_document_is_counted_after_a_refresh(self, documents: Documents) -> None:
         for identity in "abc":
             documents.put(identity, 1)
         documents.remove("a", 2)
@@ -367,37 +367,37 @@ class TestDocuments:
         documents.cluster.refresh(documents.name)
         assert documents.cluster.count(documents.name) == 2
 
-    def test_an_index_is_as_large_as_what_it_holds(self, backend: Backend) -> None:
+    def test_size_of_an_index_counts_its_documents(self, backend: Backend) -> None:
         tags = {"properties": {"tags": {"type": "nested"}}}
         documents = Documents(backend, mappings=tags)
         documents.put("a", 1, tags=[{"name": "one"}, {"name": "two"}])
         documents.cluster.refresh(documents.name)
-        found = documents.cluster.stats(documents.name)
-        assert found.documents == 1, "nested objects are no documents"
-        assert found.bytes is None if backend.name == "memory" else found.bytes
+        stats = documents.cluster.stats(documents.name)
+        assert stats.documents == 1, "nested objects are not documents"
+        assert stats.bytes is None if backend.name == "memory" else stats.bytes
         with pytest.raises(SearchError) as raised:
             documents.cluster.stats(backend.new_name())
         assert raised.value.not_found
 
     def test_every_document_is_listed_with_its_version(self, documents: Documents) -> None:
-        """More of them than one page holds."""
+        """More documents than fit on one page."""
         expected = {f"item-{position:04}": position + 1 for position in range(1100)}
         writes = [Write(identity, b"{}", External(version)) for identity, version in expected.items()]
         writes.append(Write("removed", None, External(5)))
         assert set(documents.send(*writes)) == {APPLIED}
         documents.cluster.refresh(documents.name)
-        listed = [one for page in documents.cluster.versions(documents.name) for one in page]
+        listed = [entry for page in documents.cluster.versions(documents.name) for entry in page]
         assert len(listed) == len(expected)
         assert dict(listed) == expected
 
-    def test_an_empty_index_lists_nothing(self, documents: Documents) -> None:
-        assert [one for page in documents.cluster.versions(documents.name) for one in page] == []
+    def test_empty_index_lists_no_documents(self, documents: Documents) -> None:
+        assert [entry for page in documents.cluster.versions(documents.name) for entry in page] == []
 
 
 class TestIndexes:
-    """Creating, describing, finding and swapping indexes."""
+    """Creation, description, lookup and aliases of indexes."""
 
-    def test_an_index_is_created_with_both_its_aliases(self, backend: Backend) -> None:
+    def test_index_is_created_with_both_aliases(self, backend: Backend) -> None:
         alias, clock = backend.new_name(), ManualClock()
         name, created = ensure_index(backend.cluster, alias, MAPPINGS, {}, clock)
         backend.made.append(name)
@@ -409,12 +409,12 @@ class TestIndexes:
         assert not backend.cluster.exists(alias)
         assert backend.cluster.indexes_behind(alias) == []
 
-    def test_a_name_that_is_taken_is_refused(self, documents: Documents) -> None:
+    def test_existing_name_is_refused(self, documents: Documents) -> None:
         with pytest.raises(SearchError, match="resource_already_exists") as caught:
             documents.cluster.create(documents.name, {})
         assert caught.value.status == 400
 
-    def test_aliases_are_swapped_at_once(self, backend: Backend) -> None:
+    def test_aliases_are_swapped_atomically(self, backend: Backend) -> None:
         old, new = sorted((backend.new_name(), backend.new_name()))
         alias = f"{old}-alias"
         backend.cluster.create(old, {"aliases": {alias: {}}})
@@ -426,7 +426,7 @@ class TestIndexes:
         assert backend.cluster.indexes_behind(alias) == [old, new]
 
     @pytest.mark.parametrize("verb", ["add", "remove"])
-    def test_aliases_change_all_at_once_or_not_at_all(self, documents: Documents, verb: str) -> None:
+    def test_failing_alias_action_undoes_the_others(self, documents: Documents, verb: str) -> None:
         alias, name = f"{documents.name}-alias", documents.name
         with pytest.raises(SearchError, match="no such index") as caught:
             documents.cluster.update_aliases(
@@ -435,7 +435,7 @@ class TestIndexes:
         assert caught.value.status == 404
         assert documents.cluster.indexes_behind(alias) == []
 
-    def test_removing_an_alias_that_is_not_there_is_an_error_only_alone(self, documents: Documents) -> None:
+    def test_removing_a_missing_alias_raises_only_without_other_actions(self, documents: Documents) -> None:
         alias = f"{documents.name}-alias"
         remove = {"remove": {"index": documents.name, "alias": f"{documents.name}-none"}}
         with pytest.raises(SearchError, match="aliases_not_found") as caught:
@@ -444,7 +444,7 @@ class TestIndexes:
         documents.cluster.update_aliases([remove, {"add": {"index": documents.name, "alias": alias}}])
         assert documents.cluster.indexes_behind(alias) == [documents.name]
 
-    def test_an_index_is_deleted_by_its_own_name_alone(self, documents: Documents) -> None:
+    def test_index_is_deleted_by_its_name_and_not_by_an_alias(self, documents: Documents) -> None:
         alias = f"{documents.name}-alias"
         documents.cluster.update_aliases([{"add": {"index": documents.name, "alias": alias}}])
         with pytest.raises(SearchError):
@@ -454,23 +454,23 @@ class TestIndexes:
         assert not documents.cluster.exists(documents.name)
         assert not documents.cluster.exists(alias)
 
-    def test_what_is_missing_is_told_as_missing(self, backend: Backend) -> None:
+    def test_missing_index_raises_not_found(self, backend: Backend) -> None:
         missing = backend.new_name()
         assert not backend.cluster.exists(missing)
         assert backend.cluster.indexes_behind(missing) == []
-        for ask in (backend.cluster.delete, backend.cluster.refresh, backend.cluster.count, backend.cluster.describe):
+        for call in (backend.cluster.delete, backend.cluster.refresh, backend.cluster.count, backend.cluster.describe):
             with pytest.raises(SearchError, match="no such index") as caught:
-                ask(missing)
+                call(missing)
             assert caught.value.status == 404
         with pytest.raises(SearchError, match="no such index"):
             backend.cluster.get_many(missing, ["a"])
 
     @pytest.mark.parametrize("deleted", [False, True], ids=["never there", "deleted"])
     @pytest.mark.parametrize("body", [b"{}", None], ids=["write", "delete"])
-    def test_a_write_to_a_missing_index_is_told_so_and_makes_none(
+    def test_write_to_a_missing_index_is_refused_and_creates_none(
         self, backend: Backend, deleted: bool, body: bytes | None
     ) -> None:
-        """Left to itself OpenSearch would make one, with a guessed mapping, and take the write for done."""
+        """Without ``require_alias`` OpenSearch would create an index with a guessed mapping and acknowledge it."""
         missing = backend.new_name()
         if deleted:
             backend.cluster.create(missing, {})
@@ -480,23 +480,23 @@ class TestIndexes:
         assert [classify(item).outcome for item in items] == [Outcome.NO_INDEX] * 2
         assert not backend.cluster.exists(missing)
 
-    def test_the_longest_index_name_has_room_for_all_that_is_appended(self, backend: Backend) -> None:
+    def test_longest_index_name_leaves_room_for_every_suffix(self, backend: Backend) -> None:
         index = f"contract-{uuid.uuid4().hex}".ljust(MAX_INDEX, "x")
-        assert declaration.index_name(index) == index
+        assert declaration.checked_index_name(index) == index
         name, _ = ensure_index(backend.cluster, index, {}, {}, ManualClock())
         backend.made.append(name)
         assert backend.cluster.bulk(name, Write("a", b"{}", External(1)).encoded(), TIMEOUT_SECONDS)
         assert backend.cluster.get_many(name, ["a"]) != [None]
         with pytest.raises(DeclarationError, match=f"longer than {MAX_INDEX} characters"):
-            declaration.index_name(index + "x")
+            declaration.checked_index_name(index + "x")
 
-    def test_a_declaration_agrees_with_the_index_made_from_it(self, backend: Backend) -> None:
-        """Whatever the cluster leaves out, fills in or spells differently must not look like a contradiction."""
+    def test_declaration_agrees_with_the_index_created_from_it(self, backend: Backend) -> None:
+        """What the cluster omits, adds or spells differently is not a contradiction."""
         name = backend.new_name()
         backend.cluster.create(name, {**creation_body(name, DECLARED, SETTINGS), "aliases": {}})
         assert list(differences(DECLARED, SETTINGS, backend.cluster.describe(name))) == []
 
-    def test_every_contradiction_with_the_index_is_found(self, backend: Backend) -> None:
+    def test_every_contradiction_with_the_index_is_reported(self, backend: Backend) -> None:
         name = backend.new_name()
         backend.cluster.create(name, {**creation_body(name, DECLARED, SETTINGS), "aliases": {}})
         other: dict[str, Any] = {
@@ -512,8 +512,8 @@ class TestIndexes:
             },
         }
         settings = {"analysis": {"analyzer": {"words": {"filter": ["asciifolding", "lowercase"]}}}}
-        found = list(differences(other, settings, backend.cluster.describe(name)))
-        assert [line.split()[1] for line in found] == [
+        contradictions = list(differences(other, settings, backend.cluster.describe(name)))
+        assert [line.split()[1] for line in contradictions] == [
             "title.raw",
             "copied",
             "factor",
@@ -525,11 +525,11 @@ class TestIndexes:
             "analysis.analyzer.words.filter",
         ]
 
-    def test_a_cluster_tells_its_processors_or_that_it_does_not(self, backend: Backend) -> None:
+    def test_number_of_processors_is_positive_or_unknown(self, backend: Backend) -> None:
         processors = backend.cluster.processors("songs")
         assert processors is None or processors >= 1
 
-    def test_tombstones_live_as_long_as_declared(self, backend: Backend) -> None:
+    def test_tombstones_live_for_the_declared_time(self, backend: Backend) -> None:
         name = backend.new_name()
         backend.cluster.create(name, {**creation_body(name, {}, {}), "aliases": {}})
         assert backend.cluster.describe(name)["settings"]["index"]["gc_deletes"] == "15m"
@@ -601,9 +601,9 @@ DECLARED: dict[str, Any] = {
 
 
 class TestKnownDifferences:
-    """Each is asserted where it is listed, and its absence where it is not: a list that is wrong fails."""
+    """Each difference is asserted where it is listed, and its absence elsewhere, so that a wrong list fails."""
 
-    def test_a_count_before_a_refresh(self, backend: Backend) -> None:
+    def test_count_before_a_refresh(self, backend: Backend) -> None:
         documents = Documents(backend, settings={"index": {"refresh_interval": "-1"}})
         documents.put("a", 1)
         visible = bool(backend.cluster.count(documents.name))
@@ -611,13 +611,13 @@ class TestKnownDifferences:
         assert backend.cluster.count(documents.name) == 1
         assert visible is backend.differs(VISIBLE_AT_ONCE)
 
-    def test_a_value_that_a_boolean_cannot_hold(self, documents: Documents, backend: Backend) -> None:
+    def test_value_that_a_boolean_field_cannot_hold(self, documents: Documents, backend: Backend) -> None:
         accepted = documents.put("a", 1, b="perhaps") is APPLIED
         assert accepted is backend.differs(ONLY_COMMON_REFUSALS)
 
-    def test_how_a_default_is_described(self, backend: Backend) -> None:
+    def test_description_of_a_default(self, backend: Backend) -> None:
         documents = Documents(backend, mappings={"properties": {"title": {"type": "text", "norms": True}}})
         described = backend.cluster.describe(documents.name)
-        kept = "norms" in described["mappings"]["properties"]["title"]
-        assert kept is ("uuid" not in described["settings"].get("index", {}))
-        assert kept is backend.differs(DESCRIBES_THE_DECLARATION)
+        verbatim = "norms" in described["mappings"]["properties"]["title"]
+        assert verbatim is ("uuid" not in described["settings"].get("index", {}))
+        assert verbatim is backend.differs(DESCRIBES_THE_DECLARATION)

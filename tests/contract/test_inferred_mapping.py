@@ -1,4 +1,4 @@
-"""A real OpenSearch takes every item that a mapping was inferred from."""
+"""OpenSearch accepts every item that a mapping was inferred from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.stranger.any_items import SCALE, enlarged, tables
 TABLE = TableDescription("inferred", KeySchema(("id",), ("S",)), "arn", "NEW_IMAGE", 0)
 
 
-def test_every_sampled_item_is_taken(opensearch_url: str) -> None:
+def test_every_sampled_item_is_accepted_by_its_inferred_mapping(opensearch_url: str) -> None:
     @settings(
         max_examples=int(60 * SCALE), deadline=None, derandomize=True, database=None,
         suppress_health_check=list(HealthCheck),
@@ -34,7 +34,7 @@ def test_every_sampled_item_is_taken(opensearch_url: str) -> None:
             settings={"analysis": analysis.settings()},
             document=lambda item: {name: value for name, value in item.items() if name not in inferred.left_out},
         )  # fmt: skip
-        found = check(sync, Sample(TABLE, tuple(items), whole=True))
-        assert index_on_trial(sync, RuntimeSettings(opensearch_url=opensearch_url), found.bodies) == {}
+        checked = check(sync, Sample(TABLE, tuple(items), whole=True))
+        assert index_on_trial(sync, RuntimeSettings(opensearch_url=opensearch_url), checked.bodies) == {}
 
     taken()

@@ -1,4 +1,4 @@
-"""What `dynadex check` tells from the mappings alone is what a real OpenSearch says of the same document."""
+"""MappingCheck predicts what a real OpenSearch answers to the same documents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opensearchpy import OpenSearch, RequestError
 
 from dynadex.document.mapping_check import MappingCheck, count_fields, refusals
 
-INDEX = "acceptance-contract"
+INDEX = "mapping-check-contract"
 FIELDS: dict[str, dict[str, Any]] = {
     "long": {"type": "long"},
     "integer": {"type": "integer"},
@@ -51,9 +51,9 @@ NAMED: tuple[dict[str, Any], ...] = (
     {"object": {"_id": 1}}, {"object": {"": 1}}, {"unparsed": {"": 1}}, {"unknown": {"": 1}}, {"text.b": 1},
     {"keyword.b": 1}, {"object.x": 1}, {"object.x": "y"}, {"unparsed.a": 1},
 )  # fmt: skip
-# OpenSearch passes over objects in a list of binary values, where it refuses a single one: told as refused.
-PASSED_OVER = {json.dumps({"binary": value}) for value in VALUES if isinstance(value, list) and {"x": 1} in value}
-# One after the other, to a mapping that takes the type of a new field from its first value.
+# OpenSearch ignores objects in a list of binary values, though it refuses a single one; MappingCheck refuses both.
+IGNORED_OBJECTS = {json.dumps({"binary": value}) for value in VALUES if isinstance(value, list) and {"x": 1} in value}
+# Indexed one after another, with a mapping that takes the type of a new field from its first value.
 GROWING: tuple[dict[str, Any], ...] = (
     {"a": 1}, {"a": "x"}, {"a": "5"}, {"a": 1.5}, {"b": "2026-01-31"}, {"b": "x"}, {"b": 5}, {"c": {"d": 1}}, {"c": 5},
     {"c": {"d": "x"}}, {"c.e": "y"}, {"f": True, "h": []}, {"f": "x"}, {"f": "true"}, {"h": {}}, {"h": 5}, {"i": None},
@@ -64,7 +64,7 @@ GROWING: tuple[dict[str, Any], ...] = (
 
 @pytest.fixture(scope="module")
 def answers(opensearch_url: str) -> Iterator[dict[str, bool]]:
-    """Whether OpenSearch takes each document, by the document as JSON."""
+    """Whether OpenSearch accepts each document, by the document as JSON."""
     mappings = {"dynamic": False, "properties": FIELDS}
     with OpenSearch(opensearch_url) as client:
         client.indices.delete(index=INDEX, ignore=[404])
@@ -86,35 +86,35 @@ def every_document() -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", [*FIELDS, "names"])
-def test_it_refuses_what_opensearch_refuses(answers: dict[str, bool], name: str) -> None:
+def test_mapping_check_refuses_what_opensearch_refuses(answers: dict[str, bool], name: str) -> None:
     documents = NAMED if name == "names" else tuple({name: value} for value in VALUES)
     mappings = {"dynamic": False, "properties": FIELDS}
-    told = {json.dumps(document): not refusals(mappings, document) for document in documents}
-    told |= dict.fromkeys(PASSED_OVER & told.keys(), True)
-    assert told == {document: answers[document] for document in told}
+    accepted = {json.dumps(document): not refusals(mappings, document) for document in documents}
+    accepted |= dict.fromkeys(IGNORED_OBJECTS & accepted.keys(), True)
+    assert accepted == {document: answers[document] for document in accepted}
 
 
-def test_a_mapping_grows_as_it_does_in_opensearch(opensearch_url: str) -> None:
-    index, acceptance = f"{INDEX}-growing", MappingCheck({})
+def test_mapping_grows_as_in_opensearch(opensearch_url: str) -> None:
+    index, check = f"{INDEX}-growing", MappingCheck({})
     with OpenSearch(opensearch_url) as client:
         client.indices.delete(index=index, ignore=[404])
         client.indices.create(index=index, body={"mappings": {}})
         for document in GROWING:
             try:
                 client.index(index=index, body=document)
-                taken = True
+                accepted = True
             except RequestError:
-                taken = False
-            assert (acceptance.refusals(document) == []) is taken, document
+                accepted = False
+            assert (check.refusals(document) == []) is accepted, document
         mappings = client.indices.get_mapping(index=index)[index]["mappings"]
         client.indices.delete(index=index)
-    assert types(acceptance.mappings) == types(mappings)
-    assert acceptance.fields == count_fields(mappings)
+    assert types(check.mappings) == types(mappings)
+    assert check.fields == count_fields(mappings)
 
 
 def types(spec: dict[str, Any], prefix: str = "") -> dict[str, str]:
     """The type of each field and sub-field."""
-    found: dict[str, str] = {}
-    for name, one in {**spec.get("properties", {}), **spec.get("fields", {})}.items():
-        found |= {prefix + name: one.get("type", "object"), **types(one, f"{prefix}{name}.")}
-    return found
+    by_path: dict[str, str] = {}
+    for name, field_spec in {**spec.get("properties", {}), **spec.get("fields", {})}.items():
+        by_path |= {prefix + name: field_spec.get("type", "object"), **types(field_spec, f"{prefix}{name}.")}
+    return by_path

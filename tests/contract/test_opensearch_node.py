@@ -1,4 +1,4 @@
-"""The helper that runs a real OpenSearch node: it starts, survives, forgets, complains and never stays behind."""
+"""The helper that runs a real OpenSearch node: start, restart, wipe, errors, and the end of its process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def fill(client: OpenSearch, index: str) -> None:
     client.index(index=index, id="1", body={"title": "The Runner's Songs"}, params={"refresh": "true"})
 
 
-def test_it_says_which_version_answers(
+def test_node_reports_its_version(
     node: OpenSearchNode, client: OpenSearch, report_backend: Callable[[str], None]
 ) -> None:
     report_backend(f"opensearch {node.version}")
@@ -57,22 +57,22 @@ def test_it_says_which_version_answers(
     assert re.fullmatch(r"\d+\.\d+\.\d+", node.version)
 
 
-def test_a_stemmed_word_finds_the_document_and_is_highlighted(client: OpenSearch, songs: str) -> None:
+def test_stemmed_word_matches_and_is_highlighted(client: OpenSearch, songs: str) -> None:
     hits = search(client, songs, {"query": {"match": {"title": "song"}}, "highlight": {"fields": {"title": {}}}})
     assert [hit["highlight"]["title"] for hit in hits] == [["The Runner's <em>Songs</em>"]]
 
 
-def test_scripted_updates_and_update_by_query_are_there(client: OpenSearch, songs: str) -> None:
+def test_scripted_updates_and_update_by_query_work(client: OpenSearch, songs: str) -> None:
     script = {"source": "ctx._source.title += params.more", "params": {"more": " again"}}
     client.update(index=songs, id="1", body={"script": script}, params={"refresh": "true"})
     client.update_by_query(index=songs, body={"script": script}, params={"refresh": "true"})
     assert client.get(index=songs, id="1")["_source"] == {"title": "The Runner's Songs again again"}
 
 
-def test_kill_and_restart_keep_the_data_and_the_port_and_wipe_loses_it(
+def test_restart_after_a_kill_keeps_data_and_port_and_wipe_deletes_the_data(
     node: OpenSearchNode, client: OpenSearch
 ) -> None:
-    """The index has a replica, which is never assigned on one node: a restart must not wait for it."""
+    """The index has a replica, which a single node never assigns: a restart must not wait for it."""
     fill(client, "kept")
     url = node.url
     node.kill()
@@ -93,7 +93,7 @@ def test_kill_and_restart_keep_the_data_and_the_port_and_wipe_loses_it(
     assert not (node.home / "data").exists()
 
 
-def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
+def test_node_ends_when_its_parent_process_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib, tests.opensearch_node as n\n"
         "node = n.OpenSearchNode(pathlib.Path(sys.argv[1]))\n"
@@ -109,19 +109,21 @@ def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> N
             parent.kill()
 
 
-def test_a_node_that_cannot_start_shows_why(tmp_path: Path) -> None:
+def test_node_that_cannot_start_reports_why(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a directory must be")
     with pytest.raises(NodeError, match=r"exited with 1 while starting[\s\S]*" + re.escape(str(tmp_path / "data"))):
         OpenSearchNode(tmp_path).start()
 
 
-def test_missing_jars_say_what_to_run(tmp_path: Path) -> None:
+def test_missing_jars_raise_with_the_command_to_run(tmp_path: Path) -> None:
     with pytest.raises(NodeError, match="run `make opensearch`"):
         OpenSearchNode(tmp_path / "home", jars=tmp_path / "nothing").start()
 
 
 @pytest.mark.parametrize("java_home", ["/nowhere", ""])
-def test_missing_java_says_what_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, java_home: str) -> None:
+def test_missing_java_raises_with_the_version_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, java_home: str
+) -> None:
     monkeypatch.setenv("JAVA_HOME", java_home)
     if not java_home:
         monkeypatch.setenv("PATH", tools_without_java(tmp_path))
@@ -131,7 +133,7 @@ def test_missing_java_says_what_is_needed(tmp_path: Path, monkeypatch: pytest.Mo
 
 @contextmanager
 def exit_of(pid: int) -> Iterator[None]:
-    """What happens inside must end that process, though it need not be ours to wait for."""
+    """Assert that the block ends a process, which need not be a child of this one."""
     process = os.pidfd_open(pid)
     try:
         yield

@@ -1,4 +1,4 @@
-"""State, checkpoints and the lease on a real DynamoDB API: conditions, prefixes and pages as it has them."""
+"""Contract of the state table: items, checkpoints and the lease on a DynamoDB API."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def table_name(client: Any) -> str:
 
 @pytest.fixture
 def state(client: Any, table_name: str) -> StateTable:
-    """An empty state of its own, in a table shared with others."""
+    """State of one sync, in a table that the tests share."""
     return StateTable(client, table_name, f"index-{uuid.uuid4().hex[:12]}")
 
 
@@ -47,7 +47,7 @@ def checkpoints(state: StateTable) -> Checkpoints:
 
 
 class SlowDynamoDB:
-    """An API whose tables take their time, as AWS's do and an emulator's do not."""
+    """An API that creates tables slowly, as AWS does and an emulator does not."""
 
     def __init__(self, status: str | None) -> None:
         self._status = status
@@ -71,19 +71,19 @@ class SlowDynamoDB:
 
 
 class TestStateTable:
-    def test_the_table_is_made_once_and_kept(self, client: Any, state: StateTable) -> None:
+    def test_table_is_created_once(self, client: Any, state: StateTable) -> None:
         state.put("a", {"v": {"S": "x"}})
         assert state.exists()
         state.ensure()
         assert state.get("a") is not None
         described = client.describe_table(TableName=state.name)["Table"]
-        assert {one["AttributeName"]: one["KeyType"] for one in described["KeySchema"]} == {
+        assert {element["AttributeName"]: element["KeyType"] for element in described["KeySchema"]} == {
             "sync": "HASH",
             "what": "RANGE",
         }
         assert described["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
 
-    def test_several_workers_may_make_the_table_at_once(self, client: Any) -> None:
+    def test_several_workers_may_create_the_table_at_once(self, client: Any) -> None:
         name = f"contract-{uuid.uuid4().hex[:12]}-dynadex"
         start, errors = threading.Barrier(4), []
 
@@ -111,25 +111,23 @@ class TestStateTable:
             (None, ["describe", "create", "wait"]),
         ],
     )
-    def test_a_table_that_another_worker_is_just_making_is_waited_for(
-        self, status: str | None, calls: list[str]
-    ) -> None:
+    def test_table_that_another_worker_creates_is_waited_for(self, status: str | None, calls: list[str]) -> None:
         slow: Any = SlowDynamoDB(status)
         StateTable(slow, "songs-dynadex", "songs").ensure()
         assert slow.calls == calls
 
-    def test_what_was_put_is_there_until_it_is_deleted(self, state: StateTable) -> None:
+    def test_item_is_stored_until_it_is_deleted(self, state: StateTable) -> None:
         assert state.get("a") is None
         assert state.put("a", {"v": {"S": "1"}, "old": {"BOOL": True}})
         assert state.put("a", {"v": {"S": "2"}})
-        found = state.get("a")
-        assert found is not None
-        assert {name: value for name, value in found.items() if name not in ("sync", "what")} == {"v": {"S": "2"}}
+        item = state.get("a")
+        assert item is not None
+        assert {name: value for name, value in item.items() if name not in ("sync", "what")} == {"v": {"S": "2"}}
         state.delete("a")
         state.delete("a")
         assert state.get("a") is None
 
-    def test_a_condition_that_does_not_hold_changes_nothing(self, state: StateTable) -> None:
+    def test_failed_condition_writes_nothing(self, state: StateTable) -> None:
         absent = "attribute_not_exists(v)"
         assert state.put("a", {"v": {"N": "1"}}, absent)
         assert not state.put("a", {"v": {"N": "2"}}, absent)
@@ -138,7 +136,7 @@ class TestStateTable:
         assert state.put("a", {"v": {"N": "2"}}, "v = :v", {":v": {"N": "1"}})
         assert (state.get("a") or {})["v"] == {"N": "2"}
 
-    def test_a_condition_that_does_not_hold_deletes_nothing(self, state: StateTable) -> None:
+    def test_failed_condition_deletes_nothing(self, state: StateTable) -> None:
         state.put("a", {"v": {"N": "1"}})
         assert not state.delete("a", "v = :v", {":v": {"N": "2"}})
         assert not state.delete("never", "v = :v", {":v": {"N": "2"}})
@@ -146,22 +144,22 @@ class TestStateTable:
         assert state.delete("a", "v = :v", {":v": {"N": "1"}})
         assert state.get("a") is None
 
-    def test_names_are_found_by_their_beginning(self, state: StateTable) -> None:
+    def test_items_are_found_by_prefix(self, state: StateTable) -> None:
         for name in ("checkpoint/a", "checkpoint/b", "checkpoint", "checkpoints/a", "lease"):
             state.put(name, {"v": {"S": name}})
-        found = state.all("checkpoint/")
-        assert {name: item["v"]["S"] for name, item in found.items()} == {
+        items = state.all("checkpoint/")
+        assert {name: item["v"]["S"] for name, item in items.items()} == {
             "checkpoint/a": "checkpoint/a", "checkpoint/b": "checkpoint/b",
         }  # fmt: skip
         assert state.all("nothing/") == {}
 
-    def test_names_beyond_one_page_are_found(self, state: StateTable) -> None:
+    def test_items_beyond_one_page_are_found(self, state: StateTable) -> None:
         """A page ends after one megabyte."""
         for position in range(5):
             state.put(f"large/{position}", {"v": {"S": "x" * 300_000}})
         assert sorted(state.all("large/")) == [f"large/{position}" for position in range(5)]
 
-    def test_every_sync_has_its_own_state(self, client: Any, state: StateTable) -> None:
+    def test_each_sync_has_its_own_state(self, client: Any, state: StateTable) -> None:
         other = StateTable(client, state.name, "another-index")
         state.put("checkpoint/a", {"v": {"S": "mine"}})
         assert other.get("checkpoint/a") is None
@@ -170,21 +168,21 @@ class TestStateTable:
         other.delete("checkpoint/a")
         assert state.get("checkpoint/a") is not None
 
-    def test_a_missing_table_is_named(self, client: Any) -> None:
+    def test_missing_table_raises_with_its_name(self, client: Any) -> None:
         missing = StateTable(client, "contract-none-dynadex", "songs")
         assert not missing.exists()
-        for ask in (
+        for call in (
             lambda: missing.get("a"),
             lambda: missing.put("a", {}),
             lambda: missing.delete("a"),
             lambda: missing.all("a"),
         ):
             with pytest.raises(StateError, match=r"the state table contract-none-dynadex: .*DYNADEX_STATE_TABLE"):
-                ask()
+                call()
 
 
 class TestCheckpoints:
-    def test_a_position_is_loaded_as_it_was_saved(self, checkpoints: Checkpoints) -> None:
+    def test_checkpoint_is_loaded_as_saved(self, checkpoints: Checkpoints) -> None:
         saved = {
             "shardId-00000000000000000001-aaaaaaaa": Checkpoint("111" * 13, finished=False),
             "shardId-00000000000000000002-bbbbbbbb": Checkpoint(None),
@@ -196,21 +194,21 @@ class TestCheckpoints:
         for shard_id, checkpoint in saved.items():
             checkpoints.save(shard_id, checkpoint)
         assert checkpoints.load() == saved
-        assert {one.saved_at for one in checkpoints.load().values()} == {"2023-11-14T22:13:20.000+00:00"}
+        assert {checkpoint.saved_at for checkpoint in checkpoints.load().values()} == {"2023-11-14T22:13:20.000+00:00"}
 
-    def test_the_last_position_saved_counts(self, checkpoints: Checkpoints) -> None:
+    def test_last_saved_checkpoint_counts(self, checkpoints: Checkpoints) -> None:
         for checkpoint in (Checkpoint(None), Checkpoint("1"), Checkpoint("2"), Checkpoint("2", finished=True)):
             checkpoints.save("shard", checkpoint)
             assert checkpoints.load() == {"shard": checkpoint}
 
-    def test_a_forgotten_shard_is_gone(self, checkpoints: Checkpoints) -> None:
+    def test_forgotten_checkpoint_is_deleted(self, checkpoints: Checkpoints) -> None:
         checkpoints.save("a", Checkpoint("1", finished=True))
         checkpoints.save("b", Checkpoint("2"))
         checkpoints.forget("a")
         checkpoints.forget("never")
         assert checkpoints.load() == {"b": Checkpoint("2")}
 
-    def test_the_stream_is_known_once_it_is_followed(self, checkpoints: Checkpoints) -> None:
+    def test_stream_is_known_once_followed(self, checkpoints: Checkpoints) -> None:
         assert checkpoints.stream() is None
         checkpoints.follow("arn:1")
         checkpoints.follow("arn:2")
@@ -218,7 +216,7 @@ class TestCheckpoints:
         assert checkpoints.load() == {}
 
     @pytest.mark.parametrize(
-        ("noted", "passed_us"),
+        ("saved", "passed_us"),
         [
             ([], None),
             ([Checkpoint("1", passed_us=5), Checkpoint("1", passed_us=3), Checkpoint(None, passed_us=4)], 3),
@@ -228,18 +226,18 @@ class TestCheckpoints:
             ([Checkpoint("1", finished=True, passed_us=3)], None),
         ],
         ids=[
-            "no worker ever ran", "the one furthest behind counts", "one that is not known makes all unknown",
-            "one that ended does not count", "but it does until another follows it", "none is followed",
+            "no worker ran", "slowest shard", "unknown shard",
+            "finished shard", "finished shard without children", "only finished shards",
         ],
     )  # fmt: skip
-    def test_the_stream_is_passed_as_far_as_every_shard_is(
-        self, checkpoints: Checkpoints, noted: list[Checkpoint], passed_us: int | None
+    def test_stream_is_passed_as_far_as_its_slowest_shard(
+        self, checkpoints: Checkpoints, saved: list[Checkpoint], passed_us: int | None
     ) -> None:
-        for number, checkpoint in enumerate(noted):
+        for number, checkpoint in enumerate(saved):
             checkpoints.save(f"shard-{number}", checkpoint)
         assert checkpoints.passed_us() == passed_us
 
-    def test_what_an_older_version_kept_does_not_say_how_far_it_passed(
+    def test_checkpoint_of_an_older_version_has_no_passed_time(
         self, state: StateTable, checkpoints: Checkpoints
     ) -> None:
         state.put("checkpoint/a", {"position": {"S": "1"}, "finished": {"BOOL": False}})
@@ -250,55 +248,55 @@ class TestCheckpoints:
 class TestStaleness:
     @pytest.fixture
     def read(self, checkpoints: Checkpoints) -> Checkpoints:
-        """Of a stream that was read."""
+        """Checkpoints of a stream that was read."""
         checkpoints.save("a", Checkpoint("1"))
         checkpoints.follow("arn:1")
         return checkpoints
 
-    def test_a_refill_that_begins_answers_and_ends_it(self, read: Checkpoints) -> None:
+    def test_refill_recovers_a_stale_index(self, read: Checkpoints) -> None:
         read.mark_stale("lost")
-        assert (read.stale(), read.unanswered(), read.answered()) == ("lost", "lost", None)
-        read.begin_answer(17)
-        assert (read.stale(), read.unanswered(), read.answered()) == ("lost", None, 17)
+        assert (read.stale(), read.unrecovered(), read.recovering_since_us()) == ("lost", "lost", None)
+        read.begin_recovery(17)
+        assert (read.stale(), read.unrecovered(), read.recovering_since_us()) == ("lost", None, 17)
         assert (read.stream(), read.load()) == (None, {})
-        assert read.end_answer(17)
-        assert (read.stale(), read.unanswered(), read.answered()) == (None, None, None)
-        assert not read.end_answer(17)
+        assert read.end_recovery(17)
+        assert (read.stale(), read.unrecovered(), read.recovering_since_us()) == (None, None, None)
+        assert not read.end_recovery(17)
 
-    def test_an_index_that_is_not_stale_needs_no_answer(self, read: Checkpoints) -> None:
-        read.begin_answer(17)
-        assert (read.stale(), read.answered()) == (None, None)
+    def test_index_that_is_not_stale_needs_no_recovery(self, read: Checkpoints) -> None:
+        read.begin_recovery(17)
+        assert (read.stale(), read.recovering_since_us()) == (None, None)
         assert (read.stream(), read.load()) == ("arn:1", {"a": Checkpoint("1")})
-        assert not read.end_answer(17)
+        assert not read.end_recovery(17)
 
-    def test_what_is_lost_after_the_answer_began_is_not_answered(self, read: Checkpoints) -> None:
+    def test_changes_lost_after_the_recovery_began_keep_the_index_stale(self, read: Checkpoints) -> None:
         read.mark_stale("lost")
-        read.begin_answer(17)
+        read.begin_recovery(17)
         read.mark_stale("lost again")
-        assert (read.unanswered(), read.answered()) == ("lost again", None)
-        assert not read.end_answer(17)
+        assert (read.unrecovered(), read.recovering_since_us()) == ("lost again", None)
+        assert not read.end_recovery(17)
         assert read.stale() == "lost again"
 
-    def test_of_two_refills_the_later_one_answers_and_no_worker_loses_its_place(self, read: Checkpoints) -> None:
+    def test_later_of_two_refills_recovers_and_no_worker_loses_its_position(self, read: Checkpoints) -> None:
         read.mark_stale("lost")
-        read.begin_answer(17)
+        read.begin_recovery(17)
         read.save("a", Checkpoint("2"))
         read.follow("arn:1")
-        read.begin_answer(18)
-        read.begin_answer(18)
+        read.begin_recovery(18)
+        read.begin_recovery(18)
         assert (read.stream(), read.load()) == ("arn:1", {"a": Checkpoint("2")})
-        assert not read.end_answer(17)
+        assert not read.end_recovery(17)
         assert read.stale() == "lost"
-        assert read.end_answer(18)
+        assert read.end_recovery(18)
         assert read.stale() is None
 
-    def test_many_refills_that_begin_at_once_leave_one_answer(self, state: StateTable) -> None:
+    def test_one_of_many_concurrent_refills_recovers_the_index(self, state: StateTable) -> None:
         Checkpoints(state, ManualClock()).mark_stale("lost")
         start = threading.Barrier(4)
 
         def begin(started_us: int) -> None:
             start.wait()
-            Checkpoints(state, ManualClock()).begin_answer(started_us)
+            Checkpoints(state, ManualClock()).begin_recovery(started_us)
 
         threads = [threading.Thread(target=begin, args=(number,)) for number in range(1, 5)]
         for thread in threads:
@@ -306,16 +304,16 @@ class TestStaleness:
         for thread in threads:
             thread.join()
         checkpoints = Checkpoints(state, ManualClock())
-        answered = checkpoints.answered()
-        ended = [number for number in range(1, 5) if checkpoints.end_answer(number)]
+        answered = checkpoints.recovering_since_us()
+        ended = [number for number in range(1, 5) if checkpoints.end_recovery(number)]
         assert ended == [answered]
 
-    @pytest.mark.parametrize("moment", ["forgetting", "answering"])
-    def test_a_worker_that_declares_it_stale_meanwhile_is_answered_too(
+    @pytest.mark.parametrize("moment", ["deleting the position", "recording the recovery"])
+    def test_index_marked_stale_while_a_recovery_begins_is_recovered(
         self, read: Checkpoints, state: StateTable, monkeypatch: pytest.MonkeyPatch, moment: str
     ) -> None:
-        """Nothing is read yet: what was lost by now will be loaded."""
-        name = {"forgetting": "delete", "answering": "put"}[moment]
+        """The refill has read nothing yet, so it loads what was lost until now."""
+        name = {"deleting the position": "delete", "recording the recovery": "put"}[moment]
         call = getattr(state, name)
 
         def interrupted(*arguments: Any) -> Any:
@@ -325,12 +323,12 @@ class TestStaleness:
 
         read.mark_stale("lost")
         monkeypatch.setattr(state, name, interrupted)
-        read.begin_answer(17)
-        assert (read.stale(), read.answered()) == ("lost again", 17)
+        read.begin_recovery(17)
+        assert (read.stale(), read.recovering_since_us()) == ("lost again", 17)
 
 
 class TestLease:
-    def test_one_worker_holds_it_and_passes_it_on(self, state: StateTable) -> None:
+    def test_lease_passes_from_one_worker_to_the_next(self, state: StateTable) -> None:
         clock = ManualClock()
         first, second = (Lease(state, owner, clock, TERM) for owner in ("first", "second"))
         assert first.holder() == ""
@@ -344,7 +342,7 @@ class TestLease:
         assert not first.renew()
         assert second.renew()
 
-    def test_a_silent_holder_is_replaced_and_learns_of_it(self, state: StateTable) -> None:
+    def test_silent_holder_is_replaced_and_fails_to_renew(self, state: StateTable) -> None:
         clock = ManualClock()
         first, second = (Lease(state, owner, clock, TERM) for owner in ("first", "second"))
         assert first.acquire()
@@ -355,15 +353,15 @@ class TestLease:
         first.release()
         assert second.renew()
 
-    @pytest.mark.parametrize("before", ["nobody", "a holder that left", "a silent holder"])
-    def test_of_many_that_ask_at_once_one_gets_it(self, state: StateTable, before: str) -> None:
+    @pytest.mark.parametrize("before", ["no holder", "a holder that released it", "a silent holder"])
+    def test_one_of_many_concurrent_workers_acquires_the_lease(self, state: StateTable, before: str) -> None:
         clock = ManualClock()
         workers = [Lease(state, f"worker-{number}", clock, TERM) for number in range(6)]
-        if before != "nobody":
+        if before != "no holder":
             holder = Lease(state, "holder", clock, TERM)
             assert holder.acquire()
             assert [worker.acquire() for worker in workers] == [False] * 6
-            if before == "a holder that left":
+            if before == "a holder that released it":
                 holder.release()
             else:
                 clock.advance(TERM)

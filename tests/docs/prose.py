@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -12,6 +14,8 @@ from tests.docs.blocks import ROOT
 
 # Written by scripts/make_docs.py from the help of the commands and the comments of the settings.
 GENERATED: Final = ("docs/cli.md", "docs/settings.md")
+# Where comments and docstrings are read by people who change the code.
+COMMENTED: Final = ("src", "tests", "infra", "scripts", "bench")
 _FENCED = re.compile(r"^(?P<margin> *)(?P<fence>```+).*?^(?P=margin)(?P=fence) *$", re.MULTILINE | re.DOTALL)
 # What mkdocstrings includes, with its options.
 _DIRECTIVE = re.compile(r"^:::.*\n(?:(?: {4}.*)?\n)*", re.MULTILINE)
@@ -48,10 +52,18 @@ def generated_documents() -> Iterator[Text]:
 
 
 def docstrings() -> Iterator[Text]:
-    """The docstrings of the package, by module."""
-    for path in _modules("src"):
+    """The docstrings of the package and its tools, by module."""
+    for path in _modules(*COMMENTED):
         nodes = (node for node in ast.walk(_tree(path)) if isinstance(node, _DOCUMENTED))
         yield _name(path), without_code("\n".join(filter(None, map(ast.get_docstring, nodes))))
+
+
+def comments() -> Iterator[Text]:
+    """The comments of the package and its tools, by module."""
+    for path in _modules(*COMMENTED):
+        tokens = tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
+        lines = [token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT]
+        yield _name(path), without_code("\n".join(lines))
 
 
 def messages() -> Iterator[Text]:
@@ -92,8 +104,8 @@ def _literal(node: ast.AST) -> str:
     return ""
 
 
-def _modules(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).rglob("*.py"))
+def _modules(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
 def _tree(path: Path) -> ast.Module:

@@ -217,7 +217,7 @@ def refused_records_wait(stage: Stage, worker: Running, figures: Figures) -> Non
     """Under load, nothing that is refused is acknowledged; what is good is in the index at once."""
     stage.put({"id": "refused-alone", "title": "Refused", "difficulty": "beyond words"})
     stage.put({"id": "good", "title": "Good"})
-    worker.wait_for_line("not applied yet: Cannot dead-letter dead letters in", seconds=30)
+    worker.wait_for_line("not applied yet: Cannot write dead letters to", seconds=30)
     wait_for(lambda: "good" in stage.documents(), "the good one in the index")
     before = stage.checkpoints()
     with writing(stage, seed=17) as load:

@@ -155,7 +155,7 @@ CASES: dict[str, Case] = {
         {"x": {"N": "1"}}, None, r"introduction of \[x\]",
         {"dynamic": "strict", "properties": {"id": {"type": "keyword"}}},
     ),
-    "an attribute of no type": Case({"x": {"Q": "1"}}, reason="no attribute type is called 'Q'", typed=False),
+    "an attribute of no type": Case({"x": {"Q": "1"}}, reason="'Q' is not an attribute type", typed=False),
     "an attribute of two types": Case({"x": {"S": "1", "N": "1"}}, reason="'x'.*one type", typed=False),
     "an attribute that is no map": Case({"x": "plain"}, reason="'x'.*one type", typed=False),
 }  # fmt: skip
@@ -468,7 +468,7 @@ def test_half_a_character_in_a_key_is_dead_lettered(declare: Declare) -> None:
     hostile.apply(record("first", GOOD), half, record("last", GOOD))
     assert hostile.document("first")
     assert hostile.document("last")
-    assert hostile.letters() == {half["dynamodb"]["SequenceNumber"]: "the key is no Unicode text"}
+    assert hostile.letters() == {half["dynamodb"]["SequenceNumber"]: "the key is not valid Unicode"}
 
 
 def test_a_key_of_another_type_than_the_tables_is_dead_lettered(declare: Declare) -> None:
@@ -577,7 +577,7 @@ def test_what_is_no_stream_event_is_refused_with_the_reason(declare: Declare) ->
     hostile = declare()
     with pytest.raises(ValueError, match="SequenceNumber: is this a DynamoDB Streams event"):
         hostile.apply(record("it", GOOD, without=["SequenceNumber"]))
-    with pytest.raises(ValueError, match="no list called Records"):
+    with pytest.raises(ValueError, match="no list Records"):
         records_of({"detail": {}})
 
 

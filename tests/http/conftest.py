@@ -1,4 +1,4 @@
-"""The service of the demo's lessons: all in memory, and before a real table and a real OpenSearch."""
+"""The service of the demo's lessons: in memory, and with a real table and a real OpenSearch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dynadex.demo.operations import NAMES
 from dynadex.demo.songs import lessons
 from dynadex.document.body import encode
 from dynadex.document.typed_json import typed
-from dynadex.http.app import create_app
+from dynadex.http.app import HttpOptions, create_app
 from dynadex.http.health import Health
 from dynadex.index.aliases import ensure_index
 from dynadex.index.opensearch import OpenSearchIndex
@@ -40,7 +40,7 @@ _FIGURES = pytest.StashKey[list[str]]()
 
 @dataclass(frozen=True)
 class Service:
-    """An application, the Sync that it serves, and its table's items."""
+    """An application, its Sync, and a function that returns the items of its table."""
 
     app: Any
     sync: Sync
@@ -48,7 +48,7 @@ class Service:
 
 
 class _Operations:
-    """Starts every other operation; the others find it busy."""
+    """Accepts every other operation, and is busy for the others."""
 
     def __init__(self) -> None:
         self._turn = count()
@@ -68,26 +68,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The very last line, after pytest's own."""
+    """Print the figures after pytest's own summary."""
     if figures := config.stash.get(_FIGURES, []):
         config.get_terminal_writer().line(f"http: {'; '.join(figures)}")
 
 
 @pytest.fixture(scope="session")
 def figure(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Call it with what was counted; the run ends with one line of it all."""
+    """A function that adds a figure to the line printed at the end of the run."""
     return pytestconfig.stash[_FIGURES].append
 
 
 def sync_of(name: str) -> Sync:
-    """The lessons, with versions, as another table and index."""
+    """Return the demo's Sync with versions, for another table and index."""
     search = replace(demo.sync.search, version="version")
     return Sync(table=name, index=name, mappings=demo.sync.mappings, settings=demo.sync.settings, search=search)
 
 
 @pytest.fixture(scope="session")
 def in_memory() -> Service:
-    """On the shipped fakes."""
+    """The service on the in-memory fakes of dynadex.testing."""
     memory, index, sync = InMemoryTable("lessons"), ListingIndex(), sync_of("lessons")
     name, _ = ensure_index(index, sync.index, sync.mappings, sync.settings, SystemClock())
     _fill(index, name, 5)
@@ -100,14 +100,15 @@ def in_memory() -> Service:
     )
     health = Health(sync.index, index)
     live = live_routes(LiveFeed(memory.schema, clock), health, sources, _Operations(), AUTH, clock)
-    return Service(create_app(sync, index, table, memory.schema, auth=AUTH, extra_routes=live), sync, memory.items)
+    options = HttpOptions(auth=AUTH, extra_routes=live)
+    return Service(create_app(sync, index, table, memory.schema, options), sync, memory.items)
 
 
 @pytest.fixture(scope="session")
 def real(
     opensearch_url: str, tmp_path_factory: pytest.TempPathFactory, report_backend: Callable[[str], None]
 ) -> Iterator[Service]:
-    """On ministack and a real OpenSearch."""
+    """The service on ministack and a real OpenSearch."""
     directory: Path = tmp_path_factory.mktemp("http")
     with LocalStack(directory, opensearch_url=opensearch_url) as stack:
         report_backend("ministack")
@@ -118,15 +119,15 @@ def real(
         name, _ = ensure_index(index, sync.index, sync.mappings, sync.settings, SystemClock())
         try:
             _fill(index, name, SONGS)
-            app = create_app(sync, index, table, table.describe().schema, auth=AUTH)
+            app = create_app(sync, index, table, table.describe().schema, HttpOptions(auth=AUTH))
             yield Service(app, sync, lambda: _items(settings, sync.table))
         finally:
             index.delete(name)
 
 
 def _fill(index: Any, name: str, songs: int) -> None:
-    every = [*lessons(songs), HARMFUL]
-    lines = [line for one in every for line in (encode({"index": {"_id": one["id"]}}), encode(one))]
+    documents = [*lessons(songs), HARMFUL]
+    lines = [line for song in documents for line in (encode({"index": {"_id": song["id"]}}), encode(song))]
     index.bulk(name, b"\n".join(lines) + b"\n", _BULK_SECONDS)
     index.refresh(name)
 

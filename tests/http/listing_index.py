@@ -1,4 +1,4 @@
-"""The shipped index in memory, with searches that list what is there: enough for a service to answer from."""
+"""The in-memory index of dynadex.testing, with searches that list all documents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 class ListingIndex(InMemoryIndex):
-    """Every document matches every query, in the order of the ids; facets are counted, highlights are the texts."""
+    """Every document matches every query, sorted by id. Facets are counted, and highlights are the whole texts."""
 
     def search(
         self,
@@ -22,24 +22,26 @@ class ListingIndex(InMemoryIndex):
         preference: str | None = None,  # noqa: ARG002
     ) -> Json:
         documents = self.documents(index)
-        wanted = body.get("query", {}).get("ids", {}).get("values")
-        found = sorted(identity for identity in documents if wanted is None or identity in wanted)
+        requested = body.get("query", {}).get("ids", {}).get("values")
+        matches = sorted(identity for identity in documents if requested is None or identity in requested)
         sorts = len(body.get("sort", ()))
         return {
             "hits": {
-                "total": {"value": len(found)},
-                "hits": [_hit(one, documents[one], sorts, body) for one in found[: body.get("size", 10)]],
+                "total": {"value": len(matches)},
+                "hits": [
+                    _hit(identity, documents[identity], sorts, body) for identity in matches[: body.get("size", 10)]
+                ],
             },
             "aggregations": {name: _counted(documents.values(), name) for name in body.get("aggs", {})},
         }
 
 
 def _hit(identity: str, source: Json, sorts: int, body: Mapping[str, Any]) -> Json:
-    marked = {name: [str(source[name])] for name in body.get("highlight", {}).get("fields", {}) if name in source}
+    highlight = {name: [str(source[name])] for name in body.get("highlight", {}).get("fields", {}) if name in source}
     sort = [1.0] * (sorts - 1) + [identity]
-    return {"_id": identity, "_version": 1, "_source": source, "highlight": marked, "sort": sort}
+    return {"_id": identity, "_version": 1, "_source": source, "highlight": highlight, "sort": sort}
 
 
 def _counted(documents: Any, name: str) -> Json:
-    counts = Counter(one[name] for one in documents if name in one)
+    counts = Counter(document[name] for document in documents if name in document)
     return {"values": {"buckets": [{"key": key, "doc_count": count} for key, count in counts.items()]}}

@@ -1,4 +1,4 @@
-"""Requests as hostile as they come, which no client library would send."""
+"""Hostile requests that no client library would send."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Answer:
 
 
 def get(app: Any, path: str, parameters: Mapping[str, str]) -> Answer:
-    """GET of an ASGI application, with parameters as long as one likes."""
+    """Send a GET to an ASGI application, with parameters of any length."""
     query = urlencode(parameters, errors="surrogatepass").encode()
     scope = {
         "type": "http",
@@ -55,7 +55,7 @@ def get(app: Any, path: str, parameters: Mapping[str, str]) -> Answer:
 
 
 def get_target(url: str, target: str) -> Answer:
-    """GET of a server, with this very target in the request's first line."""
+    """Send a GET to a server, with exactly this target in the request line."""
     place = urlsplit(url)
     connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=30)
     try:

@@ -1,4 +1,4 @@
-"""An application behind a real server."""
+"""An application served by a real server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECONDS = 30.0
 
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
-    """The URL at which it answers."""
+    """Serve the application and yield its URL."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -1,4 +1,4 @@
-"""Hostile queries, before a real OpenSearch: each gets a correct answer or a clear refusal, and none takes long."""
+"""Hostile queries on a real OpenSearch: each gets a correct response or a clear error, and none takes long."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ MAX_HITS = 20
 
 @pytest.fixture(scope="module")
 def slowest(figure: Callable[[str], None]) -> Iterator[dict[str, float]]:
-    """Seconds by query."""
+    """Seconds that each query took."""
     seconds = dict[str, float]()
     yield seconds
-    worst = max(seconds, key=lambda what: seconds[what])
+    worst = max(seconds, key=lambda query: seconds[query])
     figure(f"{len(seconds)} hostile queries, the slowest ({worst}) in {seconds[worst]:.2f} s")
 
 
 @pytest.fixture(scope="module")
 def everything(real: Service) -> int:
-    """How many documents there are."""
+    """The number of documents."""
     total: int = Client(real.app).get("/api/search").json()["total"]
     return total
 
 
-@pytest.mark.parametrize("hostile", HOSTILE, ids=lambda one: one.what)
-def test_a_hostile_query_is_answered_or_refused(
+@pytest.mark.parametrize("hostile", HOSTILE, ids=lambda hostile: hostile.what)
+def test_hostile_query_is_answered_or_refused(
     real: Service, everything: int, hostile: Hostile, slowest: dict[str, float]
 ) -> None:
-    began = time.perf_counter()
-    # The service asks the cluster for at most five seconds, then says that it is not available: that is no answer here.
+    started = time.perf_counter()
+    # A search times out after five seconds with a 503, which this test does not accept.
     answer = get(real.app, "/api/search", {"q": hostile.q, **hostile.parameters})
-    slowest[hostile.what] = time.perf_counter() - began
+    slowest[hostile.what] = time.perf_counter() - started
     check(answer, hostile.expected, everything)
 
 
@@ -59,30 +59,30 @@ def check(answer: Answer, expected: str, everything: int) -> None:
         assert [hit["document"]["title"] for hit in hits[:1]] == [expected]
 
 
-def test_there_are_at_least_sixty_and_no_two_are_alike() -> None:
-    assert len({(one.q, *one.parameters.items()) for one in HOSTILE}) == len(HOSTILE) >= 60
+def test_hostile_queries_are_distinct_and_at_least_sixty() -> None:
+    assert len({(hostile.q, *hostile.parameters.items()) for hostile in HOSTILE}) == len(HOSTILE) >= 60
 
 
-@pytest.mark.parametrize("hostile", [one for one in HOSTILE if one.q], ids=lambda one: one.what)
+@pytest.mark.parametrize("hostile", [hostile for hostile in HOSTILE if hostile.q], ids=lambda hostile: hostile.what)
 def test_suggestions_for_a_hostile_query_are_safe(real: Service, hostile: Hostile) -> None:
     answer = get(real.app, "/api/suggest", {"q": hostile.q})
     if answer.status != 200:
         assert (answer.status, answer.json["error"]["code"]) == (400, hostile.expected)
         return
-    told = answer.json["suggestions"]
-    assert len(told) <= 8
-    assert not [one for one in told if "<" in one["highlight"].replace("<mark>", "").replace("</mark>", "")]
+    highlights = [suggestion["highlight"] for suggestion in answer.json["suggestions"]]
+    assert len(highlights) <= 8
+    assert not [html for html in highlights if "<" in html.replace("<mark>", "").replace("</mark>", "")]
 
 
-def test_a_harmful_title_is_shown_as_text(real: Service) -> None:
+def test_harmful_title_is_escaped(real: Service) -> None:
     [hit] = Client(real.app).get("/api/search", params={"q": "onerror alert rakes", "size": 1}).json()["hits"]
     assert hit["document"]["title"] == HARMFUL["title"]
     [title] = hit["highlight"]["title"]
     assert "<" not in title.replace("<mark>", "").replace("</mark>", "")
 
 
-def test_no_more_hits_are_given_than_asked_for_in_all(real: Service) -> None:
-    """The pages of a search cannot be asked for by depth, only one after the other."""
+def test_cursor_visits_each_hit_once(real: Service) -> None:
+    """Pages have no number: each is reached from the previous one."""
     client, seen, cursor = Client(real.app), list[str](), dict[str, str]()
     for _ in range(5):
         answer: Any = client.get("/api/search", params={"size": 100, **cursor}).json()
@@ -113,7 +113,7 @@ def test_no_more_hits_are_given_than_asked_for_in_all(real: Service) -> None:
     ],
     ids=lambda path: path[:40],
 )
-def test_a_hostile_address_is_refused_by_the_server_as_it_runs(real: Service, path: str) -> None:
+def test_hostile_url_is_refused_by_a_running_server(real: Service, path: str) -> None:
     with serving(real.app) as url:
         answer = get_target(url, path)
     assert 200 <= answer.status < 500

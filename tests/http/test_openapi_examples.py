@@ -1,6 +1,7 @@
-"""What the OpenAPI document allows, and what it forbids, sent to every route: no answer is a defect.
+"""Valid and invalid requests, generated from the OpenAPI document, for every route: no response is a defect.
 
-30 examples a route, 2,000 with HTTP_SCALE=1; on real backends a quarter of that. A route without parameters has one.
+30 examples per route, 2,000 with HTTP_SCALE=1, and a quarter of that on real backends. A route without parameters has
+one.
 """
 
 from __future__ import annotations
@@ -38,18 +39,18 @@ CHECKS = [
     response_schema_conformance,
 ]
 DOCUMENT = describe(sync_of("lessons"), KeySchema(("id",), ("S",)), live=True)
-ROUTES = [(method, path) for path, ways in DOCUMENT["paths"].items() for method in ways if method != "parameters"]
+ROUTES = [(method, path) for path, methods in DOCUMENT["paths"].items() for method in methods if method != "parameters"]
 # The live view needs a worker in the same process.
 REAL_ROUTES = [(method, path) for method, path in ROUTES if "live" not in path and "operations" not in path]
-# Nobody guesses an id that is there, the version it has, or a cursor: with these, examples reach what is behind them.
+# Generated examples would never hit an existing id, its version, or a valid cursor; these do.
 IDS = st.sampled_from(["x", "y", "a/b", "lessons 1", "🎻"])
-RIGHT = {"right": "one"}
-CONDITIONS = st.sampled_from([RIGHT, RIGHT, RIGHT, {"If-None-Match": "*"}, {"If-Match": '"1"'}, {}])
+CURRENT = {"If-Match": "the current version"}
+CONDITIONS = st.sampled_from([CURRENT, CURRENT, CURRENT, {"If-None-Match": "*"}, {"If-Match": '"1"'}, {}])
 DEEPER = st.none() | st.fixed_dictionaries({"id": IDS, "condition": CONDITIONS})
 
 
 def statuses_of(service: Service, method: str, path: str, mode: GenerationMode, examples: int) -> Counter[int]:
-    """Send so many examples; how often each status was answered."""
+    """Send examples, and return how often each status was returned."""
     operation = schemathesis.openapi.from_asgi("/api/openapi.json", service.app)[path][method.upper()]
     statuses = Counter[int]()
 
@@ -79,33 +80,33 @@ def statuses_of(service: Service, method: str, path: str, mode: GenerationMode, 
 
 
 def condition_of(service: Service, deeper: dict[str, Any]) -> dict[str, str]:
-    """The condition drawn; the right one is what a client knows that has just read the item."""
-    if deeper["condition"] is not RIGHT:
+    """Return the drawn condition. CURRENT stands for the condition of a client that has just read the item."""
+    if deeper["condition"] is not CURRENT:
         return dict(deeper["condition"])
     tag = Client(service.app).get(path_of(deeper["id"])).headers.get("etag")
     return {"If-Match": tag} if tag else {"If-None-Match": "*"}
 
 
 def modes_of(method: str, path: str) -> list[GenerationMode]:
-    """Where nothing can be sent, nothing can be sent wrongly."""
-    ways = DOCUMENT["paths"][path]
-    sent = ways[method].get("parameters") or ways.get("parameters")
-    return list(GenerationMode) if sent else [GenerationMode.POSITIVE]
+    """Return the kinds of examples. An operation without parameters cannot have invalid ones."""
+    operations = DOCUMENT["paths"][path]
+    parameters = operations[method].get("parameters") or operations.get("parameters")
+    return list(GenerationMode) if parameters else [GenerationMode.POSITIVE]
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_no_example_in_memory_meets_a_defect(
+def test_no_example_causes_a_defect_in_memory(
     in_memory: Service, method: str, path: str, figure: Callable[[str], None]
 ) -> None:
     statuses = _run(in_memory, method, path, EXAMPLES, figure, "in memory")
     if len(modes_of(method, path)) > 1:
-        # Both what is right and what is wrong was sent.
+        # Both valid and invalid requests were sent.
         assert min(statuses) < 400 or statuses[404]
         assert max(statuses) >= 400
 
 
 @pytest.mark.parametrize(("method", "path"), REAL_ROUTES)
-def test_no_example_on_real_backends_meets_a_defect(
+def test_no_example_causes_a_defect_on_real_backends(
     real: Service, method: str, path: str, figure: Callable[[str], None]
 ) -> None:
     _run(real, method, path, REAL_EXAMPLES, figure, "on real backends")
@@ -119,6 +120,6 @@ def _run(
         statuses += statuses_of(service, method, path, mode, examples // len(modes))
     assert max(statuses) < 500
     if len(modes) > 1:
-        told = ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
-        figure(f"{method.upper()} {path} {where} {statuses.total()} examples ({told})")
+        counts = ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
+        figure(f"{method.upper()} {path} {where} {statuses.total()} examples ({counts})")
     return statuses

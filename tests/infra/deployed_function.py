@@ -1,4 +1,4 @@
-"""The code of a zip in a process of its own, with what the Lambda runtime has beside it, and nothing else."""
+"""Runs the code of a zip in a separate process with the packages of the Lambda runtime and no others."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-# boto3 and what it needs: all that a Python runtime of Lambda brings.
+# boto3 and its dependencies: the packages of a Python runtime of Lambda.
 _RUNTIME = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
-_ANSWER = "ANSWER "
+_RESPONSE = "RESPONSE "
 _PROGRAM = f"""
 import importlib, json, sys
 from types import SimpleNamespace
@@ -25,15 +25,15 @@ for line in sys.stdin:
     call = json.loads(line)
     try:
         module, handler = call["handler"].rsplit(".", 1)
-        told = {{{{"answer": getattr(importlib.import_module(module), handler)(call["event"], context)}}}}
+        outcome = {{{{"response": getattr(importlib.import_module(module), handler)(call["event"], context)}}}}
     except Exception as error:
-        told = {{{{"error": f"{{{{type(error).__name__}}}}: {{{{error}}}}"}}}}
-    print({_ANSWER!r} + json.dumps(told), flush=True)
+        outcome = {{{{"error": f"{{{{type(error).__name__}}}}: {{{{error}}}}"}}}}
+    print({_RESPONSE!r} + json.dumps(outcome), flush=True)
 """
 
 
 class DeployedFunction:
-    """Call it as Lambda would; ``printed`` is what it wrote to its log."""
+    """A function to call like Lambda does; ``printed`` holds the lines of its log."""
 
     def __init__(self, package: Path, folder: Path, environment: Mapping[str, str]) -> None:
         self.code, runtime = folder / "code", folder / "runtime"
@@ -41,14 +41,14 @@ class DeployedFunction:
             packed.extractall(self.code)
         runtime.mkdir()
         for name in _RUNTIME:
-            found = find_spec(name)
-            assert found
-            assert found.origin
-            origin = Path(found.origin)
+            spec = find_spec(name)
+            assert spec
+            assert spec.origin
+            origin = Path(spec.origin)
             source = origin.parent if origin.name == "__init__.py" else origin
             (runtime / source.name).symlink_to(source)
         program = _PROGRAM.format(code=str(self.code), runtime=str(runtime))
-        # -S: nothing that is installed here can be found; -I: nor anything that the environment names.
+        # -S excludes the packages of this environment, -I the paths in environment variables.
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", program],
             stdin=subprocess.PIPE,
@@ -61,17 +61,17 @@ class DeployedFunction:
         self.printed: list[str] = []
 
     def call(self, handler: str, event: Any) -> Any:
-        """The answer of a handler; raises RuntimeError with what it raised."""
+        """Return the response of a handler; raise RuntimeError if it raises an error."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(json.dumps({"handler": handler, "event": event}) + "\n")
         self._process.stdin.flush()
         for line in self._process.stdout:
-            if line.startswith(_ANSWER):
-                told = json.loads(line.removeprefix(_ANSWER))
-                if "error" in told:
-                    raise RuntimeError(told["error"])
-                return told["answer"]
+            if line.startswith(_RESPONSE):
+                outcome = json.loads(line.removeprefix(_RESPONSE))
+                if "error" in outcome:
+                    raise RuntimeError(outcome["error"])
+                return outcome["response"]
             self.printed.append(line)
         raise RuntimeError("the function's process ended: " + "".join(self.printed[-20:]))
 

@@ -1,4 +1,4 @@
-"""Deploys a synthesised stack to the local stack's CloudFormation, as the CDK CLI deploys it to AWS."""
+"""Deploys synthesized stacks to the CloudFormation of the local stack, like the CDK CLI does to AWS."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _POLL_SECONDS = 0.1
 
 
 class DeploymentFailed(AssertionError):
-    """A stack that did not reach the state it was to reach; the message holds its events."""
+    """A stack did not reach the expected status; the message holds its events."""
 
 
 class Signed(httpx.Auth):
-    """Signs a request as whoever calls an HTTP API by IAM does."""
+    """Signs a request for an HTTP API with IAM authorization."""
 
     requires_request_body = True
 
@@ -58,7 +58,7 @@ class LocalCloud:
         )
 
     def deploy(self, assembly: Path, name: str) -> dict[str, str]:
-        """Upload the stack's assets, create it, wait; its outputs by name."""
+        """Upload the assets of a stack, create it, and return its outputs by name."""
         template_url = self._upload(assembly, name)
         self._cloudformation.create_stack(
             StackName=name, TemplateURL=template_url, Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
@@ -67,53 +67,58 @@ class LocalCloud:
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def resources(self, name: str) -> dict[str, tuple[str, str]]:
-        """Type and physical id of every resource of a stack, by logical id."""
-        found = self._cloudformation.describe_stack_resources(StackName=name)["StackResources"]
-        return {one["LogicalResourceId"]: (one["ResourceType"], one["PhysicalResourceId"]) for one in found}
+        """Return type and physical id of every resource of a stack, by logical id."""
+        resources = self._cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+        return {
+            resource["LogicalResourceId"]: (resource["ResourceType"], resource["PhysicalResourceId"])
+            for resource in resources
+        }
 
     def remove(self, name: str) -> None:
-        """Delete a stack and wait until it is gone."""
+        """Delete a stack and wait until it is deleted."""
         identity = self._cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
         self._cloudformation.delete_stack(StackName=name)
         self._await(identity, "DELETE_COMPLETE")
 
-    def run(self, machine: str, given: Mapping[str, Any]) -> Any:
-        """Run a state machine to its end; its output, or AssertionError with how it failed."""
+    def run(self, machine: str, arguments: Mapping[str, Any]) -> Any:
+        """Run a state machine and return its output; raise AssertionError with its history if it fails."""
         client = self.client("stepfunctions")
-        execution = client.start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"]
+        execution = client.start_execution(stateMachineArn=machine, input=json.dumps(arguments))["executionArn"]
         deadline = time.monotonic() + _WAIT_SECONDS
-        while (found := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
+        while (state := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
             if time.monotonic() > deadline:
                 break
             time.sleep(_POLL_SECONDS)
         history = client.get_execution_history(executionArn=execution)["events"]
-        assert found["status"] == "SUCCEEDED", json.dumps([found, history[-5:]], default=str, indent=1)
-        return json.loads(found["output"])
+        assert state["status"] == "SUCCEEDED", json.dumps([state, history[-5:]], default=str, indent=1)
+        return json.loads(state["output"])
 
     def http(self, api_url: str) -> httpx.Client:
-        """A client of a deployed HTTP API."""
+        """Return a client of a deployed HTTP API."""
         [identity] = re.findall(r"//(\w+)\.execute-api", api_url)
         return httpx.Client(base_url=self.url, headers={"Host": f"{identity}.execute-api.localhost"}, timeout=60)
 
     def _upload(self, assembly: Path, name: str) -> str:
-        """Every file that the stack needs, its template among them; the URL of that one."""
+        """Upload every file of a stack; return the URL of its template."""
         s3, template_url = self.client("s3"), ""
         assets = json.loads((assembly / f"{name}.assets.json").read_text(encoding="utf-8"))["files"]
         for asset in assets.values():
             path = asset["source"]["path"]
-            for place in asset["destinations"].values():
-                bucket = place["bucketName"].replace("${AWS::AccountId}", ACCOUNT).replace("${AWS::Region}", REGION)
+            for destination in asset["destinations"].values():
+                bucket = (
+                    destination["bucketName"].replace("${AWS::AccountId}", ACCOUNT).replace("${AWS::Region}", REGION)
+                )
                 s3.create_bucket(Bucket=bucket)
-                s3.upload_file(str(assembly / path), bucket, place["objectKey"])
+                s3.upload_file(str(assembly / path), bucket, destination["objectKey"])
                 if path == f"{name}.template.json":
-                    template_url = f"{self.url}/{bucket}/{place['objectKey']}"
+                    template_url = f"{self.url}/{bucket}/{destination['objectKey']}"
         return template_url
 
-    def _await(self, name: str, wanted: str) -> dict[str, Any]:
+    def _await(self, name: str, status: str) -> dict[str, Any]:
         deadline = time.monotonic() + _WAIT_SECONDS
         while True:
             stack: dict[str, Any] = self._cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-            if stack["StackStatus"] == wanted:
+            if stack["StackStatus"] == status:
                 return stack
             if not stack["StackStatus"].endswith("_IN_PROGRESS") or time.monotonic() > deadline:
                 events = self._cloudformation.describe_stack_events(StackName=name)["StackEvents"]

@@ -1,4 +1,4 @@
-"""What the roles of a template may do, evaluated as IAM does: one Allow that matches, and no Deny."""
+"""Permissions of the roles of a template, evaluated like IAM does: a matching Allow and no Deny."""
 
 from __future__ import annotations
 
@@ -10,42 +10,43 @@ from tests.infra.synthesis import Resource
 
 
 class Roles:
-    """The roles of one stack, by the logical id of the function or state machine that has it."""
+    """The roles of a stack."""
 
     def __init__(self, template: Resource) -> None:
         self._resources = template["Resources"]
 
-    def allows(self, who: str, action: str, resource: str) -> bool:
-        """Whether the role of a function, or of the state machine, lets it do this to that."""
+    def allows(self, principal: str, action: str, resource: str) -> bool:
+        """Return whether the role of a function or the state machine allows the action on the resource."""
         effects = {
             statement["Effect"]
-            for statement in self._statements(self.role_of(who))
+            for statement in self._statements(self.role_of(principal))
             if _matches(statement["Action"], action) and _matches(statement["Resource"], resource, self)
         }
         return effects == {"Allow"}
 
-    def role_of(self, who: str) -> str:
-        """The role of the function with this handler, or of the only state machine."""
+    def role_of(self, principal: str) -> str:
+        """Return the role of the function with this handler name, or of the state machine (``machine``)."""
         for resource in self._resources.values():
             properties = resource.get("Properties", {})
-            if str(properties.get("Handler", "")).rsplit(".", 1)[-1] == who:
+            if str(properties.get("Handler", "")).rsplit(".", 1)[-1] == principal:
                 return str(properties["Role"]["Fn::GetAtt"][0])
-            if who == "machine" and resource["Type"] == "AWS::StepFunctions::StateMachine":
+            if principal == "machine" and resource["Type"] == "AWS::StepFunctions::StateMachine":
                 return str(properties["RoleArn"]["Fn::GetAtt"][0])
-        raise AssertionError(f"nothing is called {who}")
+        raise AssertionError(f"the template has no function or state machine {principal}")
 
     def policies(self) -> Iterator[tuple[str, Resource]]:
-        """Every statement of every policy, with the role it is for."""
-        for role in (name for name, one in self._resources.items() if one["Type"] == "AWS::IAM::Role"):
+        """Yield every statement of every policy, with its role."""
+        for role in (name for name, resource in self._resources.items() if resource["Type"] == "AWS::IAM::Role"):
             yield from ((role, statement) for statement in self._statements(role))
 
     def managed(self) -> list[Any]:
-        """Every policy attached that somebody else writes."""
-        roles = (one["Properties"] for one in self._resources.values() if one["Type"] == "AWS::IAM::Role")
+        """Return the managed policies of all roles."""
+        resources = self._resources.values()
+        roles = (resource["Properties"] for resource in resources if resource["Type"] == "AWS::IAM::Role")
         return [policy for role in roles for policy in role.get("ManagedPolicyArns", [])]
 
     def text(self, value: Any) -> str:
-        """An ARN with CloudFormation's functions in it as text: ``<Search>`` stands for a resource of the template."""
+        """Return an ARN with CloudFormation functions as text: ``<Search>`` denotes a resource of the template."""
         if isinstance(value, str):
             return value
         [(function, content)] = value.items()
@@ -66,7 +67,7 @@ class Roles:
 _PSEUDO = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "000000000000"}
 
 
-def _matches(patterns: Any, wanted: str, roles: Roles | None = None) -> bool:
+def _matches(patterns: Any, value: str, roles: Roles | None = None) -> bool:
     listed = patterns if isinstance(patterns, list) else [patterns]
-    texts = [roles.text(one) if roles else one for one in listed]
-    return any(fnmatchcase(wanted, text.replace("[", "[[]")) for text in texts)
+    texts = [roles.text(pattern) if roles else pattern for pattern in listed]
+    return any(fnmatchcase(value, text.replace("[", "[[]")) for text in texts)

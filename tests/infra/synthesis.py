@@ -1,4 +1,4 @@
-"""Stacks synthesised for the tests, and their templates as plain values."""
+"""Stacks synthesized for the tests, and their templates as plain values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dynadex_infra.stacks import add_stacks
 ACCOUNT = "000000000000"
 REGIONS = ("us-east-1", "eu-west-1", "ap-northeast-1")
 REFERENCE = "deployed_lessons:sync"
-# Where strong consistency is to be had, all three in one part of the world.
+# Regions that support strong consistency together.
 STRONG_REGIONS = ("us-east-1", "us-east-2", "us-west-2")
 CONTINENTS = {"eu-west-1": ("EU", "AF"), "ap-northeast-1": ("AS",)}
 
@@ -26,7 +26,7 @@ Resource = dict[str, Any]
 
 @dataclass(frozen=True)
 class Assembly:
-    """What a synthesis left: a template a stack."""
+    """Output folder of a synthesis, with a template per stack."""
 
     folder: Path
 
@@ -42,8 +42,8 @@ class Assembly:
         return content
 
     def of_type(self, kind: str, stack: str | None = None) -> list[Resource]:
-        """Every resource of a type, in one stack or all."""
-        return [one for _, one in self.named_of_type(kind, stack)]
+        """Return every resource of a type, in one stack or all."""
+        return [resource for _, resource in self.named_of_type(kind, stack)]
 
     def named_of_type(self, kind: str, stack: str | None = None) -> Iterator[tuple[str, Resource]]:
         for name in [stack] if stack else self.names:
@@ -55,7 +55,7 @@ class Assembly:
 def deployment(
     package: Path, regions: Sequence[str], *, strong: bool = False, stream: StreamOptions | None = None
 ) -> Deployment:
-    """Everything switched on."""
+    """Return a deployment with every option in use."""
     continents = {region: CONTINENTS[region] for region in regions if region in CONTINENTS}
     return Deployment(
         code=SyncCode(REFERENCE, "lessons", "lessons", package),
@@ -69,7 +69,7 @@ def deployment(
 
 
 @cache
-def synthesised(
+def synthesized(
     package: Path,
     folder: Path,
     regions: tuple[str, ...],
@@ -78,15 +78,15 @@ def synthesised(
     nag: bool = True,
     stream: StreamOptions | None = None,
 ) -> Assembly:
-    """All stacks for these regions. With ``nag``, raises what AwsSolutions finds and nobody acknowledged."""
-    return synthesise(folder, deployment(package, regions, strong=strong, stream=stream), nag=nag)
+    """Return all stacks for these regions. With ``nag``, raise the unacknowledged findings of AwsSolutions."""
+    return synthesize(folder, deployment(package, regions, strong=strong, stream=stream), nag=nag)
 
 
-def synthesise(folder: Path, chosen: Deployment, *, nag: bool = True) -> Assembly:
-    """All stacks of a deployment."""
+def synthesize(folder: Path, deployed: Deployment, *, nag: bool = True) -> Assembly:
+    """Return all stacks of a deployment."""
     app = App(outdir=str(folder), context={"aws:cdk:version-reporting": False})
     if nag:
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    add_stacks(app, chosen)
+    add_stacks(app, deployed)
     app.synth()
     return Assembly(folder)

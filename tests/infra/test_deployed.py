@@ -1,7 +1,7 @@
-"""The synthesised stacks, deployed unmodified to the local stack, against a real OpenSearch.
+"""The synthesized stacks, deployed unmodified to the local stack, against a real OpenSearch.
 
-The zip is the one for this interpreter, since the local stack runs functions with its own. Its event source mapping
-takes every answer for success, so failures are shown in test_package, and only what goes well here.
+The zip is built for this interpreter, which the local stack uses to run functions. Its event source mapping takes every
+response for success, so test_package tests failures.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from dynadex.document.typed_json import typed
 from dynadex.local.stack import LocalStack
 from tests.infra.conftest import ROOT, Figure, Zip
 from tests.infra.local_cloud import LocalCloud, Signed
-from tests.infra.synthesis import REGIONS, synthesised
+from tests.infra.synthesis import REGIONS, synthesized
 
 CORE, DATA = "DynadexCore-us-east-1", "DynadexData"
 SONGS = 300
 SECRET = "hunter2-nobody-may-read-this"
 WAIT_SECONDS = 60.0
-# What is left of a stack that was removed, on purpose.
-KEPT = {"AWS::Logs::LogGroup"}
+# Resources that intentionally outlive their stack.
+RETAINED = {"AWS::Logs::LogGroup"}
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Deployed:
     cluster: OpenSearch
 
     def put(self, identity: str, **attributes: Any) -> str:
-        """Write it, whatever is there; the change token."""
-        path, there = f"/api/documents/{identity}", self.api.get(f"/api/documents/{identity}")
-        headers = {"If-Match": there.headers["etag"]} if there.status_code == 200 else {"If-None-Match": "*"}
+        """Create or replace an item; return the change token."""
+        path, current = f"/api/documents/{identity}", self.api.get(f"/api/documents/{identity}")
+        headers = {"If-Match": current.headers["etag"]} if current.status_code == 200 else {"If-None-Match": "*"}
         answer = self.api.put(path, json=attributes, headers=headers, auth=Signed())
         assert answer.status_code == 200, answer.text
         return str(answer.json()["change"])
 
-    def found(self, query: str) -> list[str]:
+    def search(self, query: str) -> list[str]:
         answer = self.api.get("/api/search", params={"q": query})
         assert answer.status_code == 200, answer.text
         return [hit["id"] for hit in answer.json()["hits"]]
@@ -70,7 +70,7 @@ def cluster(opensearch_url: str) -> Iterator[OpenSearch]:
 @pytest.fixture(scope="module")
 def cloud(opensearch_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     with pytest.MonkeyPatch.context() as patch:
-        # Becomes the endpoint of every domain that is created there.
+        # ministack uses it as the endpoint of every domain.
         patch.setenv("MINISTACK_OPENSEARCH_ENDPOINT", opensearch_url.split("//")[1].strip("/"))
         with LocalStack(tmp_path_factory.mktemp("cloud"), opensearch_url=opensearch_url) as stack:
             yield LocalCloud(stack.endpoints.dynamodb)
@@ -78,10 +78,10 @@ def cloud(opensearch_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="module")
 def assembly(zips: Zip, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # A rebuild waits for the longest invocation once: here not as long as by default.
+    # A rebuild waits for the longest invocation once, so shorten it.
     stream = StreamOptions(timeout_seconds=15)
     folder = tmp_path_factory.mktemp("deployed")
-    return synthesised(zips("local"), folder, REGIONS[:1], nag=False, stream=stream).folder
+    return synthesized(zips("local"), folder, REGIONS[:1], nag=False, stream=stream).folder
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def deployed(cloud: LocalCloud, assembly: Path, cluster: OpenSearch) -> Iterator
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> float:
-    """Seconds until it held."""
+    """Return the seconds until the condition held."""
     began = time.monotonic()
     while not condition():
         assert time.monotonic() - began < WAIT_SECONDS, what
@@ -102,27 +102,27 @@ def wait_for(condition: Callable[[], bool], what: str) -> float:
     return time.monotonic() - began
 
 
-def test_the_code_that_runs_is_that_of_the_zip(deployed: Deployed) -> None:
+def test_functions_run_the_code_of_the_zip(deployed: Deployed) -> None:
     loaded_from = deployed.api.get("/api/config").json()["title"]
     assert not loaded_from.startswith(str(ROOT))
     assert loaded_from.endswith("/code/dynadex/__init__.py")
 
 
-def test_a_lesson_put_through_the_api_is_found_by_a_search(deployed: Deployed, figure: Figure) -> None:
+def test_search_finds_a_lesson_written_through_the_api(deployed: Deployed, figure: Figure) -> None:
     deployed.put("a-lesson", title="The Silver Spear", form="reel")
-    seconds = wait_for(lambda: deployed.found("silvr") == ["a-lesson"], "the lesson is not found")
+    seconds = wait_for(lambda: deployed.search("silvr") == ["a-lesson"], "the lesson is not found")
     figure(f"a lesson put through the deployed API found after {seconds:.1f} s")
     change = deployed.put("a-lesson", title="The Golden Spear", form="reel")
     after = deployed.api.get("/api/search", params={"q": "golden", "after": change}).json()
     assert (after["after_reached"], [hit["id"] for hit in after["hits"]]) == (True, ["a-lesson"])
-    assert not deployed.found("silver")
+    assert not deployed.search("silver")
     deleted = deployed.api.delete("/api/documents/a-lesson", auth=Signed())
     assert deleted.status_code == 200
     after = deployed.api.get("/api/search", params={"q": "golden", "after": deleted.json()["change"]}).json()
     assert (after["after_reached"], after["hits"]) == (True, [])
 
 
-def test_the_page_is_served_and_a_write_that_nobody_signed_is_refused(deployed: Deployed) -> None:
+def test_page_is_public_and_unsigned_writes_are_refused(deployed: Deployed) -> None:
     page = deployed.api.get("/")
     assert page.headers["content-type"].startswith("text/html")
     for headers in ({}, {"Authorization": "Bearer anything"}):
@@ -132,20 +132,20 @@ def test_the_page_is_served_and_a_write_that_nobody_signed_is_refused(deployed: 
     assert deployed.api.get("/api/documents/b").status_code == 404
 
 
-def test_a_key_that_cannot_be_indexed_is_dead_lettered_in_the_queue_and_its_values_are_logged_nowhere(
+def test_key_that_cannot_be_indexed_is_dead_lettered_without_logging_its_values(
     deployed: Deployed,
 ) -> None:
-    # The API would have refused it.
+    # Written directly: the API would refuse it.
     bad: Any = {"id": f"bad-{SECRET}", "title": {"text": SECRET}}
     item = {name: typed(value) for name, value in bad.items()}
     deployed.cloud.client("dynamodb").put_item(TableName="lessons", Item=item)
     sqs = deployed.cloud.client("sqs")
 
     def dead_lettered() -> bool:
-        found = sqs.receive_message(QueueUrl=deployed.outputs["DeadLetters"]).get("Messages", [])
-        return any(json.loads(one["Body"])["id"] == f"bad-{SECRET}" for one in found)
+        messages = sqs.receive_message(QueueUrl=deployed.outputs["DeadLetters"]).get("Messages", [])
+        return any(json.loads(message["Body"])["id"] == f"bad-{SECRET}" for message in messages)
 
-    wait_for(dead_lettered, "nothing is dead-lettered")
+    wait_for(dead_lettered, "no dead letter")
     assert deployed.api.delete(f"/api/documents/bad-{SECRET}", auth=Signed()).status_code == 200
     lines = list(logged(deployed.cloud))
     assert any('"ChangesApplied"' in line for line in lines)
@@ -154,7 +154,7 @@ def test_a_key_that_cannot_be_indexed_is_dead_lettered_in_the_queue_and_its_valu
 
 
 def logged(cloud: LocalCloud) -> Iterator[str]:
-    """Every line of every log group of the stack."""
+    """Yield every line of every log group of the stack."""
     logs = cloud.client("logs")
     groups = {identity for kind, identity in cloud.resources(CORE).values() if kind == "AWS::Logs::LogGroup"}
     assert groups
@@ -162,9 +162,9 @@ def logged(cloud: LocalCloud) -> Iterator[str]:
         yield from (event["message"] for event in logs.filter_log_events(logGroupName=group)["events"])
 
 
-def test_the_refill_machine_fills_an_emptied_index(deployed: Deployed) -> None:
+def test_state_machine_backfills_an_emptied_index(deployed: Deployed) -> None:
     fill_table(deployed.cloud)
-    wait_for(lambda: deployed.count() == SONGS, "the songs do not arrive through the stream")
+    wait_for(lambda: deployed.count() == SONGS, "the stream did not deliver all songs")
     empty(deployed.cluster)
     assert deployed.count() == 0
     assert deployed.cloud.run(deployed.outputs["RefillMachine"], {"Segments": 3}) == {}
@@ -173,12 +173,12 @@ def test_the_refill_machine_fills_an_emptied_index(deployed: Deployed) -> None:
 
 
 def empty(cluster: OpenSearch) -> None:
-    """As after a lost volume: the index is there, as declared, and holds nothing."""
-    [(name, found)] = cluster.indices.get(index="lessons").items()
+    """Replace the index with an empty one, as after the loss of a volume."""
+    [(name, definition)] = cluster.indices.get(index="lessons").items()
     generated = ("creation_date", "provided_name", "uuid", "version")
-    settings = {key: value for key, value in found["settings"]["index"].items() if key not in generated}
+    settings = {key: value for key, value in definition["settings"]["index"].items() if key not in generated}
     cluster.indices.delete(index=name)
-    cluster.indices.create(index=name, body={**found, "settings": {"index": settings}})
+    cluster.indices.create(index=name, body={**definition, "settings": {"index": settings}})
 
 
 def fill_table(cloud: LocalCloud) -> None:
@@ -189,7 +189,7 @@ def fill_table(cloud: LocalCloud) -> None:
         dynamodb.batch_write_item(RequestItems={"lessons": requests})
 
 
-def test_the_refill_machine_rebuilds_into_a_new_index(deployed: Deployed) -> None:
+def test_state_machine_rebuilds_into_a_new_index(deployed: Deployed) -> None:
     [before] = deployed.cluster.indices.get_alias(name="lessons")
     assert deployed.cloud.run(deployed.outputs["RefillMachine"], {"Rebuild": True}) == {}
     [after] = deployed.cluster.indices.get_alias(name="lessons")
@@ -197,7 +197,7 @@ def test_the_refill_machine_rebuilds_into_a_new_index(deployed: Deployed) -> Non
     assert deployed.count() == SONGS
 
 
-def test_the_stack_is_removed_and_only_its_logs_are_kept(deployed: Deployed, figure: Figure) -> None:
+def test_removed_stack_leaves_only_its_logs(deployed: Deployed, figure: Figure) -> None:
     cloud, resources = deployed.cloud, deployed.cloud.resources(CORE)
     assert len(resources) > 50
     figure(f"{len(resources)} resources deployed and removed")
@@ -210,5 +210,5 @@ def test_the_stack_is_removed_and_only_its_logs_are_kept(deployed: Deployed, fig
     assert cloud.client("opensearch").list_domain_names()["DomainNames"] == []
     assert cloud.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
     assert cloud.client("dynamodb").list_tables()["TableNames"] == ["lessons"]
-    kept = {one["logGroupName"] for one in cloud.client("logs").describe_log_groups()["logGroups"]}
-    assert {identity for kind, identity in resources.values() if kind in KEPT} <= kept
+    log_groups = {group["logGroupName"] for group in cloud.client("logs").describe_log_groups()["logGroups"]}
+    assert {identity for kind, identity in resources.values() if kind in RETAINED} <= log_groups

@@ -1,4 +1,4 @@
-"""The zip: the same bytes every time, for the right machine, complete, and its code held to AWS's semantics."""
+"""The zip: reproducible, built for the right machine, complete, and correct under the semantics of AWS."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def names(package: Path) -> list[str]:
         return packed.namelist()
 
 
-def test_the_same_package_twice_is_the_same_bytes(packaging: ModuleType, tmp_path: Path) -> None:
+def test_package_is_reproducible(packaging: ModuleType, tmp_path: Path) -> None:
     module = ROOT / "tests" / "infra" / "function" / "deployed_lessons.py"
     packages = [tmp_path / "first.zip", tmp_path / "again.zip"]
     for package in packages:
@@ -44,7 +44,7 @@ def test_the_same_package_twice_is_the_same_bytes(packaging: ModuleType, tmp_pat
 
 
 @pytest.mark.parametrize("target", ["arm64", "x86_64"])
-def test_native_code_is_of_the_machine_and_the_python_of_lambda(zips: Zip, target: str) -> None:
+def test_native_code_is_built_for_the_machine_and_python_of_lambda(zips: Zip, target: str) -> None:
     with zipfile.ZipFile(zips(target)) as packed:
         native = [name for name in packed.namelist() if name.endswith(".so")]
         machines = {struct.unpack("<H", packed.read(name)[18:20])[0] for name in native}
@@ -53,12 +53,12 @@ def test_native_code_is_of_the_machine_and_the_python_of_lambda(zips: Zip, targe
     assert all("cpython-313" in name or "abi3" in name for name in native)
 
 
-def test_it_holds_the_users_module_and_no_ballast(zips: Zip, figure: Figure) -> None:
+def test_package_has_the_users_module_and_nothing_unnecessary(zips: Zip, figure: Figure) -> None:
     figure(f"package of {zips('arm64').stat().st_size / 1e6:.1f} MB")
-    found = names(zips("arm64"))
-    assert {"deployed_lessons.py", "dynadex/aws/handlers.py", "dynadex/http/page/index.html"} <= set(found)
-    assert not [name for name in found if name.startswith(("grpc", "google", "boto", "dynadex/cli/", "dynadex/local/"))]
-    assert not [name for name in found if "__pycache__" in name or name.endswith("RECORD")]
+    files = names(zips("arm64"))
+    assert {"deployed_lessons.py", "dynadex/aws/handlers.py", "dynadex/http/page/index.html"} <= set(files)
+    assert not [name for name in files if name.startswith(("grpc", "google", "boto", "dynadex/cli/", "dynadex/local/"))]
+    assert not [name for name in files if "__pycache__" in name or name.endswith("RECORD")]
     assert zips("arm64").stat().st_size < MAX_BYTES
 
 
@@ -94,7 +94,7 @@ def function(zips: Zip, settings: RuntimeSettings, tmp_path: Path) -> Iterator[D
         yield running
 
 
-def test_every_handler_works_with_what_lambda_has_and_nothing_else(function: DeployedFunction) -> None:
+def test_every_handler_runs_with_the_packages_of_lambda_alone(function: DeployedFunction) -> None:
     plan = function.call("dynadex.aws.deployed.prepare", {})
     assert function.call("dynadex.aws.deployed.refill", plan["Slices"][0]) == {}
     assert function.call("dynadex.aws.deployed.finish", plan) == {}
@@ -112,14 +112,14 @@ def test_every_handler_works_with_what_lambda_has_and_nothing_else(function: Dep
         },
     )
     assert answer["statusCode"] == 200
-    # Its title is where dynadex was loaded from.
+    # The title is the path from which dynadex was loaded.
     assert str(function.code / "dynadex") in answer["body"]
 
 
-def test_the_deployed_code_holds_under_the_semantics_of_aws(
+def test_deployed_code_converges_under_the_semantics_of_aws(
     function: DeployedFunction, settings: RuntimeSettings
 ) -> None:
-    """Batches, partial responses and retries as AWS has them: the queue for dead letters is away at first."""
+    """Batches, partial responses and retries behave like on AWS; at first, the dead-letter queue does not exist."""
     dynamodb, sqs = clients.dynamodb(settings), clients.sqs(settings)
     function.call("dynadex.aws.deployed.prepare", {})
     for number in range(300):
@@ -154,29 +154,30 @@ def test_the_deployed_code_holds_under_the_semantics_of_aws(
     items = {item["id"]["S"]: item["title"].get("S") for item in dynamodb.scan(TableName="lessons")["Items"]}
     index = OpenSearchIndex(clients.opensearch(settings))
     index.refresh("lessons")
-    found = index.get_many("lessons", list(items))
-    titles = {identity: one.source["title"] if one else None for identity, one in zip(items, found, strict=True)}
+    documents = zip(items, index.get_many("lessons", list(items)), strict=True)
+    titles = {identity: document.source["title"] if document else None for identity, document in documents}
     assert titles == items
     assert index.count("lessons") == len([title for title in items.values() if title])
-    dead_lettered = [one.letter.id for batch in DeadLetterQueue(sqs, settings.dead_letters).batches() for one in batch]
+    batches = DeadLetterQueue(sqs, settings.dead_letters).batches()
+    dead_lettered = [received.letter.id for batch in batches for received in batch]
     assert sorted(dead_lettered) == [f"bad-{number}" for number in range(5)]
     assert any('"ChangesApplied"' in line for line in function.printed)
     assert SECRET not in "".join(function.printed)
 
 
 def stream_records(settings: RuntimeSettings) -> list[Record]:
-    """Every record of the table's stream, as Lambda would hand it on."""
+    """Return every record of the table's stream, as Lambda delivers it."""
     streams = clients.dynamodb_streams(settings)
     arn = clients.dynamodb(settings).describe_table(TableName="lessons")["Table"]["LatestStreamArn"]
     [shard] = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
-    place: Any = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")[
-        "ShardIterator"
-    ]
+    iterator: Any = streams.get_shard_iterator(
+        StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
     records: list[Record] = []
-    while place:
-        reply: Any = streams.get_records(ShardIterator=place)
+    while iterator:
+        reply: Any = streams.get_records(ShardIterator=iterator)
         if not reply["Records"]:
             return records
         records += reply["Records"]
-        place = reply.get("NextShardIterator")
+        iterator = reply.get("NextShardIterator")
     return records

@@ -1,4 +1,4 @@
-"""Who may do what: a table of what each role must and must not be allowed, evaluated from the template."""
+"""Permissions: what each role must and must not be allowed, evaluated from the template."""
 
 from __future__ import annotations
 
@@ -55,35 +55,37 @@ MAY = [
     ("handler", "dynamodb:DescribeTable", TABLE),
 ]
 MAY_NOT = [
-    # Nobody who only indexes changes the table, nor reads all of it.
-    *[(who, f"dynamodb:{action}", TABLE) for who in ("stream", "prepare", "refill", "finish") for action in
+    # Functions that index do not change the table; only those that scan read all of it.
+    *[(principal, f"dynamodb:{action}", TABLE) for principal in ("stream", "prepare", "refill", "finish") for action in
       ("PutItem", "DeleteItem", "UpdateItem", "DeleteTable", "UpdateTable")],
     ("stream", "dynamodb:Scan", TABLE),
     ("prepare", "dynamodb:Scan", TABLE),
     ("search", "dynamodb:Scan", TABLE),
     ("search", "dynamodb:DeleteTable", TABLE),
     ("handler", "dynamodb:BatchGetItem", TABLE),
-    # Nobody touches another table, another index, or the cluster itself.
-    *[(who, "dynamodb:DescribeTable", OTHER_TABLE) for who in ("stream", "refill", "search", "handler")],
-    *[(who, f"es:ESHttp{method}", f"{DOMAIN}/{path}") for who in ("stream", "prepare", "refill", "finish", "search")
+    # No function uses another table, another index, or the cluster itself.
+    *[(principal, "dynamodb:DescribeTable", OTHER_TABLE) for principal in ("stream", "refill", "search", "handler")],
+    *[(principal, f"es:ESHttp{method}", f"{DOMAIN}/{path}")
+      for principal in ("stream", "prepare", "refill", "finish", "search")
       for method in ("Get", "Post", "Put", "Delete") for path in
       ("people", "people/_search", "lessons2/_bulk", "_bulk", "_cluster/settings", "_security/user", "_alias/people")],
-    # Who reads an index does not write it, and who writes it does not delete it.
+    # The search function does not write the index, and writers do not delete it.
     *[("search", f"es:ESHttp{method}", path) for method in ("Put", "Delete") for path in (BUILT, f"{DOMAIN}/lessons")],
     ("search", "es:ESHttpPost", f"{BUILT}-WRITE/_bulk"),
     ("search", "es:ESHttpPost", f"{DOMAIN}/_aliases"),
-    *[(who, "es:ESHttpDelete", BUILT) for who in ("stream", "refill", "finish")],
-    *[(who, "es:ESHttpPost", f"{DOMAIN}/_aliases") for who in ("stream", "prepare", "refill")],
-    # Dead-lettered keys are taken out by a person's own rights.
-    *[(who, f"sqs:{action}", LETTERS) for who in ("stream", "refill", "finish") for action in
+    *[(principal, "es:ESHttpDelete", BUILT) for principal in ("stream", "refill", "finish")],
+    *[(principal, "es:ESHttpPost", f"{DOMAIN}/_aliases") for principal in ("stream", "prepare", "refill")],
+    # Only operators, with their own permissions, remove dead letters.
+    *[(principal, f"sqs:{action}", LETTERS) for principal in ("stream", "refill", "finish") for action in
       ("ReceiveMessage", "DeleteMessage", "PurgeQueue")],
     ("search", "sqs:SendMessage", LETTERS),
     ("search", "dynamodb:PutItem", STATE),
-    *[(who, "dynamodb:PutItem", STATE) for who in ("stream", "prepare", "refill", "finish")],
+    *[(principal, "dynamodb:PutItem", STATE) for principal in ("stream", "prepare", "refill", "finish")],
     ("stream", "logs:PutLogEvents", "<ServiceSearchLogs>"),
     ("machine", "lambda:InvokeFunction", "<IndexerStream>"),
     ("machine", "lambda:InvokeFunction", "<ServiceSearch>"),
-    *[(who, "iam:PassRole", "anything") for who in ("stream", "prepare", "refill", "finish", "search", "machine")],
+    *[(principal, "iam:PassRole", "anything")
+      for principal in ("stream", "prepare", "refill", "finish", "search", "machine")],
 ]  # fmt: skip
 
 
@@ -92,29 +94,29 @@ def roles(assemblies: Assemblies) -> Roles:
     return Roles(assemblies(1).template("DynadexCore-us-east-1"))
 
 
-@pytest.mark.parametrize(("who", "action", "resource"), MAY)
-def test_a_role_may_do_what_its_function_does(roles: Roles, who: str, action: str, resource: str) -> None:
-    assert roles.allows(who, action, resource)
+@pytest.mark.parametrize(("principal", "action", "resource"), MAY)
+def test_role_allows_what_its_function_needs(roles: Roles, principal: str, action: str, resource: str) -> None:
+    assert roles.allows(principal, action, resource)
 
 
-@pytest.mark.parametrize(("who", "action", "resource"), MAY_NOT)
-def test_a_role_may_do_nothing_else(roles: Roles, who: str, action: str, resource: str) -> None:
-    assert not roles.allows(who, action, resource)
+@pytest.mark.parametrize(("principal", "action", "resource"), MAY_NOT)
+def test_role_allows_nothing_else(roles: Roles, principal: str, action: str, resource: str) -> None:
+    assert not roles.allows(principal, action, resource)
 
 
-def test_no_role_has_a_policy_that_somebody_else_writes(roles: Roles, figure: Figure) -> None:
-    figure(f"{len(MAY)} rights that must be, {len(MAY_NOT)} that must not")
+def test_no_role_has_a_managed_policy(roles: Roles, figure: Figure) -> None:
+    figure(f"{len(MAY)} required permissions, {len(MAY_NOT)} excluded ones")
     assert roles.managed() == []
 
 
-def test_no_action_is_a_star_and_every_star_resource_is_one_that_aws_takes_nothing_narrower_for(roles: Roles) -> None:
+def test_wildcards_are_used_only_where_aws_requires_them(roles: Roles) -> None:
     stars = set()
     for _, statement in roles.policies():
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         assert not [action for action in actions if "*" in action]
         if statement["Resource"] == "*":
             stars.update(actions)
-    # The second is what AWS asks of every state machine that logs.
+    # AWS requires the second set for every state machine that logs.
     assert stars == {"dynamodb:ListStreams"} | {
         f"logs:{action}"
         for action in (

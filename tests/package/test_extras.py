@@ -1,4 +1,4 @@
-"""Each extra brings what its part imports; each Python that the package claims, and this machine has, can run it."""
+"""Each extra installs what its modules import, and every supported Python on this machine runs the package."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from tests.package.environments import ROOT, UV, build, constraints, installed, run, with_everything_local
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-# What of the package an extra is for: modules, or with a dot at the end all modules of a folder.
-PARTS = {
+# Modules that an extra is for. A final dot stands for all modules of a package.
+MODULES = {
     "": (
         "dynadex",
         "dynadex.cli.",
@@ -30,8 +30,8 @@ PARTS = {
     "aws": ("dynadex.aws.handlers", "dynadex.aws.connection", "dynadex.aws.deployed", "dynadex.aws.observation"),
     "local": ("dynadex.",),
 }
-# What a part imports only when it is used.
-USED = {
+# Code that imports what the modules import only when they are used.
+USES = {
     "": "",
     "worker": "from dynadex.worker.metrics import WorkerMetrics; WorkerMetrics('songs')",
     "search": "from dynadex.http.auth import TokenAuth; TokenAuth(bytes(32)).token(60); import uvicorn, limits",
@@ -40,39 +40,40 @@ USED = {
 }
 _IMPORT_ALL = """
 import importlib, pkgutil, sys
-for part in sys.argv[1:]:
-    module = importlib.import_module(part.rstrip("."))
-    if part.endswith("."):
-        for found in pkgutil.walk_packages(module.__path__, part):
-            # It runs the command line.
-            if not found.name.endswith("__main__"):
-                importlib.import_module(found.name)
+for name in sys.argv[1:]:
+    module = importlib.import_module(name.rstrip("."))
+    if name.endswith("."):
+        for inner in pkgutil.walk_packages(module.__path__, name):
+            # __main__ runs the command line.
+            if not inner.name.endswith("__main__"):
+                importlib.import_module(inner.name)
 """
 _OLDEST, _NEWEST = 11, 14
 
 
 def supported() -> list[str]:
-    """As the classifiers say."""
+    """Return the Python versions of the classifiers."""
     pattern = r"Programming Language :: Python :: (3\.\d+)"
-    return [found[1] for one in PROJECT["project"]["classifiers"] if (found := re.fullmatch(pattern, one))]
+    matches = (re.fullmatch(pattern, classifier) for classifier in PROJECT["project"]["classifiers"])
+    return [match[1] for match in matches if match]
 
 
 def on_this_machine() -> dict[str, str]:
-    """Interpreters of those versions, by version; also those that pyenv has and its commands hide."""
-    folders = [str(one) for one in Path(os.environ.get("PYENV_ROOT", "none")).glob("versions/*/bin")]
-    search = os.environ | {"PATH": os.pathsep.join([*folders, os.environ["PATH"]])}
-    found = {}
+    """Return the interpreters of these versions by version, including those of pyenv that are not on the path."""
+    folders = [str(path) for path in Path(os.environ.get("PYENV_ROOT", "none")).glob("versions/*/bin")]
+    env = os.environ | {"PATH": os.pathsep.join([*folders, os.environ["PATH"]])}
+    interpreters = {}
     for version in supported():
-        asked = subprocess.run(
+        search_result = subprocess.run(
             [UV, "python", "find", "--no-python-downloads", version],
-            env=search, capture_output=True, text=True, check=False,
+            env=env, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        if asked.returncode == 0:
-            found[version] = asked.stdout.strip()
-    return found
+        if search_result.returncode == 0:
+            interpreters[version] = search_result.stdout.strip()
+    return interpreters
 
 
-# Then the unit tests run on each of them, too.
+# At full length, the unit tests run with each of them.
 FULL_LENGTH = "PACKAGE_SCALE" in os.environ
 PYTHONS = on_this_machine()
 
@@ -82,19 +83,19 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("dist"))
 
 
-def test_every_extra_has_its_part() -> None:
-    assert PARTS.keys() == USED.keys() == {"", *PROJECT["project"]["optional-dependencies"]}
+def test_every_extra_is_tested() -> None:
+    assert MODULES.keys() == USES.keys() == {"", *PROJECT["project"]["optional-dependencies"]}
 
 
-@pytest.mark.parametrize("extra", PARTS)
-def test_an_extra_brings_what_its_part_imports(extra: str, wheel: Path, tmp_path: Path) -> None:
-    wanted = f"dynadex[{extra}] @ {wheel.as_uri()}" if extra else f"dynadex @ {wheel.as_uri()}"
-    python = installed(tmp_path, wheel, ["-c", constraints(tmp_path), wanted]) / "python"
-    run(python, "-W", "error", "-c", _IMPORT_ALL, *PARTS[extra], cwd=tmp_path)
-    run(python, "-c", USED[extra], cwd=tmp_path)
+@pytest.mark.parametrize("extra", MODULES)
+def test_extra_installs_what_its_modules_import(extra: str, wheel: Path, tmp_path: Path) -> None:
+    requirement = f"dynadex[{extra}] @ {wheel.as_uri()}" if extra else f"dynadex @ {wheel.as_uri()}"
+    python = installed(tmp_path, wheel, ["-c", constraints(tmp_path), requirement]) / "python"
+    run(python, "-W", "error", "-c", _IMPORT_ALL, *MODULES[extra], cwd=tmp_path)
+    run(python, "-c", USES[extra], cwd=tmp_path)
 
 
-def test_the_versions_that_are_named_agree() -> None:
+def test_supported_versions_agree() -> None:
     versions = [f"3.{minor}" for minor in range(_OLDEST, _NEWEST + 1)]
     assert supported() == versions
     assert PROJECT["project"]["requires-python"] == f">={versions[0]}"
@@ -102,19 +103,17 @@ def test_the_versions_that_are_named_agree() -> None:
     assert PROJECT["tool"]["ruff"]["target-version"] == f"py{versions[0].replace('.', '')}"
 
 
-def test_the_python_of_this_run_is_one_of_them() -> None:
+def test_python_of_this_run_is_supported() -> None:
     assert f"3.{sys.version_info.minor}" in PYTHONS
 
 
 @pytest.mark.parametrize("version", PYTHONS)
-def test_each_python_of_this_machine_imports_all_of_it_and_writes_a_project(
-    version: str, wheel: Path, tmp_path: Path
-) -> None:
+def test_every_python_imports_the_package_and_generates_a_project(version: str, wheel: Path, tmp_path: Path) -> None:
     programs = with_everything_local(tmp_path, wheel, PYTHONS[version])
     assert f"Python {version}." in run(programs / "python", "--version")
     run(programs / "python", "-W", "error", "-c", _IMPORT_ALL, "dynadex.", cwd=tmp_path)
-    written = run(programs / "dynadex", "init", "--dir", "new", cwd=tmp_path)
-    assert "new/songs.py" in written.splitlines()
+    output = run(programs / "dynadex", "init", "--dir", "new", cwd=tmp_path)
+    assert "new/songs.py" in output.splitlines()
     run(programs / "python", "-W", "error", "songs.py", cwd=tmp_path / "new")
     if FULL_LENGTH:
         requirements: list[str | Path] = ["--require-hashes", "-r", ROOT / "requirements" / "dev.txt"]

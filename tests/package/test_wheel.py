@@ -1,4 +1,4 @@
-"""The package as people get it: built, and installed where there is nothing else."""
+"""The wheel and the source distribution, built and installed into new environments."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(built: Path) -> Path:
-    [found] = built.glob("*.whl")
-    return found
+    [path] = built.glob("*.whl")
+    return path
 
 
-def test_the_wheel_has_all_it_needs_and_nothing_else(wheel: Path) -> None:
+def test_wheel_has_its_data_files_and_no_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    wanted = ("py.typed", "demo/songs.jsonl.gz", "http/page/index.html", "aws/refill.asl.json")
-    assert [one for one in wanted if f"dynadex/{one}" not in names] == []
+    data_files = ("py.typed", "demo/songs.jsonl.gz", "http/page/index.html", "aws/refill.asl.json")
+    assert [file for file in data_files if f"dynadex/{file}" not in names] == []
     assert {name.split("/")[0].split("-")[0] for name in names} == {"dynadex"}
     assert [name for name in names if "test_" in name and name.endswith(".py")] == []
     assert [name for name in names if name.endswith(".pyc")] == []
 
 
-def test_the_source_distribution_has_the_tests_and_the_documents(built: Path) -> None:
+def test_source_distribution_has_tests_and_docs(built: Path) -> None:
     [path] = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    wanted = {"src/dynadex/py.typed", "docs/guarantees.md", "tests/unit/test_sync.py", "README.md", "LICENSE"}
-    assert wanted <= names
+    expected = {"src/dynadex/py.typed", "docs/guarantees.md", "tests/unit/test_sync.py", "README.md", "LICENSE"}
+    assert expected <= names
 
 
-def test_with_everything_local_the_demo_says_what_it_can(wheel: Path, tmp_path: Path) -> None:
+def test_extra_local_installs_a_working_command(wheel: Path, tmp_path: Path) -> None:
     programs = with_everything_local(tmp_path, wheel)
     assert "dynadex 0." in run(programs / "dynadex", "--version", cwd=tmp_path)
     assert "--regions" in run(programs / "dynadex", "demo", "--help", cwd=tmp_path)
     (tmp_path / "uses_dynadex.py").write_text("from dynadex import Sync\nsync = Sync(table='songs', index='songs')\n")
-    told = run(programs / "python", "-c", "import dynadex, uses_dynadex; print(dynadex.__file__)", cwd=tmp_path)
-    assert str(tmp_path) in told
+    output = run(programs / "python", "-c", "import dynadex, uses_dynadex; print(dynadex.__file__)", cwd=tmp_path)
+    assert str(tmp_path) in output
 
 
-def test_without_extras_what_needs_one_says_which(wheel: Path, tmp_path: Path) -> None:
+def test_command_without_its_extra_names_the_extra(wheel: Path, tmp_path: Path) -> None:
     core: list[str | Path] = ["-c", constraints(tmp_path), "boto3", "opensearch-py", "orjson", "rich", "typer"]
     programs = installed(tmp_path, wheel, core)
     (tmp_path / "songs.py").write_text("from dynadex import Sync\nsync = Sync(table='songs', index='songs')\n")

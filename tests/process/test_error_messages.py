@@ -69,14 +69,14 @@ class Case:
 
 SYNC = "from dynadex import Sync"
 STREAM_REMEDY = r"Enable one: aws dynamodb update-table --table-name NAME .*StreamViewType=NEW_AND_OLD_IMAGES\."
-START_OPENSEARCH = r"Start it, or set OPENSEARCH_URL \(`--opensearch`\) to one that runs\."
+START_OPENSEARCH = r"Start it, or set OPENSEARCH_URL \(`--opensearch`\) to a running cluster\."
 
 CASES = {
     "table without a stream": Case(
         f"Cannot follow the stream of table NAME: the table has no stream. {STREAM_REMEDY}", scene=table_without_stream
     ),
     "table with keys only in its stream": Case(
-        r"Cannot follow the stream of table NAME: its stream shows KEYS_ONLY, without new images\. "
+        r"Cannot follow the stream of table NAME: its view type is KEYS_ONLY, without new images\. "
         r"Disable the stream and enable it again with StreamViewType=NEW_AND_OLD_IMAGES\.",
         scene=table_with_keys_only_stream,
     ),
@@ -85,7 +85,7 @@ CASES = {
     ),
     "mapping contradicts the declaration": Case(
         r"Cannot write to index NAME-20260101000000: it contradicts the declaration: "
-        r".*field title has type keyword, declared text.* Change the declaration back, or .*`dynadex rebuild`\.",
+        r".*field title has type keyword, declared text.* Revert the declaration, or .*`dynadex rebuild`\.",
         scene=index_with_other_mapping,
     ),
     "mapping contradicts the declaration, refill": Case(
@@ -94,7 +94,7 @@ CASES = {
         index_with_other_mapping,
     ),
     "an index has the name": Case(
-        r"Cannot create the alias NAME: an index or alias that dynadex did not make already has this name\. "
+        r"Cannot create the alias NAME: an index or alias that dynadex did not create already has this name\. "
         r"Rename or delete it, or declare another index name\.",
         scene=index_in_place_of_the_alias,
     ),
@@ -104,7 +104,7 @@ CASES = {
         table,
     ),
     "plain HTTP to another machine": Case(
-        r"Cannot connect to http://search\.example: plain HTTP would send data .* unencrypted\. Use https://\.",
+        r"Cannot connect to http://search\.example: plain HTTP would send data .* unencrypted\. Use an https:// URL\.",
         (*RUN, "--opensearch", "http://search.example"),
         table,
     ),
@@ -121,10 +121,10 @@ CASES = {
         ("run", "lessens:sync"),
     ),
     "unknown attribute": Case(
-        rf"Cannot load {MODULE}:snyc: {MODULE} has no 'snyc'\. It does have sync\.", ("run", f"{MODULE}:snyc")
+        rf"Cannot load {MODULE}:snyc: {MODULE} has no 'snyc'\. It declares sync\.", ("run", f"{MODULE}:snyc")
     ),
     "not a Sync": Case(
-        rf"Cannot load {REFERENCE}: it is a dict, not a dynadex\.Sync\. Name a Sync\. It does have songs\.",
+        rf"Cannot load {REFERENCE}: it is a dict, not a dynadex\.Sync\. Name a Sync\. It declares songs\.",
         scene=module(SYNC, "sync = {}", "songs = Sync(table='songs', index='songs')"),
     ),
     "contradictory declaration": Case(
@@ -141,11 +141,11 @@ CASES = {
         scene=module("this is no Python"),
     ),
     "setting that is no number": Case(
-        r"Cannot use the setting DYNADEX_WORKER_BATCH_SIZE: 'many' is not a number\. Set it to a usable value",
+        r"Cannot use the setting DYNADEX_WORKER_BATCH_SIZE: 'many' is not a number\. Set it to a valid value",
         variables={"DYNADEX_WORKER_BATCH_SIZE": "many"},
     ),
     "setting that is no URL": Case(
-        r"Cannot use the setting OPENSEARCH_URL: 'localhost:9200' is no http or https URL\. Set it",
+        r"Cannot use the setting OPENSEARCH_URL: 'localhost:9200' is not an http or https URL\. Set it",
         variables={"OPENSEARCH_URL": "localhost:9200"},
     ),
 }

@@ -152,16 +152,14 @@ def test_missing_table(fails: Fails, command: tuple[str, ...], local_stack: Loca
 def test_missing_credentials(fails: Fails, command: tuple[str, ...]) -> None:
     line = fails(command, AWS_REGION="eu-west-1", DYNADEX_DYNAMODB_URL="https://dynamodb.invalid")
     assert re.search(
-        r"table every-command: Unable to locate credentials\. Set up AWS credentials and AWS_REGION\.", line
+        r"table every-command: Unable to locate credentials\. Configure AWS credentials, and set AWS_REGION\.", line
     )
 
 
 @pytest.mark.parametrize("command", OF_TABLE.values(), ids=OF_TABLE)
 def test_denied_access_to_the_table(fails: Fails, command: tuple[str, ...], refusing: str) -> None:
     line = fails(command, DYNADEX_DYNAMODB_URL=refusing)
-    pattern = (
-        r"table every-command: User: .* is not authorized .*\. Check the credentials and the rights of this role\."
-    )
+    pattern = r"table every-command: User: .* is not authorized .*\. Check the AWS credentials and the permissions"
     assert re.search(pattern, line), line
 
 
@@ -176,7 +174,7 @@ def test_unreachable_table(fails: Fails, command: tuple[str, ...], monkeypatch: 
 @pytest.mark.parametrize("command", OF_CLUSTER.values(), ids=OF_CLUSTER)
 def test_denied_access_to_the_cluster(fails: Fails, command: tuple[str, ...], dynamodb: str, refusing: str) -> None:
     line = fails(command, DYNADEX_DYNAMODB_URL=dynamodb, OPENSEARCH_URL=refusing)
-    pattern = r"every-command\S*: security_exception: no permissions .*\. Give this role or user the right to do it\."
+    pattern = r"every-command\S*: security_exception: no permissions .*\. Grant this role or user the permission\."
     assert re.search(pattern, line), line
 
 

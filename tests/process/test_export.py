@@ -114,7 +114,7 @@ def test_from_a_bucket(scene: Scene, runtime: Runtime, exported: Path, tmp_path:
     load(runtime, "s3://exports/mine")
     assert any("export s3://exports/mine/AWSDynamoDB/" in line for line in logged)
     assert scene.differences() == []
-    for where, told in (("s3://exports/none", "there is no export"), ("s3://nobody", "NoSuchBucket")):
+    for where, told in (("s3://exports/none", "it contains no export"), ("s3://nobody", "NoSuchBucket")):
         with pytest.raises(SourceError, match=told):
             load(runtime, where)
 

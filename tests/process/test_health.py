@@ -1,4 +1,4 @@
-"""The service's readiness before real backends: it goes with the worker, and comes back with it."""
+"""Readiness of the service with real backends: it is lost and regained with the worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dynadex.demo.songs import lessons
-from dynadex.http.app import create_app
+from dynadex.http.app import HttpOptions, create_app
 from dynadex.local.stack import LocalStack
 from dynadex.runtime import Runtime, connect
 from dynadex.state.lag import StateLag
@@ -18,19 +18,18 @@ from tests.process.processes import wait_for
 from tests.process.relay import relay_to
 from tests.unit.service import Client
 
-# More than an idle worker lets pass before it notes that nothing happened.
+# Longer than the interval at which an idle worker reports its progress.
 LIMIT_SECONDS = 12.0
 MISSING = ["the index is missing", "no worker has caught up with the table yet"]
-# A checker that waits longer takes a hanging region for a healthy one.
+# A health checker that waits longer would treat a hanging region as healthy.
 SOON_SECONDS = 4.0
 BEHIND = r"s behind its table, more than 12 s"
 
 
 def service(runtime: Runtime, *, has_worker: bool = True) -> Client:
-    freshness = StateLag(runtime.state(), runtime.clock, has_worker)
-    return Client(
-        create_app(runtime.sync, runtime.index, runtime.table, runtime.description.schema, freshness, LIMIT_SECONDS)
-    )
+    lag_source = StateLag(runtime.state(), runtime.clock, has_worker)
+    options = HttpOptions(lag_source=lag_source, max_ready_lag_seconds=LIMIT_SECONDS)
+    return Client(create_app(runtime.sync, runtime.index, runtime.table, runtime.description.schema, options))
 
 
 def ready(client: Client) -> tuple[int, Any]:
@@ -39,27 +38,27 @@ def ready(client: Client) -> tuple[int, Any]:
 
 
 def await_ready(client: Client) -> float | None:
-    """The lag, once it is ready."""
-    told = wait_for(lambda: (found := ready(client))[0] == 200 and found[1], "ready", every_seconds=0.2)
-    lag: float | None = told["lag_seconds"]
+    """Wait until the service is ready, and return the lag."""
+    body = wait_for(lambda: (answer := ready(client))[0] == 200 and answer[1], "ready", every_seconds=0.2)
+    lag: float | None = body["lag_seconds"]
     return lag
 
 
 def await_reason(client: Client, reason: str) -> None:
-    def told() -> bool:
+    def is_reported() -> bool:
         status, answer = ready(client)
-        return status == 503 and any(reason in one for one in answer["reasons"])
+        return status == 503 and any(reason in reported for reported in answer["reasons"])
 
-    wait_for(told, reason, every_seconds=0.2)
+    wait_for(is_reported, reason, every_seconds=0.2)
 
 
-def test_readiness_goes_and_comes_back_with_the_worker(make_scene: SceneMaker) -> None:
+def test_readiness_is_lost_and_regained_with_the_worker(make_scene: SceneMaker) -> None:
     scene = make_scene("health")
     scene.create_table()
     client = service(connect(scene.sync, scene.settings))
     assert ready(client)[1]["reasons"] == MISSING
     with worker(scene.sync, scene.settings):
-        # Items older than the index are for a refill to bring.
+        # Items older than the index are indexed by a refill.
         wait_for(lambda: ready(client)[1].get("reasons") != MISSING, "an index")
         scene.load(lessons(50))
         lag = await_ready(client)
@@ -70,7 +69,7 @@ def test_readiness_goes_and_comes_back_with_the_worker(make_scene: SceneMaker) -
         await_ready(client)
 
 
-def test_a_stale_index_is_not_ready_before_its_refill_is_complete(make_scene: SceneMaker) -> None:
+def test_stale_index_is_not_ready_before_its_refill_is_complete(make_scene: SceneMaker) -> None:
     scene = make_scene("health-stale")
     scene.create_table()
     runtime = connect(scene.sync, scene.settings)
@@ -81,21 +80,21 @@ def test_a_stale_index_is_not_ready_before_its_refill_is_complete(make_scene: Sc
     checkpoints = runtime.checkpoints()
     checkpoints.mark_stale("a shard was trimmed")
     await_reason(client, "the index is declared stale")
-    checkpoints.begin_answer(1)
+    checkpoints.begin_recovery(1)
     assert ready(service(runtime, has_worker=False))[0] == 503
-    assert checkpoints.end_answer(1)
+    assert checkpoints.end_recovery(1)
     assert await_ready(client) is None
 
 
 @pytest.mark.parametrize(
-    ("backend", "late", "away"),
+    ("backend", "late", "unavailable"),
     [
         ("opensearch", "the index does not answer in time", "the index cannot be reached"),
-        ("dynamodb", "how fresh the index is was not told in time", "how fresh the index is cannot be told"),
+        ("dynamodb", "the lag could not be read in time", "the lag cannot be read"),
     ],
 )
-def test_a_backend_that_hangs_or_is_away_is_told_soon(
-    make_scene: SceneMaker, local_stack: LocalStack, backend: str, late: str, away: str
+def test_hanging_or_unavailable_backend_is_reported_in_time(
+    make_scene: SceneMaker, local_stack: LocalStack, backend: str, late: str, unavailable: str
 ) -> None:
     with relay_to(getattr(local_stack.endpoints, backend)) as relay:
         scene = make_scene(f"health-{backend}", **{f"{backend}_url": relay.url})
@@ -106,14 +105,14 @@ def test_a_backend_that_hangs_or_is_away_is_told_soon(
         await_ready(client)
         relay.freeze()
         wait_for(lambda: ready(client)[0] == 503, "not ready", every_seconds=0.2)
-        began = time.monotonic()
-        status, told = ready(client)
-        assert time.monotonic() - began < SOON_SECONDS
+        started = time.monotonic()
+        status, body = ready(client)
+        assert time.monotonic() - started < SOON_SECONDS
         assert status == 503
-        assert told["reasons"] in ([late], [away])
+        assert body["reasons"] in ([late], [unavailable])
         relay.thaw()
         await_ready(client)
         relay.cut()
-        await_reason(client, away if backend == "opensearch" else "how fresh the index is")
+        await_reason(client, unavailable if backend == "opensearch" else "the lag")
         relay.restore()
         await_ready(client)

@@ -110,7 +110,7 @@ def test_a_state_table_that_was_deleted_ends_the_worker_with_one_line(
     scene.dynamodb.delete_table(TableName="no-state-dynadex")
     assert worker.wait() == 1
     assert re.match(
-        r"dynadex: Cannot (read|write) the state table no-state-dynadex: .*\. dynadex keeps its checkpoints there; ",
+        r"dynadex: Cannot (read|write) the state table no-state-dynadex: .*\. Grant this role access to the table, ",
         worker.errors[-1],
     )
     assert "Traceback" not in str(worker)

@@ -18,7 +18,7 @@ from dynadex.demo.demo import create_table
 from dynadex.demo.loader import load
 from dynadex.demo.songs import lessons
 from dynadex.errors import DynadexError, SearchError
-from dynadex.index.aliases import reading
+from dynadex.index.aliases import searched_index
 from dynadex.index.lifecycle import physical_indexes, retire, roll_back
 from dynadex.local.stack import LocalStack
 from dynadex.refill import plan as plans
@@ -81,9 +81,9 @@ def library(
 
 def test_a_new_mapping_and_back(library: Library) -> None:
     cluster = library.runtime(TEXT).index
-    old = reading(cluster, library.name)
+    old = searched_index(cluster, library.name)
     done = library.rebuild(KEYWORD)
-    assert reading(cluster, library.name) == done.name != old
+    assert searched_index(cluster, library.name) == done.name != old
     assert "raw" in cluster.describe(done.name)["mappings"]["properties"]["title"]["fields"]
     assert cluster.count(done.name) == SONGS
     assert done.comparison is not None
@@ -99,10 +99,10 @@ def test_a_new_mapping_and_back(library: Library) -> None:
 
 def test_an_index_that_refuses_what_the_old_one_has_is_not_swapped_to(library: Library) -> None:
     cluster = library.runtime(TEXT).index
-    old = reading(cluster, library.name)
+    old = searched_index(cluster, library.name)
     with pytest.raises(SearchError, match=rf"it is worse than the one in use: 0 documents, {SONGS}.*{SONGS} missing"):
         library.rebuild(NUMBER)
-    assert reading(cluster, library.name) == old
+    assert searched_index(cluster, library.name) == old
     assert library.roles() == ["searched", "being built"]
     with pytest.raises(SearchError, match="another rebuild is under way"):
         library.rebuild(KEYWORD)
@@ -163,8 +163,8 @@ def test_a_rebuild_that_ended_before_its_plan_was_kept_finds_its_index(
 
 
 def begin_without_keep(load: Any, plan: Any, extra: Any) -> None:
-    load._state.forget()
-    load._state.keep({**plan.as_event(), "Source": load.source, **extra})
+    load._state.clear()
+    load._state.save_plan({**plan.as_event(), "Source": load.source, **extra})
 
 
 def test_a_stale_index_is_refilled_first(library: Library) -> None:
@@ -175,7 +175,7 @@ def test_a_stale_index_is_refilled_first(library: Library) -> None:
 
 def test_writers_do_without_an_index_that_is_retired_while_they_write(library: Library) -> None:
     runtime = library.runtime(TEXT)
-    old = reading(runtime.index, library.name)
+    old = searched_index(runtime.index, library.name)
     new = library.rebuild(TEXT).name
     runtime = library.runtime(TEXT)
     assert list(runtime.alias.current()) == [old, new]
@@ -183,7 +183,7 @@ def test_writers_do_without_an_index_that_is_retired_while_they_write(library: L
     # What it knows of the alias is some seconds old; it learns better when it is refused.
     song = next(iter(lessons(1)))
     event = {"Records": [_record(song["id"])]}
-    with pytest.raises(SearchError, match="it was retired"):
+    with pytest.raises(SearchError, match="the index was retired"):
         stream(runtime, event, None)
     assert stream(runtime, event, None)[0] == {"batchItemFailures": []}
     assert runtime.index.get_many(new, [song["id"]]) == [None]
@@ -217,7 +217,7 @@ def test_the_commands_as_a_user_runs_them(make_scene: SceneMaker, commands: Comm
     scene.declare(declaration(scene.name, KEYWORD))
     refused = commands.start("run", REFERENCE)
     assert refused.wait() == 1
-    refused.wait_for_line("it contradicts the declaration: .*build an index as declared with `dynadex rebuild`")
+    refused.wait_for_line("it contradicts the declaration: .*create an index that matches it with `dynadex rebuild`")
 
     fast = {"DYNADEX_MAX_BATCH_SECONDS": "1"}
     rebuilding = commands.start("rebuild", REFERENCE, **fast)

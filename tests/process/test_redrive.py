@@ -214,7 +214,7 @@ def test_the_queue_gone_fails_the_record_and_not_the_data(
     answer = stream_handler(sync)(event, None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "2" * 21}]}
     assert document(runtime, "good") == {"id": "good", "title": "fine"}
-    with pytest.raises(DeadLetterError, match="dead-letter dead letters in"):
+    with pytest.raises(DeadLetterError, match="write dead letters to"):
         connect(sync, RuntimeSettings.from_environment()).dead_letters.add([DeadLetter("", "x", None, "", None, "")])
     with pytest.raises(DeadLetterError, match="count the dead letters in"):
         connect(sync, RuntimeSettings.from_environment()).dead_letters.backlog()

@@ -56,7 +56,7 @@ def export(scene: Scene, runtime: Runtime, tmp_path: Path) -> Export:
 
 def load(runtime: Runtime, export: Export, segments: int = 2) -> None:
     """Every item of the export, as a refill writes it."""
-    indexes = runtime.alias.now()
+    indexes = runtime.alias.resolve()
     for segment in range(segments):
         with closing(export.pages(segment, segments)) as pages:
             position: Any = None
@@ -81,7 +81,7 @@ def stream_records(runtime: Runtime) -> Iterator[Any]:
 
 
 def forget_tombstones(scene: Scene, runtime: Runtime) -> None:
-    [index] = runtime.alias.now()
+    [index] = runtime.alias.resolve()
     scene.opensearch.indices.put_settings(index=index, body={"index": {"gc_deletes": "0s"}})
     runtime.clock.sleep(1)
 
@@ -137,7 +137,7 @@ def test_a_cluster_that_comes_back_is_waited_for(
 
         behind = replace(scene.settings, opensearch_url=relay.url)
         far = connect(scene.sync, behind, on_unavailable=on_unavailable)
-        far.alias.now()
+        far.alias.resolve()
         relay.cut()
         catch_up_since(far, export)
     assert len(told) == 3

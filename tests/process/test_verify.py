@@ -16,7 +16,7 @@ import pytest
 
 from dynadex.demo.songs import lessons
 from dynadex.document.body import encode
-from dynadex.index.aliases import reading
+from dynadex.index.aliases import searched_index
 from dynadex.index.bulk import External, Outcome, Write
 from dynadex.refill.slices import Slice, run_slice
 from dynadex.runtime import Runtime, connect
@@ -66,7 +66,7 @@ def followed(filled: Runtime, commands: Commands) -> Runtime:
 
 
 def index_of(runtime: Runtime) -> str:
-    return reading(runtime.index, runtime.sync.index)
+    return searched_index(runtime.index, runtime.sync.index)
 
 
 def plant(runtime: Runtime, chosen: list[str]) -> set[tuple[Kind, str]]:

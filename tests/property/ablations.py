@@ -1,7 +1,7 @@
-"""The convergence rule with one part left out, each a switch of the harness: the property must then fail.
+"""Ablations: the convergence rule without one of its parts, for which the property must fail.
 
-An ablation that diverges in no schedule would mean that its rule is needless, or that the schedules never get
-where it matters.
+An ablation that diverges in no schedule would show that its part is not needed, or that the schedules never reach
+the situation that it is for.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Choose = Callable[[random.Random], Circumstances]
 
 @dataclass(frozen=True)
 class Ablation:
-    """``rule``: what is left out, numbered as in docs/guarantees.md. ``switch``: how, while schedules run."""
+    """``rule``: the part left out, numbered as in docs/guarantees.md. ``switch``: leaves it out while schedules run."""
 
     rule: str
     switch: Callable[[], AbstractContextManager[Any]] = nullcontext
@@ -47,7 +47,7 @@ class Ablation:
 
 
 def in_circumstances(**changes: Any) -> Choose:
-    """The usual circumstances, but for these."""
+    """Return the usual circumstances with these changes."""
     return lambda chance: replace(usual(chance), **changes)
 
 
@@ -57,7 +57,7 @@ def _patched(target: Any, name: str, substitute: Any) -> Callable[[], AbstractCo
 
 @contextmanager
 def _no_mark() -> Iterator[None]:
-    """Reconciliation leaves alone what is right already, whoever else may be about to write."""
+    """Reconciliation does not write a document that is right already, although another writer may be about to."""
     original = Reconciler.reconcile
 
     def reconcile(self: Reconciler, index: str, keys: Any, deadline: float, changes: Any = None) -> Any:  # noqa: ARG001
@@ -69,7 +69,7 @@ def _no_mark() -> Iterator[None]:
 
 @contextmanager
 def _no_condition() -> Iterator[None]:
-    """Reconciliation overwrites a document whatever happened to it since it was read."""
+    """Reconciliation overwrites a document even if it was written since it was read."""
     original = Write.encoded
 
     def encoded(self: Write) -> bytes:
@@ -85,16 +85,15 @@ def _no_condition() -> Iterator[None]:
 def _write_leaving_nothing(
     _: indexer.Indexer, send: indexer.Send, index: str, documents: DocumentWrites, deadline: float
 ) -> Any:
-    """A document that is refused leaves no tombstone; compare Indexer._write."""
+    """A document that is refused leaves no tombstone; compare ``Indexer._write``."""
     writes = documents.writes
-    replies = send(index, list(writes.values()), deadline) if writes else []
-    others = {i: reply for i, reply in zip(writes, replies, strict=True) if reply != bulk.APPLIED}
-    refused = {i: reply.reason for i, reply in others.items() if reply.outcome is bulk.Outcome.REJECTED}
-    return others | dict.fromkeys(refused, bulk.APPLIED), refused
+    replies = dict(zip(writes, send(index, list(writes.values()), deadline), strict=True)) if writes else {}
+    refused = {i: reply.reason for i, reply in replies.items() if reply.outcome is bulk.Outcome.REJECTED}
+    return indexer.Written({**replies, **dict.fromkeys(refused, bulk.APPLIED)}, refused)
 
 
 class _ItemsFirst:
-    """Reconciliation looks at the item before the document, instead of after it."""
+    """Reconciliation reads the item before the document, instead of after it."""
 
     def __init__(self, cluster: Cluster, read: Reads) -> None:
         self._cluster, self._read = cluster, read
@@ -118,7 +117,7 @@ class _ItemsFirst:
 
 
 class _CreatePastTombstones(_ItemsFirst):
-    """Reconciliation creates the document, where a newer tombstone refuses it, instead of waiting."""
+    """Reconciliation creates a document that a newer tombstone refuses, instead of waiting."""
 
     def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]:
         return self._cluster.get_many(index, ids)
@@ -146,7 +145,7 @@ def _create_past_tombstones(world: World) -> None:
     world.rule = Product(world, lambda cluster, read: (_CreatePastTombstones(cluster, read), read))
 
 
-# Ties that one actor settles while another hangs between its read and its write: rare, so made less rare.
+# More ties that one actor settles while another hangs between its read and its write: they are rare otherwise.
 _SETTLING = {"resync": 14, "time out": 6, "replay": 8}
 _MINUTE = Timing(granularity_us=60 * MICROSECONDS)
 _OFTEN_TIED = in_circumstances(

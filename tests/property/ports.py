@@ -1,4 +1,4 @@
-"""The ports of the product, made slow and unreliable: before and after each call somebody else may go on."""
+"""Slow and unreliable versions of the product's ports: before and after each call other actors may run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dynadex.dead_letters.port import DeadLetter, DeadLetterError
 from dynadex.errors import SearchUnavailable, SourceUnavailable
 from dynadex.index.opensearch import Stored
 
-# What can go wrong with a call, by name; "" for nothing.
+# Name of the fault of a call; "" for none.
 Fault = str
 FAULTS: tuple[Fault, ...] = ("refused", "reply lost", "partly applied", "read failed", "dead-lettering failed")
 
@@ -19,7 +19,7 @@ Reads = Callable[[Sequence[Item]], Sequence[Item | None]]
 
 
 class Cluster(Protocol):
-    """What the world needs of an index backend, fake or real."""
+    """The search cluster, as far as the world uses it."""
 
     def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]: ...
     def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]: ...
@@ -28,9 +28,9 @@ class Cluster(Protocol):
 
 
 class UnreliableCluster:
-    """A cluster whose calls can be overtaken, fail before they are applied, in part, or after.
+    """A cluster whose calls can be overtaken, and can fail before, while or after they are applied.
 
-    Only documents whose ids begin with ``prefix`` are listed: others share a real cluster's index.
+    Only documents whose ids start with ``prefix`` are listed: other schedules share the index of a real cluster.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class UnreliableCluster:
         self._pause()
         if self._fault("read") == "read failed":
             raise SearchUnavailable("read from index", index, "503 unavailable")
-        found = self._inner.get_many(index, ids)
+        documents = self._inner.get_many(index, ids)
         self._pause()
-        return found
+        return documents
 
     def refresh(self, index: str) -> None:
         self._inner.refresh(index)
@@ -72,7 +72,7 @@ class UnreliableCluster:
             yield [(identity, version) for identity, version in page if identity.startswith(self._prefix)]
 
     def _half(self, index: str, body: bytes, timeout_seconds: float) -> list[Mapping[str, Any]]:
-        """Every second write is applied; the others are told to come again."""
+        """Apply every second write, and reply 429 to the others."""
         replies: list[Mapping[str, Any]] = []
         for position, write in enumerate(writes_of(body)):
             if position % 2:
@@ -93,7 +93,7 @@ def writes_of(body: bytes) -> list[bytes]:
 
 
 class UnreliableReads:
-    """Consistent reads of items that can be overtaken, and fail."""
+    """Consistent reads of items that can be overtaken, and can fail."""
 
     def __init__(
         self,
@@ -109,13 +109,13 @@ class UnreliableReads:
         self._pause()
         if self._fault("read") == "read failed":
             raise SourceUnavailable("read items of table", "table", "throttled")
-        found = self._read(keys)
+        items = self._read(keys)
         self._pause()
-        return found
+        return items
 
 
 class MemoryDeadLetters:
-    """Dead letters in a list; dead-lettering can fail."""
+    """Dead letters in a list; writing them can fail."""
 
     def __init__(self, fault: Callable[[str], Fault]) -> None:
         self._fault = fault
@@ -123,5 +123,5 @@ class MemoryDeadLetters:
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
         if self._fault("add") == "dead-lettering failed":
-            raise DeadLetterError("dead-letter dead letters in", "memory", "it is away")
+            raise DeadLetterError("write dead letters to", "memory", "the store is unavailable")
         self.letters += letters

@@ -1,8 +1,8 @@
-"""The comparison: the same schedules under the convergence rule, its ablations, and the rules others use.
+"""Comparison: the same schedules under the convergence rule, its ablations, and rules in common use.
 
     python -m tests.property.report [SCHEDULES]
 
-Ends with one line of figures.
+The last line sums it up in figures.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.property.world import Circumstances, World
 
 
 def indexable(chance: Random) -> Circumstances:
-    """The usual circumstances, but with no item that a mapping refuses: the others know nothing of those."""
+    """Return the usual circumstances without items that a mapping refuses, which the other rules do not handle."""
     return replace(usual(chance), songs=(20, 10, 2, 0))
 
 

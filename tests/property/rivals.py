@@ -1,4 +1,4 @@
-"""How others version their writes, for comparison: the same world, the same schedules."""
+"""Rules in common use for the version of a write, to compare in the same world and schedules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.property.world import SYNC, World
 
 
 class _Rival:
-    """What rivals share: write each record in order, take a conflict for success, dead-letter nothing."""
+    """Common to the rivals: write each record in order, count a conflict as a success, dead-letter nothing."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -40,10 +40,10 @@ class _Rival:
         return tally
 
     def resync(self, key: Mapping[str, Any], deadline: float) -> None:
-        """They have nothing like it."""
+        """Do nothing: rivals have no reconciliation."""
 
     def sweep(self, started_at_us: int, indexes: Sequence[str]) -> None:
-        """Nor this."""
+        """Do nothing: rivals have no sweep."""
 
     def version(self, change: Change) -> int | None:
         raise NotImplementedError
@@ -53,14 +53,14 @@ class _Rival:
 
     def _write(self, identity: str, item: Any, version: int | None, deadline: float) -> Reply:
         body = SYNC.build(item).body
-        condition = _Anyway() if version is None else External(version)
+        condition = _Unconditional() if version is None else External(version)
         write = Write(identity, body, condition)  # type: ignore[arg-type]
         reply = self._writer.write(self._world.index, [write], deadline)[0]
         return reply if reply.outcome is Outcome.RETRY else APPLIED
 
 
 class NoVersion(_Rival):
-    """Index and delete without any version: whoever comes last wins."""
+    """Index and delete without a version: the last write wins."""
 
     def version(self, change: Change) -> int | None:  # noqa: ARG002
         return None
@@ -70,7 +70,7 @@ class NoVersion(_Rival):
 
 
 class SecondAndCount(_Rival):
-    """Version = second x 1,000,000 + how many records of that second this process has seen."""
+    """Version = second x 1,000,000 + number of records of that second that this process has seen."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -85,5 +85,5 @@ class SecondAndCount(_Rival):
         return requested_at_us // MICROSECONDS * MICROSECONDS
 
 
-class _Anyway:
-    """No condition at all: encoded as a write without version."""
+class _Unconditional:
+    """No condition: encoded as a write without a version."""

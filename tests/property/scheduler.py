@@ -1,4 +1,4 @@
-"""Product code in coroutines that somebody else resumes: every call through a port is a place to be overtaken."""
+"""Runs product code in coroutines: at every call through a port another actor may run first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dynadex.testing import ManualClock
 
 @dataclass(eq=False)
 class Actor:
-    """A running piece of product code. It waits for ``wake_at`` (seconds, virtual) or for its turn alone."""
+    """A running piece of product code. It can be resumed once ``wake_at`` (virtual seconds) has passed."""
 
     name: str
     started_at: float
@@ -29,10 +29,10 @@ class Actor:
 
 
 class Scheduler:
-    """Actors, and virtual time. Nothing runs but by ``step``; time passes only by ``advance``.
+    """Actors and virtual time. Actors run only by ``step``; time passes only by ``advance``.
 
-    ``stall`` says, at each pause of an actor, how many seconds more it hangs there: a slow network, a frozen
-    sandbox, a page of memory that does not come.
+    ``stall`` returns, at each pause of an actor, for how many more seconds it hangs there: a slow network, a frozen
+    sandbox.
     """
 
     def __init__(self, clock: ManualClock, stall: Callable[[], float] = lambda: 0.0) -> None:
@@ -43,13 +43,13 @@ class Scheduler:
         self._running: Actor | None = None
 
     def spawn(self, name: str, work: Callable[[], Any], on_end: Callable[[Actor], None] | None = None) -> Actor:
-        """Start an actor; it does nothing until its first step."""
+        """Create an actor, which runs at its first step."""
         actor = Actor(name, self.clock.monotonic(), on_end=[on_end] if on_end else [])
 
         def body() -> None:
             try:
                 actor.result = work()
-            except Exception as error:  # noqa: BLE001 - looked at by whoever steps the actor
+            except Exception as error:  # noqa: BLE001 - read by the code that steps the actor
                 actor.error = error
 
         actor.coroutine = greenlet.greenlet(body)
@@ -57,7 +57,7 @@ class Scheduler:
         return actor
 
     def pause(self, seconds: float = 0.0) -> None:
-        """Called by product code in an actor: let others go on, for at least this long."""
+        """Let other actors run, for at least this long. Called by product code in an actor."""
         if self._running is None:
             self.clock.advance(seconds)
             return
@@ -65,12 +65,12 @@ class Scheduler:
         self._main.switch()
 
     def ready(self) -> list[Actor]:
-        """Actors that could go on now."""
+        """Return the actors that can be resumed now."""
         now = self.clock.monotonic()
         return [actor for actor in self.actors if actor.wake_at <= now]
 
     def step(self, actor: Actor) -> None:
-        """Let one actor go on to its next pause, or its end."""
+        """Run one actor to its next pause, or its end."""
         self._running = actor
         try:
             actor.coroutine.switch()
@@ -82,17 +82,17 @@ class Scheduler:
                 callback(actor)
 
     def kill(self, actor: Actor) -> None:
-        """A crash: the actor never goes on, and nobody hears of it."""
+        """Crash an actor: it never resumes, and its callbacks are not called."""
         self.actors.remove(actor)
 
     def finish(self, actor: Actor) -> None:
-        """Let one actor run to its end, time passing where it waits."""
+        """Run one actor to its end; time passes where it waits."""
         while not actor.done:
             self.clock.advance(max(0.0, actor.wake_at - self.clock.monotonic()))
             self.step(actor)
 
     def advance(self, seconds: float, oldest: float) -> None:
-        """Let time pass; an actor that would become older than ``oldest`` seconds is finished first."""
+        """Let time pass, after finishing each actor that would become older than ``oldest`` seconds."""
         for actor in list(self.actors):
             if actor in self.actors and self.clock.monotonic() + seconds - actor.started_at > oldest:
                 self.finish(actor)
@@ -100,7 +100,7 @@ class Scheduler:
 
 
 class ActorClock:
-    """The product's clock inside the world: virtual, off by ``skew_us`` from the table's, and sleep is a pause."""
+    """The product's clock in the world: virtual, ``skew_us`` ahead of the table's clock, and sleep is a pause."""
 
     def __init__(self, scheduler: Scheduler, skew_us: int) -> None:
         self._scheduler = scheduler

@@ -1,4 +1,4 @@
-"""Random schedules: the same world, driven by a seed, thousands of times."""
+"""Random schedules, each driven by a seed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.property.world import INDEX, Circumstances, World
 
 KEYS = ("a", "b")
 _PAUSES = (0.0, 0.01, 0.05, 0.3, 0.9, 1.1, 3.0, 8.0)
-# Longer than a fence, so that a schedule goes on after it.
+# Longer than a fence, so that a schedule continues after it.
 _LONG_PAUSE = 40.0
 
 
 @dataclass
 class Outcome:
-    """What a number of schedules came to."""
+    """Result of several schedules."""
 
     schedules: int = 0
     diverged: int = 0
@@ -37,9 +37,9 @@ def run_schedule(
     cluster: Cluster | None = None,
     index: str = INDEX,
 ) -> tuple[list[str], Counter[str]]:
-    """One schedule; what differs at its end, and what happened in it."""
+    """Run one schedule, and return the differences at its end and the counts of what happened."""
     chance = random.Random(seed)
-    # The product's back-off draws from the common source.
+    # The product's back-off uses the global random source.
     random.seed(seed)
     world = World(circumstances, chance, cluster, index, prefix=f"{seed}-" if cluster else "")
     prepare(world)
@@ -61,7 +61,7 @@ def run_schedules(
     cluster: Cluster | None = None,
     index: str = INDEX,
 ) -> Outcome:
-    """Many schedules, each in circumstances of its own."""
+    """Run schedules, each in its own circumstances."""
     outcome = Outcome()
     for seed in seeds:
         chosen = circumstances(random.Random(f"circumstances {seed}"))
@@ -109,7 +109,7 @@ ACTIONS: dict[str, tuple[Callable[[World, random.Random], None], int]] = {
 
 
 def usual(chance: random.Random) -> Circumstances:
-    """The product as configured for the stream it follows: AWS's second, or DynamoDB Local's minute."""
+    """Return the product's configuration for its stream: seconds as on AWS, or minutes as in DynamoDB Local."""
     granularity_us = chance.choice((MICROSECONDS, MICROSECONDS, 60 * MICROSECONDS))
     return Circumstances(
         table_granularity_us=granularity_us,

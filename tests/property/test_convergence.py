@@ -1,4 +1,4 @@
-"""Whatever writes the index, in whatever order: once the stream is drained, index and table are equal.
+"""Convergence: once the stream is drained, index and table are equal, whatever wrote the index in any order.
 
 `make convergence` runs the same with many more schedules.
 """
@@ -27,7 +27,7 @@ from tests.property.rivals import NoVersion, SecondAndCount
 from tests.property.schedules import ACTIONS, KEYS, run_schedules, usual
 from tests.property.world import MAPPINGS, Circumstances, World
 
-# 1 for the run that everybody makes before each change; `make convergence` sets more.
+# 1 for `make test`; `make convergence` sets more.
 _SCALE = int(os.environ.get("CONVERGENCE_SCALE", "1"))
 _MAX_ABLATED = 4_000
 
@@ -36,11 +36,11 @@ def test_no_schedule_diverges_in_memory() -> None:
     outcome = run_schedules(range(800 * _SCALE), usual)
     assert outcome.diverged == 0, outcome.examples[:3]
     missing = [name for name in (*ACTIONS, *(f"fault: {fault}" for fault in FAULTS)) if not outcome.happened[name]]
-    assert not missing, f"these never happened, so nothing is shown about them: {missing}"
+    assert not missing, f"the schedules do not cover: {missing}"
 
 
 @pytest.mark.parametrize("ablation", ABLATIONS.values(), ids=ABLATIONS)
-def test_without_one_part_of_the_rule_some_schedule_diverges(ablation: Ablation) -> None:
+def test_some_schedule_diverges_without_one_part_of_the_rule(ablation: Ablation) -> None:
     with ablation.switch():
         for start in range(0, _MAX_ABLATED, 100):
             outcome = run_schedules(range(start, start + 100), ablation.circumstances, ablation.prepare)
@@ -50,7 +50,7 @@ def test_without_one_part_of_the_rule_some_schedule_diverges(ablation: Ablation)
 
 
 @pytest.mark.parametrize("rival", [NoVersion, SecondAndCount])
-def test_the_rules_that_others_use_diverge(rival: type[NoVersion] | type[SecondAndCount]) -> None:
+def test_rules_in_common_use_diverge(rival: type[NoVersion] | type[SecondAndCount]) -> None:
     def prepare(world: World) -> None:
         world.rule = rival(world)
 
@@ -84,7 +84,7 @@ def test_no_schedule_diverges_on_real_opensearch(cluster: OpenSearchIndex) -> No
 
 
 class Convergence(RuleBasedStateMachine):
-    """The same world, driven by Hypothesis, which shrinks what it finds to the shortest history."""
+    """The same world, driven by Hypothesis, which shrinks a failure to the shortest history."""
 
     @initialize(seed=st.integers(0, 2**16), skew_us=st.integers(-500_000, 500_000), coarse=st.booleans())
     def begin(self, seed: int, skew_us: int, coarse: bool) -> None:

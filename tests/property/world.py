@@ -1,7 +1,7 @@
-"""A table, its stream, and everything that may write its index at once, under a clock that tests own.
+"""A table, its stream, and every concurrent writer of its index, under a clock that the test moves.
 
-The actors run the product's own code: indexer, writer, reconciler, version rule. What is the world's own is only
-what AWS does: records times, deliver batches, redeliver what failed, time out, and forget invocations.
+The actors run the product's own code: indexer, writer, reconciler, version rule. The world itself does only what AWS
+does: it rounds the times of records, delivers batches, redelivers failed ones, and times invocations out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from dynadex.document.versioning import MICROSECONDS, Timing, read_version
 from dynadex.index.aliases import SyncAlias
 from dynadex.index.apply_records import apply_records
 from dynadex.index.indexer import Indexer
-from dynadex.index.reconcile import Reconciler
+from dynadex.index.prepare import DocumentRules
+from dynadex.index.reconcile import DocumentStore, Reconciler
 from dynadex.index.results import ApplyResult
 from dynadex.index.sweep import sweep
 from dynadex.index.writer import Writer
@@ -40,13 +41,13 @@ MAPPINGS: dict[str, Any] = {
 }
 INDEX = "songs-20261124000000"
 _DEADLINE_SECONDS = 15.0
-# Each process that writes knows the indexes behind the alias since a moment of its own.
+# Each writing process resolves the alias at its own time.
 _PROCESSES = 3
 _MAX_INDEXES = 3
 
 
 def document(item: dict[str, Any]) -> dict[str, Any] | None:
-    """Items marked hidden are not indexed."""
+    """Return the item; hidden items are not indexed."""
     return None if item.get("hidden") else item
 
 
@@ -54,7 +55,7 @@ SYNC = Sync(table="songs", index="songs", mappings=MAPPINGS, document=document)
 
 
 class Rule(Protocol):
-    """How stream records and scanned items are written: the product's way, or one it is compared with."""
+    """How stream records and scanned items are written: the product's rule, or a rival."""
 
     def apply(self, records: Sequence[Record], deadline: float) -> ApplyResult: ...
     def load(
@@ -66,25 +67,25 @@ class Rule(Protocol):
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What the world is like. Times in seconds unless named otherwise."""
+    """Circumstances of a schedule. Times are in seconds unless named otherwise."""
 
     table_granularity_us: int = MICROSECONDS
     timing: Timing = field(default_factory=Timing)
     skew_us: int = 0
     gc_deletes: str = "15m"
     oldest_actor: float = 20.0
-    """No invocation, zombie, scan or reconciliation lives longer than this."""
+    """Maximum age of an invocation (timed out or not), a scan or a reconciliation."""
     faults: bool = True
     songs: tuple[int, int, int, int] = (20, 10, 2, 1)
-    """Weights of what is written: new words, the same words again, an item not indexed, an item refused."""
+    """Weights of the kinds of items: new text, the same text again, not indexed, refused."""
     actions: Mapping[str, int] = field(default_factory=dict)
-    """Weights of actions that differ from the usual ones."""
+    """Weights of actions that differ from the usual weights."""
     fence: Literal["whole", "no", "without late writers"] = "whole"
-    """How long a rebuild waits for those who write."""
+    """How long a rebuild waits for writers."""
 
 
 class World:
-    """One schedule's universe. ``cluster`` holds index INDEX already when it is a real one."""
+    """The world of one schedule. A real ``cluster`` has the index already."""
 
     def __init__(
         self,
@@ -108,7 +109,7 @@ class World:
             cluster = memory
         self.cluster = cluster
         self.written = [index]
-        """What stands behind the sync alias."""
+        """The indexes behind the sync alias."""
         self._fences: list[tuple[float, str]] = []
         self.quiet = False
         self.unreliable = UnreliableCluster(cluster, self.scheduler.pause, self.fault, prefix)
@@ -120,11 +121,11 @@ class World:
         self.counted = 0
         self.met: Counter[Fault] = Counter()
 
-    # What happens to the table.
+    # Changes of the table.
 
     def put(self, name: str, kind: str = "song") -> None:
-        """Write an item. ``kind``: song (one that nobody wrote before), same (the same words every time), hidden (not
-        indexed) or poison (refused by the mapping)."""
+        """Write an item. ``kind``: song (new text), same (the same text every time), hidden (not indexed) or poison
+        (refused by the mapping)."""
         self.counted += 1
         item: dict[str, Any] = {"id": {"S": self.prefix + name}, "title": {"S": f"v{self.counted}"}}
         if kind == "same":
@@ -138,10 +139,10 @@ class World:
     def remove(self, name: str) -> None:
         self.table.remove({"id": {"S": self.prefix + name}})
 
-    # Who writes the index.
+    # Writers of the index.
 
     def invoke(self, batch_size: int) -> None:
-        """Deliver the next batch of the stream, unless one is under way: from the lowest record that is not done."""
+        """Deliver the next batch, from the lowest record not acknowledged, unless a batch is in flight."""
         records = self.table.records()[self.position : self.position + batch_size]
         if self.invocation is not None or not records:
             return
@@ -154,20 +155,20 @@ class World:
         self.invocation = self.scheduler.spawn("invocation", lambda: self._apply(records), ended)
 
     def time_out(self) -> None:
-        """The invocation counts as failed, and its batch comes again; but its code still runs, as a zombie."""
+        """Let the invocation time out: its batch is redelivered, but its code still runs, as a late writer."""
         self.invocation = None
 
     def crash(self) -> None:
-        """The invocation ends where it stands."""
+        """End the invocation at its current step."""
         if self.invocation is not None:
             self.scheduler.kill(self.invocation)
             self.invocation = None
 
     def replay(self, start: int, count: int) -> None:
-        """Deliver records once more that were delivered before.
+        """Deliver records again that were delivered before.
 
-        With a rebuilt index, everything from there on comes again, as it does after a checkpoint that went back:
-        that index never saw the deletes which would keep a few old records out.
+        With a rebuilt index, every record from there on is redelivered, as after a checkpoint that went back: that
+        index never received the deletes whose tombstones would refuse a few old records.
         """
         if len(self.written) > 1:
             self.position = self.position if self.invocation else min(start, self.position)
@@ -178,11 +179,11 @@ class World:
             self.scheduler.spawn("replay", lambda: self._apply(records))
 
     def scan(self, page_size: int) -> None:
-        """Scan the whole table, page by page, each written at leisure into every index there is by now."""
+        """Scan the table, and write each page to every index that exists now."""
         self._spawn_scan(page_size, [name for name in self.written if name not in dict(self._fences).values()])
 
     def rebuild(self) -> None:
-        """Let writers write to a new index too, and scan into it once they all do."""
+        """Create an index that writers also write to, and scan into it once all of them do."""
         if not isinstance(self.cluster, InMemoryIndex) or len(self.written) == _MAX_INDEXES:
             return
         name = f"{self.index[:-1]}{len(self.written)}"
@@ -199,7 +200,7 @@ class World:
         self.scheduler.spawn("resync", lambda: self.rule.resync(key, self._deadline()))
 
     def step(self, choose: Callable[[Sequence[Actor]], Actor]) -> None:
-        """Let one actor go on."""
+        """Run one actor to its next pause."""
         ready = self.scheduler.ready()
         if ready:
             self.scheduler.step(choose(ready))
@@ -214,7 +215,7 @@ class World:
     # The end.
 
     def drain(self) -> None:
-        """No more faults; everybody ends, in any order, and the stream is delivered to its last record."""
+        """Stop the faults, let every actor end, in any order, and deliver the stream to its last record."""
         self.quiet = True
         for _ in range(100_000):
             if self.invocation is None:
@@ -227,13 +228,13 @@ class World:
         raise AssertionError("the stream cannot be drained")
 
     def differences(self) -> list[str]:
-        """Where an index and the table differ, one line each; and keys that are missing in both index and letters."""
+        """Return each difference of index and table, and each key that neither index nor dead letters have."""
         ids = sorted({str(record["dynamodb"]["Keys"]["id"]["S"]) for record in self.table.records()})
         return [line for index in self.written for line in self._differences(index, ids)] if ids else []
 
     def _differences(self, index: str, ids: Sequence[str]) -> list[str]:
         items = self.table.items()
-        # One letter stands for the key in every index: redrive settles it in all of them.
+        # One letter covers the key in every index: redrive settles it in all of them.
         dead_lettered = {letter.id for letter in self.dead_letters.letters}
         lines = []
         for identity, stored in zip(ids, self.cluster.get_many(index, ids), strict=True):
@@ -268,7 +269,7 @@ class World:
                     raise
                 failed = {"page": str(error)}
             if failed:
-                # A page that is not acknowledged is thrown away, and scanned again.
+                # A page that is not acknowledged is discarded, and scanned again.
                 continue
             start = page.get("LastEvaluatedKey")
             if start is None:
@@ -295,9 +296,9 @@ class World:
 
 
 class Product:
-    """The convergence rule, as the product has it.
+    """The convergence rule of the product.
 
-    ``settling``: the cluster and the reads that reconciliation uses, where an ablation wants others.
+    ``settling`` replaces the cluster and the reads that reconciliation uses, for an ablation.
     """
 
     def __init__(self, world: World, settling: Callable[[Cluster, Reads], tuple[Cluster, Reads]] | None = None) -> None:
@@ -307,14 +308,14 @@ class Product:
         cluster, items = settling(world.unreliable, reads) if settling else (world.unreliable, reads)
         self._world = world
         self._writer = Writer(world.unreliable, world.clock)
-        self._reconciler = Reconciler(cluster, Writer(cluster, world.clock), items, SYNC.build, timing, world.clock)
+        settling_store = DocumentStore(cluster, Writer(cluster, world.clock))
+        self._reconciler = Reconciler(settling_store, items, SYNC.build, timing, world.clock)
         self._aliases = [SyncAlias(_Admin(world), "songs", world.clock) for _ in range(_PROCESSES)]
+        rules = DocumentRules(world.table.schema, SYNC.build, timing)
+        store = DocumentStore(world.unreliable, self._writer)
         self._indexers = [
-            Indexer(
-                world.table.schema, SYNC.build, alias, world.unreliable, self._writer,
-                self._reconciler, world.dead_letters, timing, world.clock,
-            ) for alias in self._aliases
-        ]  # fmt: skip
+            Indexer(rules, alias, store, self._reconciler, world.dead_letters, world.clock) for alias in self._aliases
+        ]
         self._turn = count()
 
     def apply(self, records: Sequence[Record], deadline: float) -> ApplyResult:
@@ -335,7 +336,7 @@ class Product:
 
 
 class _Admin(InMemoryIndex):
-    """Knows what stands behind the sync alias of a world."""
+    """Resolves the sync alias of a world."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -346,7 +347,7 @@ class _Admin(InMemoryIndex):
 
 
 def _done(records: Sequence[Record], actor: Actor) -> int:
-    """How many of the records are done, as Lambda reads a partial batch response; none if the function failed."""
+    """Return how many records are acknowledged, by Lambda's partial batch response; none if the function failed."""
     if actor.error is not None:
         if not getattr(actor.error, "retryable", False):
             raise actor.error

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dynadex.demo.songs import lessons
-from dynadex.index.aliases import reading
+from dynadex.index.aliases import searched_index
 from dynadex.index.bulk import External, Write
 from dynadex.index.lifecycle import physical_indexes, retirable, retire, roll_back
 from dynadex.local.stack import LocalStack
@@ -85,7 +85,7 @@ def test_a_rebuild_while_the_table_is_written_to_and_searched(
 ) -> None:
     compared = Compared()
     for seed in range(scaled(20)):
-        before = reading(runtime.index, stage.name)
+        before = searched_index(runtime.index, stage.name)
         with searching(runtime) as searches, writing(stage, seed, _PAUSE_SECONDS) as load:
             started_at = time.monotonic()
             done = rebuild(runtime, RebuildOptions(verify=seed % 2 == 1), threading.Event())

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from dynadex.index.aliases import reading
+from dynadex.index.aliases import searched_index
 from dynadex.index.bulk import External, Write
 from dynadex.local.stack import LocalStack
 from dynadex.runtime import Runtime, connect
@@ -35,7 +35,7 @@ def test_planted_differences(
         worker = commands.start("run", REFERENCE)
         worker.wait_for_line("reading the stream as worker")
         stage.await_count(len(songs), 120)
-        index = reading(runtime.index, stage.name)
+        index = searched_index(runtime.index, stage.name)
         ids = [str(song["id"]) for song in songs]
         missing, altered = ids[: 3 * PLANTED : 3], ids[1 : 3 * PLANTED : 3]
         orphans = [f"orphan-{n}" for n in range(PLANTED)]

@@ -11,7 +11,7 @@ from uuid import uuid4
 from dynadex.demo.lessons import sync
 from dynadex.demo.router import PERIOD_SECONDS
 from dynadex.document.typed_json import typed
-from dynadex.index.aliases import reading
+from dynadex.index.aliases import searched_index
 from dynadex.index.bulk import External, Write
 from dynadex.runtime import connect
 from tests.process.processes import Running, commands_in, wait_for
@@ -125,7 +125,7 @@ def test_verify_across_regions_reports_the_region_of_a_difference(
     assert f"{FIRST} and {SECOND}: the replicas are equal" in equal.output[-1]
 
     runtime = connect(sync, world.regions.regions[SECOND].options.settings(world.cluster(SECOND)))
-    index = reading(runtime.index, sync.index)
+    index = searched_index(runtime.index, sync.index)
     runtime.writer.write(index, [Write("orphan", b'{"title":"gone"}', External(1_000))], runtime.clock.monotonic() + 10)
     runtime.index.refresh(index)
     wrong = verify("--json")

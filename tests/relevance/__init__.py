@@ -1,1 +1,1 @@
-"""How well titles are found that were typed badly: on real OpenSearch, with all songs."""
+"""How well badly typed titles are found: on a real OpenSearch, with all songs."""

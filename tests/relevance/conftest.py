@@ -1,4 +1,4 @@
-"""Indexes of the relevance suite, and the table and the line of figures that it ends with."""
+"""Indexes of the relevance suite, and the table of results printed at its end."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tests.relevance.table import Table
 from tests.songs import all_songs
 
 _TABLE = pytest.StashKey[Table]()
-# `make relevance` sets 0.4: two songs of five in every row; all of them are in the index.
+# The share of the songs tested in every row; `make relevance` sets 0.4. The index has all songs.
 SCALE = float(os.environ.get("RELEVANCE_SCALE", "0.003"))
 _PLAIN = {"properties": {"title": {"type": "text"}, "composer": {"type": "text"}}}
-_AT_ONCE = 2000
+_BATCH = 2000
 ORDER = sort_order.order(sync, KeySchema(("id",), ("S",)))
 
 
 @pytest.fixture(scope="session")
 def table(pytestconfig: pytest.Config) -> Table:
-    """What the whole run finds; add to it."""
+    """The results of the whole run, which tests add to."""
     return pytestconfig.stash.setdefault(_TABLE, Table())
 
 
@@ -39,13 +39,13 @@ def songs() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def client(opensearch_url: str) -> Iterator[OpenSearch]:
-    with OpenSearch(opensearch_url, timeout=120) as made:
-        yield made
+    with OpenSearch(opensearch_url, timeout=120) as opensearch:
+        yield opensearch
 
 
 @pytest.fixture(scope="session")
 def engines(client: OpenSearch, songs: list[dict[str, Any]]) -> Iterator[list[Engine]]:
-    """dynadex as the lessons declare it, then the baselines on an index as OpenSearch makes it."""
+    """dynadex with the demo's declaration, and the baselines on an index with default analysis."""
     ours, plain = f"relevance-{os.getpid()}", f"relevance-plain-{os.getpid()}"
     analysis = {"analysis": SETTINGS["analysis"]}
     try:
@@ -62,10 +62,10 @@ def engines(client: OpenSearch, songs: list[dict[str, Any]]) -> Iterator[list[En
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The very last lines, after pytest's own."""
-    found = config.stash.get(_TABLE, None)
-    if found and found.lines:
-        config.get_terminal_writer().line(str(found))
+    """Print the table after pytest's own summary."""
+    table = config.stash.get(_TABLE, None)
+    if table and table.lines:
+        config.get_terminal_writer().line(str(table))
 
 
 def _lessons(text: str) -> dict[str, Any]:
@@ -77,12 +77,12 @@ def _multi_match(text: str) -> dict[str, Any]:
 
 
 def _fill(client: OpenSearch, name: str, settings: Any, mappings: Any, songs: list[dict[str, Any]]) -> None:
-    # One shard in one segment: the same scores in every run.
+    # One shard with one segment, for the same scores in every run.
     index = {"number_of_shards": 1, "number_of_replicas": 0, "refresh_interval": -1, **settings}
     client.indices.create(index=name, body={"settings": {"index": index}, "mappings": mappings})
-    for start in range(0, len(songs), _AT_ONCE):
-        some = songs[start : start + _AT_ONCE]
-        lines = [part for song in some for part in ({"index": {"_id": song["id"]}}, song)]
+    for start in range(0, len(songs), _BATCH):
+        batch = songs[start : start + _BATCH]
+        lines = [part for song in batch for part in ({"index": {"_id": song["id"]}}, song)]
         reply = client.bulk(index=name, body=b"".join(orjson.dumps(line, default=float) + b"\n" for line in lines))
         assert not reply["errors"], reply["items"][0]
     client.indices.forcemerge(index=name, max_num_segments=1)

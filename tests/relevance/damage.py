@@ -1,8 +1,8 @@
-"""Titles as people type them: pure, and the same for the same random numbers.
+"""Titles as people type them: pure functions, deterministic for a given random generator.
 
-Nothing here knows how dynadex analyses a text. A slip is one of four: a key beside the right one, two letters in the
-wrong order, a letter left out, a letter typed twice; it may fall on any letter of the title, so that long words get
-more of them than short ones. A kind that a title cannot suffer (no second word, no apostrophe) answers None.
+Nothing here depends on how dynadex analyses a text. A typo is one of four: a key next to the right one, two letters in
+the wrong order, a missing letter, or a repeated letter. It may fall on any letter of the title, so long words get more
+typos than short ones. A kind of damage that does not apply to a title (no second word, no apostrophe) returns None.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ _NUMBERS = [
 ]  # fmt: skip
 _UMLAUTS = {"ae": "ä", "oe": "ö", "ue": "ü"}
 _SPELLED_OUT = {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"}
-# In "Frauen", "neue" and "Quelle", ue is no umlaut.
+# In "Frauen", "neue" and "Quelle", ue is not an umlaut.
 _SPELLED_UMLAUT = re.compile(r"(?<![aeiouq])(ae|oe|ue)", re.IGNORECASE)
 
 Damage = Callable[[str, Random], str | None]
 
 
-def exact(title: str, random: Random) -> str | None:  # noqa: ARG001 - every damage is called alike
-    """The title as it is."""
+def exact(title: str, random: Random) -> str | None:  # noqa: ARG001 - all kinds have the same signature
+    """The unchanged title."""
     return title
 
 
 def one_typo(title: str, random: Random) -> str | None:
-    """One slip somewhere."""
+    """One typo anywhere."""
     places = _letters(title)
-    return _slip(title, random.choice(places), random) if places else None
+    return _with_typo(title, random.choice(places), random) if places else None
 
 
 def two_typos(title: str, random: Random) -> str | None:
-    """Two slips, in different words."""
+    """Two typos, in different words."""
     words = list(re.finditer(r"\S+", title))
     places = [place for place, word in enumerate(words) if _letters(word[0])]
     if len(places) < 2:
@@ -52,22 +52,22 @@ def two_typos(title: str, random: Random) -> str | None:
     for place in sorted(random.sample(places, 2), reverse=True):
         start, end = words[place].span()
         word = title[start:end]
-        title = title[:start] + _slip(word, random.choice(_letters(word)), random) + title[end:]
+        title = title[:start] + _with_typo(word, random.choice(_letters(word)), random) + title[end:]
     return title
 
 
-def beginning(title: str, random: Random) -> str | None:  # noqa: ARG001 - every damage is called alike
-    """The first 60 % of the title, as far as the typing has got."""
+def beginning(title: str, random: Random) -> str | None:  # noqa: ARG001 - all kinds have the same signature
+    """The first 60 % of the title, as if it were still being typed."""
     return title[: -(-len(title) * 6 // 10)].rstrip()
 
 
 def beginning_with_typo(title: str, random: Random) -> str | None:
-    """The first 60 % of the title, with a slip in it."""
+    """The first 60 % of the title, with a typo in it."""
     return one_typo(title[: -(-len(title) * 6 // 10)].rstrip(), random)
 
 
 def word_dropped(title: str, random: Random) -> str | None:
-    """One word of at least three left out."""
+    """The title without one of at least three words."""
     words = title.split()
     if len(words) < 3:
         return None
@@ -76,7 +76,7 @@ def word_dropped(title: str, random: Random) -> str | None:
 
 
 def other_order(title: str, random: Random) -> str | None:
-    """The same words in any other order."""
+    """The same words in another order."""
     words = title.split()
     if len(set(words)) < 2:
         return None
@@ -85,37 +85,37 @@ def other_order(title: str, random: Random) -> str | None:
     return " ".join(shuffled)
 
 
-def articles_dropped(title: str, random: Random) -> str | None:  # noqa: ARG001 - every damage is called alike
-    """All articles left out, and the punctuation: as lists sort titles, and as people in a hurry type them."""
+def articles_dropped(title: str, random: Random) -> str | None:  # noqa: ARG001 - all kinds have the same signature
+    """The title without articles and punctuation: as lists sort titles, and as people in a hurry type them."""
     words = re.findall(r"[\w'’]+", title)
-    kept = [word for word in words if word.casefold() not in _ARTICLES]
-    return " ".join(kept).lower() if 0 < len(kept) < len(words) else None
+    others = [word for word in words if word.casefold() not in _ARTICLES]
+    return " ".join(others).lower() if 0 < len(others) < len(words) else None
 
 
 def umlauts(title: str, random: Random) -> str | None:
-    """Umlauts the other way: spelled out where the title has the letter, the letter or its bare vowel where not."""
+    """Umlauts in another spelling: spelled out for the letter, and the letter or its base vowel for the spelling."""
     if any(letter in _SPELLED_OUT for letter in title.lower()):
         out = [_SPELLED_OUT, {"ä": "a", "ö": "o", "ü": "u", "ß": "ss"}][random.randrange(2)]
         return "".join(out.get(letter.lower(), letter) for letter in title)
     if not _SPELLED_UMLAUT.search(title):
         return None
     bare = random.random() < 0.5
-    return _SPELLED_UMLAUT.sub(lambda found: found[0][0] if bare else _UMLAUTS[found[0].lower()], title)
+    return _SPELLED_UMLAUT.sub(lambda match: match[0][0] if bare else _UMLAUTS[match[0].lower()], title)
 
 
 def apostrophes(title: str, random: Random) -> str | None:
-    """Apostrophes left out, or as typesetters write them."""
+    """The title without apostrophes, or with typographic ones."""
     return re.sub("['’`]", random.choice(["", "’"]), title) if re.search("['’`]", title) else None
 
 
 def numbers(title: str, random: Random) -> str | None:
-    """Numbers from two to twelve another way (digits, a word, Roman), and an ampersand as and or the other way."""
-    changed = re.sub(r"(?<!\S)[\w&]+(?!\S)", lambda found: _exchanged(found[0], random), title)
+    """Numbers from two to twelve in another notation (digits, a word, Roman), and ampersands as "and" or vice versa."""
+    changed = re.sub(r"(?<!\S)[\w&]+(?!\S)", lambda match: _exchanged(match[0], random), title)
     return changed if changed != title else None
 
 
 def nonsense(random: Random) -> str:
-    """One to three words of six to twelve random letters; shorter ones are soon a slip of some word."""
+    """One to three words of six to twelve random letters; shorter ones would often be a typo of some word."""
     letters = "abcdefghijklmnopqrstuvwxyz"
     return " ".join("".join(random.choices(letters, k=random.randint(6, 12))) for _ in range(random.randint(1, 3)))
 
@@ -136,24 +136,24 @@ KINDS: Mapping[str, Damage] = {
 
 
 def applies(kind: str, song: Mapping[str, Any]) -> bool:
-    """Whether a song's title may suffer so: umlauts are for German ones, since in Braes and Xue ae and ue are none."""
+    """Return whether a kind of damage applies to a song: umlauts only to German ones, for Braes and Xue have none."""
     return kind != "umlauts the other way" or "Deutschland" in song.get("region", ())
 
 
 def same(text: str) -> str:
-    """Songs share a title if its letters and digits are the same."""
-    return "".join(one for one in text.casefold() if one.isalnum())
+    """Return what identifies a title: its letters and digits, ignoring case."""
+    return "".join(character for character in text.casefold() if character.isalnum())
 
 
 def reading(kind: str, text: str) -> str:
-    """What can be told of a title from a text so damaged: of words in any order, which they are."""
+    """Return what a damaged text reveals of its title: for words in another order, only the set of words."""
     return " ".join(sorted(map(same, text.split()))) if kind == "other word order" else same(text)
 
 
 def outcomes(kind: str, title: str) -> Iterator[str]:
-    """All texts that the damage may leave of a title, where they can be told: not those of slips.
+    """Yield all texts that the damage may produce from a title, if they can be listed: not those with typos.
 
-    A text some word of which was dropped may as well be a title whose last words are still to be typed.
+    A text without one of its words may also be a title whose last words are still to be typed.
     """
     if kind == "other word order":
         yield title
@@ -167,25 +167,25 @@ def outcomes(kind: str, title: str) -> Iterator[str]:
 
 
 def _letters(text: str) -> list[int]:
-    """Where a slip may fall: on any letter, but for a word of a single one."""
+    """Return the positions where a typo may occur: all letters, except those of words with a single letter."""
     return [
         place
         for word in re.finditer(r"\S+", text)
-        if sum(one.isalpha() for one in word[0]) > 1
+        if sum(character.isalpha() for character in word[0]) > 1
         for place in range(*word.span())
         if text[place].isalpha()
     ]
 
 
-def _slip(text: str, place: int, random: Random) -> str:
+def _with_typo(text: str, place: int, random: Random) -> str:
     letter = text[place]
     following = text[place + 1 : place + 2]
-    slips = [text[:place] + text[place + 1 :], text[:place] + letter + text[place:]]
+    variants = [text[:place] + text[place + 1 :], text[:place] + letter + text[place:]]
     if letter.lower() in _NEIGHBOURS:
-        slips.append(text[:place] + random.choice(_NEIGHBOURS[letter.lower()]) + text[place + 1 :])
+        variants.append(text[:place] + random.choice(_NEIGHBOURS[letter.lower()]) + text[place + 1 :])
     if following.isalpha() and following.lower() != letter.lower():
-        slips.append(text[:place] + following + letter + text[place + 2 :])
-    return random.choice(slips)
+        variants.append(text[:place] + following + letter + text[place + 2 :])
+    return random.choice(variants)
 
 
 def _exchanged(word: str, random: Random) -> str:

@@ -1,4 +1,4 @@
-"""Known-item search: a title is damaged, and the song looked for by what is left of it, with each way to search."""
+"""Known-item search: each engine searches for songs by their damaged titles."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Body = Callable[[str], dict[str, Any]]
 
 SEED = 20261124
 DEPTH = 10
-_AT_ONCE = 200
-# A damaged title that fits so many other songs just as well would need luck to be found among the first five.
-_TOO_MANY = 5
+_BATCH = 200
+# A damaged title that fits this many other songs equally well would be among the first five hits only by chance.
+_MIN_TWINS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is typed, and the title that is looked for."""
+    """A typed text, and the title to find."""
 
     typed: str
     title: str
@@ -34,7 +34,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A way to search: an index, and the body for a text."""
+    """A way to search: an index, and a function that returns the body for a text."""
 
     name: str
     index: str
@@ -43,7 +43,7 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """How often the title was first, was among the first five, and the mean of one over its rank (0 beyond ten)."""
+    """The shares of cases with the title first and among the first five, and the mean reciprocal rank (0 after ten)."""
 
     cases: int
     first: float
@@ -51,20 +51,21 @@ class Row:
     mrr: float
 
 
-def cases(kind: str, songs: Sequence[Song], share: float, least: int) -> tuple[list[Case], int]:
-    """A sample of damaged titles, always the same, and how many were left out of it as nobody could tell them.
+def cases(kind: str, songs: Sequence[Song], share: float, min_cases: int) -> tuple[list[Case], int]:
+    """Return a deterministic sample of damaged titles, and the number of ambiguous ones left out.
 
-    Left out is what reads as the title of another song, or fits the titles of five others as damage.outcomes() tells.
+    A damaged title is ambiguous if it is the title of another song, or fits the titles of five others according to
+    damage.outcomes().
     """
     random = Random(f"{SEED} {kind}")
     affected = [song for song in songs if damage.applies(kind, song)]
-    most = max(least, round(len(affected) * share))
+    max_cases = max(min_cases, round(len(affected) * share))
     titles = {same(song["title"]) for song in songs}
     twins = _twins(kind, affected)
-    found: list[Case] = []
+    sample: list[Case] = []
     left_out = 0
     for song in random.sample(affected, len(affected)):
-        if len(found) + left_out == most:
+        if len(sample) + left_out == max_cases:
             break
         title = song["title"]
         typed = damage.KINDS[kind](title, random)
@@ -72,28 +73,26 @@ def cases(kind: str, songs: Sequence[Song], share: float, least: int) -> tuple[l
             continue
         read = damage.reading(kind, typed)
         other_title = same(typed) in titles and same(typed) != same(title)
-        if other_title or twins[read] - twins[read, same(title)] >= _TOO_MANY:
+        if other_title or twins[read] - twins[read, same(title)] >= _MIN_TWINS:
             left_out += 1
         else:
-            found.append(Case(typed, title))
-    return found, left_out
+            sample.append(Case(typed, title))
+    return sample, left_out
 
 
 def _twins(kind: str, songs: Iterable[Song]) -> Counter[Any]:
-    """How many songs could end up as a text: all of them, and those with a certain title."""
+    """Return the number of songs that damage may turn into a text: all of them, and those with a given title."""
     count: Counter[Any] = Counter()
     for song in songs:
-        for text in {damage.reading(kind, one) for one in damage.outcomes(kind, song["title"])}:
+        for text in {damage.reading(kind, outcome) for outcome in damage.outcomes(kind, song["title"])}:
             count[text] += 1
             count[text, same(song["title"])] += 1
     return count
 
 
-def row(client: OpenSearch, engine: Engine, looked_for: Sequence[Case]) -> Row:
-    """One engine's success with these cases."""
-    ranks = [
-        _rank(case.title, hits) for case, hits in zip(looked_for, answers(client, engine, looked_for), strict=True)
-    ]
+def row(client: OpenSearch, engine: Engine, sample: Sequence[Case]) -> Row:
+    """Return an engine's success with these cases."""
+    ranks = [_rank(case.title, hits) for case, hits in zip(sample, answers(client, engine, sample), strict=True)]
     count = len(ranks)
     return Row(
         count,
@@ -103,11 +102,11 @@ def row(client: OpenSearch, engine: Engine, looked_for: Sequence[Case]) -> Row:
     )
 
 
-def answers(client: OpenSearch, engine: Engine, looked_for: Sequence[Case]) -> Iterator[list[str]]:
-    """The titles of the first hits of each case."""
-    for start in range(0, len(looked_for), _AT_ONCE):
+def answers(client: OpenSearch, engine: Engine, sample: Sequence[Case]) -> Iterator[list[str]]:
+    """Yield the titles of the first hits of each case."""
+    for start in range(0, len(sample), _BATCH):
         lines: list[dict[str, Any]] = []
-        for case in looked_for[start : start + _AT_ONCE]:
+        for case in sample[start : start + _BATCH]:
             lines += [
                 {"index": engine.index},
                 {**_ranked(engine.body(case.typed)), "size": DEPTH, "_source": ["title"]},
@@ -119,17 +118,17 @@ def answers(client: OpenSearch, engine: Engine, looked_for: Sequence[Case]) -> I
 
 
 def p95_ms(client: OpenSearch, engine: Engine, texts: Sequence[str]) -> float:
-    """Milliseconds of one search with all it brings along, one client, that 95 of 100 searches do not exceed."""
-    taken = []
+    """Return the 95th percentile of the milliseconds of a complete search, with one client."""
+    durations = []
     for text in texts:
-        before = time.perf_counter()
+        started = time.perf_counter()
         client.search(index=engine.index, body=engine.body(text))
-        taken.append((time.perf_counter() - before) * 1000)
-    return sorted(taken)[int(len(taken) * 0.95)]
+        durations.append((time.perf_counter() - started) * 1000)
+    return sorted(durations)[int(len(durations) * 0.95)]
 
 
 def _ranked(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Only what decides the order of hits."""
+    """Return the parts of a body that determine the order of hits."""
     return {name: body[name] for name in ("query", "sort") if name in body}
 
 

@@ -1,4 +1,4 @@
-"""What docs/how-to/search.md promises, on real OpenSearch: the body of a search and what it finds first."""
+"""The examples of docs/how-to/search.md on a real OpenSearch."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def _titles(client: OpenSearch, engines: list[Engine], q: str) -> list[str]:
         ("salt fish and dumplins", "Salt Fish & Dumplins"),
     ],
 )
-def test_what_is_typed_finds_the_title_first(typed: str, title: str, client: OpenSearch, engines: list[Engine]) -> None:
+def test_typed_text_finds_the_title_first(typed: str, title: str, client: OpenSearch, engines: list[Engine]) -> None:
     assert _titles(client, engines, typed)[0] == title
 
 
 @pytest.mark.parametrize("typed", ["Mädchen", "Maedchen", "madchen"])
-def test_an_umlaut_finds_all_its_spellings(typed: str, client: OpenSearch, engines: list[Engine]) -> None:
+def test_umlaut_matches_all_its_spellings(typed: str, client: OpenSearch, engines: list[Engine]) -> None:
     titles = _titles(client, engines, typed)
     assert len(titles) == 20
     assert all("aedchen" in title for title in titles[:5])
@@ -49,28 +49,28 @@ def test_words_may_be_spread_over_title_and_composer(client: OpenSearch, engines
     assert ("Kyrie" in first["_source"]["title"], "Palestrina" in first["_source"]["composer"]) == (True, True)
 
 
-def test_pages_hold_every_hit_once(client: OpenSearch, engines: list[Engine]) -> None:
+def test_pages_have_each_hit_once(client: OpenSearch, engines: list[Engine]) -> None:
     seen: list[str] = []
     parameters = [("q", "reel"), ("size", "30")]
-    wanted: list[Any] = [query.parse(parameters, sync.search)]
-    for request in wanted:
+    requests: list[Any] = [query.parse(parameters, sync.search)]
+    for request in requests:
         reply = client.search(index=engines[0].index, body=query.body(sync.search, request, ORDER))
-        told = hits.answer(reply, sync.search, request, ORDER)
-        seen += [hit["id"] for hit in told["hits"]]
-        if told["cursor"]:
-            wanted.append(query.parse([*parameters, ("cursor", told["cursor"])], sync.search))
-    assert len(seen) == len(set(seen)) == told["total"] > 90
+        page = hits.answer(reply, sync.search, request, ORDER)
+        seen += [hit["id"] for hit in page["hits"]]
+        if page["cursor"]:
+            requests.append(query.parse([*parameters, ("cursor", page["cursor"])], sync.search))
+    assert len(seen) == len(set(seen)) == page["total"] > 90
 
 
 @pytest.mark.parametrize(("typed", "first"), [("the rak", "The Rak"), ("kyr", "Kyrie"), ("the rkaes of", "The Rakes")])
-def test_what_is_being_typed_is_completed(typed: str, first: str, client: OpenSearch, engines: list[Engine]) -> None:
+def test_unfinished_text_is_completed(typed: str, first: str, client: OpenSearch, engines: list[Engine]) -> None:
     reply = client.search(index=engines[0].index, body=query.suggest_body(sync.search, typed))
-    texts = [one["text"] for one in hits.suggestions(reply, sync.search, typed)]
+    texts = [suggestion["text"] for suggestion in hits.suggestions(reply)]
     assert texts[0].startswith(first)
     assert len({text.casefold() for text in texts}) == len(texts) <= 8
 
 
-def test_what_finds_nothing_may_have_meant_a_title(client: OpenSearch, engines: list[Engine]) -> None:
+def test_text_without_hits_is_corrected_to_a_title(client: OpenSearch, engines: list[Engine]) -> None:
     typed = "wxyzvqx mallow"
     assert _titles(client, engines, typed) == []
     reply = client.search(index=engines[0].index, body=query.correction_body(sync.search, typed))

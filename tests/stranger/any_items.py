@@ -1,4 +1,4 @@
-"""Items of tables that nobody would make on purpose, for Hypothesis."""
+"""Hypothesis strategies for items of unusual tables."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-# 1 at full length, which `make stranger` asks for.
+# 1 for the full length of `make stranger`.
 SCALE = float(os.environ.get("STRANGER_SCALE", "0.1"))
-# Texts that stand for long ones until `enlarged`, or a failure would print them all.
+# Placeholders that `enlarged` replaces with long texts, so that failures print short ones.
 LONG = {"long": "x" * 40_000, "long and wide": "\u00e9" * 20_000}
 _NAMES = st.sampled_from(
     ("a", "b", "a.b", "a.b.c", "title", "Title", "_id", "_source", ".", "..a", "a.", "q", "size", "relevance", "status",
@@ -44,13 +44,13 @@ _VALUES: st.SearchStrategy[dict[str, Any]] = st.recursive(
 
 @st.composite
 def tables(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Up to a dozen items with the key ``id``, whose attributes mostly have names in common."""
+    """Draw up to 12 items with the key ``id``, most of whose attribute names recur."""
     items = draw(st.lists(st.dictionaries(_NAMES, _VALUES, max_size=5), max_size=12))
     return [{**item, "id": {"S": str(number)}} for number, item in enumerate(items)]
 
 
 def enlarged(value: Any) -> Any:
-    """The same with long texts where they are meant."""
+    """Return the value with placeholders replaced by long texts."""
     if isinstance(value, dict):
         return {name: enlarged(part) for name, part in value.items()}
     if isinstance(value, list):

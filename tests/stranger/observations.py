@@ -1,4 +1,4 @@
-"""A table that dynadex has never seen: what birdwatchers noted. Composite key, maps, lists of maps, sets, disorder."""
+"""A table of birdwatching observations with a composite key, maps, lists of maps, sets and inconsistent values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SEEN = ("a small flock over the water", "two adults feeding young", "one bird, 
 
 
 def observations() -> list[dict[str, Any]]:
-    """Items as typed JSON, the same every time."""
+    """Return items as typed JSON, the same on every call."""
     dice = random.Random(SEED)
     return [_observation(number, dice) for number in range(COUNT)]
 
@@ -45,9 +45,9 @@ def _observation(number: int, dice: random.Random) -> dict[str, Any]:
         "measures": {
             "L": [{"M": {"what": {"S": what}, "value": {"N": str(dice.randrange(90))}}} for what in ("wing", "bill")]
         },
-        # The names in here are days: data, of which there are ever more.
+        # The names in this map are days: data that grows over time.
         "per_day": {"M": {f"{day}-{dice.randrange(1000)}": {"N": "1"}}},
-        # Whoever wrote this first wrote numbers.
+        # Mostly numbers, sometimes text.
         "flock": {"N": str(dice.randrange(50))} if number % 10 else {"S": "about a dozen"},
         "weather": {"S": "clear"} if number % 6 else {"M": {"wind": {"S": "north"}}},
     }
@@ -55,7 +55,7 @@ def _observation(number: int, dice: random.Random) -> dict[str, Any]:
 
 
 def create(client: DynamoDBClient, table: str) -> None:
-    """The table, with its stream, and every observation in it."""
+    """Create the table with its stream, and write every observation to it."""
     client.create_table(
         TableName=table,
         KeySchema=[{"AttributeName": "station", "KeyType": "HASH"}, {"AttributeName": "noted", "KeyType": "RANGE"}],

@@ -1,4 +1,4 @@
-"""From an empty folder and a table nobody has seen before to a changed mapping and back: `make stranger`."""
+"""First use, from an empty folder and an unknown table to a changed mapping and a rollback: `make stranger`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ NUMBERS_ALONE = {
 LARGE_FLOCKS = {"range": {"flock": {"gte": 10}}}
 
 
-def test_a_stranger_gets_from_a_table_to_a_search_and_through_a_change_of_mind(walk: Walk) -> None:
+def test_new_user_gets_from_a_table_to_a_search_a_changed_mapping_and_a_rollback(walk: Walk) -> None:
     walk.init()
     walk.test_the_project()
-    found = walk.check()
-    assert {one["field"] for one in found["findings"] if one["kind"] == "conflict"} == {"flock"}
+    result = walk.check()
+    assert {finding["field"] for finding in result["findings"] if finding["kind"] == "conflict"} == {"flock"}
     [config] = walk.run("config", "--json").output
     settings = json.loads(config)
     assert settings["dynamodb_url"]["source"] == "dynamodb_url in [tool.dynadex] of pyproject.toml"
@@ -31,12 +31,12 @@ def test_a_stranger_gets_from_a_table_to_a_search_and_through_a_change_of_mind(w
     worker.wait_for_line("created index")
     walk.on_sync("refill")
     walk.on_sync("verify", "--settle", "1")
-    answer = walk.search(q="feeding young", confirmed="true")
-    assert 0 < answer["total"] < COUNT
-    assert "<mark>young</mark>" in json.dumps(answer["hits"][0]["highlight"])
-    assert sum(one["count"] for one in answer["facets"]["species"]) == answer["total"]
+    response = walk.search(q="feeding young", confirmed="true")
+    assert 0 < response["total"] < COUNT
+    assert "<mark>young</mark>" in json.dumps(response["hits"][0]["highlight"])
+    assert sum(value["count"] for value in response["facets"]["species"]) == response["total"]
 
-    assert walk.search(q="old harbuor wal")["total"] > 0, "slips are forgiven"
+    assert walk.search(q="old harbuor wal")["total"] > 0, "searches tolerate typos"
 
     walk.put(BAD_DAY)
     worker.wait_for_line("dead-lettered 1 key")
@@ -59,7 +59,7 @@ def test_a_stranger_gets_from_a_table_to_a_search_and_through_a_change_of_mind(w
     assert rebuild.wait() == 0, str(rebuild)
     after = walk.query(LARGE_FLOCKS)
     assert after == sum(int(item.get("flock", {}).get("N", 0)) >= 10 for item in walk.items())
-    assert before != after, "keyword compares texts, so the ranges must differ"
+    assert before != after, "keyword compares texts, so the two ranges must differ"
 
     walk.on_sync("rollback")
     assert walk.query(LARGE_FLOCKS) == before

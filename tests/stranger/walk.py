@@ -1,4 +1,4 @@
-"""The steps of a stranger's first hour, each asserting what it promises."""
+"""The steps of a new user, each of which asserts its result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MODULE_FILES = ("compose.yaml", "infra/app.py", "infra/cdk.json", "pyproject.tom
 
 @dataclass
 class Walk:
-    """One stranger, in ``folder``, with ``table``."""
+    """A new user who works in ``folder`` with ``table``."""
 
     folder: Path
     table: str
@@ -48,7 +48,7 @@ class Walk:
         return f"{self.module}:sync"
 
     def run(self, command: str, *arguments: str, code: int = 0) -> Running:
-        """A command of dynadex on the Sync, to its end."""
+        """Run a dynadex command to its end."""
         running = self.commands.start(command, *arguments)
         assert running.wait() == code, str(running)
         return running
@@ -66,7 +66,7 @@ class Walk:
             made.wait_for_line(conflict)
 
     def test_the_project(self) -> None:
-        """The tests that came with it pass."""
+        """Run the generated tests."""
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         env = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         done = subprocess.run(
@@ -75,16 +75,19 @@ class Walk:
         assert (done.returncode, "3 passed" in done.stdout) == (0, True), done.stdout + done.stderr
 
     def check(self) -> dict[str, Any]:
-        """What `dynadex check` finds, which nothing hinders."""
+        """Return the result of `dynadex check`, which must have no serious finding."""
         [line] = self.on_sync("check", "--json").output
-        found: dict[str, Any] = json.loads(line)
-        assert (found["items"], found["documents"], found["dead_lettered"], found["fits"]) == (COUNT, COUNT, 0, True), (
-            found
-        )
-        return found
+        result: dict[str, Any] = json.loads(line)
+        assert (result["items"], result["documents"], result["dead_lettered"], result["fits"]) == (
+            COUNT,
+            COUNT,
+            0,
+            True,
+        ), result
+        return result
 
     def search(self, **parameters: str) -> Any:
-        """An answer of the search service, made from the Sync that was written."""
+        """Return a response of the search service for the generated Sync."""
         runtime = connect(self.sync(), self.settings)
         runtime.index.refresh(self.index)
         app = create_app(runtime.sync, runtime.index, runtime.table, runtime.description.schema)
@@ -99,7 +102,7 @@ class Walk:
         return reply.json()
 
     def sync(self) -> Sync:
-        """The Sync as its file is now."""
+        """Load the Sync from the current module file."""
         spec = importlib.util.spec_from_file_location(self.module, self.folder / f"{self.module}.py")
         assert spec
         assert spec.loader
@@ -110,7 +113,7 @@ class Walk:
         return sync
 
     def edit(self, changes: Mapping[str, str]) -> None:
-        """Change the module, as in an editor."""
+        """Replace texts in the module file."""
         path = self.folder / f"{self.module}.py"
         text = path.read_text()
         for before, after in changes.items():
@@ -126,18 +129,18 @@ class Walk:
         return [dict(item) for page in pages for item in page["Items"]]
 
     def dead_lettered(self) -> list[str]:
-        """Ids in the file of dead letters."""
+        """Return the ids in the dead-letter file."""
         path = self.folder / "dead-letters.jsonl"
         return [json.loads(line)["id"] for line in path.read_text().splitlines()] if path.exists() else []
 
     def await_total(self, total: int, **parameters: str) -> Any:
         return wait_for(
-            lambda: (found := self.search(**parameters))["total"] == total and found, f"{total} hits of {parameters}",
-            every_seconds=0.2,
+            lambda: (response := self.search(**parameters))["total"] == total and response,
+            f"{total} hits of {parameters}", every_seconds=0.2,
         )  # fmt: skip
 
     def query(self, query: Mapping[str, Any]) -> int:
-        """How many documents match OpenSearch's own query."""
+        """Return the number of documents that match an OpenSearch query."""
         with clients.opensearch(self.settings) as client:
             client.indices.refresh(index=self.index)
             return int(client.count(index=self.index, body={"query": query})["count"])

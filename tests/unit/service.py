@@ -1,4 +1,4 @@
-"""Around the HTTP service in its unit tests: requests, an index that says what it is told to, a broken table."""
+"""Helpers of the HTTP service's unit tests: a client, a scripted index, and a broken table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WRITER = {"Authorization": f"Bearer {AUTH.token(3600)}"}
 
 
 class Client:
-    """Requests to an ASGI application, without a network. ``headers`` go with each of them."""
+    """Sends requests to an ASGI application, without a network. ``headers`` are sent with each of them."""
 
     def __init__(self, app: ASGIApp, headers: Mapping[str, str] | None = None) -> None:
         self._app = app
@@ -48,13 +48,13 @@ class Client:
 
 
 class ScriptedIndex:
-    """Answers with each of ``replies``, then with ``reply``, or raises it; remembers what it was asked."""
+    """Returns or raises each of ``replies``, then ``reply``, and records the searches."""
 
     def __init__(self) -> None:
         self.reply: Any = NOTHING_FOUND
         self.replies: list[Any] = []
         self.aliases = {"lessons"}
-        self.asked: list[tuple[str, Mapping[str, Any]]] = []
+        self.searches: list[tuple[str, Mapping[str, Any]]] = []
         self.preferences: list[str | None] = []
 
     def search(
@@ -64,8 +64,8 @@ class ScriptedIndex:
         timeout_seconds: float | None = None,
         preference: str | None = None,
     ) -> Any:
-        assert timeout_seconds, "a page must not hang"
-        self.asked.append((index, body))
+        assert timeout_seconds, "a search must have a time-out"
+        self.searches.append((index, body))
         self.preferences.append(preference)
         reply = self.replies.pop(0) if self.replies else self.reply
         if isinstance(reply, Exception):
@@ -77,7 +77,7 @@ class ScriptedIndex:
 
 
 class BrokenTable:
-    """Raises one error for everything."""
+    """Raises the same error from every call."""
 
     def __init__(self, error: DynadexError) -> None:
         self._error = error
@@ -93,7 +93,7 @@ class BrokenTable:
 
 
 def error_of(response: httpx.Response) -> tuple[int, str]:
-    """Status and code of an error, which is JSON and holds nothing of what a backend said."""
+    """Return status and code of an error response, and check that it is JSON without the text of a backend's error."""
     assert response.headers["content-type"] == "application/json"
     assert SECRET not in response.text
     [(key, error)] = response.json().items()
@@ -104,10 +104,10 @@ def error_of(response: httpx.Response) -> tuple[int, str]:
 
 
 def path_of(identity: str) -> str:
-    """Where one document is."""
+    """Return the path of a document."""
     return f"/api/documents/{quote(identity, safe='')}"
 
 
 def hit(identity: str, source: Any, version: int = 1) -> dict[str, Any]:
-    """What OpenSearch finds."""
+    """Return a hit as OpenSearch does."""
     return {"_id": identity, "_version": version, "_source": source, "sort": [1.0, identity]}

@@ -1,4 +1,4 @@
-"""How far a shard is acknowledged: never past anything that is still open."""
+"""The acknowledged position of a shard, which never passes a record in flight."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dynadex.state.ack_tracker import AckTracker, lowest
 
 
 def state(progress: AckTracker) -> tuple[str | None, int]:
-    return progress.position, progress.open
+    return progress.position, progress.in_flight
 
 
-def test_nothing_tracked_leaves_the_position_where_it_was() -> None:
+def test_position_without_tracked_records_is_unchanged() -> None:
     assert AckTracker().position is None
     assert AckTracker("7").position == "7"
 
 
-def test_the_position_follows_what_is_done_in_order() -> None:
+def test_position_follows_acknowledgements_in_order() -> None:
     progress = AckTracker("0")
     progress.track(["1", "2", "3"])
     assert state(progress) == ("0", 3)
@@ -30,7 +30,7 @@ def test_the_position_follows_what_is_done_in_order() -> None:
     assert state(progress) == ("3", 0)
 
 
-def test_the_position_waits_for_the_oldest_that_is_open() -> None:
+def test_position_waits_for_the_oldest_record_in_flight() -> None:
     progress = AckTracker()
     progress.track(["1", "2", "3", "4"])
     progress.acknowledge(["2", "4"])
@@ -41,7 +41,7 @@ def test_the_position_waits_for_the_oldest_that_is_open() -> None:
     assert state(progress) == ("4", 0)
 
 
-def test_what_is_handed_out_later_comes_after_what_is_open() -> None:
+def test_later_records_queue_behind_records_in_flight() -> None:
     progress = AckTracker()
     progress.track(["1", "2"])
     progress.acknowledge(["1"])
@@ -52,7 +52,7 @@ def test_what_is_handed_out_later_comes_after_what_is_open() -> None:
     assert progress.position == "3"
 
 
-def test_positions_are_compared_by_their_place_and_not_by_their_text() -> None:
+def test_positions_are_ordered_by_place_and_not_by_text() -> None:
     progress = AckTracker()
     progress.track(["9", "10"])
     progress.acknowledge(["9"])
@@ -62,7 +62,7 @@ def test_positions_are_compared_by_their_place_and_not_by_their_text() -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(st.integers(1, 30), st.randoms(use_true_random=False))
-def test_in_any_order_the_position_is_the_last_one_before_the_first_gap(count: int, chance: random.Random) -> None:
+def test_position_is_the_last_before_the_first_gap_in_any_order(count: int, chance: random.Random) -> None:
     numbers = [str(number) for number in range(1, count + 1)]
     progress = AckTracker()
     progress.track(numbers)
@@ -70,9 +70,9 @@ def test_in_any_order_the_position_is_the_last_one_before_the_first_gap(count: i
     for number in chance.sample(numbers, count):
         progress.acknowledge([number])
         done.add(number)
-        gap = next((i for i, one in enumerate(numbers) if one not in done), count)
+        gap = next((i for i, number in enumerate(numbers) if number not in done), count)
         assert progress.position == (numbers[gap - 1] if gap else None)
-        assert progress.open == count - gap
+        assert progress.in_flight == count - gap
     assert progress.position == numbers[-1]
 
 
@@ -87,6 +87,6 @@ def test_in_any_order_the_position_is_the_last_one_before_the_first_gap(count: i
     ],
     ids=str,
 )
-def test_a_batch_is_retried_from_the_lowest_failed_number(failed: list[str], expected: str | None) -> None:
+def test_batch_is_retried_from_the_lowest_failed_sequence_number(failed: list[str], expected: str | None) -> None:
     assert lowest(failed) == expected
     assert lowest(reversed(failed)) == expected

@@ -1,4 +1,4 @@
-"""How many requests may be under way at once, and how the cluster's answers move that."""
+"""The limit of concurrent bulk requests, and how replies of the cluster change it."""
 
 from __future__ import annotations
 
@@ -15,64 +15,64 @@ from dynadex.testing import ManualClock
 LONG = 60.0
 
 
-def test_what_the_cluster_does_not_take_halves_what_may_be_under_way() -> None:
-    turns = AdaptiveLimit(most=64)
-    with ExitStack() as under_way:
+def test_limit_is_halved_when_the_cluster_cannot_take_a_write() -> None:
+    limit = AdaptiveLimit(max_requests=64)
+    with ExitStack() as in_flight:
         for _ in range(8):
-            assert under_way.enter_context(turns.one(LONG))
-        turns.note(0.1, not_taken=3)
-        assert turns.limit == 4
+            assert in_flight.enter_context(limit.slot(LONG))
+        limit.record(0.1, not_taken=3)
+        assert limit.current == 4
 
 
-def test_a_request_that_takes_long_counts_as_not_taken() -> None:
-    turns = AdaptiveLimit(most=6)
-    with ExitStack() as under_way:
+def test_limit_is_halved_by_a_slow_request() -> None:
+    limit = AdaptiveLimit(max_requests=6)
+    with ExitStack() as in_flight:
         for _ in range(6):
-            under_way.enter_context(turns.one(LONG))
-        turns.note(SLOW_SECONDS + 1, not_taken=0)
-        assert turns.limit == 3
+            in_flight.enter_context(limit.slot(LONG))
+        limit.record(SLOW_SECONDS + 1, not_taken=0)
+        assert limit.current == 3
 
 
-def test_one_may_always_be_under_way() -> None:
-    turns = AdaptiveLimit()
+def test_limit_never_falls_below_one() -> None:
+    limit = AdaptiveLimit()
     for _ in range(10):
-        with turns.one(LONG) as taken:
-            assert taken
-            turns.note(0.1, not_taken=1)
-    assert turns.limit == 1
+        with limit.slot(LONG) as acquired:
+            assert acquired
+            limit.record(0.1, not_taken=1)
+    assert limit.current == 1
 
 
-def test_a_round_of_good_answers_lets_one_more_through_up_to_the_most() -> None:
-    turns = AdaptiveLimit(most=3)
-    with turns.one(LONG):
-        turns.note(0.1, not_taken=1)
+def test_limit_grows_by_one_per_round_of_successes_up_to_its_maximum() -> None:
+    limit = AdaptiveLimit(max_requests=3)
+    with limit.slot(LONG):
+        limit.record(0.1, not_taken=1)
     limits = []
     for _ in range(12):
-        turns.note(0.1, not_taken=0)
-        limits.append(turns.limit)
+        limit.record(0.1, not_taken=0)
+        limits.append(limit.current)
     assert limits[0] == 2
     assert limits[1:4].count(2) >= 1
     assert limits[-1] == 3
 
 
-def test_who_waits_too_long_has_no_turn() -> None:
-    turns = AdaptiveLimit(most=1)
-    with turns.one(LONG), turns.one(0.0) as taken:
-        assert not taken
-    with turns.one(0.0) as taken:
-        assert taken
+def test_slot_is_refused_when_the_wait_is_too_long() -> None:
+    limit = AdaptiveLimit(max_requests=1)
+    with limit.slot(LONG), limit.slot(0.0) as acquired:
+        assert not acquired
+    with limit.slot(0.0) as acquired:
+        assert acquired
 
 
-def test_who_waits_goes_on_when_another_is_done() -> None:
-    turns, waiting, went = AdaptiveLimit(most=1), threading.Event(), threading.Event()
+def test_waiting_request_gets_the_slot_that_another_frees() -> None:
+    limit, waiting, went = AdaptiveLimit(max_requests=1), threading.Event(), threading.Event()
 
     def second() -> None:
         waiting.set()
-        with turns.one(LONG) as taken:
-            assert taken
+        with limit.slot(LONG) as acquired:
+            assert acquired
             went.set()
 
-    with turns.one(LONG):
+    with limit.slot(LONG):
         thread = threading.Thread(target=second)
         thread.start()
         assert waiting.wait(LONG)
@@ -81,8 +81,8 @@ def test_who_waits_goes_on_when_another_is_done() -> None:
     assert went.is_set()
 
 
-class _Busy:
-    """A cluster that takes nothing."""
+class _BusyCluster:
+    """A cluster that takes no write."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -92,16 +92,16 @@ class _Busy:
         return [{"index": {"status": 429}}]
 
 
-def test_a_writer_without_a_turn_sends_nothing_and_says_so() -> None:
-    turns, cluster, clock = AdaptiveLimit(most=1), _Busy(), ManualClock()
-    writer = Writer(cluster, clock, turns=turns)
-    with turns.one(LONG):
+def test_writer_without_a_slot_sends_nothing_and_replies_retry() -> None:
+    limit, cluster, clock = AdaptiveLimit(max_requests=1), _BusyCluster(), ManualClock()
+    writer = Writer(cluster, clock, concurrency=limit)
+    with limit.slot(LONG):
         [reply] = writer.write_once("songs", [Write("a", None, External(1))], clock.monotonic())
     assert (reply.outcome, cluster.calls) == (Outcome.RETRY, 0)
 
 
-def test_writers_that_are_refused_send_less_at_once() -> None:
-    turns, cluster, clock = AdaptiveLimit(most=8), _Busy(), ManualClock()
-    writer = Writer(cluster, clock, turns=turns)
+def test_refused_writes_lower_the_limit() -> None:
+    limit, cluster, clock = AdaptiveLimit(max_requests=8), _BusyCluster(), ManualClock()
+    writer = Writer(cluster, clock, concurrency=limit)
     writer.write_once("songs", [Write("a", None, External(1))], clock.monotonic() + LONG)
-    assert turns.limit == 1
+    assert limit.current == 1

@@ -25,7 +25,7 @@ TITLE = {"properties": {"title": {"type": "text"}}}
 
 
 def live(properties: dict[str, Any], settings: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    """An index as OpenSearch describes it."""
+    """Return an index as OpenSearch describes it."""
     return {"mappings": {"properties": properties, **more}, "settings": {"index": settings or {}}}
 
 
@@ -98,26 +98,26 @@ CONTRADICT: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("declared", "found"), AGREE.values(), ids=AGREE)
-def test_these_fields_agree(declared: dict[str, Any], found: dict[str, Any]) -> None:
-    assert list(differences({"properties": {"f": declared}}, {}, live({"f": found}))) == []
+@pytest.mark.parametrize(("declared", "described"), AGREE.values(), ids=AGREE)
+def test_field_agrees_with_its_declaration(declared: dict[str, Any], described: dict[str, Any]) -> None:
+    assert list(differences({"properties": {"f": declared}}, {}, live({"f": described}))) == []
 
 
-@pytest.mark.parametrize(("declared", "found", "line"), CONTRADICT.values(), ids=CONTRADICT)
-def test_these_fields_contradict_each_other(declared: dict[str, Any], found: dict[str, Any], line: str) -> None:
-    [difference] = differences({"properties": {"f": declared}}, {}, live({"f": found}))
+@pytest.mark.parametrize(("declared", "described", "line"), CONTRADICT.values(), ids=CONTRADICT)
+def test_field_contradicts_its_declaration(declared: dict[str, Any], described: dict[str, Any], line: str) -> None:
+    [difference] = differences({"properties": {"f": declared}}, {}, live({"f": described}))
     assert difference.startswith("field f has ")
     assert line in difference
 
 
-def test_a_field_that_is_missing_is_named_by_its_path() -> None:
+def test_missing_field_is_named_by_its_path() -> None:
     declared = {
         "title": {"type": "text", "fields": {"raw": {"type": "keyword"}}},
         "by": {"properties": {"name": {"type": "text"}}},
         "year": {"type": "integer"},
     }
-    found = live({"title": {"type": "text"}, "by": {"properties": {"name": {"type": "keyword"}}}})
-    assert list(differences({"properties": declared}, {}, found)) == [
+    described = live({"title": {"type": "text"}, "by": {"properties": {"name": {"type": "keyword"}}}})
+    assert list(differences({"properties": declared}, {}, described)) == [
         "field title.raw is declared, but not mapped",
         "field by.name has type keyword, declared text",
         "field year is declared, but not mapped",
@@ -125,7 +125,7 @@ def test_a_field_that_is_missing_is_named_by_its_path() -> None:
 
 
 @pytest.mark.parametrize(
-    ("declared", "found", "lines"),
+    ("declared", "described", "lines"),
     [
         (None, {}, []),
         (None, {"dynamic": "strict"}, []),
@@ -136,9 +136,9 @@ def test_a_field_that_is_missing_is_named_by_its_path() -> None:
         ("strict", {"dynamic": "false"}, ["dynamic is false, declared strict"]),
     ],
 )
-def test_dynamic_is_compared_where_it_is_declared(declared: Any, found: dict[str, Any], lines: list[str]) -> None:
+def test_dynamic_is_compared_only_where_declared(declared: Any, described: dict[str, Any], lines: list[str]) -> None:
     mappings = {} if declared is None else {"dynamic": declared}
-    assert list(differences(mappings, {}, live({}, **found))) == lines
+    assert list(differences(mappings, {}, live({}, **described))) == lines
 
 
 ENGLISH = {
@@ -151,9 +151,9 @@ ENGLISH_AS_ANSWERED: dict[str, Any] = {
 }
 
 
-def test_analysis_that_is_answered_as_text_agrees() -> None:
-    found = live({}, {"analysis": ENGLISH_AS_ANSWERED, "number_of_shards": "5"})
-    assert list(differences({}, {"analysis": ENGLISH, "number_of_shards": 1}, found)) == []
+def test_analysis_settings_returned_as_text_agree() -> None:
+    described = live({}, {"analysis": ENGLISH_AS_ANSWERED, "number_of_shards": "5"})
+    assert list(differences({}, {"analysis": ENGLISH, "number_of_shards": 1}, described)) == []
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_analysis_that_is_answered_as_text_agrees() -> None:
         ),
     ],
 )
-def test_other_analysis_is_a_contradiction(path: tuple[str, str, str], value: Any, line: str) -> None:
+def test_different_analysis_settings_contradict(path: tuple[str, str, str], value: Any, line: str) -> None:
     kind, name, key = path
     changed: dict[str, Any] = {
         **ENGLISH_AS_ANSWERED,
@@ -179,7 +179,7 @@ def test_other_analysis_is_a_contradiction(path: tuple[str, str, str], value: An
     assert line in difference
 
 
-def test_a_new_index_is_named_after_the_second_and_has_both_aliases() -> None:
+def test_new_index_is_named_after_its_second_and_has_both_aliases() -> None:
     cluster, clock = InMemoryIndex(), ManualClock(AT_US)
     assert ensure_index(cluster, "songs", TITLE, {"number_of_shards": 1}, clock) == (NAME, True)
     assert cluster.indexes_behind("songs") == cluster.indexes_behind("songs-sync") == [NAME]
@@ -190,7 +190,7 @@ def test_a_new_index_is_named_after_the_second_and_has_both_aliases() -> None:
     }
 
 
-def test_an_index_that_is_there_is_used() -> None:
+def test_existing_index_is_used() -> None:
     cluster, clock = InMemoryIndex(), ManualClock(AT_US)
     ensure_index(cluster, "songs", TITLE, {}, clock)
     clock.advance(60)
@@ -198,14 +198,14 @@ def test_an_index_that_is_there_is_used() -> None:
     assert cluster.indexes_behind("songs-sync") == [NAME]
 
 
-def test_of_several_indexes_the_newest_must_agree() -> None:
+def test_newest_matching_index_is_used() -> None:
     cluster, clock = InMemoryIndex(), ManualClock(AT_US)
     ensure_index(cluster, "songs", {"properties": {"title": {"type": "keyword"}}}, {}, clock)
     cluster.create("songs-20261125000000", creation_body("songs", TITLE, {}))
     assert ensure_index(cluster, "songs", TITLE, {}, clock) == ("songs-20261125000000", False)
 
 
-def test_an_index_that_contradicts_the_declaration_is_refused() -> None:
+def test_index_that_contradicts_the_declaration_is_refused() -> None:
     cluster, clock = InMemoryIndex(), ManualClock(AT_US)
     ensure_index(cluster, "songs", TITLE, {}, clock)
     other = {"properties": {"title": {"type": "keyword"}, "key": {"type": "keyword"}}}
@@ -214,7 +214,7 @@ def test_an_index_that_contradicts_the_declaration_is_refused() -> None:
     assert caught.value.subject == NAME
 
 
-def test_while_a_mapping_changes_the_old_and_the_new_declaration_both_find_their_index() -> None:
+def test_old_and_new_declaration_each_use_their_index_while_a_mapping_changes() -> None:
     cluster, clock = InMemoryIndex(), ManualClock(AT_US)
     other = {"properties": {"title": {"type": "keyword"}}}
     ensure_index(cluster, "songs", TITLE, {}, clock)
@@ -226,18 +226,18 @@ def test_while_a_mapping_changes_the_old_and_the_new_declaration_both_find_their
 
 
 @pytest.mark.parametrize("as_alias", [False, True], ids=["an index", "an alias"])
-def test_a_name_that_something_else_has_is_not_taken_over(as_alias: bool) -> None:
+def test_name_of_a_foreign_index_or_alias_is_refused(as_alias: bool) -> None:
     cluster = InMemoryIndex()
     cluster.create("other" if as_alias else "songs", {"aliases": {"songs": {}} if as_alias else {}})
-    with pytest.raises(SearchError, match=r"alias songs.*did not make.*another index name"):
+    with pytest.raises(SearchError, match=r"alias songs.*did not create.*another index name"):
         ensure_index(cluster, "songs", TITLE, {}, ManualClock())
 
 
-def test_a_declared_setting_wins_over_the_default() -> None:
+def test_declared_setting_overrides_the_default() -> None:
     assert creation_body("songs", {}, {"gc_deletes": "1h"})["settings"] == {"index": {"gc_deletes": "1h"}}
 
 
-def test_physical_names_sort_by_their_age() -> None:
+def test_physical_names_sort_by_age() -> None:
     clock = ManualClock(AT_US)
     names = []
     for _ in range(5):
@@ -249,39 +249,39 @@ def test_physical_names_sort_by_their_age() -> None:
 
 
 class Counting(InMemoryIndex):
-    asked = 0
+    resolved = 0
 
     def indexes_behind(self, alias: str) -> list[str]:
-        self.asked += 1
+        self.resolved += 1
         return super().indexes_behind(alias)
 
 
-def test_the_indexes_behind_the_alias_are_looked_up_every_ten_seconds() -> None:
+def test_sync_alias_is_resolved_every_ten_seconds() -> None:
     cluster, clock = Counting(), ManualClock()
     cluster.create("songs-1", creation_body("songs", {}, {}))
     alias = SyncAlias(cluster, "songs", clock)
     assert [list(alias.current()) for _ in range(3)] == [["songs-1"]] * 3
-    assert cluster.asked == 1
+    assert cluster.resolved == 1
     cluster.create("songs-2", creation_body("songs", {}, {}))
     clock.advance(RESOLVE_SECONDS - 0.001)
     assert list(alias.current()) == ["songs-1"]
     clock.advance(0.001)
     assert list(alias.current()) == ["songs-1", "songs-2"]
-    assert cluster.asked == 2
+    assert cluster.resolved == 2
 
 
-def test_an_alias_with_nothing_behind_it_is_an_error_until_there_is_something() -> None:
+def test_alias_without_an_index_raises_until_one_exists() -> None:
     cluster, clock = InMemoryIndex(), ManualClock()
     alias = SyncAlias(cluster, "songs", clock)
-    with pytest.raises(SearchError, match=r"songs-sync: no index stands behind.*dynadex refill") as caught:
+    with pytest.raises(SearchError, match=r"songs-sync: there is no index behind.*dynadex refill") as caught:
         alias.current()
     assert caught.value.status == 404
     cluster.create("songs-1", creation_body("songs", {}, {}))
     assert list(alias.current()) == ["songs-1"]
 
 
-class _TwoAtOnce(InMemoryIndex):
-    """While one process creates its index, another one does."""
+class _ConcurrentlyCreated(InMemoryIndex):
+    """Another process creates an index while this one does."""
 
     def create(self, index: str, body: Any) -> None:
         super().create(index, body)
@@ -290,7 +290,7 @@ class _TwoAtOnce(InMemoryIndex):
 
 
 class _NotThere:
-    """A process that looked before the other index was there."""
+    """A process that resolved the alias before the other index existed."""
 
     def __init__(self, cluster: InMemoryIndex) -> None:
         self._cluster = cluster
@@ -309,18 +309,18 @@ class _NotThere:
         return False
 
 
-def test_of_two_indexes_created_at_once_one_stays() -> None:
-    cluster = _TwoAtOnce()
+def test_one_of_two_indexes_created_at_once_remains() -> None:
+    cluster = _ConcurrentlyCreated()
     assert ensure_index(cluster, "songs", {}, {}, ManualClock(AT_US)) == (NAME, True)
     assert cluster.indexes_behind(sync_alias("songs")) == [NAME]
 
 
-def test_one_stays_whoever_of_the_two_is_slow() -> None:
+def test_one_index_remains_whichever_process_is_slow() -> None:
     cluster, clock = InMemoryIndex(), ManualClock()
     made = []
 
     def slow() -> bool:
-        """While this one looks for items, the next second begins, and another process creates an index."""
+        """The next second begins, and another process creates an index, while this one looks for items."""
         clock.advance(1.0)
         made.append(ensure_index(cluster, "songs", {}, {}, clock))
         return True
@@ -330,7 +330,7 @@ def test_one_stays_whoever_of_the_two_is_slow() -> None:
     assert {name for name, _ in made} == set(cluster.indexes_behind("songs-sync"))
 
 
-def test_two_that_have_the_same_name_in_mind_agree() -> None:
+def test_two_processes_that_choose_the_same_name_share_the_index() -> None:
     cluster, clock = InMemoryIndex(), ManualClock()
     made = []
 
@@ -343,7 +343,7 @@ def test_two_that_have_the_same_name_in_mind_agree() -> None:
     assert made == [(name, True), (name, False)]
 
 
-def test_the_name_taken_by_another_process_in_this_moment_is_nobody_elses() -> None:
+def test_index_that_another_process_just_created_is_used() -> None:
     cluster = InMemoryIndex()
     ensure_index(cluster, "songs", {}, {}, ManualClock(AT_US))
     late = _LooksTooEarly(cluster)

@@ -1,4 +1,4 @@
-"""A batch that was made ready ahead is applied like any other, whatever is wrong with it."""
+"""Batches prepared ahead of time are applied like any other, valid or not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def record(stage: Stage, number: int, identity: str, **attributes: Any) -> dict[
 
 
 def batch(stage: Stage) -> Batch:
-    """An older change of a key before a newer one, a refused document, and a record without a key."""
+    """A superseded change before the newer one, a refused document, and a record without a key."""
     records = [
         record(stage, 1, "song", title={"S": "old"}),
         record(stage, 2, "song", title={"S": "new"}),
@@ -35,12 +35,12 @@ def batch(stage: Stage) -> Batch:
 
 
 @pytest.mark.parametrize("ahead", [True, False])
-def test_what_was_prepared_ahead_is_applied_as_what_was_not(ahead: bool) -> None:
+def test_batch_prepared_ahead_is_applied_like_any_other(ahead: bool) -> None:
     stage = Stage()
     indexer, records = stage.runtime().indexer, batch(stage)
     if ahead:
         prepare_batch(indexer, records)
-        # It is not built a second time.
+        # The records are not parsed a second time.
         records[:] = [{} for _ in records]
     tally = apply_records(indexer, records, DEADLINE)
     assert (tally.applied, tally.dead_lettered, tally.failed) == (1, 2, {})
@@ -49,7 +49,7 @@ def test_what_was_prepared_ahead_is_applied_as_what_was_not(ahead: bool) -> None
     assert stored.source["title"] == "new"
 
 
-def test_a_part_of_a_batch_is_prepared_anew() -> None:
+def test_slice_of_a_batch_is_prepared_when_applied() -> None:
     stage = Stage()
     indexer, records = stage.runtime().indexer, batch(stage)
     prepare_batch(indexer, records)
@@ -57,7 +57,7 @@ def test_a_part_of_a_batch_is_prepared_anew() -> None:
     assert (tally.applied, tally.dead_lettered, tally.failed) == (0, 2, {})
 
 
-def test_what_is_no_stream_record_is_met_by_who_applies_it() -> None:
+def test_invalid_record_raises_when_applied_and_not_when_prepared() -> None:
     stage = Stage()
     indexer, records = stage.runtime().indexer, Batch([{"dynamodb": {}}])
     prepare_batch(indexer, records)
@@ -65,7 +65,7 @@ def test_what_is_no_stream_record_is_met_by_who_applies_it() -> None:
         apply_records(indexer, records, DEADLINE)
 
 
-def test_changes_whose_items_are_not_indexed_are_counted_and_those_of_deleted_items_are_not() -> None:
+def test_items_not_indexed_are_counted_without_deleted_items() -> None:
     stage = Stage()
     removed = record(stage, 3, "gone")
     removed["eventName"] = "REMOVE"
@@ -74,4 +74,4 @@ def test_changes_whose_items_are_not_indexed_are_counted_and_those_of_deleted_it
         [record(stage, 1, "song", title={"S": "new"}), record(stage, 2, "hidden", hidden={"BOOL": True}), removed]
     )
     tally = apply_records(stage.runtime().indexer, records, DEADLINE)
-    assert (tally.applied, tally.skipped, tally.failed) == (3, 1, {})
+    assert (tally.applied, tally.not_indexed, tally.failed) == (3, 1, {})

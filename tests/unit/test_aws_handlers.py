@@ -154,7 +154,7 @@ def test_an_error_of_ours_is_logged_with_what_to_do(deployed: Deployed, capsys: 
     with pytest.raises(SearchError):
         entry.stream(deployed.event(), CONTEXT)
     [told] = [line for line in lines(capsys.readouterr().out) if line["level"] == "ERROR"]
-    assert "no index stands behind this alias" in told["message"]
+    assert "there is no index behind this alias" in told["message"]
     assert (told["kind"], told["retryable"]) == ("SearchError", False)
 
 
@@ -222,8 +222,13 @@ def request(method: str, path: str, body: str | None = None, authorizer: Any = N
 
 
 def test_the_lag_is_of_the_newest_change_applied() -> None:
-    assert observation.counts(ApplyResult(applied=1, newest_us=1_000_000), BulkStats(), now=3.5)["LagSeconds"] == 2.5
-    assert observation.counts(ApplyResult(applied=1, newest_us=9_000_000), BulkStats(), now=3.5)["LagSeconds"] == 0
+    assert (
+        observation.counts(ApplyResult(applied=1, newest_change_us=1_000_000), BulkStats(), now=3.5)["LagSeconds"]
+        == 2.5
+    )
+    assert (
+        observation.counts(ApplyResult(applied=1, newest_change_us=9_000_000), BulkStats(), now=3.5)["LagSeconds"] == 0
+    )
     assert "LagSeconds" not in observation.counts(ApplyResult(), BulkStats(), now=3.5)
 
 

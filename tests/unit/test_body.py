@@ -1,4 +1,4 @@
-"""Documents to bytes and back without losing a digit, and when two of them say the same."""
+"""Documents to bytes and back without the loss of a digit, and their equality."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXACT: dict[str, tuple[Any, bytes]] = {
     "true": (True, b"true"),
     "null": (None, b"null"),
     "text": ('Ríl 🎻 "\\\n\0', '"Ríl 🎻 \\"\\\\\\n\\u0000"'.encode()),
-    "a list beside a large integer": ([1, [2**70], {"a": Decimal("1.0")}], b'[1,[1180591620717411303424],{"a":1.0}]'),
+    "a list next to a large integer": ([1, [2**70], {"a": Decimal("1.0")}], b'[1,[1180591620717411303424],{"a":1.0}]'),
 }
 
 
@@ -40,23 +40,23 @@ class Kind(Enum):
 
 
 @pytest.mark.parametrize(("content", "written"), EXACT.values(), ids=EXACT)
-def test_a_value_is_written_and_read_exactly(content: Any, written: bytes) -> None:
+def test_value_is_encoded_and_decoded_exactly(content: Any, written: bytes) -> None:
     body = encode({"v": content})
     assert body == b'{"v":' + written + b"}"
     assert decode(body) == {"v": content}
     assert decode(body.decode()) == {"v": content}
 
 
-def test_numbers_are_read_as_int_or_decimal_and_never_as_float() -> None:
-    found = decode(b"[1, 1.5, 1E2, 123456789012345678901234567890, -0.0]")
-    assert [type(one) for one in found] == [int, Decimal, Decimal, int, Decimal]
+def test_numbers_are_decoded_as_int_or_decimal_and_never_as_float() -> None:
+    numbers = decode(b"[1, 1.5, 1E2, 123456789012345678901234567890, -0.0]")
+    assert [type(number) for number in numbers] == [int, Decimal, Decimal, int, Decimal]
 
 
 def test_fields_keep_their_order() -> None:
     assert encode({"b": 1, "a": 2}) == b'{"b":1,"a":2}'
 
 
-def test_any_mapping_can_be_a_document_or_a_part_of_one() -> None:
+def test_any_mapping_type_is_encoded() -> None:
     document = MappingProxyType({"a": MappingProxyType({"b": 2**70})})
     assert encode(document) == b'{"a":{"b":1180591620717411303424}}'
 
@@ -76,12 +76,12 @@ def test_any_mapping_can_be_a_document_or_a_part_of_one() -> None:
     ],
     ids=lambda content: type(content).__name__,
 )
-def test_what_has_no_json_form_is_refused_with_the_reason(content: Any) -> None:
+def test_value_without_a_json_form_raises_value_error(content: Any) -> None:
     with pytest.raises(ValueError, match=r"the document has no JSON form: ."):
         encode({"v": content})
 
 
-def test_a_document_that_holds_itself_is_refused() -> None:
+def test_document_that_contains_itself_raises_value_error() -> None:
     document: dict[str, Any] = {}
     document["itself"] = document
     with pytest.raises(ValueError, match="the document has no JSON form"):
@@ -115,16 +115,16 @@ DIFFERENT: dict[str, tuple[dict[str, Any], Any]] = {
 
 
 @pytest.mark.parametrize(("document", "stored"), SAME.values(), ids=SAME)
-def test_these_say_the_same(document: dict[str, Any], stored: Any) -> None:
+def test_same_compares_by_value(document: dict[str, Any], stored: Any) -> None:
     assert same(encode(document), stored)
 
 
 @pytest.mark.parametrize(("document", "stored"), DIFFERENT.values(), ids=DIFFERENT)
-def test_these_differ(document: dict[str, Any], stored: Any) -> None:
+def test_same_distinguishes_other_values(document: dict[str, Any], stored: Any) -> None:
     assert not same(encode(document), stored)
 
 
-def test_no_document_is_the_same_as_no_document_alone() -> None:
+def test_missing_document_equals_only_a_missing_document() -> None:
     assert same(None, None)
     assert not same(None, {})
     assert not same(b"{}", None)
@@ -143,7 +143,7 @@ _JSON = st.recursive(
 
 @settings(deadline=None, max_examples=150)
 @given(st.dictionaries(st.text("abc", max_size=2), _JSON, max_size=4))
-def test_every_document_comes_back_the_same(document: dict[str, Any]) -> None:
+def test_every_document_round_trips(document: dict[str, Any]) -> None:
     body = encode(document)
     assert decode(body) == document
     assert same(body, decode(body))

@@ -1,4 +1,4 @@
-"""A bulk request's bytes, and what each item of its reply means."""
+"""The bytes of a bulk request, and the outcome of each item of its reply."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dynadex.index.bulk import (
     Unchanged,
     Write,
     classify,
-    cut,
     reason_of,
+    split_by_bytes,
 )
 
 CONFLICT = {"type": "version_conflict_engine_exception", "reason": "[a]: version conflict"}
@@ -28,7 +28,7 @@ REFUSED = {
     "caused_by": {"type": "number_format_exception", "reason": 'For input string: "x"'},
 }
 
-MEANINGS: dict[str, tuple[str, dict[str, Any], Outcome]] = {
+OUTCOMES: dict[str, tuple[str, dict[str, Any], Outcome]] = {
     "updated": ("index", {"status": 200}, Outcome.APPLIED),
     "created": ("index", {"status": 201}, Outcome.APPLIED),
     "created past a tombstone": ("create", {"status": 201}, Outcome.APPLIED),
@@ -70,12 +70,12 @@ MEANINGS: dict[str, tuple[str, dict[str, Any], Outcome]] = {
 }
 
 
-@pytest.mark.parametrize(("verb", "result", "outcome"), MEANINGS.values(), ids=MEANINGS)
-def test_every_reply_item_means_one_thing(verb: str, result: dict[str, Any], outcome: Outcome) -> None:
+@pytest.mark.parametrize(("verb", "result", "outcome"), OUTCOMES.values(), ids=OUTCOMES)
+def test_reply_item_has_one_outcome(verb: str, result: dict[str, Any], outcome: Outcome) -> None:
     assert classify({verb: result}).outcome is outcome
 
 
-def test_what_is_applied_has_no_reason_and_what_is_not_has_the_clusters_own() -> None:
+def test_reason_is_that_of_the_cluster_and_empty_for_applied_writes() -> None:
     assert classify({"index": {"status": 201}}) == APPLIED
     assert classify({"index": {"status": 400, "error": REFUSED}}).reason == (
         'mapper_parsing_exception: failed to parse field [n] <- number_format_exception: For input string: "x"'
@@ -99,7 +99,7 @@ def test_what_is_applied_has_no_reason_and_what_is_not_has_the_clusters_own() ->
     ],
     ids=str,
 )
-def test_a_reason_names_its_causes_once_each_and_outermost_first(error: Any, reason: str) -> None:
+def test_reason_names_each_cause_once_outermost_first(error: Any, reason: str) -> None:
     assert reason_of(error) == reason
 
 
@@ -113,7 +113,7 @@ def test_a_reason_names_its_causes_once_each_and_outermost_first(error: Any, rea
     ],
     ids=["index", "delete", "index unchanged", "delete unchanged"],
 )
-def test_a_write_is_encoded_with_its_condition(
+def test_write_is_encoded_with_its_condition(
     body: bytes | None, condition: Condition, lines: list[dict[str, Any]]
 ) -> None:
     encoded = Write("k", body, condition).encoded()
@@ -122,13 +122,13 @@ def test_a_write_is_encoded_with_its_condition(
 
 
 @pytest.mark.parametrize("identity", ['a"b\\c', "a\nb", "a\0b", "Ríl 🎻", "a|b%7C", "\u2028\x85"])
-def test_an_id_never_breaks_its_line(identity: str) -> None:
+def test_any_id_fits_on_one_line(identity: str) -> None:
     first, second, rest = Write(identity, b'{"v":1}', External(1)).encoded().split(b"\n")
     assert json.loads(first)["index"]["_id"] == identity
     assert (second, rest) == (b'{"v":1}', b"")
 
 
-def test_a_body_goes_out_byte_for_byte() -> None:
+def test_body_is_sent_byte_for_byte() -> None:
     body = b'{"n":12345678901234567890123456789012345678,"d":1.50}'
     assert Write("k", body, External(1)).encoded().split(b"\n")[1] == body
 
@@ -150,7 +150,7 @@ def test_a_body_goes_out_byte_for_byte() -> None:
     ],
     ids=str,
 )
-def test_writes_are_cut_by_their_bytes_and_a_large_one_stands_alone(
+def test_writes_are_split_by_bytes_and_a_large_one_stands_alone(
     sizes: list[int], limit: int, ranges: list[tuple[int, int]]
 ) -> None:
-    assert [(one.start, one.stop) for one in cut([b"x" * size for size in sizes], limit)] == ranges
+    assert [(chunk.start, chunk.stop) for chunk in split_by_bytes([b"x" * size for size in sizes], limit)] == ranges

@@ -1,4 +1,4 @@
-"""What a change token says, and what is none."""
+"""Change tokens: the round trip, invalid tokens, and fingerprints of documents."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from dynadex.search.problem import Problem
 
 
 @pytest.mark.parametrize("identity", ["x", "", "a|b%7C", "🎻 Émile", "x" * 512])
-@pytest.mark.parametrize("print_", ["00ff", None])
-def test_a_token_comes_back_as_it_went(identity: str, print_: str | None) -> None:
-    token = ChangeToken(identity, print_, 1_764_000_000_000_000)
+@pytest.mark.parametrize("document_fingerprint", ["00ff", None])
+def test_token_survives_the_round_trip(identity: str, document_fingerprint: str | None) -> None:
+    token = ChangeToken(identity, document_fingerprint, 1_764_000_000_000_000)
     assert ChangeToken.parse(str(token)) == token
     assert str(token).isascii()
     assert not set(str(token)) & set("+/=&?#")
 
 
 @pytest.mark.parametrize(
-    "held",
+    "content",
     [
         {},
         [],
@@ -41,14 +41,14 @@ def test_a_token_comes_back_as_it_went(identity: str, print_: str | None) -> Non
         ["é" * 257, None, 1],
     ],
 )
-def test_what_is_no_token_is_refused(held: Any) -> None:
+def test_json_that_is_not_a_token_is_refused(content: Any) -> None:
     with pytest.raises(Problem) as problem:
-        ChangeToken.parse(urlsafe_b64encode(orjson.dumps(held)).decode())
+        ChangeToken.parse(urlsafe_b64encode(orjson.dumps(content)).decode())
     assert (problem.value.status, problem.value.code) == (400, "bad_change_token")
 
 
 @pytest.mark.parametrize("text", ["", "a", "!!!!", "[]", "🎻", "x" * 5000, "W10", "bnVsbA"])
-def test_any_text_is_no_token(text: str) -> None:
+def test_text_that_is_not_a_token_is_refused(text: str) -> None:
     with pytest.raises(Problem):
         ChangeToken.parse(text)
 
@@ -72,17 +72,17 @@ OTHER = [
 ]
 
 
-@pytest.mark.parametrize(("one", "other"), SAME)
-def test_documents_that_say_the_same_have_one_fingerprint(one: str, other: str) -> None:
-    assert fingerprint(one.encode()) == fingerprint_of(decode(other))
+@pytest.mark.parametrize(("first", "second"), SAME)
+def test_equal_documents_have_equal_fingerprints(first: str, second: str) -> None:
+    assert fingerprint(first.encode()) == fingerprint_of(decode(second))
 
 
-@pytest.mark.parametrize(("one", "other"), OTHER)
-def test_documents_that_differ_have_different_ones(one: str, other: str) -> None:
-    assert fingerprint(one.encode()) != fingerprint_of(decode(other))
+@pytest.mark.parametrize(("first", "second"), OTHER)
+def test_different_documents_have_different_fingerprints(first: str, second: str) -> None:
+    assert fingerprint(first.encode()) != fingerprint_of(decode(second))
 
 
-def test_a_float_of_a_document_function_is_known_again() -> None:
+def test_float_of_a_document_function_has_the_fingerprint_of_its_json() -> None:
     assert fingerprint(encode({"score": 0.1})) == fingerprint_of(decode('{"score":0.1}'))
 
 

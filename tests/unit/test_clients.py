@@ -1,4 +1,4 @@
-"""The search client: whom it signs for and how, and what it refuses."""
+"""Clients of OpenSearch and AWS: signatures, refused URLs, unparsed replies, and sharing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """A server that remembers the headers of each request."""
+    """A server that records the headers of each request."""
     seen: list[dict[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -63,7 +63,7 @@ def server() -> Iterator[tuple[str, list[dict[str, str]]]]:
 
 
 def signs(url: str, **settings: str) -> tuple[str, str] | None:
-    """Region and service that the client for a URL signs for; None when it does not sign."""
+    """The region and service in the signature of the client for a URL; None if it does not sign."""
     signer = clients._signer(RuntimeSettings(opensearch_url=url, **settings))  # type: ignore[arg-type]
     if signer is None:
         return None
@@ -83,7 +83,7 @@ def signs(url: str, **settings: str) -> tuple[str, str] | None:
         (DUAL_STACK, "eu-central-1", "es"),
     ],
 )
-def test_hosts_of_amazon_are_signed_for_in_their_own_region(url: str, region: str, service: str) -> None:
+def test_requests_to_amazon_are_signed_for_the_region_of_the_host(url: str, region: str, service: str) -> None:
     assert signs(url, region="ap-south-1") == (region, service)
 
 
@@ -96,16 +96,16 @@ def test_hosts_of_amazon_are_signed_for_in_their_own_region(url: str, region: st
         "https://user:password@search-lessons-abc123.eu-west-1.es.amazonaws.com",
     ],
 )
-def test_nobody_else_is_signed_for(url: str) -> None:
+def test_requests_to_other_hosts_are_not_signed(url: str) -> None:
     assert signs(url) is None
 
 
-def test_the_setting_decides_for_other_hosts() -> None:
+def test_setting_overrides_the_host() -> None:
     assert signs("https://search.example.org", opensearch_auth="sigv4", region="eu-west-1") == ("eu-west-1", "es")
     assert signs(DOMAIN, opensearch_auth="none") is None
 
 
-def test_a_signed_request_carries_the_headers(
+def test_signed_request_has_the_headers_of_sigv4(
     server: tuple[str, list[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", "a-token")
@@ -120,14 +120,14 @@ def test_a_signed_request_carries_the_headers(
     assert re.fullmatch(r"[0-9a-f]{64}", headers["x-amz-content-sha256"])
 
 
-def test_a_user_in_the_url_is_sent_as_one(server: tuple[str, list[dict[str, str]]]) -> None:
+def test_user_in_the_url_is_sent_with_basic_auth(server: tuple[str, list[dict[str, str]]]) -> None:
     url, seen = server
     with clients.opensearch(RuntimeSettings(opensearch_url=url.replace("//", "//user:password@"))) as client:
         client.transport.perform_request("GET", "/")
     assert seen[0]["authorization"].startswith("Basic ")
 
 
-def test_credentials_about_to_expire_are_refreshed_between_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expiring_credentials_are_refreshed_between_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     issued = count(1)
 
     def issue() -> dict[str, str]:
@@ -147,20 +147,20 @@ def test_credentials_about_to_expire_are_refreshed_between_requests(monkeypatch:
 
 
 @pytest.mark.parametrize("auth", ["auto", "sigv4", "none"])
-def test_plain_http_beyond_this_machine_is_refused(auth: str) -> None:
+def test_plain_http_to_another_machine_is_refused(auth: str) -> None:
     url = DOMAIN.replace("https", "http")
     with pytest.raises(DeclarationError, match="plain HTTP"):
         clients.opensearch(RuntimeSettings(opensearch_url=url, opensearch_auth=auth))
 
 
-def test_a_user_and_a_signature_contradict_each_other() -> None:
+def test_user_and_signature_contradict_each_other() -> None:
     url = DOMAIN.replace("//", "//user:password@")
-    with pytest.raises(DeclarationError, match="either signed or sent as a user") as raised:
+    with pytest.raises(DeclarationError, match="either signed or sent with a user name") as raised:
         clients.opensearch(RuntimeSettings(opensearch_url=url, opensearch_auth="sigv4"))
     assert "password@" not in str(raised.value)
 
 
-def test_a_signature_needs_a_region_and_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signature_needs_a_region_and_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DeclarationError, match="Set AWS_REGION"):
         clients.opensearch(RuntimeSettings(opensearch_url="https://search.example.org", opensearch_auth="sigv4"))
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
@@ -168,7 +168,7 @@ def test_a_signature_needs_a_region_and_credentials(monkeypatch: pytest.MonkeyPa
         clients.opensearch(RuntimeSettings(opensearch_url=DOMAIN))
 
 
-def test_certificates_are_verified_and_times_limited() -> None:
+def test_certificates_are_verified_and_requests_time_out() -> None:
     with clients.opensearch(RuntimeSettings(opensearch_url=DOMAIN, opensearch_timeout_seconds=7)) as client:
         connection = client.transport.get_connection()
         pool = connection.pool
@@ -180,7 +180,7 @@ def test_certificates_are_verified_and_times_limited() -> None:
 
 @pytest.fixture
 def table() -> Iterator[tuple[str, list[tuple[int, bytes]]]]:
-    """An endpoint that answers with what is in the list, and the list."""
+    """The URL of an endpoint, and the list of its next answers."""
     answers: list[tuple[int, bytes]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -203,7 +203,7 @@ def table() -> Iterator[tuple[str, list[tuple[int, bytes]]]]:
     thread.join()
 
 
-def test_scanned_items_come_as_they_were_sent_and_the_rest_as_botocore_has_it(
+def test_scanned_items_are_not_parsed_and_the_rest_of_the_reply_is(
     table: tuple[str, list[tuple[int, bytes]]],
 ) -> None:
     url, answers = table
@@ -213,7 +213,7 @@ def test_scanned_items_come_as_they_were_sent_and_the_rest_as_botocore_has_it(
     assert reply["LastEvaluatedKey"] == {"id": {"B": b"\x00\xff\xfe"}}
 
 
-def test_stream_records_come_as_a_lambda_function_gets_them(table: tuple[str, list[tuple[int, bytes]]]) -> None:
+def test_stream_records_have_the_form_of_a_lambda_event(table: tuple[str, list[tuple[int, bytes]]]) -> None:
     url, answers = table
     sent = {
         "eventName": "REMOVE",
@@ -224,7 +224,7 @@ def test_stream_records_come_as_a_lambda_function_gets_them(table: tuple[str, li
     assert (reply["Records"], reply["NextShardIterator"]) == ([sent], "next")
 
 
-def test_a_refusal_is_read_as_ever(table: tuple[str, list[tuple[int, bytes]]]) -> None:
+def test_error_reply_is_parsed_by_botocore(table: tuple[str, list[tuple[int, bytes]]]) -> None:
     url, answers = table
     answers.append((400, b'{"__type":"com.amazonaws#ResourceNotFoundException","message":"no such table","Items":[]}'))
     client = clients.dynamodb(RuntimeSettings(dynamodb_url=url))
@@ -232,7 +232,7 @@ def test_a_refusal_is_read_as_ever(table: tuple[str, list[tuple[int, bytes]]]) -
         client.scan(TableName="songs")
 
 
-def test_clients_are_shared_by_those_with_the_same_settings_and_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_of_equal_settings_and_credentials_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = RuntimeSettings(region="eu-west-1")
     first = clients.dynamodb(settings)
     assert clients.dynamodb(RuntimeSettings(region="eu-west-1")) is first
@@ -244,7 +244,7 @@ def test_clients_are_shared_by_those_with_the_same_settings_and_credentials(monk
 
 
 @pytest.mark.parametrize("password", ["secret", "sec@ret", "secr#et", "secr/et", "secr?et", "se:cret"])
-def test_no_message_shows_the_password_of_a_url_even_if_it_is_not_written_as_it_should_be(password: str) -> None:
+def test_messages_mask_the_password_even_of_a_malformed_url(password: str) -> None:
     for scheme in ("http", "https"):
         with pytest.raises(DeclarationError) as raised:
             clients.opensearch(

@@ -68,7 +68,7 @@ def test_it_asks_for_the_last_hour_of_what_the_functions_print() -> None:
     assert {name: one["MetricStat"]["Stat"] for name, one in asked.items()} == {
         "ChangesApplied": "Sum", "DeadLettered": "Sum", "Failed": "Sum", "LagSeconds": "Maximum",
     }  # fmt: skip
-    assert asked.keys() <= counts(ApplyResult(newest_us=1), BulkStats(), 1.0).keys()
+    assert asked.keys() <= counts(ApplyResult(newest_change_us=1), BulkStats(), 1.0).keys()
     metric = asked["DeadLettered"]["MetricStat"]["Metric"]
     assert metric["Namespace"] == "dynadex"
     assert {one["Name"]: one["Value"] for one in metric["Dimensions"]} == {

@@ -1,4 +1,4 @@
-"""The fake's condition expressions."""
+"""Condition expressions of the in-memory table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ITEM: dict[str, Any] = {"id": {"S": "x"}, "version": {"N": "2"}}
 
 
 @pytest.mark.parametrize(
-    ("expression", "of_item", "of_none"),
+    ("expression", "with_item", "without_item"),
     [
         ("attribute_exists(#k)", True, False),
         ("attribute_not_exists(#k)", False, True),
@@ -27,12 +27,12 @@ ITEM: dict[str, Any] = {"id": {"S": "x"}, "version": {"N": "2"}}
         ("(attribute_not_exists(#k) OR #v = :two) AND #v = :nought", False, False),
     ],
 )
-def test_an_expression_holds_or_not(expression: str, of_item: bool, of_none: bool) -> None:
-    assert holds(expression, NAMES, VALUES, ITEM) is of_item
-    assert holds(expression, NAMES, VALUES, {}) is of_none
+def test_expression_is_evaluated(expression: str, with_item: bool, without_item: bool) -> None:
+    assert holds(expression, NAMES, VALUES, ITEM) is with_item
+    assert holds(expression, NAMES, VALUES, {}) is without_item
 
 
 @pytest.mark.parametrize("expression", ["#v > :two", "#v = :two AND", "#v = :two #k", "size(#v) = :two", "#v <> :two"])
-def test_what_is_not_understood_is_no_answer(expression: str) -> None:
+def test_unsupported_expression_raises(expression: str) -> None:
     with pytest.raises((ValueError, IndexError, KeyError)):
         holds(expression, NAMES, VALUES, ITEM)

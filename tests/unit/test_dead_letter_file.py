@@ -1,4 +1,4 @@
-"""Dead letters in a file: no letter swallows another, whatever a writer left behind and whatever a key is made of."""
+"""Dead letters in a file: no letter is lost, whatever a killed writer left and whatever characters a key has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from dynadex.dead_letters.file import DeadLetterFile
 from dynadex.dead_letters.port import Backlog, DeadLetter, DeadLetterError
 
-# What the W3C's XML allows, and so SQS.
+# Characters that XML, and therefore SQS, allows.
 SENDABLE = re.compile("[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 
 
@@ -20,10 +20,10 @@ def letter(identity: str, reason: str = "refused") -> DeadLetter:
 
 
 def dead_lettered(file: DeadLetterFile) -> list[DeadLetter]:
-    return [one.letter for batch in file.batches() for one in batch]
+    return [stored.letter for batch in file.batches() for stored in batch]
 
 
-def test_half_a_line_of_a_killed_writer_does_not_swallow_the_letters_after_it(tmp_path: Path) -> None:
+def test_partial_line_of_a_killed_writer_does_not_swallow_later_letters(tmp_path: Path) -> None:
     file = DeadLetterFile(tmp_path / "letters.jsonl")
     file.add([letter("first")])
     with file.path.open("a", encoding="utf-8") as torn:
@@ -33,7 +33,7 @@ def test_half_a_line_of_a_killed_writer_does_not_swallow_the_letters_after_it(tm
     assert dead_lettered(file) == [letter("first"), letter("é torn"), letter("last")]
 
 
-def test_to_look_for_letters_where_none_are_makes_no_folder(tmp_path: Path) -> None:
+def test_reading_a_missing_file_creates_no_folder(tmp_path: Path) -> None:
     file = DeadLetterFile(tmp_path / "mistyped" / "letters.jsonl")
     assert dead_lettered(file) == []
     file.remove([])
@@ -41,7 +41,7 @@ def test_to_look_for_letters_where_none_are_makes_no_folder(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_half_a_line_is_all_there_is(tmp_path: Path) -> None:
+def test_file_with_only_a_partial_line_is_empty(tmp_path: Path) -> None:
     file = DeadLetterFile(tmp_path / "letters.jsonl")
     file.path.write_bytes("é".encode()[:1])
     assert dead_lettered(file) == []
@@ -49,7 +49,7 @@ def test_half_a_line_is_all_there_is(tmp_path: Path) -> None:
     assert dead_lettered(file) == [letter("first")]
 
 
-def test_a_last_line_that_an_editor_left_without_its_end_is_kept(tmp_path: Path) -> None:
+def test_complete_last_line_without_a_newline_is_kept(tmp_path: Path) -> None:
     file = DeadLetterFile(tmp_path / "letters.jsonl")
     file.path.write_text(f"{letter('first').to_json()}\n{letter('second').to_json()}", encoding="utf-8")
     file.add([letter("third")])
@@ -57,7 +57,7 @@ def test_a_last_line_that_an_editor_left_without_its_end_is_kept(tmp_path: Path)
 
 
 @pytest.mark.parametrize("identity", ["\ud800", "a\uffff", "\ufffe", "\0", "\u2028\n\r\u0085", "🎻", "\\ud800"])
-def test_whatever_characters_a_letter_has_it_can_be_kept_and_comes_back(tmp_path: Path, identity: str) -> None:
+def test_letter_with_any_characters_is_read_back_unchanged(tmp_path: Path, identity: str) -> None:
     whole = letter(identity, reason=f"refused {identity}")
     assert SENDABLE.fullmatch(whole.to_json())
     assert json.loads(whole.to_json())["id"] == identity
@@ -66,21 +66,23 @@ def test_whatever_characters_a_letter_has_it_can_be_kept_and_comes_back(tmp_path
     assert dead_lettered(file) == [whole, letter("last")]
 
 
-def test_what_is_dead_lettered_is_counted_without_leaving_a_trace(tmp_path: Path) -> None:
+def test_counting_letters_creates_no_files(tmp_path: Path) -> None:
     file = DeadLetterFile(tmp_path / "folder" / "letters.jsonl")
     assert file.backlog() == Backlog(0)
     assert list(tmp_path.iterdir()) == []
     file.add([letter("é first"), letter("second")])
     assert file.backlog() == Backlog(2, letter("é first"))
-    [one, _] = next(file.batches())
-    file.remove([one])
+    [first, _] = next(file.batches())
+    file.remove([first])
     assert file.backlog() == Backlog(1, letter("second"))
 
 
 @pytest.mark.parametrize(
     ("rest", "count"), [(b'{"index": "\xc3', 1), (letter("second").to_json().encode(), 2), (b"\n\n", 1)]
 )
-def test_half_a_line_is_not_counted_and_a_whole_one_without_its_end_is(tmp_path: Path, rest: bytes, count: int) -> None:
+def test_partial_line_is_not_counted_and_a_complete_one_without_a_newline_is(
+    tmp_path: Path, rest: bytes, count: int
+) -> None:
     file = DeadLetterFile(tmp_path / "letters.jsonl")
     content = letter("first").to_json().encode() + b"\n" + rest
     file.path.write_bytes(content)
@@ -88,23 +90,23 @@ def test_half_a_line_is_not_counted_and_a_whole_one_without_its_end_is(tmp_path:
     assert file.path.read_bytes() == content
 
 
-def test_what_cannot_be_counted_is_told(tmp_path: Path) -> None:
+def test_unreadable_letters_raise_when_counted(tmp_path: Path) -> None:
     with pytest.raises(DeadLetterError, match=r"Cannot read the dead letters in .*: Is a directory"):
         DeadLetterFile(tmp_path).backlog()
     (tmp_path / "other").write_text("no letter\n")
-    with pytest.raises(DeadLetterError, match="Mend or remove the line"):
+    with pytest.raises(DeadLetterError, match="Fix or remove the line"):
         DeadLetterFile(tmp_path / "other").backlog()
 
 
-def test_a_file_that_is_no_text_is_told_and_not_raised_as_it_is(tmp_path: Path) -> None:
+def test_file_that_is_not_utf8_raises_dead_letter_error(tmp_path: Path) -> None:
     path = tmp_path / "dead-letters.jsonl"
     path.write_bytes(b"\xff\xfe\n")
     with pytest.raises(DeadLetterError, match="read the dead letters in"):
         list(DeadLetterFile(path).batches())
 
 
-def test_a_line_that_is_no_letter_can_be_found_by_what_it_begins_with(tmp_path: Path) -> None:
+def test_invalid_line_is_named_by_its_beginning(tmp_path: Path) -> None:
     path = tmp_path / "dead-letters.jsonl"
     path.write_text("[1]\n")
-    with pytest.raises(DeadLetterError, match=r"'\[1\]' begins a line that is none"):
+    with pytest.raises(DeadLetterError, match=r"the line that begins with '\[1\]' is not a dead letter"):
         list(DeadLetterFile(path).batches())

@@ -1,4 +1,4 @@
-"""A redrive that takes longer than a queue hides messages for."""
+"""Redrive from an SQS queue that takes longer than its visibility time-out."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ class Queue:
         self.handles = 0
 
     def send_message_batch(self, **request: Any) -> Any:
-        for one in request["Entries"]:
-            self.messages[f"m{len(self.messages)}"] = [one["MessageBody"], 0.0, ""]
+        for entry in request["Entries"]:
+            self.messages[f"m{len(self.messages)}"] = [entry["MessageBody"], 0.0, ""]
         return {}
 
     def receive_message(self, **request: Any) -> Any:
         now = self.clock.monotonic()
         taken: list[Any] = []
-        for name, one in self.messages.items():
-            if one[1] <= now and len(taken) < 10:
+        for name, message in self.messages.items():
+            if message[1] <= now and len(taken) < 10:
                 self.handles += 1
-                one[1], one[2] = now + request["VisibilityTimeout"], f"h{self.handles}"
-                taken.append({"MessageId": name, "Body": one[0], "ReceiptHandle": one[2]})
+                message[1], message[2] = now + request["VisibilityTimeout"], f"h{self.handles}"
+                taken.append({"MessageId": name, "Body": message[0], "ReceiptHandle": message[2]})
         return {"Messages": taken}
 
     def delete_message_batch(self, **request: Any) -> Any:
-        gone = {one["ReceiptHandle"] for one in request["Entries"]}
-        self.messages = {name: one for name, one in self.messages.items() if one[2] not in gone}
+        removed = {entry["ReceiptHandle"] for entry in request["Entries"]}
+        self.messages = {name: message for name, message in self.messages.items() if message[2] not in removed}
         return {}
 
     def change_message_visibility(self, **request: Any) -> Any:
-        one = next((one for one in self.messages.values() if one[2] == request["ReceiptHandle"]), None)
-        if one is None or one[1] <= self.clock.monotonic():
+        message = next((message for message in self.messages.values() if message[2] == request["ReceiptHandle"]), None)
+        if message is None or message[1] <= self.clock.monotonic():
             raise ClientError(
                 {"Error": {"Code": "MessageNotInflight", "Message": "not in flight"}}, "ChangeMessageVisibility"
             )
-        one[1] = 0.0
+        message[1] = 0.0
 
 
-def test_a_redrive_that_takes_more_than_five_minutes_ends_well() -> None:
+def test_redrive_longer_than_the_visibility_timeout_completes() -> None:
     stage = Stage()
     queue = DeadLetterQueue(cast(Any, Queue(stage)), "https://sqs/queue")
     for number in range(100):
@@ -57,6 +57,6 @@ def test_a_redrive_that_takes_more_than_five_minutes_ends_well() -> None:
         stage.table.put({**key, **({"bars": {"S": "many"}} if number < 20 else {})})
         queue.add([DeadLetter("", f"song-{number}", key, "refused", None, "2026-11-24T00:00:00.000+00:00")])
     runtime = replace(stage.runtime(), dead_letters=queue)
-    # A batch takes 40 s, of a busy cluster.
+    # The cluster is busy: a batch takes 40 s.
     done = redrive(runtime, threading.Event(), lambda _: stage.clock.advance(40.0))
     assert (done.settled, len(done.failing)) == (80, 20)

@@ -1,4 +1,4 @@
-"""A declaration that contradicts itself is refused, and the message names what to change."""
+"""Checks of a declaration: what contradicts itself is refused, with a message that names the remedy."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ async def coroutine(item: Any) -> Any:
     return item
 
 
-# What is declared, what is said about it, and what is said to do.
+# The declaration, words of the reason, words of the hint.
 CONTRADICTIONS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a table name too short": ({"table": "ab"}, "'ab'", "3 to 255"),
-    "a table name too long": ({"table": "a" * 256}, "no table name", "3 to 255"),
+    "a table name too long": ({"table": "a" * 256}, "not a valid table name", "3 to 255"),
     "a table name with a space": ({"table": "my songs"}, "'my songs'", "a-z A-Z 0-9"),
-    "a table name that ends a line": ({"table": "songs\n"}, "no table name", "a-z A-Z 0-9"),
+    "a table name that ends a line": ({"table": "songs\n"}, "not a valid table name", "a-z A-Z 0-9"),
     "no table name": ({"table": None}, "None", "3 to 255"),
     "an index name in capitals": ({"index": "Songs"}, "'Songs'", "lowercase"),
     "an index name that starts with a sign": ({"index": "-songs"}, "'-songs'", "starting with a letter"),
@@ -37,20 +37,20 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], str, str]] = {
     "an index name with a star": ({"index": "songs*"}, "'songs*'", "letters, digits"),
     "no index name": ({"index": ""}, "''", "lowercase"),
     "an index name too long": ({"index": "s" * 235}, "longer than 234 characters", "Shorten it"),
-    "an index name of a sync alias": ({"index": "songs-sync"}, "names ending in -sync", "another name"),
+    "an index name of a sync alias": ({"index": "songs-sync"}, "names that end in -sync", "another name"),
     "mappings with their key": (
         {"mappings": {"mappings": {}}},
         "body of a create-index call",
-        "below its key mappings",
+        "the value of the key mappings",
     ),
     "mappings with settings": (
         {"mappings": {"settings": {}, "properties": {}}},
         "create-index",
-        "below its key mappings",
+        "the value of the key mappings",
     ),
     "a source switched off": (
         {"mappings": {"_source": {"enabled": False}}},
-        "_source is switched off",
+        "_source is disabled",
         "Remove _source",
     ),
     "a source cut by includes": ({"mappings": {"_source": {"includes": ["a"]}}}, "_source is", "Remove _source"),
@@ -69,16 +69,20 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], str, str]] = {
         "title.raw",
         "{'raw'",
     ),
-    "mappings that are no JSON": ({"mappings": {"properties": {"a": {"type": {1, 2}}}}}, "no JSON: set", ""),
-    "settings with mappings": ({"settings": {"mappings": {}}}, "the settings hold mappings", "Take mappings out"),
-    "settings with aliases": ({"settings": {"index": {"aliases": {}}}}, "hold aliases", "Take aliases out"),
-    "settings with their key": ({"settings": {"settings": {}}}, "hold settings", "Take settings out"),
-    "deletes forgotten too soon": ({"settings": {"gc_deletes": "60s"}}, "gc_deletes is 60s", "longer"),
-    "deletes forgotten too soon, by full name": ({"settings": {"index.gc_deletes": "14m"}}, "is 14m", "longer"),
-    "deletes forgotten too soon, nested": ({"settings": {"index": {"gc_deletes": "899s"}}}, "is 899s", "longer"),
-    "deletes never forgotten": ({"settings": {"gc_deletes": "-1"}}, "gc_deletes: '-1'", "30m"),
-    "deletes kept for words": ({"settings": {"gc_deletes": "forever"}}, "gc_deletes: 'forever'", "30m"),
-    "deletes kept for a number": ({"settings": {"gc_deletes": 900_000}}, "gc_deletes: 900000", "30m"),
+    "mappings without a JSON form": (
+        {"mappings": {"properties": {"a": {"type": {1, 2}}}}},
+        "no JSON form: set",
+        "",
+    ),
+    "settings with mappings": ({"settings": {"mappings": {}}}, "the settings contain mappings", "Remove mappings"),
+    "settings with aliases": ({"settings": {"index": {"aliases": {}}}}, "contain aliases", "Remove aliases"),
+    "settings with their key": ({"settings": {"settings": {}}}, "contain settings", "Remove settings"),
+    "tombstones kept too short": ({"settings": {"gc_deletes": "60s"}}, "gc_deletes is 60s", "longer"),
+    "tombstones kept too short, by full name": ({"settings": {"index.gc_deletes": "14m"}}, "is 14m", "longer"),
+    "tombstones kept too short, nested": ({"settings": {"index": {"gc_deletes": "899s"}}}, "is 899s", "longer"),
+    "tombstones kept forever": ({"settings": {"gc_deletes": "-1"}}, "gc_deletes: '-1'", "30m"),
+    "tombstones kept for words": ({"settings": {"gc_deletes": "forever"}}, "gc_deletes: 'forever'", "30m"),
+    "tombstones kept for a number": ({"settings": {"gc_deletes": 900_000}}, "gc_deletes: 900000", "30m"),
     "a search for an unknown field": (
         {"mappings": {"properties": TITLE}, "search": Search(fields={"titel": 1})},
         "search names 'titel'",
@@ -105,7 +109,7 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], str, str]] = {
         "keyword",
     ),
     "a facet called like a parameter": ({"search": Search(facets=("sort",))}, "facet 'sort'", "differently"),
-    "a sort by relevance": ({"search": Search(sorts={"relevance": "title"})}, "called relevance", "leave it out"),
+    "a sort by relevance": ({"search": Search(sorts={"relevance": "title"})}, "called relevance", "remove it"),
     "a sort by text": (
         {"mappings": {"properties": TITLE}, "search": Search(sorts={"title": "-title"})},
         "sort field 'title' is mapped as text",
@@ -126,13 +130,13 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], str, str]] = {
         "search field 'year' is mapped as integer",
         "text fields",
     ),
-    "a document function that is none": ({"document": "title"}, "document is not callable", "Give a function"),
-    "a document function that waits": ({"document": coroutine}, "document is not a plain function", "Give a function"),
+    "a document that is not callable": ({"document": "title"}, "document is not callable", "Pass a function"),
+    "a document function that waits": ({"document": coroutine}, "document is not a plain function", "Pass a function"),
 }
 
 
 @pytest.mark.parametrize(("declared", "reason", "hint"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
-def test_a_contradiction_is_refused_and_says_what_to_change(declared: dict[str, Any], reason: str, hint: str) -> None:
+def test_contradiction_is_refused_with_its_remedy(declared: dict[str, Any], reason: str, hint: str) -> None:
     with pytest.raises(DeclarationError, match=re.escape(reason)) as caught:
         declare(**declared)
     assert hint in caught.value.hint
@@ -154,18 +158,18 @@ SOUND: dict[str, dict[str, Any]] = {
         "mappings": {"properties": {"by": {"properties": {"born": {"type": "date"}, "name": {"type": "text"}}}}},
         "search": Search(fields={"by.name": 1}, facets=("by.born",)),
     },
-    "a search in fields that are mapped by themselves": {"search": Search(fields={"title": 1}, facets=("key",))},
-    "mappings nobody can change": {"mappings": MappingProxyType({"properties": MappingProxyType(TITLE)})},
+    "a search in dynamically mapped fields": {"search": Search(fields={"title": 1}, facets=("key",))},
+    "immutable mappings": {"mappings": MappingProxyType({"properties": MappingProxyType(TITLE)})},
 }
 
 
 @pytest.mark.parametrize("declared", SOUND.values(), ids=SOUND)
-def test_what_makes_sense_is_taken(declared: dict[str, Any]) -> None:
+def test_sound_declaration_is_accepted(declared: dict[str, Any]) -> None:
     sync = declare(**declared)
     assert repr(sync) == f"Sync(table={declared.get('table', 'songs')!r}, index={declared.get('index', 'songs')!r})"
 
 
-def test_settings_are_kept_without_their_prefix_however_they_were_written() -> None:
+def test_index_settings_lose_their_prefix() -> None:
     settings = {"index": {"gc_deletes": "30m", "refresh_interval": "1s"}, "index.number_of_shards": 2, "analysis": {}}
     assert declare(settings=settings).settings == {
         "gc_deletes": "30m",
@@ -175,25 +179,30 @@ def test_settings_are_kept_without_their_prefix_however_they_were_written() -> N
     }
 
 
-def test_a_declaration_does_not_change_with_what_it_was_made_from() -> None:
+def test_declaration_does_not_change_with_its_arguments() -> None:
     mappings: dict[str, Any] = {"properties": {"title": {"type": "text"}}}
     sync = declare(mappings=mappings)
     mappings["properties"]["title"]["type"] = "keyword"
     assert sync.mappings == {"properties": {"title": {"type": "text"}}}
 
 
-def test_fields_mapped_with_the_ready_made_analysis_are_searched_forgivingly() -> None:
+def test_fields_mapped_with_analysis_title_are_title_fields() -> None:
     mapped = {"properties": {"title": analysis.title(raw={"type": "keyword"}), "by": analysis.words()}}
     sync = declare(
         mappings=mapped,
         settings={"analysis": analysis.settings()},
         search=Search(fields={"title": 2, "by": 1}, sorts={"title": "title.keyword"}, suggest="by"),
     )
-    assert sync.search.forgiving == ("title",)
-    assert declare(mappings={"properties": TITLE}, search=Search(fields={"title": 1})).search.forgiving == ()
+    assert sync.search.title_fields == ("title",)
+    assert declare(mappings={"properties": TITLE}, search=Search(fields={"title": 1})).search.title_fields == ()
 
 
-def test_what_is_highlighted_is_what_is_searched() -> None:
+def test_title_fields_are_not_an_argument_of_search() -> None:
+    with pytest.raises(TypeError, match="title_fields"):
+        Search(title_fields=("title",))  # type: ignore[call-arg]
+
+
+def test_searched_fields_are_highlighted() -> None:
     assert Search(fields={"title": 3, "composer": 1}).highlights == ("title", "composer")
 
 
@@ -210,11 +219,11 @@ def test_what_is_highlighted_is_what_is_searched() -> None:
         ("0s", 0),
     ],
 )
-def test_a_duration_is_told_in_seconds(duration: str, expected: float) -> None:
+def test_duration_is_converted_to_seconds(duration: str, expected: float) -> None:
     assert seconds(duration) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("duration", ["", "15", "1.5h", "-1s", "15 minutes", "m", "15M", 900, None])
-def test_what_opensearch_takes_for_no_duration_is_none(duration: object) -> None:
+def test_duration_that_opensearch_refuses_raises_value_error(duration: object) -> None:
     with pytest.raises(ValueError, match="not a whole number with a unit"):
         seconds(duration)

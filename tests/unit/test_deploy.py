@@ -1,4 +1,4 @@
-"""`dynadex deploy`: the command line of the CDK CLI, and errors for missing requirements."""
+"""`dynadex deploy` prints the command that it runs, and reports what is missing."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def run(folder: Path, *arguments: str, path: str = "bin") -> subprocess.Complete
     )
 
 
-def test_printed_command_runs_in_the_printed_folder_and_its_exit_code_is_returned(folder: Path) -> None:
+def test_deploy_prints_and_runs_the_command_and_returns_its_exit_code(folder: Path) -> None:
     done = run(folder, "songs:sync", "--region", "us-east-1", "--region", "eu-west-1", "--yes")
     assert done.returncode == 7
-    where, *arguments = json.loads(done.stdout)
-    assert where == str(folder / "infra")
+    directory, *arguments = json.loads(done.stdout)
+    assert directory == str(folder / "infra")
     assert arguments == [
         "--yes", "aws-cdk@2", "deploy", "--all", "-c", "sync=songs:sync", "-c", "regions=us-east-1,eu-west-1",
         "--require-approval", "never",
@@ -56,13 +56,13 @@ def test_printed_command_runs_in_the_printed_folder_and_its_exit_code_is_returne
 
 
 @pytest.mark.parametrize("name", ["eu-west", "us-east-1,eu-west-1", "US-EAST-1", ""])
-def test_invalid_region_is_rejected(folder: Path, name: str) -> None:
+def test_invalid_region_is_an_error_before_anything_runs(folder: Path, name: str) -> None:
     done = run(folder, "songs:sync", "--region", name, "--yes")
     assert (done.returncode, done.stdout) == (1, "")
     assert "it is not a valid region name. For example: --region eu-west-1." in done.stderr
 
 
-def test_app_runs_in_the_environment_of_make_synth(folder: Path) -> None:
+def test_app_runs_in_the_environment_of_make(folder: Path) -> None:
     python = folder / ".venv-infra" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.touch()
@@ -70,7 +70,7 @@ def test_app_runs_in_the_environment_of_make_synth(folder: Path) -> None:
     assert json.loads(done.stdout)[7:9] == ["--app", f"{python} app.py"]
 
 
-def test_destroy_runs_cdk_destroy(folder: Path) -> None:
+def test_destroy_removes_the_stacks(folder: Path) -> None:
     done = run(folder, "songs:sync", "--destroy", "--existing-table", "--yes")
     assert json.loads(done.stdout)[3:] == [
         "destroy", "--all", "-c", "sync=songs:sync", "-c", "existing_table=yes", "--force"
@@ -78,17 +78,17 @@ def test_destroy_runs_cdk_destroy(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "passed"),
+    ("arguments", "forwarded"),
     [
         (["--concurrency", "2"], ["--all", "-c", "sync=songs:sync", "--force", "--concurrency", "2"]),
         (["Dynadex*", "--verbose"], ["-c", "sync=songs:sync", "--force", "Dynadex*", "--verbose"]),
     ],
 )
-def test_arguments_are_passed_to_cdk_and_named_stacks_replace_all(
-    folder: Path, arguments: list[str], passed: list[str]
+def test_further_arguments_are_forwarded_and_named_stacks_replace_all(
+    folder: Path, arguments: list[str], forwarded: list[str]
 ) -> None:
     done = run(folder, "songs:sync", "--destroy", "--yes", "--", *arguments)
-    assert json.loads(done.stdout)[4:] == passed
+    assert json.loads(done.stdout)[4:] == forwarded
 
 
 def test_dry_run_runs_nothing(folder: Path) -> None:
@@ -110,7 +110,7 @@ def test_dry_run_runs_nothing(folder: Path) -> None:
         (["tunes:sync", "--yes"], "bin", "Cannot load tunes:sync: there is no module 'tunes'"),
     ],
 )
-def test_missing_requirement_is_named(folder: Path, arguments: list[str], path: str, message: str) -> None:
+def test_missing_prerequisite_is_an_error(folder: Path, arguments: list[str], path: str, message: str) -> None:
     done = run(folder, *arguments, path=path)
     assert (done.returncode, done.stdout) == (1, "")
     assert message in done.stderr

@@ -1,4 +1,4 @@
-"""What an error says, and how foreign errors become ours."""
+"""Texts of errors, and the translation of foreign errors."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from dynadex.source import table
         ("it ends with ...", "Wait.", "Cannot write to index songs: it ends with. Wait."),
     ],
 )
-def test_an_error_says_what_was_done_to_what_and_what_to_do(reason: str, hint: str, text: str) -> None:
+def test_text_has_operation_subject_reason_and_hint(reason: str, hint: str, text: str) -> None:
     assert str(DynadexError("write to index", "songs", reason, hint)) == text
 
 
-def test_only_what_may_pass_by_itself_is_retryable() -> None:
+def test_only_unavailable_services_are_retryable() -> None:
     kinds = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
     retryable = {name for name, kind in kinds.items() if issubclass(kind, DynadexError) and kind.retryable}
     assert retryable == {"SearchUnavailable", "SourceUnavailable"}
@@ -51,44 +51,49 @@ SEARCH: dict[str, Expected] = {
         "does not answer (read timed out)",
         "OPENSEARCH_URL",
     ),
-    "a certificate nobody knows": (
+    "an unknown certificate": (
         foreign.SSLError("N/A", "certificate verify failed", OSError()),
         SearchError,
         "certificate verify failed",
         "certificate",
     ),
-    "a reply cut off": (
+    "a truncated reply": (
         foreign.SerializationError("b'{'", ValueError()),
         SearchUnavailable,
-        "not whole JSON",
+        "not complete JSON",
         "OpenSearch cluster",
     ),
-    "400": (foreign.RequestError(400, "x", body("bad")), SearchError, "some_exception: bad", "not the data's fault"),
+    "400": (
+        foreign.RequestError(400, "x", body("bad")),
+        SearchError,
+        "some_exception: bad",
+        "not the cause",
+    ),
     "401": (
         foreign.AuthenticationException(401, "x", body("who?")),
         SearchError,
         "some_exception: who?",
         "credentials",
     ),
-    "403": (foreign.AuthorizationException(403, "x", body("no")), SearchError, "some_exception: no", "right"),
+    "403": (foreign.AuthorizationException(403, "x", body("no")), SearchError, "some_exception: no", "permission"),
     "404": (foreign.NotFoundError(404, "x", body("no such index")), SearchError, "no such index", "dynadex refill"),
     "409": (foreign.ConflictError(409, "x", body("newer")), SearchError, "some_exception: newer", ""),
     "413": (foreign.TransportError(413, "x", body("too long")), RequestTooLarge, "some_exception: too long", ""),
     "413 of a proxy": (foreign.TransportError(413, "<html>", "<html>"), RequestTooLarge, "<html>", ""),
-    "429": (foreign.TransportError(429, "x", body("busy")), SearchUnavailable, "429 some_exception: busy", "may pass"),
+    "429": (foreign.TransportError(429, "x", body("busy")), SearchUnavailable, "429 some_exception: busy", "transient"),
     "500": (
         foreign.TransportError(500, "x", body("broken")),
         SearchUnavailable,
         "500 some_exception: broken",
-        "may pass",
+        "transient",
     ),
     "502 of a proxy": (
         foreign.TransportError(502, "Bad Gateway", ""),
         SearchUnavailable,
         "502 Bad Gateway",
-        "may pass",
+        "transient",
     ),
-    "503": (foreign.TransportError(503, "x", body("red")), SearchUnavailable, "503 some_exception: red", "may pass"),
+    "503": (foreign.TransportError(503, "x", body("red")), SearchUnavailable, "503 some_exception: red", "transient"),
     "an error in words": (foreign.RequestError(400, "x", {"error": "no handler"}), SearchError, "no handler", ""),
     "an error without reason": (foreign.RequestError(400, "x", {}), SearchError, "no reason given", ""),
     "anything else": (foreign.ImproperlyConfigured("no hosts"), SearchError, "no hosts", ""),
@@ -96,7 +101,7 @@ SEARCH: dict[str, Expected] = {
 
 
 @pytest.mark.parametrize(("error", "kind", "reason", "hint"), SEARCH.values(), ids=SEARCH)
-def test_an_error_of_the_search_cluster_says_whether_it_may_pass(
+def test_error_of_the_search_cluster_says_whether_a_retry_may_succeed(
     error: Exception, kind: type[SearchError], reason: str, hint: str
 ) -> None:
     ours = opensearch.translate(error, "write to index", "songs")
@@ -107,37 +112,37 @@ def test_an_error_of_the_search_cluster_says_whether_it_may_pass(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409])
-def test_a_refusal_keeps_its_status(status: int) -> None:
+def test_refusal_has_its_http_status(status: int) -> None:
     error = foreign.TransportError(status, "x", body("no"))
     assert opensearch.translate(error, "write to index", "songs").status == status
 
 
-def client_error(code: str, message: str = "as told") -> ClientError:
+def client_error(code: str, message: str = "as reported") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message}}, "Scan")
 
 
 SOURCE: dict[str, tuple[Any, type[SourceError], str, str]] = {
-    "throttled": (client_error("ProvisionedThroughputExceededException"), SourceUnavailable, "as told", ""),
-    "throttled by the account": (client_error("ThrottlingException"), SourceUnavailable, "as told", ""),
-    "broken": (client_error("InternalServerError"), SourceUnavailable, "as told", ""),
+    "throttled": (client_error("ProvisionedThroughputExceededException"), SourceUnavailable, "as reported", ""),
+    "throttled by the account": (client_error("ThrottlingException"), SourceUnavailable, "as reported", ""),
+    "broken": (client_error("InternalServerError"), SourceUnavailable, "as reported", ""),
     "broken without a message": (client_error("503", ""), SourceUnavailable, "503", ""),
     "no such table": (
         client_error("ResourceNotFoundException"),
         SourceError,
-        "it does not exist (as told)",
+        "it does not exist (as reported)",
         "AWS_REGION",
     ),
-    "not allowed": (client_error("AccessDeniedException"), SourceError, "as told", "rights"),
-    "expired": (client_error("ExpiredTokenException"), SourceError, "as told", "credentials"),
-    "refused": (client_error("ValidationException"), SourceError, "ValidationException: as told", ""),
+    "not allowed": (client_error("AccessDeniedException"), SourceError, "as reported", "permissions"),
+    "expired": (client_error("ExpiredTokenException"), SourceError, "as reported", "credentials"),
+    "refused": (client_error("ValidationException"), SourceError, "ValidationException: as reported", ""),
     "no answer": (EndpointConnectionError(endpoint_url="http://x"), SourceUnavailable, "http://x", "endpoint"),
     "no credentials": (NoCredentialsError(), SourceError, "credentials", "AWS_REGION"),
-    "a request that cannot be": (ParamValidationError(report="too short"), SourceError, "too short", ""),
+    "an invalid request": (ParamValidationError(report="too short"), SourceError, "too short", ""),
 }
 
 
 @pytest.mark.parametrize(("error", "kind", "reason", "hint"), SOURCE.values(), ids=SOURCE)
-def test_an_error_of_dynamodb_says_whether_it_may_pass(
+def test_error_of_dynamodb_says_whether_a_retry_may_succeed(
     error: Any, kind: type[SourceError], reason: str, hint: str
 ) -> None:
     ours = table.translate(error, "scan table", "songs")

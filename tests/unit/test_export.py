@@ -1,4 +1,4 @@
-"""Exports: found, read page by page, and refused with a reason when they are not what they should be."""
+"""Exports: located, read page by page, and refused with a reason if they are unusable."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ ITEMS: list[dict[str, Any]] = [{"id": {"S": f"tune-{n}"}, "n": {"N": str(n)}} fo
 
 def opened(where: Path | str) -> Export:
     def no_bucket() -> Any:
-        raise AssertionError("nobody asked for a bucket")
+        raise AssertionError("the export is not in a bucket")
 
     return Export.open(str(where), no_bucket)
 
 
 def read(export: Export, segment: int = 0, total: int = 1, limit: int | None = None) -> list[list[str]]:
-    """The ids on every page, each position carried as JSON to pages that begin anew."""
+    """The ids on each page; each position is passed as JSON to a new reader."""
     pages: list[list[str]] = []
     position: Any = None
     while True:
@@ -51,27 +51,27 @@ def folder(tmp_path: Path) -> Path:
     return write_export(tmp_path, "tunes", ITEMS, AT_US)
 
 
-def test_what_was_exported_and_when(folder: Path) -> None:
+def test_export_has_its_table_time_and_files(folder: Path) -> None:
     export = opened(folder)
     assert (export.table, export.export_time_us, export.item_count) == ("tunes", AT_US, 10)
     assert export.name == f"{folder} of 2026-11-24T05:45:00.123+00:00"
-    assert [one.items for one in export.data] == [4, 3, 3]
+    assert [data_file.items for data_file in export.data_files] == [4, 3, 3]
 
 
 @pytest.mark.parametrize("limit", [None, 1, 2, 3, 4, 5, 100])
-def test_every_item_comes_once_however_large_the_pages_are(folder: Path, limit: int | None) -> None:
+def test_every_item_is_read_once_at_any_page_size(folder: Path, limit: int | None) -> None:
     pages = read(opened(folder), limit=limit)
     assert sorted(identity for page in pages for identity in page) == sorted(item["id"]["S"] for item in ITEMS)
     assert all(len(page) <= (limit or 1000) for page in pages)
 
 
 @pytest.mark.parametrize("total", [1, 2, 3, 5])
-def test_segments_share_the_files(folder: Path, total: int) -> None:
-    found = [identity for segment in range(total) for page in read(opened(folder), segment, total) for identity in page]
-    assert sorted(found) == sorted(item["id"]["S"] for item in ITEMS)
+def test_segments_divide_the_files(folder: Path, total: int) -> None:
+    ids = [identity for segment in range(total) for page in read(opened(folder), segment, total) for identity in page]
+    assert sorted(ids) == sorted(item["id"]["S"] for item in ITEMS)
 
 
-def test_pages_that_follow_each_other_do_not_begin_a_file_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_consecutive_pages_open_each_file_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export = opened(folder)
     opens: list[str] = []
     lines = type(export.files).lines
@@ -90,7 +90,7 @@ def test_pages_that_follow_each_other_do_not_begin_a_file_anew(folder: Path, mon
     assert len(opens) == 3
 
 
-def test_a_page_can_be_had_again(folder: Path) -> None:
+def test_page_can_be_read_again(folder: Path) -> None:
     with closing(opened(folder).pages()) as pages:
         first = pages.page(None, 3)
         second = pages.page(first.last_evaluated_key, 3)
@@ -98,19 +98,19 @@ def test_a_page_can_be_had_again(folder: Path) -> None:
         assert pages.page(None, 3) == first
 
 
-def test_an_export_is_found_below_the_folder_given(tmp_path: Path, folder: Path) -> None:
+def test_export_below_the_folder_is_located(tmp_path: Path, folder: Path) -> None:
     assert opened(tmp_path).files.where == str(folder)
     write_export(tmp_path / "more", "tunes", ITEMS, AT_US)
-    with pytest.raises(SourceError, match=r"there are 2 exports.*Name one of them: .*AWSDynamoDB"):
+    with pytest.raises(SourceError, match=r"it contains 2 exports.*Pass one of them: .*AWSDynamoDB"):
         opened(tmp_path)
 
 
-def test_an_empty_table_makes_an_empty_export(tmp_path: Path) -> None:
+def test_export_of_an_empty_table_is_empty(tmp_path: Path) -> None:
     assert read(opened(write_export(tmp_path, "tunes", [], AT_US, files=1))) == [[]]
     assert read(opened(write_export(tmp_path / "no-files", "tunes", [], AT_US, files=0))) == [[]]
 
 
-def test_exported_values_are_those_of_a_scan(tmp_path: Path) -> None:
+def test_exported_values_equal_scanned_values(tmp_path: Path) -> None:
     scanned: dict[str, Any] = {
         "pk": {"B": b"\x00\xff|"},
         "sk": {"N": "1.50"},
@@ -149,7 +149,7 @@ _VALUES: st.SearchStrategy[dict[str, Any]] = st.recursive(
 
 @given(st.fixed_dictionaries({"pk": _BINARIES.map(lambda content: {"B": content}), "sk": _NUMBERS, "more": _VALUES}))
 @settings(max_examples=60, deadline=None)
-def test_whatever_an_item_holds_its_exported_form_is_equal(scanned: dict[str, Any]) -> None:
+def test_any_exported_item_equals_the_scanned_item(scanned: dict[str, Any]) -> None:
     with TemporaryDirectory() as folder:
         [exported] = opened(write_export(Path(folder), "tunes", [scanned], AT_US, files=1)).pages().page(None).items
     schema = KeySchema(("pk", "sk"), ("B", "N"))
@@ -160,7 +160,7 @@ def test_whatever_an_item_holds_its_exported_form_is_equal(scanned: dict[str, An
 
 
 def test_pages_of_large_items_are_short(tmp_path: Path) -> None:
-    """A scan's page holds 1 MB; a thousand items of 400 KB would be 400 MB for each segment."""
+    """A page of a scan has 1 MB; a thousand items of 400 KB would be 400 MB for each segment."""
     large = [{"id": {"S": f"tune-{n}"}, "text": {"S": "x" * 400_000}} for n in range(30)]
     pages = read(opened(write_export(tmp_path, "tunes", large, AT_US, files=2)))
     assert sorted(identity for page in pages for identity in page) == sorted(item["id"]["S"] for item in large)
@@ -170,8 +170,8 @@ def test_pages_of_large_items_are_short(tmp_path: Path) -> None:
 def _change_summary(**changes: Any) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         path = folder / "manifest-summary.json"
-        kept = {**json.loads(path.read_text()), **changes}
-        path.write_text(json.dumps({name: value for name, value in kept.items() if value is not None}))
+        summary = {**json.loads(path.read_text()), **changes}
+        path.write_text(json.dumps({name: value for name, value in summary.items() if value is not None}))
 
     return change
 
@@ -186,7 +186,7 @@ def _truncate(folder: Path) -> None:
 
 
 def _damage(folder: Path) -> None:
-    """A block of a kind that deflate has not."""
+    """Write a block type that deflate does not have."""
     path = _first_file(folder)
     packed = bytearray(path.read_bytes())
     packed[10] |= 0b110
@@ -208,41 +208,39 @@ def void(_: object) -> None:
 
 
 FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "no manifest": (lambda folder: (folder / "manifest-summary.json").unlink(), "there is no export"),
+    "no manifest": (lambda folder: (folder / "manifest-summary.json").unlink(), "it contains no export"),
     "broken manifest": (lambda f: void((f / "manifest-summary.json").write_text("{")), "summary.json is not JSON"),
     "unfinished": (lambda folder: (folder / "manifest-files.json").unlink(), "manifest-files.json is missing"),
-    "ion": (_change_summary(outputFormat="ION"), "its outputFormat is ION.*Export the table anew"),
+    "ion": (_change_summary(outputFormat="ION"), "its outputFormat is ION.*Export the table again"),
     "incremental": (_change_summary(exportType="INCREMENTAL_EXPORT"), "its exportType is INCREMENTAL_EXPORT"),
-    "no time": (_change_summary(exportTime=None), "lacks something: KeyError"),
-    "broken list": (lambda f: void((f / "manifest-files.json").write_text("[]\n")), "holds no JSON object"),
+    "no time": (_change_summary(exportTime=None), "is incomplete: KeyError"),
+    "broken list": (lambda f: void((f / "manifest-files.json").write_text("[]\n")), "does not contain a JSON object"),
     "list cut": (
         lambda f: void((f / "manifest-files.json").write_text((f / "manifest-files.json").read_text().split("\n")[0])),
-        "hold 4 items, not 10",
+        "contain 4 items, not 10",
     ),
-    "file missing": (lambda folder: _first_file(folder).unlink(), "data/0+.json.gz is missing.*Copy the export"),
+    "file missing": (lambda folder: _first_file(folder).unlink(), "data/0+.json.gz is missing.*Copy the whole export"),
     "file cut": (_truncate, "data/0+.json.gz is damaged"),
     "file damaged": (_damage, "data/0+.json.gz is damaged.*Copy the export again"),
     "file unreadable": (_replace_by_folder, "data/0+.json.gz cannot be read"),
     "file not packed": (lambda folder: void(_first_file(folder).write_bytes(b'{"Item": {}}\n')), "is damaged"),
-    "items missing": (_rewrite('{"Item": {"id": {"S": "a"}}}\n'), "holds 1 items, and its manifest says 4"),
-    "no item": (_rewrite('{"Item": {"id": {"S": "a"}}}\n{"Item": 5}\n'), "line 2 of data/0+.json.gz holds no item"),
-    "no JSON": (_rewrite("x\n"), "line 1 of data/0+.json.gz holds no item"),
+    "items missing": (_rewrite('{"Item": {"id": {"S": "a"}}}\n'), "contains 1 items, but its manifest lists 4"),
+    "no item": (_rewrite('{"Item": {"id": {"S": "a"}}}\n{"Item": 5}\n'), "line 2 of data/0+.json.gz is not an item"),
+    "no JSON": (_rewrite("x\n"), "line 1 of data/0+.json.gz is not an item"),
 }
 
 
-@pytest.mark.parametrize(("break_it", "told"), FAULTS.values(), ids=FAULTS)
-def test_what_cannot_be_loaded_is_refused_with_a_reason(
-    folder: Path, break_it: Callable[[Path], None], told: str
-) -> None:
+@pytest.mark.parametrize(("break_it", "message"), FAULTS.values(), ids=FAULTS)
+def test_unusable_export_is_refused_with_a_reason(folder: Path, break_it: Callable[[Path], None], message: str) -> None:
     break_it(folder)
-    with pytest.raises(SourceError, match=told) as caught:
+    with pytest.raises(SourceError, match=message) as caught:
         read(opened(folder))
     assert str(folder) in str(caught.value)
 
 
-def test_an_export_of_another_table_or_from_nowhere_is_refused(folder: Path) -> None:
+def test_export_of_another_table_and_missing_folder_are_refused(folder: Path) -> None:
     opened(folder).check_table("tunes")
-    with pytest.raises(SourceError, match="it is of table tunes, not songs"):
+    with pytest.raises(SourceError, match="it is an export of table tunes, not of songs"):
         opened(folder).check_table("songs")
-    with pytest.raises(SourceError, match="there is no such folder"):
+    with pytest.raises(SourceError, match="the folder does not exist"):
         opened(folder / "nowhere")

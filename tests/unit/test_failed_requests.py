@@ -1,4 +1,4 @@
-"""A request that failed is let go of at once, with all that it carried."""
+"""Failed requests are freed at once, with their bodies."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from dynadex.index.opensearch import OpenSearchIndex
 from dynadex.settings import RuntimeSettings
 
 
-def test_its_body_is_not_kept_until_somebody_looks_for_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
-    # pytest keeps what is logged, with its traceback.
+def test_body_of_a_failed_request_is_freed_without_garbage_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    # pytest keeps log records, with their tracebacks.
     monkeypatch.setattr(logging.getLogger("opensearch"), "disabled", True)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""The short way from typed JSON to a document's bytes gives what the long way gives, byte for byte."""
+"""The fast way from typed JSON to the bytes of a document gives the same bytes as the slow way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dynadex.document.body import encode
 from dynadex.document.fast_json import body_of
 from dynadex.document.typed_json import plain
 
-# Texts in which the marks of JSON, of typed JSON and of this code are likely.
+# Texts that often contain the syntax of JSON, of typed JSON and of the fast way.
 TEXTS = st.text(st.sampled_from('ab"\\{}[]:,\0\n/é🎻') | st.characters(), max_size=8) | st.sampled_from(
     ['{"S":"a"}', '"}', "}}", "]}", '{"N":"1"}', "\\u0000", "\0", '\\"', "\\", '{"M":{', "null", "true"]
 )
@@ -31,7 +31,7 @@ NUMBERS = (
 SCALARS = (
     TEXTS.map(lambda text: {"S": text})
     | NUMBERS.map(lambda text: {"N": text})
-    | st.booleans().map(lambda one: {"BOOL": one})
+    | st.booleans().map(lambda boolean: {"BOOL": boolean})
     | st.just({"NULL": True})
     | st.sampled_from(["AP/+", ""]).map(lambda text: {"B": text})
     | st.lists(TEXTS, min_size=1, max_size=3).map(lambda texts: {"SS": texts})
@@ -47,7 +47,7 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 ITEMS = st.dictionaries(NAMES, VALUES, max_size=6)
-# Now and then something that is no typed JSON, at any depth.
+# Values that are sometimes not valid typed JSON, at any depth.
 BROKEN: st.SearchStrategy[Any] = st.sampled_from(
     [5, None, "a", {}, [], {"S": 5}, {"S": "a", "N": "1"}, {"N": 5}, {"N": "x"}, {"BOOL": "true"}, {"BOOL": 1},
      {"X": "a"}, {"L": "ab"}, {"M": [1]}, {"L": {"S": "a"}}, {"M": {"S": "a"}}, {"NULL": False}, {"S": b"a"},
@@ -69,17 +69,18 @@ BROKEN_ITEMS = st.dictionaries(
 )
 
 
-def the_long_way(item: Any) -> bytes | str:
-    """The body, or what is wrong with the item."""
+def slow_body(item: Any) -> bytes | str:
+    """The body, or the error."""
     try:
         return encode(plain(item))
     except ValueError as error:
         return str(error)
 
 
-def the_short_way(item: Any) -> bytes | str:
+def fast_body(item: Any) -> bytes | str:
+    """The body, or the error."""
     if fast_json._converted.cache_info().misses > 100:
-        # Or the shapes of these tests, of which hardly any two are the same, would end the short way.
+        # The random items rarely share a shape, which would switch the cache off.
         fast_json._converted.cache_clear()
     try:
         return body_of(item)
@@ -89,21 +90,21 @@ def the_short_way(item: Any) -> bytes | str:
 
 @settings(deadline=None, max_examples=200)
 @given(ITEMS)
-def test_every_item_gives_the_same_bytes(item: Any) -> None:
-    assert the_short_way(item) == the_long_way(item)
+def test_fast_way_gives_the_same_bytes(item: Any) -> None:
+    assert fast_body(item) == slow_body(item)
 
 
 @settings(deadline=None, max_examples=150)
 @given(BROKEN_ITEMS)
-def test_what_is_no_typed_json_is_refused_in_the_same_words(item: Any) -> None:
-    assert the_short_way(item) == the_long_way(item)
+def test_fast_way_raises_the_same_error(item: Any) -> None:
+    assert fast_body(item) == slow_body(item)
 
 
 @settings(deadline=None, max_examples=50)
 @given(ITEMS)
-def test_an_event_that_was_json_gives_the_same_bytes(item: Any) -> None:
+def test_fast_way_gives_the_same_bytes_for_a_parsed_event(item: Any) -> None:
     event = json.loads(json.dumps(item))
-    assert the_short_way(event) == the_long_way(event)
+    assert fast_body(event) == slow_body(event)
 
 
 def nested(text: str, number: str) -> dict[str, Any]:
@@ -128,15 +129,15 @@ def test_items_of_one_shape_share_its_conversion() -> None:
         {"list": {"L": [{"N": "1E+5"}]}},
         {"map": {"M": {f"name{number}": {"S": "a"} for number in range(2000)}}},
     ],
-    ids=["a set", "a number of another spelling", "a shape of many names"],
+    ids=["a set", "a number in another notation", "a shape of many names"],
 )
-def test_what_would_make_a_shape_of_every_item_is_kept_by_none(item: dict[str, Any]) -> None:
+def test_item_with_a_shape_of_its_own_is_not_cached(item: dict[str, Any]) -> None:
     fast_json._converted.cache_clear()
     assert body_of(item) == encode(plain(item))
     assert fast_json._converted.cache_info().currsize == 0
 
 
-def test_where_every_item_has_a_shape_of_its_own_none_is_looked_for_any_more() -> None:
+def test_cache_is_not_used_if_shapes_do_not_recur() -> None:
     fast_json._converted.cache_clear()
     for number in range(1000):
         item = {"map": {"M": {f"name{number}": {"S": "a"}}}}

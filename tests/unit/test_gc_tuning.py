@@ -1,4 +1,4 @@
-"""How often Python looks for garbage, during work and after it."""
+"""infrequent_gc changes the thresholds of the garbage collector and restores them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from dynadex.gc_tuning import infrequent_gc
 
 
-def test_the_process_is_left_as_it_was_whoever_comes_and_goes_last() -> None:
+def test_last_block_to_end_restores_the_thresholds() -> None:
     before = gc.get_threshold()
     first, second = infrequent_gc(), infrequent_gc()
     with first:
@@ -21,7 +21,7 @@ def test_the_process_is_left_as_it_was_whoever_comes_and_goes_last() -> None:
     assert gc.get_threshold() == before
 
 
-def test_the_process_is_left_as_it_was_after_an_error() -> None:
+def test_error_restores_the_thresholds() -> None:
     before = gc.get_threshold()
     with pytest.raises(ValueError, match="broken"), infrequent_gc():
         raise ValueError("broken")

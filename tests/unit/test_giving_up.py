@@ -14,7 +14,7 @@ from dynadex.testing import ManualClock
 from dynadex.worker.event_source_mapping import EventSourceMapping, Limits
 
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
-DISK_FULL = DeadLetterError("dead-letter dead letters in", "dead-letters.jsonl", "no space left on device")
+DISK_FULL = DeadLetterError("write dead letters to", "dead-letters.jsonl", "no space left on device")
 
 
 def record(number: int, **more: Any) -> Record:

@@ -1,4 +1,4 @@
-"""Whether the service says that it is fit to answer: every reason against it, soon, and in its own words."""
+"""Readiness of the HTTP service: each reason against it, reported in time and without the text of a backend's error."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import pytest
 from dynadex import Search, Sync
 from dynadex.document.identity import KeySchema
 from dynadex.errors import SearchError, SearchUnavailable
-from dynadex.http.app import create_app
-from dynadex.http.health import KEPT_SECONDS, Health, LagSource
+from dynadex.http.app import HttpOptions, create_app
+from dynadex.http.health import CACHE_SECONDS, Health, LagSource
 from dynadex.index.aliases import ensure_index
-from dynadex.index.lifecycle import begin_building, mark_filled, swap
+from dynadex.index.lifecycle import begin_building, mark_filled, swap_read_alias
 from dynadex.state.checkpoints import Checkpoint, Checkpoints
 from dynadex.state.lag import StateLag
 from dynadex.state.state_table import StateError
@@ -33,33 +33,33 @@ sync = Sync(table="lessons", index="lessons", mappings={"properties": {}}, searc
 
 
 @dataclass
-class Told:
-    """A freshness that says what it is told to, or raises it."""
+class ScriptedLag:
+    """A lag source that returns or raises ``lag``."""
 
     lag: float | Exception | None = 0.42
-    why: str | None = None
-    asked: int = 0
+    stale_reason: str | None = None
+    calls: int = 0
 
     def lag_seconds(self) -> float | None:
-        self.asked += 1
+        self.calls += 1
         if isinstance(self.lag, Exception):
             raise self.lag
         return self.lag
 
     def stale(self) -> str | None:
-        return self.why
+        return self.stale_reason
 
 
 @dataclass
 class Hanging:
-    """An index or a freshness that says nothing until it is let go."""
+    """An index or a lag source that does not answer until it is released."""
 
-    let_go: threading.Event = field(default_factory=threading.Event)
-    asked: int = 0
+    released: threading.Event = field(default_factory=threading.Event)
+    calls: int = 0
 
     def search(self, *_: Any) -> Any:
-        self.asked += 1
-        self.let_go.wait()
+        self.calls += 1
+        self.released.wait()
         return {}
 
     def indexes_behind(self, _: str) -> list[str]:
@@ -80,14 +80,15 @@ def index() -> ScriptedIndex:
 
 @pytest.fixture
 def hanging() -> Iterator[Hanging]:
-    one = Hanging()
-    yield one
-    one.let_go.set()
+    backend = Hanging()
+    yield backend
+    backend.released.set()
 
 
-def client(index: Any, freshness: LagSource | None = None, limit: float = 60.0) -> Client:
-    nobody: Any = None
-    return Client(create_app(sync, index, nobody, KeySchema(("id",), ("S",)), freshness, limit))
+def client(index: Any, lag_source: LagSource | None = None, max_lag_seconds: float = 60.0) -> Client:
+    table: Any = None
+    options = HttpOptions(lag_source=lag_source, max_ready_lag_seconds=max_lag_seconds)
+    return Client(create_app(sync, index, table, KeySchema(("id",), ("S",)), options))
 
 
 def ready(client: Client) -> tuple[int, Any]:
@@ -99,27 +100,27 @@ def ready(client: Client) -> tuple[int, Any]:
 
 
 def reasons(client: Client) -> list[str]:
-    status, told = ready(client)
-    assert (status, told["status"], set(told)) == (503, "not ready", {"status", "reasons"})
-    return list(told["reasons"])
+    status, body = ready(client)
+    assert (status, body["status"], set(body)) == (503, "not ready", {"status", "reasons"})
+    return list(body["reasons"])
 
 
-def test_live_asks_nobody(index: ScriptedIndex) -> None:
+def test_liveness_calls_no_backend(index: ScriptedIndex) -> None:
     index.reply = SearchUnavailable("search index", "lessons", SECRET)
-    freshness = Told(lag=StateError("read", "lessons-dynadex", SECRET))
-    response = client(index, freshness).get("/health/live")
+    lag_source = ScriptedLag(lag=StateError("read", "lessons-dynadex", SECRET))
+    response = client(index, lag_source).get("/health/live")
     assert (response.status_code, response.json()) == (200, {"status": "live"})
     assert response.headers["cache-control"] == "no-store"
-    assert (index.asked, freshness.asked) == ([], 0)
+    assert (index.searches, lag_source.calls) == ([], 0)
 
 
 @pytest.mark.parametrize(
-    ("freshness", "lag"),
-    [(None, None), (Told(None), None), (Told(), 0.4), (Told(0.0), 0.0), (Told(60.0), 60.0)],
+    ("lag_source", "lag"),
+    [(None, None), (ScriptedLag(None), None), (ScriptedLag(), 0.4), (ScriptedLag(0.0), 0.0), (ScriptedLag(60.0), 60.0)],
 )
-def test_ready_tells_the_lag_where_it_is_known(index: ScriptedIndex, freshness: Told | None, lag: float | None) -> None:
-    assert ready(client(index, freshness)) == (200, {"status": "ready", "lag_seconds": lag})
-    assert [alias for alias, _ in index.asked] == ["lessons"]
+def test_readiness_reports_a_known_lag(index: ScriptedIndex, lag_source: ScriptedLag | None, lag: float | None) -> None:
+    assert ready(client(index, lag_source)) == (200, {"status": "ready", "lag_seconds": lag})
+    assert [alias for alias, _ in index.searches] == ["lessons"]
 
 
 @pytest.mark.parametrize(
@@ -128,99 +129,101 @@ def test_ready_tells_the_lag_where_it_is_known(index: ScriptedIndex, freshness: 
         (SearchUnavailable("search index", "lessons", SECRET), "the index cannot be reached"),
         (SearchError("search index", "lessons", SECRET, status=403), "the index cannot be reached"),
         (SearchError("search index", "lessons", SECRET, status=404), "the index is missing"),
-        ({"_shards": {"failed": 1, "failures": [SECRET]}}, "a part of the index cannot be searched"),
+        ({"_shards": {"failed": 1, "failures": [SECRET]}}, "some shards of the index cannot be searched"),
     ],
 )
-def test_not_ready_without_a_whole_index(index: ScriptedIndex, reply: Any, reason: str) -> None:
+def test_missing_or_incomplete_index_is_not_ready(index: ScriptedIndex, reply: Any, reason: str) -> None:
     index.reply = reply
-    assert reasons(client(index, Told())) == [reason]
+    assert reasons(client(index, ScriptedLag())) == [reason]
 
 
 @pytest.mark.parametrize(
-    ("freshness", "reason"),
+    ("lag_source", "reason"),
     [
-        (Told(60.1), "the index is 60.1 s behind its table, more than 60 s"),
-        (Told(math.inf), "no worker has caught up with the table yet"),
-        (Told(why=f"the stream of {SECRET} was trimmed"), "the index is declared stale"),
-        (Told(None, why=SECRET), "the index is declared stale"),
-        (Told(StateError("read the state table", "lessons-dynadex", SECRET)), "how fresh the index is cannot be told"),
+        (ScriptedLag(60.1), "the index is 60.1 s behind its table, more than 60 s"),
+        (ScriptedLag(math.inf), "no worker has caught up with the table yet"),
+        (ScriptedLag(stale_reason=f"the stream of {SECRET} was trimmed"), "the index is declared stale"),
+        (ScriptedLag(None, stale_reason=SECRET), "the index is declared stale"),
+        (ScriptedLag(StateError("read the state table", "lessons-dynadex", SECRET)), "the lag cannot be read"),
     ],
 )
-def test_not_ready_with_an_index_that_is_not_fresh(index: ScriptedIndex, freshness: Told, reason: str) -> None:
-    assert reasons(client(index, freshness)) == [reason]
+def test_stale_or_lagging_index_is_not_ready(index: ScriptedIndex, lag_source: ScriptedLag, reason: str) -> None:
+    assert reasons(client(index, lag_source)) == [reason]
 
 
-def test_every_reason_is_told(index: ScriptedIndex) -> None:
+def test_all_reasons_are_reported(index: ScriptedIndex) -> None:
     index.reply = SearchUnavailable("search index", "lessons", SECRET)
-    assert reasons(client(index, Told(7.25, why="lost"), limit=5.0)) == [
+    assert reasons(client(index, ScriptedLag(7.25, stale_reason="lost"), max_lag_seconds=5.0)) == [
         "the index cannot be reached",
         "the index is declared stale",
         "the index is 7.2 s behind its table, more than 5 s",
     ]
 
 
-def test_a_defect_is_no_readiness(index: ScriptedIndex) -> None:
-    status, told = ready(client(index, Told(RuntimeError(SECRET))))
-    assert (status, told["error"]["code"]) == (500, "internal")
+def test_defect_in_a_health_check_is_not_ready(index: ScriptedIndex) -> None:
+    status, body = ready(client(index, ScriptedLag(RuntimeError(SECRET))))
+    assert (status, body["error"]["code"]) == (500, "internal")
 
 
-def test_an_answer_is_kept_for_a_moment(index: ScriptedIndex) -> None:
-    clock, freshness = ManualClock(), Told()
-    health = Health("lessons", index, freshness, clock=clock)
+def test_readiness_is_cached_for_a_second(index: ScriptedIndex) -> None:
+    clock, lag_source = ManualClock(), ScriptedLag()
+    health = Health("lessons", index, lag_source, clock=clock)
     assert all(asyncio.run(health.ready()).lag_seconds == 0.42 for _ in range(5))
-    assert (len(index.asked), freshness.asked) == (1, 1)
-    freshness.lag = math.inf
+    assert (len(index.searches), lag_source.calls) == (1, 1)
+    lag_source.lag = math.inf
     assert not asyncio.run(health.ready()).reasons
-    clock.advance(KEPT_SECONDS)
+    clock.advance(CACHE_SECONDS)
     assert asyncio.run(health.ready()).reasons
     assert asyncio.run(health.ready()).reasons
-    assert (len(index.asked), freshness.asked) == (2, 2)
+    assert (len(index.searches), lag_source.calls) == (2, 2)
 
 
 @pytest.mark.parametrize(
     ("which", "reason"),
     [
         ("index", "the index does not answer in time"),
-        ("freshness", "how fresh the index is was not told in time"),
+        ("lag", "the lag could not be read in time"),
     ],
 )
-def test_a_backend_that_hangs_is_a_reason_soon(index: ScriptedIndex, hanging: Hanging, which: str, reason: str) -> None:
-    backends: tuple[Any, Any] = (hanging, Told()) if which == "index" else (index, hanging)
-    health = Health("lessons", *backends, answer_seconds=LIMIT)
-    began = time.monotonic()
+def test_hanging_backend_is_a_reason_within_the_timeout(
+    index: ScriptedIndex, hanging: Hanging, which: str, reason: str
+) -> None:
+    backends: tuple[Any, Any] = (hanging, ScriptedLag()) if which == "index" else (index, hanging)
+    health = Health("lessons", *backends, timeout_seconds=LIMIT)
+    started = time.monotonic()
     assert asyncio.run(health.ready()).reasons == (reason,)
-    assert LIMIT <= time.monotonic() - began < LIMIT + 1.0
+    assert LIMIT <= time.monotonic() - started < LIMIT + 1.0
 
 
-def test_a_crowd_before_a_backend_that_hangs_is_one_question(hanging: Hanging) -> None:
-    health = Health("lessons", hanging, answer_seconds=LIMIT)
+def test_concurrent_health_checks_share_one_call(hanging: Hanging) -> None:
+    health = Health("lessons", hanging, timeout_seconds=LIMIT)
 
     async def crowd() -> set[tuple[str, ...]]:
-        return {one.reasons for one in await asyncio.gather(*(health.ready() for _ in range(100)))}
+        return {readiness.reasons for readiness in await asyncio.gather(*(health.ready() for _ in range(100)))}
 
-    began = time.monotonic()
+    started = time.monotonic()
     assert asyncio.run(crowd()) == {("the index does not answer in time",)}
-    assert time.monotonic() - began < LIMIT + 1.0
-    assert hanging.asked == 1
+    assert time.monotonic() - started < LIMIT + 1.0
+    assert hanging.calls == 1
 
 
-def test_what_hangs_is_asked_again_at_length(hanging: Hanging) -> None:
+def test_hanging_backend_is_called_again_after_ten_seconds(hanging: Hanging) -> None:
     clock = ManualClock()
-    health = Health("lessons", hanging, clock=clock, answer_seconds=LIMIT)
+    health = Health("lessons", hanging, clock=clock, timeout_seconds=LIMIT)
 
     def seconds() -> float:
-        began = time.monotonic()
+        started = time.monotonic()
         assert asyncio.run(health.ready()).reasons
-        return time.monotonic() - began
+        return time.monotonic() - started
 
     seconds()
     clock.advance(5.0)
-    assert seconds() < LIMIT, "who hangs already is late already"
-    assert hanging.asked == 1
+    assert seconds() < LIMIT, "a call that is already late is not waited for again"
+    assert hanging.calls == 1
     clock.advance(5.0)
     seconds()
-    assert hanging.asked == 2
-    hanging.let_go.set()
+    assert hanging.calls == 2
+    hanging.released.set()
     clock.advance(10.0)
     assert not asyncio.run(health.ready()).reasons
 
@@ -229,81 +232,83 @@ class State:
     """A state table in memory."""
 
     def __init__(self, *, exists: bool = True) -> None:
-        self.is_there = exists
-        self.kept: dict[str, dict[str, Any]] = {}
+        self.is_created = exists
+        self.entries: dict[str, dict[str, Any]] = {}
 
     def exists(self) -> bool:
-        return self.is_there
+        return self.is_created
 
-    def get(self, what: str) -> dict[str, Any] | None:
-        assert self.is_there
-        return self.kept.get(what)
+    def get(self, name: str) -> dict[str, Any] | None:
+        assert self.is_created
+        return self.entries.get(name)
 
     def all(self, prefix: str) -> dict[str, dict[str, Any]]:
-        assert self.is_there
-        return {what: item for what, item in self.kept.items() if what.startswith(prefix)}
+        assert self.is_created
+        return {name: item for name, item in self.entries.items() if name.startswith(prefix)}
 
-    def put(self, what: str, values: dict[str, Any], *_: Any) -> bool:
-        self.kept[what] = values
+    def put(self, name: str, values: dict[str, Any], *_: Any) -> bool:
+        self.entries[name] = values
         return True
 
-    def delete(self, what: str, *_: Any) -> bool:
-        return self.kept.pop(what, None) is not None
+    def delete(self, name: str, *_: Any) -> bool:
+        return self.entries.pop(name, None) is not None
 
 
 @pytest.mark.parametrize(("has_worker", "lag"), [(True, math.inf), (False, None)])
 @pytest.mark.parametrize("exists", [True, False])
-def test_before_a_worker_has_said_anything(has_worker: bool, lag: float | None, exists: bool) -> None:
+def test_lag_is_infinite_until_the_first_checkpoint_of_a_worker(
+    has_worker: bool, lag: float | None, exists: bool
+) -> None:
     state: Any = State(exists=exists)
-    freshness = StateLag(state, ManualClock(), has_worker)
-    assert (freshness.lag_seconds(), freshness.stale()) == (lag, None)
+    lag_source = StateLag(state, ManualClock(), has_worker)
+    assert (lag_source.lag_seconds(), lag_source.stale()) == (lag, None)
 
 
-def test_freshness_is_what_the_worker_noted() -> None:
+def test_lag_is_computed_from_checkpoints() -> None:
     state: Any = State(exists=False)
     clock = ManualClock()
-    freshness = StateLag(state, clock, has_worker=True)
-    assert freshness.lag_seconds() == math.inf
-    state.is_there = True
+    lag_source = StateLag(state, clock, has_worker=True)
+    assert lag_source.lag_seconds() == math.inf
+    state.is_created = True
     checkpoints = Checkpoints(state, clock)
     checkpoints.save("a", Checkpoint("1", passed_us=clock.now_us() - 3 * MICROSECONDS))
     checkpoints.save("b", Checkpoint("1", passed_us=clock.now_us() + MICROSECONDS))
-    assert freshness.lag_seconds() == 3.0
+    assert lag_source.lag_seconds() == 3.0
     clock.advance(4.0)
-    assert freshness.lag_seconds() == 7.0
+    assert lag_source.lag_seconds() == 7.0
     checkpoints.save("a", Checkpoint("1", passed_us=clock.now_us() + MICROSECONDS))
     clock.advance(-3.0)
-    assert freshness.lag_seconds() == 0.0, "the worker's clock may be ahead of ours"
+    assert lag_source.lag_seconds() == 0.0, "the worker's clock may be ahead of the service's"
 
 
-def test_a_refill_under_way_has_not_mended_a_stale_index(index: ScriptedIndex) -> None:
+def test_index_stays_stale_while_a_refill_is_running(index: ScriptedIndex) -> None:
     state: Any = State()
     checkpoints = Checkpoints(state, ManualClock())
     service = client(index, StateLag(state, ManualClock()))
     checkpoints.mark_stale("a shard was trimmed")
-    checkpoints.begin_answer(1)
+    checkpoints.begin_recovery(1)
     assert reasons(service) == ["the index is declared stale"]
 
 
-def test_an_index_that_was_made_for_a_table_with_items_awaits_its_refill() -> None:
+def test_index_created_for_a_table_with_items_is_not_ready_before_its_refill() -> None:
     cluster, clock = SearchableIndex(), ManualClock()
     name, _ = ensure_index(cluster, "lessons", {}, {}, clock, has_items=lambda: True)
     service = client(cluster)
-    assert reasons(service) == ["the index awaits the refill that brings the items older than it"]
+    assert reasons(service) == ["the index awaits a refill of the items older than it"]
     mark_filled(cluster, "lessons", [name])
     assert ready(client(cluster))[0] == 200
 
 
-def test_an_index_that_awaits_its_refill_does_not_matter_once_another_is_searched() -> None:
+def test_unfilled_index_is_ignored_once_another_is_searched() -> None:
     cluster, clock = SearchableIndex(), ManualClock()
     ensure_index(cluster, "lessons", {}, {}, clock, has_items=lambda: True)
     clock.advance(1)
-    swap(cluster, "lessons", begin_building(cluster, "lessons", {}, {}, "me", clock))
+    swap_read_alias(cluster, "lessons", begin_building(cluster, "lessons", {}, {}, "me", clock))
     assert ready(client(cluster))[0] == 200
 
 
 class SearchableIndex(InMemoryIndex):
-    """Answers every search with nothing found."""
+    """Finds nothing in any search."""
 
     def search(self, *_: Any) -> Any:
         return NOTHING_FOUND

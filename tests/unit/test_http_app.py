@@ -1,4 +1,4 @@
-"""The HTTP service on a table in memory and an index that says what it is told to."""
+"""The HTTP service over a table in memory and a scripted index."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.routing import Route
 from dynadex import Search, Sync
 from dynadex.document.identity import KeySchema
 from dynadex.errors import SearchError, SearchUnavailable
-from dynadex.http.app import create_app
+from dynadex.http.app import HttpOptions, create_app
 from dynadex.http.auth import protected
 from dynadex.http.response import reply
 from dynadex.source.table import Table
@@ -50,12 +50,12 @@ def client(index: ScriptedIndex, memory: InMemoryTable) -> Client:
 
 def _client(index: Any, table: Any, schema: KeySchema | None = None) -> Client:
     schema = schema or KeySchema(("id",), ("S",))
-    return Client(create_app(sync, index, table, schema, auth=AUTH), WRITER)
+    return Client(create_app(sync, index, table, schema, HttpOptions(auth=AUTH)), WRITER)
 
 
-def test_a_search_goes_to_the_read_alias(client: Client, index: ScriptedIndex) -> None:
+def test_search_uses_the_read_alias(client: Client, index: ScriptedIndex) -> None:
     assert client.get("/api/search?q=rakes&form=Jig&form=Reel&size=3").json()["total"] == 0
-    [(alias, body)] = index.asked
+    [(alias, body)] = index.searches
     assert alias == "lessons"
     assert body["size"] == 3
     assert body["post_filter"] == {"bool": {"filter": [{"terms": {"form": ["Jig", "Reel"]}}]}}
@@ -71,7 +71,7 @@ def test_a_search_goes_to_the_read_alias(client: Client, index: ScriptedIndex) -
         ("q=" + "x" * 513, "query_too_long"),
     ],
 )
-def test_a_search_that_makes_no_sense_is_the_askers_fault(client: Client, parameters: str, code: str) -> None:
+def test_invalid_search_parameter_is_a_client_error(client: Client, parameters: str, code: str) -> None:
     assert error_of(client.get(f"/api/search?{parameters}")) == (400, code)
 
 
@@ -85,14 +85,14 @@ def test_a_search_that_makes_no_sense_is_the_askers_fault(client: Client, parame
         (RuntimeError(SECRET), "q=a", (500, "internal")),
     ],
 )
-def test_what_the_cluster_says_stays_inside(
+def test_error_text_of_the_cluster_is_not_returned(
     client: Client, index: ScriptedIndex, error: Exception, parameters: str, expected: tuple[int, str]
 ) -> None:
     index.reply = error
     assert error_of(client.get(f"/api/search?{parameters}")) == expected
 
 
-def test_the_page_learns_what_to_show(client: Client) -> None:
+def test_config_describes_what_the_page_shows(client: Client) -> None:
     assert client.get("/api/config").json() == {
         "title": "Lessons",
         "headline": "title",
@@ -118,7 +118,7 @@ def test_the_page_learns_what_to_show(client: Client) -> None:
 @pytest.mark.parametrize(
     "path", ["/", "/app.js", "/base.css", "/icon.svg", "/api/config", "/api/nothing", "/api/search?x=1"]
 )
-def test_everything_is_served_with_headers_that_keep_it_to_itself(client: Client, path: str) -> None:
+def test_every_response_has_security_headers(client: Client, path: str) -> None:
     headers = client.get(path).headers
     assert headers["content-security-policy"].startswith("default-src 'self'; ")
     assert headers["x-content-type-options"] == "nosniff"
@@ -127,7 +127,7 @@ def test_everything_is_served_with_headers_that_keep_it_to_itself(client: Client
     assert "access-control-allow-origin" not in headers
 
 
-def test_the_page_asks_nobody_else_for_anything(client: Client) -> None:
+def test_page_loads_nothing_from_other_origins(client: Client) -> None:
     page = client.get("/").text
     assert "://" not in page
     assert "<style" not in page
@@ -147,41 +147,43 @@ def test_the_page_asks_nobody_else_for_anything(client: Client) -> None:
         ("TRACE", "/api/config", (405, "method_not_allowed")),
     ],
 )
-def test_other_paths_and_methods_answer_in_json_too(
+def test_unknown_path_or_method_returns_a_json_error(
     client: Client, method: str, path: str, expected: tuple[int, str]
 ) -> None:
     assert error_of(client.request(method, path)) == expected
 
 
-def test_a_search_that_finds_nothing_asks_what_was_meant(client: Client, index: ScriptedIndex) -> None:
+def test_search_without_hits_returns_a_correction(client: Client, index: ScriptedIndex) -> None:
     index.replies = [NOTHING_FOUND, {"hits": {"hits": [hit("1", {"title": "The Rakes of Mallow"})]}}]
     assert client.get("/api/search?q=rakkkes").json()["did_you_mean"] == "The Rakes of Mallow"
-    index.asked.clear()
+    index.searches.clear()
     for parameters in ("q=", "q=%20", "", "q=rakes&form=Jig"):
         assert client.get(f"/api/search?{parameters}").json()["did_you_mean"] is None
-    assert len(index.asked) == 4
+    assert len(index.searches) == 4
 
 
-def test_suggestions_are_distinct_and_marked(client: Client, index: ScriptedIndex) -> None:
-    found = [hit(one, {"title": title}) for one, title in (("1", "Rakes"), ("2", "Rakes"), ("3", "Rake & <b>"))]
-    index.reply = {"hits": {"hits": found}}
-    told = client.get("/api/suggest?q=rak").json()
-    assert [one["text"] for one in told["suggestions"]] == ["Rakes", "Rake & <b>"]
-    assert "<b>" not in told["suggestions"][1]["highlight"]
-    index.asked.clear()
+def test_suggestions_are_distinct_and_highlighted(client: Client, index: ScriptedIndex) -> None:
+    hits = [
+        hit(identity, {"title": title}) for identity, title in (("1", "Rakes"), ("2", "Rakes"), ("3", "Rake & <b>"))
+    ]
+    index.reply = {"hits": {"hits": hits}}
+    suggestions = client.get("/api/suggest?q=rak").json()["suggestions"]
+    assert [suggestion["text"] for suggestion in suggestions] == ["Rakes", "Rake & <b>"]
+    assert "<b>" not in suggestions[1]["highlight"]
+    index.searches.clear()
     assert client.get("/api/suggest").json() == client.get("/api/suggest?q=%20").json() == {"suggestions": []}
-    assert index.asked == []
+    assert index.searches == []
 
 
 @pytest.mark.parametrize(
     ("parameters", "code"),
     [("size=1", "unknown_parameter"), ("q=a&q=b", "repeated_parameter"), ("q=" + "x" * 513, "query_too_long")],
 )
-def test_suggestions_take_a_query_alone(client: Client, parameters: str, code: str) -> None:
+def test_suggest_takes_no_other_parameter_than_q(client: Client, parameters: str, code: str) -> None:
     assert error_of(client.get(f"/api/suggest?{parameters}")) == (400, code)
 
 
-def test_a_sync_without_suggestions_has_none(index: ScriptedIndex) -> None:
+def test_sync_without_a_suggest_field_has_no_suggestions(index: ScriptedIndex) -> None:
     bare = Sync(table="lessons", index="lessons", search=Search(fields={"title": 1}))
     table: Any = Table(InMemoryTable(), "table")  # type: ignore[arg-type]
     client = Client(create_app(bare, index, table, KeySchema(("id",), ("S",))))
@@ -189,13 +191,14 @@ def test_a_sync_without_suggestions_has_none(index: ScriptedIndex) -> None:
     assert not client.get("/api/config").json()["suggest"]
 
 
-def test_extra_routes_come_before_the_page_and_are_told(index: ScriptedIndex) -> None:
+def test_extra_routes_precede_the_page_and_appear_in_the_config(index: ScriptedIndex) -> None:
     extra = [
         Route("/api/live", lambda _: reply({"now": 1})),
         Route("/api/operations/{name}", protected(AUTH, lambda _: reply({}, 202)), methods=["POST"]),
     ]
     table: Any = Table(InMemoryTable(), "table")  # type: ignore[arg-type]
-    client = Client(create_app(sync, index, table, KeySchema(("id",), ("S",)), auth=AUTH, extra_routes=extra))
+    options = HttpOptions(auth=AUTH, extra_routes=extra)
+    client = Client(create_app(sync, index, table, KeySchema(("id",), ("S",)), options))
     assert client.get("/api/live").json() == {"now": 1}
     assert client.get("/api/config").json()["live"]
     assert error_of(client.request("POST", "/api/operations/verify")) == (401, "unauthenticated")
@@ -203,14 +206,14 @@ def test_extra_routes_come_before_the_page_and_are_told(index: ScriptedIndex) ->
 
 
 @pytest.mark.parametrize("path", ["/", "/api/config", "/api/nothing", "/api/search?q=a"])
-def test_a_region_is_told_with_every_answer(index: ScriptedIndex, path: str) -> None:
+def test_every_response_has_the_region_header(index: ScriptedIndex, path: str) -> None:
     table: Any = Table(InMemoryTable(), "table")  # type: ignore[arg-type]
-    client = Client(create_app(sync, index, table, KeySchema(("id",), ("S",)), region="europe"))
+    client = Client(create_app(sync, index, table, KeySchema(("id",), ("S",)), HttpOptions(region="europe")))
     index.reply = RuntimeError(SECRET)
     assert client.get(path).headers["x-dynadex-region"] == "europe"
 
 
-def test_a_defect_too_is_answered_with_all_headers(client: Client, index: ScriptedIndex) -> None:
+def test_response_to_a_defect_has_security_headers(client: Client, index: ScriptedIndex) -> None:
     index.reply = RuntimeError(SECRET)
     answer = client.get("/api/search?q=a")
     assert error_of(answer) == (500, "internal")

@@ -1,4 +1,4 @@
-"""Single documents over HTTP: what is read, what is written, and what is refused."""
+"""Single documents over HTTP: reads, writes, and refused writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from dynadex import Search, Sync
 from dynadex.document.identity import KeySchema, document_id
 from dynadex.errors import DynadexError, SourceError, SourceUnavailable
-from dynadex.http.app import MAX_BYTES, create_app
+from dynadex.http.app import MAX_BYTES, HttpOptions, create_app
 from dynadex.source.table import Table
 from dynadex.testing import InMemoryTable
 from tests.unit.service import AUTH, SECRET, WRITER, BrokenTable, Client, ScriptedIndex, error_of, path_of
@@ -27,7 +27,7 @@ SYNC = Sync(table="lessons", index="lessons", mappings=MAPPINGS, search=Search(f
 
 def client_of(memory: InMemoryTable, sync: Sync = SYNC) -> Client:
     table: Any = Table(memory, memory.name)  # type: ignore[arg-type]
-    return Client(create_app(sync, ScriptedIndex(), table, memory.schema, auth=AUTH), WRITER)
+    return Client(create_app(sync, ScriptedIndex(), table, memory.schema, HttpOptions(auth=AUTH)), WRITER)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def client(memory: InMemoryTable) -> Client:
     return client_of(memory)
 
 
-def test_what_is_put_can_be_read_exactly_and_is_in_the_table(client: Client, memory: InMemoryTable) -> None:
+def test_written_item_is_stored_and_read_back_exactly(client: Client, memory: InMemoryTable) -> None:
     sent = (
         '{"title":"Rakes","pi":3.14159265358979323846264338327950288,"big":12345678901234567890123,"tags":["a",null]}'
     )
@@ -56,7 +56,7 @@ def test_what_is_put_can_be_read_exactly_and_is_in_the_table(client: Client, mem
     "identity",
     ["a/b", "/a//b/", "100%", "%2F", "a|b", "🎻 Émile", "a?b#c", "a&b=c+d", " ", "...", "\n", "a\nb\n", "\x00\u2028"],
 )
-def test_any_id_can_be_written_read_and_deleted(client: Client, memory: InMemoryTable, identity: str) -> None:
+def test_item_with_any_id_can_be_written_read_and_deleted(client: Client, memory: InMemoryTable, identity: str) -> None:
     assert client.put(path_of(identity), content=b'{"title":"t"}').json()["item"] == {"id": identity, "title": "t"}
     assert list(memory.items()) == [identity]
     assert client.get(path_of(identity)).json()["id"] == identity
@@ -65,7 +65,7 @@ def test_any_id_can_be_written_read_and_deleted(client: Client, memory: InMemory
     assert error_of(client.delete(path_of(identity))) == (404, "not_found")
 
 
-def test_the_parts_of_a_composite_key_come_from_the_id() -> None:
+def test_composite_key_is_taken_from_the_id() -> None:
     schema = KeySchema(("book", "number"), ("S", "N"))
     memory = InMemoryTable("lessons", schema)
     client = client_of(memory)
@@ -99,12 +99,14 @@ def test_the_parts_of_a_composite_key_come_from_the_id() -> None:
         (b'{"long":' + b"9" * 5000 + b"}", "not_json"),
     ],
 )
-def test_a_body_that_is_no_item_is_refused(client: Client, memory: InMemoryTable, sent: bytes, code: str) -> None:
+def test_body_that_is_not_a_valid_item_is_refused(
+    client: Client, memory: InMemoryTable, sent: bytes, code: str
+) -> None:
     assert error_of(client.put(path_of("x"), content=sent)) == (400, code)
     assert memory.items() == {}
 
 
-def test_a_body_larger_than_an_item_is_refused(client: Client, memory: InMemoryTable) -> None:
+def test_body_larger_than_the_maximum_item_size_is_refused(client: Client, memory: InMemoryTable) -> None:
     text = "x" * (MAX_BYTES - len('{"title":""}'))
     assert client.put(path_of("x"), content=f'{{"title":"{text}"}}').status_code == 200
     assert error_of(client.put(path_of("y"), content=f'{{"title":"{text}x"}}')) == (413, "too_large")
@@ -119,15 +121,17 @@ def test_a_body_larger_than_an_item_is_refused(client: Client, memory: InMemoryT
         (SourceError("write", "lessons", f"ValidationException: {SECRET}"), (400, "refused")),
     ],
 )
-def test_what_the_table_says_stays_inside(error: DynadexError, expected: tuple[int, str]) -> None:
+def test_error_text_of_the_table_is_not_returned(error: DynadexError, expected: tuple[int, str]) -> None:
     table: Any = BrokenTable(error)
-    client = Client(create_app(SYNC, ScriptedIndex(), table, KeySchema(("id",), ("S",)), auth=AUTH), WRITER)
+    client = Client(
+        create_app(SYNC, ScriptedIndex(), table, KeySchema(("id",), ("S",)), HttpOptions(auth=AUTH)), WRITER
+    )
     assert error_of(client.get(path_of("x"))) == expected
     assert error_of(client.put(path_of("x"), content=b"{}")) == expected
     assert error_of(client.delete(path_of("x"))) == expected
 
 
-def test_an_id_that_was_shortened_tells_no_key(client: Client) -> None:
+def test_shortened_id_is_refused(client: Client) -> None:
     identity = document_id(KeySchema(("id",), ("S",)), {"id": {"S": "x" * 600}})
     assert error_of(client.get(path_of(identity))) == (400, "bad_id")
 
@@ -146,17 +150,17 @@ def test_an_id_that_was_shortened_tells_no_key(client: Client) -> None:
         ('{"title":{"en":"Rakes"}}', "title"),
     ],
 )
-def test_a_value_that_its_field_cannot_hold_is_told_by_the_name_of_the_field(
+def test_value_that_does_not_fit_its_mapping_is_refused_with_the_field_name(
     client: Client, memory: InMemoryTable, sent: str, field: str
 ) -> None:
     answer = client.put(path_of("x"), content=sent)
     assert error_of(answer) == (422, "invalid_item")
-    [told] = answer.json()["error"]["fields"]
-    assert (told["name"], field in answer.json()["error"]["message"]) == (field, True)
+    [problem] = answer.json()["error"]["fields"]
+    assert (problem["name"], field in answer.json()["error"]["message"]) == (field, True)
     assert memory.items() == {}
 
 
-def test_an_item_that_makes_no_document_is_refused_and_one_that_is_not_indexed_is_not(memory: InMemoryTable) -> None:
+def test_item_without_a_valid_document_is_refused_unless_it_is_not_indexed(memory: InMemoryTable) -> None:
     def document(item: dict[str, Any]) -> dict[str, Any] | None:
         if "draft" in item:
             return None
@@ -181,30 +185,30 @@ SPECIAL: dict[str, Any] = {
 }
 
 
-def test_what_comes_back_unchanged_keeps_its_type_and_spelling(client: Client, memory: InMemoryTable) -> None:
+def test_unchanged_value_keeps_its_type_and_notation(client: Client, memory: InMemoryTable) -> None:
     memory.put(SPECIAL)
     sent = client.get(path_of("x")).json() | {"title": "Rakes"}
     assert client.put(path_of("x"), json=sent).status_code == 200
     assert memory.items()["x"] == SPECIAL | {"title": {"S": "Rakes"}}
 
 
-def test_a_set_that_is_changed_stays_a_set_where_it_can(client: Client, memory: InMemoryTable) -> None:
+def test_changed_set_stays_a_set_if_the_new_value_allows_it(client: Client, memory: InMemoryTable) -> None:
     memory.put(SPECIAL)
     sent = client.get(path_of("x")).json()
     sent |= {"tags": ["hornpipe"], "bars": [1, 2.5], "scan": "AQI=", "scans": ["AQ==", "no base64"]}
     sent["deep"] = {"tags": ["a", "b"], "list": ["Ag==", 7, None]}
     assert client.put(path_of("x"), json=sent).status_code == 200
-    found = memory.items()["x"]
-    assert found["tags"] == {"SS": ["hornpipe"]}
-    assert found["bars"] == {"NS": ["1", "2.5"]}
-    assert found["scan"] == {"B": b"\x01\x02"}
-    assert found["scans"] == {"L": [{"S": "AQ=="}, {"S": "no base64"}]}
-    assert found["deep"]["M"]["tags"] == {"SS": ["a", "b"]}
-    assert found["deep"]["M"]["list"] == {"L": [{"B": b"\x02"}, {"N": "7"}, {"NULL": True}]}
+    stored = memory.items()["x"]
+    assert stored["tags"] == {"SS": ["hornpipe"]}
+    assert stored["bars"] == {"NS": ["1", "2.5"]}
+    assert stored["scan"] == {"B": b"\x01\x02"}
+    assert stored["scans"] == {"L": [{"S": "AQ=="}, {"S": "no base64"}]}
+    assert stored["deep"]["M"]["tags"] == {"SS": ["a", "b"]}
+    assert stored["deep"]["M"]["list"] == {"L": [{"B": b"\x02"}, {"N": "7"}, {"NULL": True}]}
 
 
 @pytest.mark.parametrize("value", [[], ["a", "a"], ["a", 1], "text", {"a": 1}, None])
-def test_what_no_set_can_hold_is_stored_as_it_is_sent(client: Client, memory: InMemoryTable, value: Any) -> None:
+def test_value_that_cannot_be_a_set_is_stored_as_sent(client: Client, memory: InMemoryTable, value: Any) -> None:
     memory.put(SPECIAL)
     assert client.put(path_of("x"), json={"tags": value}).status_code == 200
     assert client.get(path_of("x")).json()["tags"] == value
@@ -214,20 +218,20 @@ def test_what_no_set_can_hold_is_stored_as_it_is_sent(client: Client, memory: In
 @pytest.mark.parametrize(
     "identity", ["1e999999999", "1E+2", "-1e-999999999", "+1", " 1", "1_000", "Infinity", "NaN", "٣"]
 )
-def test_an_id_of_a_number_is_written_in_one_way(identity: str) -> None:
+def test_numeric_id_has_one_canonical_notation(identity: str) -> None:
     client = client_of(InMemoryTable("lessons", KeySchema(("n",), ("N",))))
     for answer in (client.get(path_of(identity)), client.put(path_of(identity), content=b"{}")):
         assert error_of(answer) == (400, "bad_id")
     assert client.put(path_of("-1.5"), content=b"{}").status_code == 200
 
 
-def test_an_attribute_that_is_not_sent_is_gone(client: Client, memory: InMemoryTable) -> None:
+def test_attribute_that_is_not_sent_is_removed(client: Client, memory: InMemoryTable) -> None:
     memory.put(SPECIAL)
     assert client.put(path_of("x"), content=b"{}").json()["item"] == {"id": "x"}
     assert memory.items()["x"] == {"id": {"S": "x"}}
 
 
-def test_without_a_declared_version_the_last_write_wins(client: Client, memory: InMemoryTable) -> None:
+def test_last_write_wins_without_a_declared_version(client: Client, memory: InMemoryTable) -> None:
     assert client.put(path_of("x"), content=b'{"title":"1"}').json()["version"] is None
     put = client.put(path_of("x"), content=b'{"title":"2"}')
     assert (put.status_code, "etag" in put.headers) == (200, False)

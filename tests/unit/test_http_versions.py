@@ -1,4 +1,4 @@
-"""Optimistic concurrency over HTTP: nobody overwrites a change that they have not seen."""
+"""Optimistic concurrency over HTTP: no write replaces a version that its client has not read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from dynadex import Search, Sync
 from dynadex.document.identity import KeySchema
 from dynadex.errors import DeclarationError
-from dynadex.http.app import create_app
+from dynadex.http.app import HttpOptions, create_app
 from dynadex.source.table import Table
 from dynadex.testing import InMemoryTable
 from tests.unit.service import AUTH, WRITER, Client, ScriptedIndex, error_of, path_of
@@ -39,7 +39,7 @@ def client(memory: InMemoryTable) -> Client:
 
 
 def client_of(table: Any) -> Client:
-    return Client(create_app(SYNC, ScriptedIndex(), table, KeySchema(("id",), ("S",)), auth=AUTH), WRITER)
+    return Client(create_app(SYNC, ScriptedIndex(), table, KeySchema(("id",), ("S",)), HttpOptions(auth=AUTH)), WRITER)
 
 
 def item(title: str, version: int | None = None) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def item(title: str, version: int | None = None) -> dict[str, Any]:
     }
 
 
-def test_each_write_counts_the_version_up(client: Client, memory: InMemoryTable) -> None:
+def test_each_write_increments_the_version(client: Client, memory: InMemoryTable) -> None:
     first = client.put(path_of("x"), json={"title": "1"}, headers=NEW)
     assert first.json()["item"] == {"id": "x", "title": "1", "version": 1}
     assert (first.json()["version"], first.headers["etag"]) == (1, '"1"')
@@ -61,12 +61,12 @@ def test_each_write_counts_the_version_up(client: Client, memory: InMemoryTable)
     assert memory.items()["x"] == item("2", 2)
 
 
-def test_a_write_that_does_not_say_what_it_replaces_is_not_made(client: Client, memory: InMemoryTable) -> None:
+def test_write_without_a_precondition_is_refused(client: Client, memory: InMemoryTable) -> None:
     assert error_of(client.put(path_of("x"), json={"title": "1"})) == (428, "condition_required")
     assert memory.items() == {}
 
 
-def test_a_write_over_a_change_not_seen_answers_with_both(client: Client, memory: InMemoryTable) -> None:
+def test_conflicting_write_returns_both_items(client: Client, memory: InMemoryTable) -> None:
     memory.put(item("theirs", 2))
     answer = client.put(path_of("x"), json={"title": "mine", "version": 1}, headers=match(1))
     assert error_of(answer) == (412, "version_conflict")
@@ -75,7 +75,7 @@ def test_a_write_over_a_change_not_seen_answers_with_both(client: Client, memory
     assert memory.items()["x"] == item("theirs", 2)
 
 
-def test_a_change_of_what_is_gone_and_a_new_item_that_is_there_are_conflicts(
+def test_changing_a_deleted_item_and_creating_an_existing_item_are_conflicts(
     client: Client, memory: InMemoryTable
 ) -> None:
     gone = client.put(path_of("x"), json={"title": "mine"}, headers=match(1))
@@ -87,7 +87,7 @@ def test_a_change_of_what_is_gone_and_a_new_item_that_is_there_are_conflicts(
 
 
 @pytest.mark.parametrize("there", [None, 0])
-def test_an_item_without_a_version_has_version_nought(client: Client, memory: InMemoryTable, there: int | None) -> None:
+def test_item_without_a_version_has_version_zero(client: Client, memory: InMemoryTable, there: int | None) -> None:
     memory.put(item("old", there))
     assert client.get(path_of("x")).headers["etag"] == '"0"'
     assert error_of(client.put(path_of("x"), json={"title": "1"}, headers=match(1)))[0] == 412
@@ -96,7 +96,9 @@ def test_an_item_without_a_version_has_version_nought(client: Client, memory: In
 
 
 @pytest.mark.parametrize("odd", [{"S": "1"}, {"N": "1.5"}, {"N": "-1"}, {"N": "1e20"}, {"BOOL": True}, {"NULL": True}])
-def test_what_is_no_version_is_matched_by_none(client: Client, memory: InMemoryTable, odd: dict[str, Any]) -> None:
+def test_invalid_version_attribute_matches_no_precondition(
+    client: Client, memory: InMemoryTable, odd: dict[str, Any]
+) -> None:
     memory.put(item("old") | {"version": odd})
     assert "etag" not in client.get(path_of("x")).headers
     for version in (0, 1):
@@ -120,26 +122,24 @@ def test_what_is_no_version_is_matched_by_none(client: Client, memory: InMemoryT
         {"If-Match": '"1"', "If-None-Match": "*"},
     ],
 )
-def test_a_condition_that_cannot_be_kept_is_refused(
-    client: Client, memory: InMemoryTable, headers: dict[str, str]
-) -> None:
+def test_invalid_precondition_is_refused(client: Client, memory: InMemoryTable, headers: dict[str, str]) -> None:
     memory.put(item("there", 1))
     assert error_of(client.put(path_of("x"), json={}, headers=headers)) == (400, "bad_condition")
     assert error_of(client.delete(path_of("x"), headers=headers)) == (400, "bad_condition")
     assert memory.items()["x"] == item("there", 1)
 
 
-def test_who_says_the_same_as_somebody_faster_is_told_so_too(client: Client, memory: InMemoryTable) -> None:
-    """Two who each add one to a number send the same item; only one of them has added anything."""
+def test_second_of_two_identical_writes_is_a_conflict(client: Client, memory: InMemoryTable) -> None:
+    """Two clients that each add one to a number send the same item, but only one of them has added anything."""
     memory.put(item("4 plays", 1))
     first, second = (client.put(path_of("x"), json={"title": "5 plays"}, headers=match(1)) for _ in range(2))
     assert first.status_code == 200
     assert error_of(second) == (412, "version_conflict")
-    # Enough to see that a first try, whose answer was lost, has worked.
+    # Enough to see that an earlier attempt, whose response was lost, succeeded.
     assert second.json()["error"]["current"] == first.json()["item"]
 
 
-def test_a_change_between_the_look_and_the_write_is_seen_by_the_table(memory: InMemoryTable) -> None:
+def test_change_between_read_and_write_is_detected_by_the_table(memory: InMemoryTable) -> None:
     class Overtaken(Table):
         def put(self, item_: Any, condition: Any = None) -> None:
             memory.put(item("theirs", 2))
@@ -152,7 +152,7 @@ def test_a_change_between_the_look_and_the_write_is_seen_by_the_table(memory: In
     assert answer.json()["error"]["current"]["title"] == "theirs"
 
 
-def test_of_many_that_change_one_version_at_once_one_succeeds(client: Client, memory: InMemoryTable) -> None:
+def test_one_of_many_concurrent_writes_to_a_version_succeeds(client: Client, memory: InMemoryTable) -> None:
     memory.put(item("old", 1))
     with ThreadPoolExecutor(8) as threads:
         answers = list(
@@ -162,7 +162,7 @@ def test_of_many_that_change_one_version_at_once_one_succeeds(client: Client, me
     assert memory.items()["x"]["version"] == {"N": "2"}
 
 
-def test_an_item_put_back_goes_on_counting(client: Client) -> None:
+def test_restored_item_continues_its_version(client: Client) -> None:
     for version in range(3):
         client.put(path_of("x"), json={"title": f"{version}"}, headers=match(version) if version else NEW)
     was = client.get(path_of("x")).json()
@@ -171,14 +171,14 @@ def test_an_item_put_back_goes_on_counting(client: Client) -> None:
     assert error_of(client.put(path_of("x"), json={"title": "late"}, headers=match(3)))[0] == 412
 
 
-def test_no_version_is_higher_than_json_can_tell(client: Client, memory: InMemoryTable) -> None:
+def test_version_beyond_exact_json_numbers_is_refused(client: Client, memory: InMemoryTable) -> None:
     memory.put(item("old", 10**15 - 1))
     answer = client.put(path_of("x"), json={}, headers=match(10**15 - 1))
     assert error_of(answer) == (422, "invalid_item")
     assert answer.json()["error"]["fields"][0]["name"] == "version"
 
 
-def test_a_delete_may_say_what_it_deletes(client: Client, memory: InMemoryTable) -> None:
+def test_delete_accepts_an_optional_precondition(client: Client, memory: InMemoryTable) -> None:
     memory.put(item("there", 2))
     refused = client.delete(path_of("x"), headers=match(1))
     assert error_of(refused) == (412, "version_conflict")
@@ -191,14 +191,14 @@ def test_a_delete_may_say_what_it_deletes(client: Client, memory: InMemoryTable)
 @pytest.mark.parametrize(
     ("known", "status"), [('"2"', 304), ('W/"2"', 304), ('"1", "2"', 304), ('"1"', 200), ("*", 304), ("", 200)]
 )
-def test_who_has_the_item_already_is_told_so(client: Client, memory: InMemoryTable, known: str, status: int) -> None:
+def test_read_of_a_cached_version_returns_304(client: Client, memory: InMemoryTable, known: str, status: int) -> None:
     memory.put(item("there", 2))
     answer = client.get(path_of("x"), headers={"If-None-Match": known})
     assert (answer.status_code, answer.headers["etag"]) == (status, '"2"')
     assert bool(answer.content) is (status == 200)
 
 
-def test_a_version_is_no_part_of_the_key(memory: InMemoryTable) -> None:
+def test_version_attribute_in_the_key_is_refused(memory: InMemoryTable) -> None:
     table: Any = Table(memory, "lessons")  # type: ignore[arg-type]
-    with pytest.raises(DeclarationError, match=r"'version', which is part of the table's key\. Declare another"):
+    with pytest.raises(DeclarationError, match=r"'version' is part of the table's key\. Declare another"):
         create_app(SYNC, ScriptedIndex(), table, KeySchema(("id", "version"), ("S", "N")))

@@ -1,4 +1,4 @@
-"""Who may write over HTTP, from where, and how often anybody may ask."""
+"""Authorization of writes over HTTP, cross-origin requests, and rate limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from dynadex import Sync
 from dynadex.document.identity import KeySchema
-from dynadex.http.app import create_app
+from dynadex.http.app import HttpOptions, create_app
 from dynadex.http.auth import Auth, GatewayAuth, NoWrites, TokenAuth
 from dynadex.http.rate_limit import client_of
 from dynadex.source.table import Table
@@ -37,9 +37,9 @@ def client(memory: InMemoryTable) -> Client:
     return client_of_app(memory, AUTH)
 
 
-def client_of_app(memory: InMemoryTable, auth: Auth | None, **options: Any) -> Client:
+def client_of_app(memory: InMemoryTable, auth: Auth, **options: Any) -> Client:
     table: Any = Table(memory, "lessons")  # type: ignore[arg-type]
-    app = create_app(SYNC, ScriptedIndex(), table, KeySchema(("id",), ("S",)), auth=auth, **options)
+    app = create_app(SYNC, ScriptedIndex(), table, KeySchema(("id",), ("S",)), HttpOptions(auth=auth, **options))
     return Client(app, WRITER if auth is AUTH else None)
 
 
@@ -57,55 +57,55 @@ def unsigned() -> str:
     return ".".join((*parts, ""))
 
 
-NOT_SHOWN = {
+UNAUTHENTICATED = {
     "none": None,
     "empty": "",
     "no scheme": signed(),
     "another scheme": f"Basic {signed()}",
     "no token": "Bearer ",
-    "no JWT": "Bearer abc",
+    "not a JWT": "Bearer abc",
     "another secret": f"Bearer {signed(b'another secret, of just as many bytes')}",
     "another algorithm": f"Bearer {signed(SECRET * 2, 'HS512')}",
     "unsigned": f"Bearer {unsigned()}",
     "expired": f"Bearer {signed(exp=999)}",
     "expired just now": f"Bearer {signed(exp=1000)}",
-    "without an end": f"Bearer {jwt.encode({'aud': 'dynadex', 'scope': 'write'}, SECRET, algorithm='HS256')}",
-    "an odd end": f"Bearer {signed(exp='never')}",
-    "for others": f"Bearer {signed(aud='people')}",
-    "for nobody": f"Bearer {jwt.encode({'scope': 'write', 'exp': 2_000_000_000}, SECRET, algorithm='HS256')}",
-    "cut": f"Bearer {signed()[:-2]}",
+    "without an expiry": f"Bearer {jwt.encode({'aud': 'dynadex', 'scope': 'write'}, SECRET, algorithm='HS256')}",
+    "an invalid expiry": f"Bearer {signed(exp='never')}",
+    "for another audience": f"Bearer {signed(aud='people')}",
+    "without an audience": f"Bearer {jwt.encode({'scope': 'write', 'exp': 2_000_000_000}, SECRET, algorithm='HS256')}",
+    "truncated": f"Bearer {signed()[:-2]}",
 }
-NOT_ENOUGH = {
+UNAUTHORIZED = {
     "to read": f"Bearer {signed(scope='read')}",
     "to do nothing": f"Bearer {signed(scope='')}",
     "no scope": f"Bearer {jwt.encode({'aud': 'dynadex', 'exp': 2_000_000_000}, SECRET, algorithm='HS256')}",
-    "an odd scope": f"Bearer {signed(scope=['writes'])}",
+    "an invalid scope": f"Bearer {signed(scope=['writes'])}",
 }
 
 
-@pytest.mark.parametrize("shown", NOT_SHOWN.values(), ids=NOT_SHOWN)
+@pytest.mark.parametrize("header", UNAUTHENTICATED.values(), ids=UNAUTHENTICATED)
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_a_write_without_a_good_token_changes_nothing(memory: InMemoryTable, method: str, shown: str | None) -> None:
+def test_write_without_a_valid_token_changes_nothing(memory: InMemoryTable, method: str, header: str | None) -> None:
     client = client_of_app(memory, TokenAuth(SECRET, now=lambda: 1000.0))
-    headers = {} if shown is None else {"Authorization": shown}
-    # Nothing is said of the request before it is known who asks: the body is no item, the id is none either.
+    headers = {} if header is None else {"Authorization": header}
+    # The request is authorized before it is validated: neither the body nor the empty id is valid.
     for path in (path_of("x"), path_of("y"), "/api/documents/"):
-        answer = client.request(method, path, content=b"no item", headers=headers)
+        answer = client.request(method, path, content=b"not an item", headers=headers)
         assert error_of(answer) == (401, "unauthenticated")
         assert answer.headers["www-authenticate"] == 'Bearer realm="dynadex"'
     assert memory.items() == THERE
 
 
-@pytest.mark.parametrize("shown", NOT_ENOUGH.values(), ids=NOT_ENOUGH)
+@pytest.mark.parametrize("header", UNAUTHORIZED.values(), ids=UNAUTHORIZED)
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_a_token_that_does_not_allow_it_changes_nothing(memory: InMemoryTable, method: str, shown: str) -> None:
+def test_write_with_a_token_of_another_scope_changes_nothing(memory: InMemoryTable, method: str, header: str) -> None:
     client = client_of_app(memory, TokenAuth(SECRET, now=lambda: 1000.0))
-    answer = client.request(method, path_of("x"), content=b'{"a":1}', headers={"Authorization": shown})
+    answer = client.request(method, path_of("x"), content=b'{"a":1}', headers={"Authorization": header})
     assert error_of(answer) == (403, "forbidden")
     assert memory.items() == THERE
 
 
-def test_a_token_is_good_until_its_end(memory: InMemoryTable) -> None:
+def test_token_is_valid_until_it_expires(memory: InMemoryTable) -> None:
     now = [1000.0]
     auth = TokenAuth(SECRET, now=lambda: now[0])
     client, headers = client_of_app(memory, auth), {"Authorization": f"bearer  {auth.token(60)}"}
@@ -114,8 +114,8 @@ def test_a_token_is_good_until_its_end(memory: InMemoryTable) -> None:
         assert client.put(path_of("x"), content=b"{}", headers=headers).status_code == status
 
 
-@pytest.mark.parametrize("auth", [None, NoWrites()])
-def test_a_service_that_was_told_of_no_writers_has_none(memory: InMemoryTable, auth: Auth | None) -> None:
+@pytest.mark.parametrize("auth", [HttpOptions().auth, NoWrites()])
+def test_service_without_authorization_is_read_only(memory: InMemoryTable, auth: Auth) -> None:
     client = client_of_app(memory, auth)
     assert client.get("/api/config").json()["writes"] is False
     for headers in ({}, WRITER):
@@ -125,7 +125,7 @@ def test_a_service_that_was_told_of_no_writers_has_none(memory: InMemoryTable, a
 
 
 class Gateway:
-    """An application behind a gateway that has found this out about whoever asks."""
+    """An application behind a gateway whose authorizer has returned this."""
 
     def __init__(self, app: Any, authorizer: Any) -> None:
         self._app = app
@@ -147,9 +147,9 @@ class Gateway:
         ({"jwt": {"claims": {"sub": "editor"}, "scopes": None}}, 200),
     ],
 )
-def test_behind_a_gateway_only_whom_it_let_through_writes(memory: InMemoryTable, authorizer: Any, status: int) -> None:
+def test_gateway_authorizes_writes(memory: InMemoryTable, authorizer: Any, status: int) -> None:
     table: Any = Table(memory, "lessons")  # type: ignore[arg-type]
-    app = create_app(SYNC, ScriptedIndex(), table, KeySchema(("id",), ("S",)), auth=GatewayAuth())
+    app = create_app(SYNC, ScriptedIndex(), table, KeySchema(("id",), ("S",)), HttpOptions(auth=GatewayAuth()))
     answer = Client(Gateway(app, authorizer)).put(path_of("x"), content=b"{}", headers=WRITER)
     assert answer.status_code == status
 
@@ -158,7 +158,7 @@ def test_behind_a_gateway_only_whom_it_let_through_writes(memory: InMemoryTable,
     "origin", ["http://evil.test", "null", "http://lessons.test.evil.test", "http://lessons.test:81"]
 )
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_other_sites_cannot_write(client: Client, memory: InMemoryTable, method: str, origin: str) -> None:
+def test_page_of_another_origin_cannot_write(client: Client, memory: InMemoryTable, method: str, origin: str) -> None:
     memory.put({"id": {"S": "x"}})
     response = client.request(method, path_of("x"), content=b'{"title":"t"}', headers={"Origin": origin})
     assert error_of(response) == (403, "cross_origin")
@@ -166,38 +166,38 @@ def test_other_sites_cannot_write(client: Client, memory: InMemoryTable, method:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Origin": HOST}, {"Origin": "HTTP://Lessons.Test"}])
-def test_the_page_itself_and_programs_can_write(client: Client, headers: dict[str, str]) -> None:
+def test_page_of_the_service_and_programs_can_write(client: Client, headers: dict[str, str]) -> None:
     assert client.put(path_of("x"), content=b"{}", headers=headers).status_code == 200
 
 
 OTHER = "https://lessons.example.org"
 
 
-def test_a_site_that_is_named_may_ask_and_write(memory: InMemoryTable) -> None:
-    client = client_of_app(memory, AUTH, origins=[OTHER])
+def test_page_of_an_allowed_origin_can_read_and_write(memory: InMemoryTable) -> None:
+    client = client_of_app(memory, AUTH, cors_origins=[OTHER])
     headers = {"Origin": OTHER, "Access-Control-Request-Method": "PUT",
                "Access-Control-Request-Headers": "authorization,if-match,content-type"}  # fmt: skip
-    asked = client.request("OPTIONS", path_of("x"), headers=headers)
-    assert asked.status_code == 200
-    assert asked.headers["access-control-allow-origin"] == OTHER
-    assert "PUT" in asked.headers["access-control-allow-methods"]
-    assert "access-control-allow-credentials" not in asked.headers
+    preflight = client.request("OPTIONS", path_of("x"), headers=headers)
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == OTHER
+    assert "PUT" in preflight.headers["access-control-allow-methods"]
+    assert "access-control-allow-credentials" not in preflight.headers
     written = client.put(path_of("x"), content=b"{}", headers={"Origin": OTHER})
     assert (written.status_code, written.headers["access-control-allow-origin"]) == (200, OTHER)
     assert "ETag" in written.headers["access-control-expose-headers"]
 
 
 @pytest.mark.parametrize("origin", ["https://evil.test", "null", f"{OTHER}.evil.test", "http://lessons.example.org"])
-def test_no_other_site_is_let_in_with_it(memory: InMemoryTable, origin: str) -> None:
-    client = client_of_app(memory, AUTH, origins=[OTHER])
+def test_allowing_an_origin_allows_no_similar_one(memory: InMemoryTable, origin: str) -> None:
+    client = client_of_app(memory, AUTH, cors_origins=[OTHER])
     assert "access-control-allow-origin" not in client.get("/api/config", headers={"Origin": origin}).headers
     preflight = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
     assert "access-control-allow-origin" not in client.request("OPTIONS", path_of("x"), headers=preflight).headers
     assert error_of(client.put(path_of("x"), content=b"{}", headers={"Origin": origin})) == (403, "cross_origin")
 
 
-def test_who_asks_too_often_is_asked_to_wait_and_nobody_else_is(memory: InMemoryTable) -> None:
-    client = client_of_app(memory, AUTH, requests_per_second=3)
+def test_rate_limit_refuses_one_client_and_no_other(memory: InMemoryTable) -> None:
+    client = client_of_app(memory, AUTH, max_client_requests_per_second=3)
     answers = [client.get("/api/search?q=a") for _ in range(20)]
     refused = [answer for answer in answers if answer.status_code == 429]
     assert len(refused) >= 10
@@ -208,7 +208,7 @@ def test_who_asks_too_often_is_asked_to_wait_and_nobody_else_is(memory: InMemory
     assert client.put(path_of("x"), content=b"{}").status_code == 200
 
 
-def test_nobody_is_counted_where_no_limit_is_set(client: Client) -> None:
+def test_requests_are_not_counted_without_a_limit(client: Client) -> None:
     assert {client.get("/api/search?q=a").status_code for _ in range(60)} == {200}
 
 
@@ -223,11 +223,11 @@ def test_nobody_is_counted_where_no_limit_is_set(client: Client) -> None:
         ("", ""),
     ],
 )
-def test_a_client_is_an_address_or_a_network_of_ipv6(host: str, client: str) -> None:
+def test_client_is_an_ipv4_address_or_an_ipv6_network(host: str, client: str) -> None:
     assert client_of(host) == client
 
 
-def test_what_a_deployed_function_does_not_hold_is_not_imported_with_the_service() -> None:
+def test_service_does_not_import_packages_that_a_deployed_function_lacks() -> None:
     code = "import sys, dynadex.http.app; print('\\n'.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     assert not {"jwt", "limits", "uvicorn"} & set(loaded)

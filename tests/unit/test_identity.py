@@ -1,4 +1,4 @@
-"""Keys to document ids: a frozen table. A vector that changes makes every index in use wrong."""
+"""Keys to document ids, as a frozen table: a changed vector would break every existing index."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dynadex.document.identity import MAX_ID_BYTES, KeySchema, canonical_number, describe_key, document_id, key_of_id
+from dynadex.document.identity import MAX_ID_BYTES, KeySchema, canonical_number, document_id, key_of_id
 
 TEXT = KeySchema(("id",), ("S",))
 NUMBER = KeySchema(("n",), ("N",))
@@ -28,11 +28,11 @@ def pair(partition: str, sort: str) -> dict[str, Any]:
     return {"pk": {"S": partition}, "sk": {"S": sort}}
 
 
-def shortened(whole: str, kept: str) -> str:
-    return f"{kept}#{hashlib.sha256(whole.encode()).hexdigest()}"
+def shortened(whole: str, prefix: str) -> str:
+    return f"{prefix}#{hashlib.sha256(whole.encode()).hexdigest()}"
 
 
-# What a key's id is, byte for byte. The keys of the first table can be told from their ids.
+# The id of a key, byte for byte. The keys of the first table follow from their ids.
 VECTORS: dict[str, tuple[KeySchema, dict[str, Any], str]] = {
     "text": (TEXT, text("rakes-of-mallow"), "rakes-of-mallow"),
     "text with what composite keys escape": (TEXT, text("100%|a%7C"), "100%|a%7C"),
@@ -79,28 +79,28 @@ LONG: dict[str, tuple[KeySchema, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("schema", "key", "identity"), (VECTORS | LONG).values(), ids=VECTORS | LONG)
-def test_the_id_of_a_key_is_frozen(schema: KeySchema, key: dict[str, Any], identity: str) -> None:
+def test_id_of_a_key_is_frozen(schema: KeySchema, key: dict[str, Any], identity: str) -> None:
     assert document_id(schema, key) == identity
     assert len(identity.encode()) <= MAX_ID_BYTES
 
 
 @pytest.mark.parametrize(("schema", "key", "identity"), VECTORS.values(), ids=VECTORS)
-def test_a_key_is_told_from_its_id(schema: KeySchema, key: dict[str, Any], identity: str) -> None:
+def test_key_follows_from_its_id(schema: KeySchema, key: dict[str, Any], identity: str) -> None:
     assert key_of_id(schema, identity) == key
 
 
 @pytest.mark.parametrize(("schema", "key", "identity"), LONG.values(), ids=LONG)
-def test_a_key_is_not_told_from_a_shortened_id(schema: KeySchema, key: dict[str, Any], identity: str) -> None:  # noqa: ARG001
+def test_no_key_follows_from_a_shortened_id(schema: KeySchema, key: dict[str, Any], identity: str) -> None:  # noqa: ARG001
     assert key_of_id(schema, identity) is None
 
 
-def test_a_digest_is_of_the_whole_key() -> None:
+def test_digest_covers_the_whole_key() -> None:
     assert document_id(TEXT, text("x" * 513)) == (
         "x" * 400 + "#35ade0090e64e74d6ad04204009c23a4e34b82bdf0f4f317fbcc5f26f9b10241"
     )
 
 
-def test_a_key_that_is_the_shortened_id_of_another_does_not_share_its_document() -> None:
+def test_key_equal_to_the_shortened_id_of_another_key_has_another_document() -> None:
     long = text("x" * 600)
     assert document_id(TEXT, text(document_id(TEXT, long))) != document_id(TEXT, long)
 
@@ -120,16 +120,16 @@ def test_a_key_that_is_the_shortened_id_of_another_does_not_share_its_document()
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
-def test_a_number_has_one_id_however_it_is_spelled(spellings: tuple[str, ...], canonical: str) -> None:
+def test_all_spellings_of_a_number_have_one_id(spellings: tuple[str, ...], canonical: str) -> None:
     assert {document_id(NUMBER, {"n": {"N": spelling}}) for spelling in spellings} == {canonical}
     assert canonical_number(canonical) == canonical
 
 
-def test_binary_has_one_id_as_bytes_and_as_base64_text() -> None:
+def test_bytes_and_base64_text_have_one_id() -> None:
     assert document_id(BINARY, {"b": {"B": b"\x01\x02"}}) == document_id(BINARY, {"b": {"B": "AQI="}}) == "AQI="
 
 
-def test_attributes_that_are_not_of_the_key_do_not_matter() -> None:
+def test_attributes_other_than_the_key_are_ignored() -> None:
     assert document_id(TEXT, {"title": {"S": "A"}, "id": {"S": "a"}}) == "a"
     assert PAIR.key_of({"sk": {"S": "1"}, "x": {"N": "1"}, "pk": {"S": "a"}}) == pair("a", "1")
 
@@ -153,12 +153,12 @@ def test_attributes_that_are_not_of_the_key_do_not_matter() -> None:
     ],
     ids=str,
 )
-def test_a_key_that_does_not_fit_the_schema_is_refused(schema: KeySchema, key: Any, reason: str) -> None:
+def test_key_that_does_not_match_the_schema_raises_value_error(schema: KeySchema, key: Any, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         document_id(schema, key)
 
 
-def test_an_item_without_its_key_is_refused() -> None:
+def test_item_without_its_key_raises_value_error() -> None:
     with pytest.raises(ValueError, match="key attribute 'sk' is missing"):
         PAIR.key_of({"pk": {"S": "a"}})
 
@@ -177,28 +177,23 @@ def test_an_item_without_its_key_is_refused() -> None:
         (TEXT, "x" * 513),
     ],
 )
-def test_an_id_that_no_key_has_is_refused(schema: KeySchema, identity: str) -> None:
+def test_id_of_no_key_raises_value_error(schema: KeySchema, identity: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         key_of_id(schema, identity)
-
-
-def test_a_key_is_described_by_its_values_alone() -> None:
-    assert describe_key({"pk": {"S": "a"}, "sk": {"N": "3"}}) == "pk='a' sk='3'"
-    assert len(describe_key(text("x" * 5000))) < 200
 
 
 # Characters that mean something to the escape, the digest, or the cut.
 _PARTS = st.text(alphabet=st.sampled_from("a%|#7C25é丧🎻\0"), max_size=12) | st.text(max_size=8)
 _LONG_PARTS = st.builds(lambda part, times: part * times, _PARTS, st.integers(1, 400))
 _PAIRS = st.tuples(_PARTS | _LONG_PARTS, _PARTS | _LONG_PARTS).filter(
-    lambda parts: not any(0xD800 <= ord(one) <= 0xDFFF for part in parts for one in part)
+    lambda parts: not any(0xD800 <= ord(character) <= 0xDFFF for part in parts for character in part)
 )
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.sets(_PAIRS, min_size=2, max_size=12))
 def test_no_two_composite_keys_share_an_id(keys: set[tuple[str, str]]) -> None:
-    # What a key's parts look like when their border moves.
+    # Keys whose parts are divided at another place.
     moved = {(f"{a}|{b}", "") for a, b in keys} | {(a[:1], a[1:] + b) for a, b in keys}
     keys |= moved
     assert len({document_id(PAIR, pair(*key)) for key in keys}) == len(keys)
@@ -206,16 +201,16 @@ def test_no_two_composite_keys_share_an_id(keys: set[tuple[str, str]]) -> None:
 
 @settings(deadline=None, max_examples=150)
 @given(_PAIRS)
-def test_every_id_fits_and_tells_its_key_unless_it_is_shortened(key: tuple[str, str]) -> None:
+def test_every_id_fits_and_gives_its_key_unless_it_is_shortened(key: tuple[str, str]) -> None:
     identity = document_id(PAIR, pair(*key))
     assert len(identity.encode()) <= MAX_ID_BYTES
-    told = key_of_id(PAIR, identity)
-    assert told == pair(*key) or (told is None and len(identity) >= 65)
+    parsed = key_of_id(PAIR, identity)
+    assert parsed == pair(*key) or (parsed is None and len(identity) >= 65)
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=5))
-def test_a_number_is_equal_to_its_canonical_spelling(exact: Any) -> None:
+def test_number_equals_its_canonical_spelling(exact: Any) -> None:
     canonical = canonical_number(str(exact))
     assert type(exact)(canonical) == exact
     assert "E" not in canonical

@@ -1,4 +1,4 @@
-"""Which values a declared field can hold."""
+"""Validation of values against the mapping of their field."""
 
 from __future__ import annotations
 
@@ -37,30 +37,31 @@ TRUTH = "It must be true or false."
         ({"type": "boolean"}, "false", TRUTH),
         ({"type": "boolean"}, "", TRUTH),
         # What the index refuses.
-        ({"type": "integer"}, 2**31, "The number does not fit integer."),
-        ({"type": "integer"}, Decimal("8e226"), "The number does not fit integer."),
+        ({"type": "integer"}, 2**31, "The number is outside the range of type integer."),
+        ({"type": "integer"}, Decimal("8e226"), "The number is outside the range of type integer."),
         ({"type": "unsigned_long"}, 2**64 - 1, None),
         ({"type": "double"}, Decimal("1e125"), None),
-        ({"type": "half_float"}, 70000, "The number is too large for half_float."),
+        ({"type": "half_float"}, 70000, "The number is too large for type half_float."),
         ({"type": "text"}, 5, None),
         ({"type": "text"}, "x" * 40_000, None),
-        ({"type": "text"}, {"en": "a"}, "Text takes no object."),
+        ({"type": "text"}, {"en": "a"}, "Fields of type text do not accept an object."),
         ({"type": "keyword", "ignore_above": 256}, "x" * 40_000, None),
         ({"type": "date"}, "2026-11-24", None),
-        ({"type": "date"}, "tomorrow", "Date takes no text that is no date."),
-        ({"type": "ip"}, "192.0.2.256", "Ip takes nothing but IP addresses."),
+        ({"type": "date"}, "tomorrow", "Fields of type date do not accept text that is not a date."),
+        ({"type": "ip"}, "192.0.2.256", "Fields of type ip accept only IP addresses."),
         ({"type": "geo_point"}, {"lat": 1, "lon": 2}, None),
-        ({"properties": {}}, "a", "Object takes no text."),
-        ({"type": "nested"}, [{}, "a"], "Nested takes no text."),
+        ({"properties": {}}, "a", "Fields of type object do not accept text."),
+        ({"type": "nested"}, [{}, "a"], "Fields of type nested do not accept text."),
         ({"type": "object", "enabled": False}, "a", None),
     ],
 )
-def test_what_a_field_can_hold(spec: dict[str, Any], value: Any, message: str | None) -> None:
-    found = problems({"properties": {"field": spec}}, {"field": value})
-    assert found == ([{"name": "field", "message": message}] if message else [])
+def test_value_is_validated_against_its_mapping(spec: dict[str, Any], value: Any, message: str | None) -> None:
+    assert problems({"properties": {"field": spec}}, {"field": value}) == (
+        [{"name": "field", "message": message}] if message else []
+    )
 
 
-def test_fields_within_objects_are_told_by_their_path() -> None:
+def test_problem_within_an_object_has_the_path_of_the_field() -> None:
     mappings = {"properties": {"place": {"properties": {"floor": {"type": "short"}}}}}
     assert problems(mappings, {"place": {"floor": 2**15}})[0]["name"] == "place.floor"
     assert problems(mappings, {"place": [{"floor": 1}, {"floor": "cellar"}]}) == [
@@ -68,21 +69,21 @@ def test_fields_within_objects_are_told_by_their_path() -> None:
     ]
 
 
-def test_every_field_is_told_once() -> None:
+def test_each_field_has_one_problem() -> None:
     mappings = {"properties": {"a": {"type": "integer"}, "b": {"type": "boolean"}, "c": {"type": "text"}}}
-    found = problems(mappings, {"a": ["x", "y"], "b": "x", "c": "x"})
-    assert [one["name"] for one in found] == ["a", "b"]
+    document = {"a": ["x", "y"], "b": "x", "c": "x"}
+    assert [problem["name"] for problem in problems(mappings, document)] == ["a", "b"]
 
 
-def test_a_term_too_long_for_a_keyword_is_told_of_the_sub_field() -> None:
+def test_term_too_long_for_a_keyword_is_a_problem_of_the_sub_field() -> None:
     mappings = {"properties": {"title": {"type": "text", "fields": {"raw": {"type": "keyword"}}}}}
-    [found] = problems(mappings, {"title": "x" * 40_000})
-    assert found["name"] == "title.raw"
-    assert "32766 bytes" in found["message"]
+    [problem] = problems(mappings, {"title": "x" * 40_000})
+    assert problem["name"] == "title.raw"
+    assert "32766 bytes" in problem["message"]
 
 
-def test_fields_that_are_not_mapped_may_be_anything_unless_the_mapping_is_strict() -> None:
+def test_unmapped_field_holds_any_value_unless_the_mapping_is_strict() -> None:
     assert problems({"dynamic": False, "properties": {}}, {"more": [1, "a", {}]}) == []
     assert problems({"dynamic": "strict", "properties": {}}, {"more": 1}) == [
-        {"name": "more", "message": "The mapping is strict and has no such field."}
+        {"name": "more", "message": "The mapping is strict and does not have this field."}
     ]

@@ -1,4 +1,4 @@
-"""An item that goes out as JSON and comes back."""
+"""Items survive the round trip through JSON."""
 
 from __future__ import annotations
 
@@ -37,30 +37,32 @@ VALUES = st.recursive(
     ),
     max_leaves=12,
 )
-ITEMS = st.dictionaries(TEXTS.filter(lambda name: name != "id"), VALUES, max_size=5).map(lambda one: one | KEY)
+ITEMS = st.dictionaries(TEXTS.filter(lambda name: name != "id"), VALUES, max_size=5).map(
+    lambda attributes: attributes | KEY
+)
 
 
-def put(there: Any, body: Any) -> Any:
-    return item_of(KEY, sent_attributes(SCHEMA, KEY, encode(body)), there)
+def put(current: Any, body: Any) -> Any:
+    return item_of(KEY, sent_attributes(SCHEMA, KEY, encode(body)), current)
 
 
 @settings(derandomize=True, deadline=None)
 @given(item=ITEMS)
-def test_an_item_sent_back_as_it_was_read_is_the_same_to_the_byte(item: dict[str, Any]) -> None:
+def test_item_sent_back_unchanged_is_stored_unchanged(item: dict[str, Any]) -> None:
     assert put(item, plain(item)) == item
 
 
 @settings(derandomize=True, deadline=None)
 @given(item=ITEMS, other=ITEMS)
-def test_whatever_is_there_what_is_sent_can_be_read_again(item: dict[str, Any], other: dict[str, Any]) -> None:
-    """Only the order of a list that becomes a set is not kept, for a set has none."""
+def test_item_that_replaces_any_other_reads_back_as_sent(item: dict[str, Any], other: dict[str, Any]) -> None:
+    """Except for the order of a list that becomes a set, which has no order."""
     body = plain(other)
-    assert _in_order(plain(put(item, body))) == _in_order(body)
+    assert _sorted_lists(plain(put(item, body))) == _sorted_lists(body)
 
 
 @settings(derandomize=True, deadline=None)
 @given(item=ITEMS, name=TEXTS.filter(lambda name: name != "id"), value=VALUES)
-def test_one_attribute_that_changes_leaves_the_others_alone(item: dict[str, Any], name: str, value: Any) -> None:
+def test_changing_one_attribute_leaves_the_others_unchanged(item: dict[str, Any], name: str, value: Any) -> None:
     body = plain(item) | plain({name: value})
     stored = put(item, body)
     assert {other: stored[other] for other in item if other != name} == {
@@ -68,9 +70,9 @@ def test_one_attribute_that_changes_leaves_the_others_alone(item: dict[str, Any]
     }
 
 
-def _in_order(value: Any) -> Any:
+def _sorted_lists(value: Any) -> Any:
     if isinstance(value, list):
-        return sorted((_in_order(part) for part in value), key=repr)
+        return sorted((_sorted_lists(part) for part in value), key=repr)
     if isinstance(value, dict):
-        return {name: _in_order(part) for name, part in value.items()}
+        return {name: _sorted_lists(part) for name, part in value.items()}
     return value

@@ -1,4 +1,4 @@
-"""The lease: one worker runs, others stand by, and no two clocks are ever compared."""
+"""The lease: one worker runs, the others stand by, and clocks of two machines are never compared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dynadex.state.lease import Holder, Lease, look
+from dynadex.state.lease import Holder, Lease, holder_of_lease
 from dynadex.state.state_table import StateError, StateTable
 from dynadex.testing import ManualClock
 
@@ -16,25 +16,25 @@ TERM = 10.0
 
 
 class InMemoryState(StateTable):
-    """State in a dict; knows the conditions that a lease makes."""
+    """State in a dict that evaluates the conditions of a lease."""
 
     def __init__(self) -> None:
         self.items: dict[str, dict[str, Any]] = {}
         self.before_put: Callable[[], None] = lambda: None
-        self.lose_answer = False
+        self.lose_reply = False
 
-    def get(self, what: str) -> dict[str, Any] | None:
-        return self.items.get(what)
+    def get(self, name: str) -> dict[str, Any] | None:
+        return self.items.get(name)
 
     def put(
-        self, what: str, values: dict[str, Any], condition: str | None = None, parameters: dict[str, Any] | None = None
+        self, name: str, values: dict[str, Any], condition: str | None = None, parameters: dict[str, Any] | None = None
     ) -> bool:
         self.before_put()
-        if condition and not _holds(condition, self.items.get(what), parameters or {}):
+        if condition and not _holds(condition, self.items.get(name), parameters or {}):
             return False
-        self.items[what] = values
-        if self.lose_answer:
-            raise StateError("write", "the state table", "the answer is lost")
+        self.items[name] = values
+        if self.lose_reply:
+            raise StateError("write", "the state table", "the reply is lost")
         return True
 
 
@@ -44,14 +44,14 @@ def _holds(condition: str, item: dict[str, Any] | None, parameters: dict[str, An
             if item is not None and part[len("attribute_not_exists(") : -1] in item:
                 return False
         else:
-            name, _, parameter = part.partition(" = ")
-            if item is None or item.get(name) != parameters[parameter]:
+            attribute, _, parameter = part.partition(" = ")
+            if item is None or item.get(attribute) != parameters[parameter]:
                 return False
     return True
 
 
 class Worker(Lease):
-    """A lease with the clock of its own machine."""
+    """A lease with a clock of its own."""
 
     def __init__(self, state: StateTable, owner: str) -> None:
         self.clock = ManualClock(start_us=len(owner) * 1_000_000_000)
@@ -78,7 +78,7 @@ def pass_time(seconds: float, *workers: Worker) -> None:
         worker.clock.advance(seconds)
 
 
-def test_the_first_to_ask_holds_the_lease(first: Worker, second: Worker) -> None:
+def test_first_worker_acquires_the_lease(first: Worker, second: Worker) -> None:
     assert first.holder() == ""
     assert first.acquire()
     assert first.holder() == "first"
@@ -86,7 +86,7 @@ def test_the_first_to_ask_holds_the_lease(first: Worker, second: Worker) -> None
     assert second.holder() == "first"
 
 
-def test_a_holder_that_beats_is_never_replaced(first: Worker, second: Worker) -> None:
+def test_holder_that_renews_is_never_replaced(first: Worker, second: Worker) -> None:
     assert first.acquire()
     for _ in range(20):
         assert not second.acquire()
@@ -95,7 +95,7 @@ def test_a_holder_that_beats_is_never_replaced(first: Worker, second: Worker) ->
     assert second.holder() == "first"
 
 
-def test_a_silent_holder_is_replaced_after_one_whole_term(first: Worker, second: Worker) -> None:
+def test_silent_holder_is_replaced_after_one_term(first: Worker, second: Worker) -> None:
     assert first.acquire()
     assert not second.acquire()
     pass_time(TERM - 0.001, second)
@@ -105,19 +105,19 @@ def test_a_silent_holder_is_replaced_after_one_whole_term(first: Worker, second:
     assert second.holder() == "second"
 
 
-def test_the_term_is_counted_from_what_was_seen_and_not_from_the_start(first: Worker, second: Worker) -> None:
+def test_term_starts_when_the_heartbeat_was_first_seen(first: Worker, second: Worker) -> None:
     assert first.acquire()
     pass_time(100 * TERM, second)
-    assert not second.acquire(), "this beat was only just seen"
+    assert not second.acquire(), "this heartbeat was only just seen"
     pass_time(TERM / 2, second)
     assert first.renew()
     pass_time(TERM / 2, second)
-    assert not second.acquire(), "the beat changed half a term ago, at the latest"
+    assert not second.acquire(), "the heartbeat changed half a term ago, at the latest"
     pass_time(TERM, second)
     assert second.acquire()
 
 
-def test_who_was_replaced_learns_of_it_at_the_next_beat(first: Worker, second: Worker) -> None:
+def test_replaced_holder_fails_to_renew(first: Worker, second: Worker) -> None:
     first.acquire()
     second.acquire()
     pass_time(TERM, second)
@@ -127,7 +127,7 @@ def test_who_was_replaced_learns_of_it_at_the_next_beat(first: Worker, second: W
     assert second.holder() == "second"
 
 
-def test_who_was_replaced_cannot_release_what_is_not_its_own(first: Worker, second: Worker) -> None:
+def test_replaced_holder_cannot_release_the_lease_of_another(first: Worker, second: Worker) -> None:
     first.acquire()
     second.acquire()
     pass_time(TERM, second)
@@ -137,7 +137,7 @@ def test_who_was_replaced_cannot_release_what_is_not_its_own(first: Worker, seco
     assert second.renew()
 
 
-def test_a_released_lease_passes_on_at_once(first: Worker, second: Worker) -> None:
+def test_released_lease_is_acquired_at_once(first: Worker, second: Worker) -> None:
     first.acquire()
     assert not second.acquire()
     first.release()
@@ -147,7 +147,7 @@ def test_a_released_lease_passes_on_at_once(first: Worker, second: Worker) -> No
     assert not first.renew()
 
 
-def test_a_lease_can_be_taken_again_after_it_was_lost(first: Worker, second: Worker) -> None:
+def test_lost_lease_can_be_acquired_again(first: Worker, second: Worker) -> None:
     first.acquire()
     second.acquire()
     pass_time(TERM, second)
@@ -159,20 +159,20 @@ def test_a_lease_can_be_taken_again_after_it_was_lost(first: Worker, second: Wor
     assert not second.renew()
 
 
-def test_who_looks_sees_the_holder_and_when_it_last_said_so(state: InMemoryState, first: Worker) -> None:
-    assert look(state) is None
+def test_holder_of_lease_returns_the_owner_and_its_last_renewal(state: InMemoryState, first: Worker) -> None:
+    assert holder_of_lease(state) is None
     first.acquire()
     first.clock.advance(5.0)
     first.renew()
-    assert look(state) == Holder("first", datetime.fromtimestamp(first.clock.now_us() / 1e6, UTC))
+    assert holder_of_lease(state) == Holder("first", datetime.fromtimestamp(first.clock.now_us() / 1e6, UTC))
     del state.items["lease"]["renewed_at"]
-    assert look(state) == Holder("first", None)
+    assert holder_of_lease(state) == Holder("first", None)
     first.release()
-    assert look(state) is None
+    assert holder_of_lease(state) is None
 
 
 @pytest.mark.parametrize("taken_over", [False, True], ids=["no lease yet", "a silent holder"])
-def test_of_two_that_ask_at_once_only_one_gets_it(
+def test_one_of_two_concurrent_workers_acquires_the_lease(
     state: InMemoryState, first: Worker, second: Worker, taken_over: bool
 ) -> None:
     if taken_over:
@@ -180,20 +180,20 @@ def test_of_two_that_ask_at_once_only_one_gets_it(
         for worker in (first, second):
             assert not worker.acquire()
         pass_time(TERM, first, second)
-    got: list[bool] = []
+    acquired: list[bool] = []
 
-    def other_is_faster() -> None:
+    def acquire_second_first() -> None:
         state.before_put = lambda: None
-        got.append(second.acquire())
+        acquired.append(second.acquire())
 
-    state.before_put = other_is_faster
-    got.append(first.acquire())
-    assert got == [True, False]
+    state.before_put = acquire_second_first
+    acquired.append(first.acquire())
+    assert acquired == [True, False]
     assert first.holder() == "second"
     assert second.renew()
 
 
-def test_a_lease_that_somebody_deleted_is_lost(state: InMemoryState, first: Worker, second: Worker) -> None:
+def test_deleted_lease_is_lost(state: InMemoryState, first: Worker, second: Worker) -> None:
     first.acquire()
     state.items.clear()
     assert not first.renew()
@@ -203,14 +203,14 @@ def test_a_lease_that_somebody_deleted_is_lost(state: InMemoryState, first: Work
 
 
 @pytest.mark.parametrize("step", ["acquire", "renew"])
-def test_a_beat_whose_answer_was_lost_for_good_is_still_its_own(state: InMemoryState, first: Worker, step: str) -> None:
-    """The SDK gave up: whoever asks again, asks later."""
+def test_heartbeat_whose_reply_was_lost_still_counts(state: InMemoryState, first: Worker, step: str) -> None:
+    """The SDK has given up, and the caller tries again later."""
     if step == "renew":
         first.acquire()
-    state.lose_answer = True
+    state.lose_reply = True
     with pytest.raises(StateError):
         getattr(first, step)()
-    state.lose_answer = False
+    state.lose_reply = False
     pass_time(3, first)
     assert getattr(first, step)()
     assert first.renew()

@@ -1,12 +1,20 @@
-"""What a rebuild, a rollback and a retirement do to aliases."""
+"""Rebuild, promotion, rollback and retirement of indexes."""
 
 from __future__ import annotations
 
 import pytest
 
 from dynadex.errors import SearchError
-from dynadex.index.aliases import ensure_index, reading
-from dynadex.index.lifecycle import begin_building, end_building, physical_indexes, retirable, retire, roll_back, swap
+from dynadex.index.aliases import ensure_index, searched_index
+from dynadex.index.lifecycle import (
+    begin_building,
+    end_building,
+    physical_indexes,
+    retirable,
+    retire,
+    roll_back,
+    swap_read_alias,
+)
 from dynadex.testing import InMemoryIndex, ManualClock
 
 AT_US = 1_795_499_100_000_000  # 2026-11-24 05:45:00 UTC
@@ -29,11 +37,11 @@ class Songs:
         self.clock.advance(1)
         name = self.begin(owner)
         end_building(self.cluster, name, {})
-        swap(self.cluster, "songs", name)
+        swap_read_alias(self.cluster, "songs", name)
         return name
 
     def roles(self) -> dict[str, str]:
-        return {one.name: one.role for one in physical_indexes(self.cluster, "songs")}
+        return {physical.name: physical.role for physical in physical_indexes(self.cluster, "songs")}
 
 
 @pytest.fixture
@@ -41,7 +49,7 @@ def songs() -> Songs:
     return Songs()
 
 
-def test_a_new_index_is_written_but_not_searched(songs: Songs) -> None:
+def test_new_index_is_written_but_not_searched(songs: Songs) -> None:
     songs.clock.advance(1)
     assert songs.begin() == SECOND
     assert songs.roles() == {FIRST: "searched", SECOND: "being built"}
@@ -50,63 +58,63 @@ def test_a_new_index_is_written_but_not_searched(songs: Songs) -> None:
     assert songs.cluster.describe(SECOND)["settings"]["index"]["gc_deletes"] == "15m"
 
 
-def test_two_indexes_of_one_second_get_two_names(songs: Songs) -> None:
+def test_two_indexes_of_one_second_get_different_names(songs: Songs) -> None:
     assert songs.begin() == SECOND
     assert songs.clock.now_us() >= AT_US + 1_000_000
 
 
-def test_who_began_a_rebuild_finds_it_again_and_nobody_else_begins_another(songs: Songs) -> None:
+def test_rebuild_is_resumed_by_its_owner_and_refused_to_others(songs: Songs) -> None:
     name = songs.begin("me")
     assert songs.begin("me") == name
-    with pytest.raises(SearchError, match=rf"another rebuild is under way.*{name}.*--resume.*retire") as caught:
+    with pytest.raises(SearchError, match=rf"another rebuild.*{name}.*--resume.*retire") as caught:
         songs.begin("you")
     assert caught.value.subject == "songs"
     retire(songs.cluster, "songs", name)
     assert songs.begin("you") != ""
 
 
-def test_without_an_index_there_is_nothing_to_rebuild() -> None:
+def test_rebuild_without_an_index_is_refused() -> None:
     clock = ManualClock(AT_US)
-    with pytest.raises(SearchError, match=r"there is none.*dynadex refill"):
+    with pytest.raises(SearchError, match=r"does not exist.*dynadex refill"):
         begin_building(InMemoryIndex(clock), "songs", TITLE, {}, "me", clock)
 
 
-def test_a_filled_index_gets_what_is_declared(songs: Songs) -> None:
+def test_filled_index_gets_its_declared_settings(songs: Songs) -> None:
     name = songs.begin()
     end_building(songs.cluster, name, {"refresh_interval": "5s", "number_of_replicas": 2})
     settings = songs.cluster.describe(name)["settings"]["index"]
     assert (settings["refresh_interval"], settings["number_of_replicas"]) == ("5s", 2)
 
 
-def test_searches_move_at_once_and_the_old_index_is_kept_and_written(songs: Songs) -> None:
+def test_promoted_index_is_searched_and_the_old_one_is_kept_and_written(songs: Songs) -> None:
     name = songs.begin()
-    assert swap(songs.cluster, "songs", name) == [FIRST]
-    assert reading(songs.cluster, "songs") == name
+    assert swap_read_alias(songs.cluster, "songs", name) == [FIRST]
+    assert searched_index(songs.cluster, "songs") == name
     assert songs.roles() == {FIRST: "kept for rollback", name: "searched"}
     assert songs.cluster.indexes_behind("songs-sync") == [FIRST, name]
-    # Whoever is not sure that it was done does it again.
-    assert swap(songs.cluster, "songs", name) == []
+    # A caller that does not know whether the swap succeeded repeats it.
+    assert swap_read_alias(songs.cluster, "songs", name) == []
     assert songs.roles() == {FIRST: "kept for rollback", name: "searched"}
 
 
-def test_a_rollback_goes_back_and_forth_or_where_it_is_told(songs: Songs) -> None:
+def test_rollback_alternates_or_goes_to_the_named_index(songs: Songs) -> None:
     assert [songs.rebuild("a"), songs.rebuild("b")] == [SECOND, THIRD]
     assert roll_back(songs.cluster, "songs") == (THIRD, SECOND)
     assert roll_back(songs.cluster, "songs") == (SECOND, THIRD)
     assert roll_back(songs.cluster, "songs", FIRST) == (THIRD, FIRST)
-    with pytest.raises(SearchError, match=rf"songs-1.*not one of the indexes kept.*{SECOND}, {THIRD}"):
+    with pytest.raises(SearchError, match=rf"songs-1.*not an index kept.*{SECOND}, {THIRD}"):
         roll_back(songs.cluster, "songs", "songs-1")
 
 
-def test_there_is_no_rollback_to_an_index_that_is_being_built(songs: Songs) -> None:
+def test_rollback_to_an_index_being_built_is_refused(songs: Songs) -> None:
     name = songs.begin()
     with pytest.raises(SearchError, match="no other index is kept"):
         roll_back(songs.cluster, "songs")
-    with pytest.raises(SearchError, match="not one of the indexes kept"):
+    with pytest.raises(SearchError, match="not an index kept"):
         roll_back(songs.cluster, "songs", name)
 
 
-def test_what_is_kept_for_rollback_can_be_retired_and_nothing_that_is_used(songs: Songs) -> None:
+def test_only_indexes_not_in_use_can_be_retired(songs: Songs) -> None:
     songs.rebuild("a")
     songs.clock.advance(1)
     unfinished = songs.begin("b")
@@ -114,7 +122,7 @@ def test_what_is_kept_for_rollback_can_be_retired_and_nothing_that_is_used(songs
     assert retirable(songs.cluster, "songs", [unfinished]) == [unfinished]
     with pytest.raises(SearchError, match="searches use it"):
         retirable(songs.cluster, "songs", [SECOND])
-    with pytest.raises(SearchError, match=r"it is no index of songs.*There are: songs-"):
+    with pytest.raises(SearchError, match=r"it is not an index of songs.*Indexes of songs: songs-"):
         retirable(songs.cluster, "songs", ["songs"])
     retire(songs.cluster, "songs", FIRST)
     retire(songs.cluster, "songs", unfinished)

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 
 from dynadex.demo.live_routes import LiveDeadLetter, LiveSources, live_routes
 from dynadex.errors import SearchError
-from dynadex.http.app import create_app
+from dynadex.http.app import HttpOptions, create_app
 from dynadex.http.health import Health
 from dynadex.source.table import Table
 from dynadex.sync import Sync
@@ -70,7 +70,7 @@ def app(stage: Stage) -> ASGIApp:
     sources = LiveSources(lambda: stage.dead_lettered, stage.read_indexes, stage.stale)
     routes = live_routes(stage, health, sources, stage, AUTH, stage.clock)
     table = Table(memory, "lessons")  # type: ignore[arg-type]
-    return create_app(sync, index, table, memory.schema, auth=AUTH, extra_routes=routes)
+    return create_app(sync, index, table, memory.schema, HttpOptions(auth=AUTH, extra_routes=routes))
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def samples(metrics: WorkerMetrics) -> dict[str, float]:
 
 def test_changes_are_counted_by_what_became_of_them(metrics: WorkerMetrics) -> None:
     metrics.done(
-        [], ApplyResult(applied=5, superseded=1, reconciled=2, dead_lettered=1, skipped=4, failed={"7": "away"})
+        [], ApplyResult(applied=5, superseded=1, reconciled=2, dead_lettered=1, not_indexed=4, failed={"7": "away"})
     )
     metrics.done([], ApplyResult(applied=1))
     found = samples(metrics)

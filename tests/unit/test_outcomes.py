@@ -1,4 +1,4 @@
-"""What became of each change, key by key: what the live view shows beside the counts."""
+"""Outcomes of changes by key, which the live view shows next to the counts."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def change(stage: Stage, identity: str, number: int, seconds: float = 0, **attri
     return Change(key, {**key, **attributes}, time_us, str(number))
 
 
-def test_only_what_is_not_simply_applied_is_told() -> None:
+def test_outcomes_name_changes_that_were_not_simply_applied() -> None:
     stage = Stage()
     indexer = stage.runtime().indexer
-    for one in ("late", "tied"):
-        stage.table.put({"id": {"S": one}})
+    for identity in ("late", "tied"):
+        stage.table.put({"id": {"S": identity}})
     indexer.apply(indexer.prepare([change(stage, "late", 1), change(stage, "tied", 2)]), DEADLINE)
     changes = [
         change(stage, "new", 3),
@@ -35,7 +35,7 @@ def test_only_what_is_not_simply_applied_is_told() -> None:
     assert not tally.failed
 
 
-def test_sums_say_nothing_of_single_keys() -> None:
+def test_sums_hold_no_outcomes_of_single_keys() -> None:
     total = ApplyResult()
     total.add(ApplyResult(superseded=1, outcomes={"late": "superseded"}))
     assert total.superseded == 1

@@ -1,4 +1,4 @@
-"""A refill within a read capacity reads each page once."""
+"""Prefetch with a limited read capacity reads each page once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dynadex.testing import ManualClock
 
 
 class Table:
-    """Every page consumes what a second allows thirty times: items of 400 KB cost a hundred units each."""
+    """A table whose pages consume thirty times the capacity of a second: items of 400 KB, a hundred units each."""
 
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
@@ -26,14 +26,13 @@ class Table:
     def close(self) -> None: ...
 
 
-def test_a_page_that_waited_for_its_turn_to_be_read_is_fresh() -> None:
+def test_time_before_the_request_does_not_age_a_page() -> None:
     clock = ManualClock()
     table = Table(clock)
     pages = ReadCapacity(10, clock).of(table)
     with Prefetch(pages, 2000, clock, lambda *_: PreparedItems({}, DocumentWrites(), 0)) as ahead:
         key = None
         for _ in range(5):
-            found = ahead.take(key)
-            key = found.page.last_evaluated_key
+            key = ahead.take(key).page.last_evaluated_key
             ahead.start(key)
     assert sorted(set(table.read)) == table.read, table.read

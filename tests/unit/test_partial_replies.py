@@ -1,4 +1,4 @@
-"""What a cluster answers while one of an index's shards is away is taken for no more than it is."""
+"""Replies of a cluster while a shard of the index is unavailable."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any, cast
 import pytest
 
 from dynadex.errors import SearchError, SearchUnavailable
-from dynadex.http.health import _index_reasons
+from dynadex.http.health import index_reasons
 from dynadex.index.opensearch import OpenSearchIndex
 
 
 def cluster(*replies: Any) -> OpenSearchIndex:
-    left = list(replies)
+    remaining = list(replies)
 
     def perform_request(*_: Any, **__: Any) -> Any:
-        return left.pop(0)
+        return remaining.pop(0)
 
     return OpenSearchIndex(cast(Any, SimpleNamespace(transport=SimpleNamespace(perform_request=perform_request))))
 
 
-def test_mget_of_a_shard_that_is_away_can_be_asked_again() -> None:
+def test_read_from_an_unavailable_shard_is_retryable() -> None:
     error = {"type": "no_shard_available_action_exception", "reason": "No shard available for [org.opensearch...]"}
-    away = {"docs": [{"_index": "songs-1", "_id": "a", "error": {**error, "root_cause": [error]}}]}
+    reply = {"docs": [{"_index": "songs-1", "_id": "a", "error": {**error, "root_cause": [error]}}]}
     with pytest.raises(SearchError) as raised:
-        cluster(away).get_many("songs-1", ["a"])
+        cluster(reply).get_many("songs-1", ["a"])
     assert isinstance(raised.value, SearchUnavailable), raised.value
     assert not raised.value.not_found
 
@@ -37,7 +37,7 @@ def test_mget_of_a_shard_that_is_away_can_be_asked_again() -> None:
         {"total": 2, "successful": 1, "skipped": 0, "failed": 0},
     ],
 )
-def test_a_listing_without_one_of_the_shards_is_no_listing(shards: Any) -> None:
+def test_listing_without_one_of_the_shards_raises(shards: Any) -> None:
     hit = {"_id": "a", "_version": 1}
     first = {"_scroll_id": "s", "_shards": shards, "hits": {"hits": [hit]}}
     last = {"_scroll_id": "s", "_shards": shards, "hits": {"hits": []}}
@@ -56,5 +56,5 @@ class Red:
         return []
 
 
-def test_an_index_of_which_a_shard_has_no_node_is_not_ready() -> None:
-    assert _index_reasons("songs", Red(), 2.0)() == ("a part of the index cannot be searched",)
+def test_index_with_an_unassigned_shard_is_not_ready() -> None:
+    assert index_reasons("songs", Red(), 2.0) == ("some shards of the index cannot be searched",)

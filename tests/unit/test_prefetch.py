@@ -1,4 +1,4 @@
-"""The next page of a table is read while one is written, and never used when it should not be."""
+"""Prefetch reads the next page while one is written, and never returns a wrong or an old one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIRST, SECOND, THIRD = None, {"id": {"S": "1"}}, {"id": {"S": "2"}}
 
 
 class Pages:
-    """Says which pages were read; each has its start as its one item."""
+    """Records which pages are read. The only item of a page is its start key."""
 
     def __init__(self) -> None:
         self.read: list[Any] = []
@@ -53,22 +53,20 @@ def ahead(pages: Pages, clock: ManualClock) -> Prefetch[PreparedItems]:
     )
 
 
-def test_a_page_that_was_read_ahead_is_not_read_again(
-    ahead: Prefetch[PreparedItems], pages: Pages, clock: ManualClock
-) -> None:
+def test_prefetched_page_is_not_read_again(ahead: Prefetch[PreparedItems], pages: Pages, clock: ManualClock) -> None:
     assert ahead.take(FIRST).page.items == [{}]
     ahead.start(SECOND)
     clock.advance(5)
     taken = ahead.take(SECOND)
     assert taken.page.items == [SECOND]
-    assert (list(taken.items.keys.values()), taken.items.skipped) == ([SECOND], 7)
+    assert (list(taken.items.keys.values()), taken.items.not_indexed) == ([SECOND], 7)
     assert taken.page.requested_at_us == 7
     assert pages.read == [FIRST, SECOND]
     ahead.take(SECOND)
     assert pages.read == [FIRST, SECOND, SECOND]
 
 
-def test_nobody_waits_for_it_but_who_takes_it(ahead: Prefetch[PreparedItems], pages: Pages) -> None:
+def test_start_does_not_wait_for_the_page(ahead: Prefetch[PreparedItems], pages: Pages) -> None:
     pages.open.clear()
     ahead.start(SECOND)
     assert pages.read == []
@@ -76,33 +74,29 @@ def test_nobody_waits_for_it_but_who_takes_it(ahead: Prefetch[PreparedItems], pa
     assert ahead.take(SECOND).page.items == [SECOND]
 
 
-def test_another_page_than_was_read_ahead_is_read_when_it_is_taken(
-    ahead: Prefetch[PreparedItems], pages: Pages
-) -> None:
+def test_other_page_than_the_prefetched_one_is_read_when_taken(ahead: Prefetch[PreparedItems], pages: Pages) -> None:
     ahead.start(SECOND)
     assert ahead.take(FIRST).page.items == [{}]
     assert pages.read == [SECOND, FIRST]
 
 
-def test_a_page_is_as_old_as_its_request_and_too_old_a_one_is_read_again(
-    ahead: Prefetch[PreparedItems], pages: Pages, clock: ManualClock
-) -> None:
+def test_old_page_is_read_again(ahead: Prefetch[PreparedItems], pages: Pages, clock: ManualClock) -> None:
     began = clock.monotonic()
     pages.open.clear()
     ahead.start(SECOND)
     pages.open.set()
     ahead._ahead[1].result()  # type: ignore[index]
     clock.advance(20)
-    assert ahead.take(SECOND).at == began
+    assert ahead.take(SECOND).requested_at == began
     ahead.start(THIRD)
     ahead._ahead[1].result()  # type: ignore[index]
     clock.advance(20.1)
-    assert ahead.take(THIRD).at == clock.monotonic()
+    assert ahead.take(THIRD).requested_at == clock.monotonic()
     assert pages.read == [SECOND, THIRD, THIRD]
 
 
 @pytest.mark.parametrize("error", [SourceUnavailable("scan", "table", "throttled"), KeyboardInterrupt()], ids=repr)
-def test_what_failed_ahead_fails_where_it_is_taken(
+def test_error_of_the_prefetch_is_raised_by_take(
     ahead: Prefetch[PreparedItems], pages: Pages, error: BaseException
 ) -> None:
     pages.failures.append(error)
@@ -112,7 +106,7 @@ def test_what_failed_ahead_fails_where_it_is_taken(
     assert ahead.take(SECOND).page.items == [SECOND]
 
 
-def test_what_nobody_took_is_waited_for_and_forgotten(ahead: Prefetch[PreparedItems], pages: Pages) -> None:
+def test_end_of_the_block_drops_the_prefetched_page(ahead: Prefetch[PreparedItems], pages: Pages) -> None:
     pages.failures.append(SourceUnavailable("scan", "table", "throttled"))
     with ahead:
         ahead.start(SECOND)

@@ -1,4 +1,4 @@
-"""Search requests to OpenSearch bodies, and replies to answers: both pure."""
+"""Search requests become OpenSearch bodies, and OpenSearch's replies become results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dynadex.declaration import Search
+from dynadex.declaration import Search, with_title_fields
 from dynadex.search.highlight import MARK_END, MARK_START, marked
 from dynadex.search.hits import answer, correction, suggestions
 from dynadex.search.problem import Problem
@@ -19,35 +19,37 @@ from dynadex.search.sort_order import Order
 from dynadex.search.tokens import max_tokens, words
 
 PLAIN = Search(fields={"title": 3, "title.loose": 2, "composer": 1}, facets=("form", "key"))
-SEARCH = Search(
-    fields={"title": 3, "composer": 1},
-    facets=("form", "key"),
-    sorts={"title": "title.keyword", "longest": "-note_count"},
-    suggest="title",
-    forgiving=("title",),
+SEARCH = with_title_fields(
+    Search(
+        fields={"title": 3, "composer": 1},
+        facets=("form", "key"),
+        sorts={"title": "title.keyword", "longest": "-note_count"},
+        suggest="title",
+    ),
+    ["title"],
 )
 ORDER = Order(("title.keyword", "id"), unique=True)
 
 
-def test_nothing_asked_for_is_everything_in_order() -> None:
-    made = body(SEARCH, parse([], SEARCH), Order(("title.keyword",)))
-    assert made["query"] == {"match_all": {}}
-    assert made["size"] == DEFAULT_HITS
+def test_search_without_words_lists_all_documents_in_order() -> None:
+    all_documents = body(SEARCH, parse([], SEARCH), Order(("title.keyword",)))
+    assert all_documents["query"] == {"match_all": {}}
+    assert all_documents["size"] == DEFAULT_HITS
     ties = {"title.keyword": {"order": "asc", "unmapped_type": "keyword"}}
-    assert made["sort"] == [{"_score": {"order": "desc"}}, ties]
+    assert all_documents["sort"] == [{"_score": {"order": "desc"}}, ties]
 
 
-def test_without_an_order_only_the_score_decides() -> None:
+def test_search_without_an_order_is_sorted_by_score_alone() -> None:
     assert body(SEARCH, SearchRequest("reel"))["sort"] == [{"_score": {"order": "desc"}}]
 
 
-def test_every_word_must_be_found_in_some_field() -> None:
+def test_every_word_must_match_in_some_field() -> None:
     must = body(PLAIN, SearchRequest("rakes mallow"))["query"]["bool"]["must"][0]["bool"]["must"]
     assert [sorted({query for _, _, query in _matches(word)}) for word in must] == [["rakes"], ["mallow"]]
     assert {field for _, field, _ in _matches(must[0])} == {"title", "title.loose", "composer"}
 
 
-def test_only_the_last_word_may_be_the_beginning_of_one() -> None:
+def test_only_the_last_word_may_be_a_prefix() -> None:
     first, last = body(PLAIN, SearchRequest("rakes mal"))["query"]["bool"]["must"][0]["bool"]["must"]
     assert "match_bool_prefix" not in {kind for kind, _, _ in _matches(first)}
     assert "match_bool_prefix" in {kind for kind, _, _ in _matches(last)}
@@ -57,14 +59,14 @@ def test_a_space_after_the_last_word_finishes_it() -> None:
     assert "match_bool_prefix" not in json.dumps(body(SEARCH, SearchRequest("rakes mal "))["query"])
 
 
-def test_exact_counts_more_than_a_beginning_and_that_more_than_a_slip() -> None:
+def test_exact_match_scores_higher_than_a_prefix_and_a_prefix_higher_than_a_typo() -> None:
     [word] = body(Search(fields={"title": 1}), SearchRequest("mal"))["query"]["bool"]["must"][0]["bool"]["must"]
-    scores = {_kind(one): one["constant_score"]["boost"] for one in word["dis_max"]["queries"]}
-    assert scores["exact"] > scores["prefix"] > scores["slip"]
+    scores = {_kind(query): query["constant_score"]["boost"] for query in word["dis_max"]["queries"]}
+    assert scores["exact"] > scores["prefix"] > scores["typo"]
 
 
 @pytest.mark.parametrize("search", [SEARCH, PLAIN])
-def test_a_text_that_was_pasted_is_searched_without_slips(search: Search) -> None:
+def test_pasted_text_is_searched_without_typos(search: Search) -> None:
     long = " ".join(["mallow"] * 17)
     assert "fuzziness" in json.dumps(body(search, SearchRequest("mallow"))["query"])
     assert "fuzziness" not in json.dumps(body(search, SearchRequest(long)))
@@ -79,14 +81,14 @@ LONG_TEXTS = [
 
 @pytest.mark.parametrize("search", [SEARCH, PLAIN, MANY_FIELDS])
 @pytest.mark.parametrize("q", LONG_TEXTS)
-def test_no_text_makes_more_clauses_than_a_cluster_allows(search: Search, q: str) -> None:
+def test_no_text_exceeds_the_clauses_that_a_cluster_allows(search: Search, q: str) -> None:
     assert _clauses(body(search, SearchRequest(q))["query"]) < 1024
 
 
-def test_a_title_is_found_by_any_gate_and_the_best_is_preferred() -> None:
+def test_title_matches_one_of_several_alternatives_and_exact_titles_rank_first() -> None:
     query = body(SEARCH, SearchRequest("rakes mallow"))["query"]["bool"]
-    [gates] = query["must"]
-    assert all(f"title.{name}" in json.dumps(gates) for name in ("loose", "grams", "whole", "start"))
+    [alternatives] = query["must"]
+    assert all(f"title.{name}" in json.dumps(alternatives) for name in ("loose", "grams", "whole", "start"))
     assert all(f"title.{name}" in json.dumps(query["should"]) for name in ("whole", "bare", "start"))
 
 
@@ -96,12 +98,12 @@ def test_words_may_be_spread_over_a_title_and_another_field() -> None:
         assert {field for _, field, _ in _matches(word)} == {"title.loose", "composer"}
 
 
-def test_what_found_a_title_in_its_sub_fields_is_marked_in_the_title() -> None:
+def test_match_in_a_sub_field_is_highlighted_in_the_title() -> None:
     assert "highlight_query" in body(SEARCH, SearchRequest("rakes"))["highlight"]
     assert "highlight_query" not in body(PLAIN, SearchRequest("rakes"))["highlight"]
 
 
-def test_a_sort_comes_before_the_order_of_equals_and_what_lacks_the_field_comes_last() -> None:
+def test_sort_precedes_the_tie_breakers_and_documents_without_the_field_come_last() -> None:
     title, key = ({name: {"order": "asc", "unmapped_type": "keyword"}} for name in ORDER.fields)
     by_length = {"note_count": {"order": "desc", "missing": "_last", "unmapped_type": "keyword"}}
     assert body(SEARCH, SearchRequest(sort="longest"), ORDER)["sort"] == [by_length, title, key]
@@ -109,23 +111,23 @@ def test_a_sort_comes_before_the_order_of_equals_and_what_lacks_the_field_comes_
     assert (list(first), others) == (["title.keyword"], [key])
 
 
-def test_a_cursor_goes_on_after_the_last_hit_of_the_page_before() -> None:
+def test_cursor_continues_after_the_last_hit_of_the_previous_page() -> None:
     request = SearchRequest("reel", size=2)
     hits = [{"_id": str(n), "_source": {}, "sort": [12.5, None, f"id-{n}"]} for n in range(2)]
-    told = answer({"hits": {"total": {"value": 9}, "hits": hits}}, Search(), request, ORDER)
-    again = parse([("q", "reel"), ("size", "50"), ("cursor", told["cursor"])], SEARCH)
-    assert again.cursor == (12.5, None, "id-1")
-    assert body(SEARCH, again, ORDER)["search_after"] == [12.5, None, "id-1"]
+    page = answer({"hits": {"total": {"value": 9}, "hits": hits}}, Search(), request, ORDER)
+    next_page = parse([("q", "reel"), ("size", "50"), ("cursor", page["cursor"])], SEARCH)
+    assert next_page.cursor == (12.5, None, "id-1")
+    assert body(SEARCH, next_page, ORDER)["search_after"] == [12.5, None, "id-1"]
 
 
 @pytest.mark.parametrize(("order", "count"), [(ORDER, 1), (Order(("title.keyword",)), 2), (ORDER, 0)])
-def test_there_is_no_cursor_after_the_last_page_nor_without_a_unique_order(order: Order, count: int) -> None:
+def test_last_page_and_search_without_a_unique_order_have_no_cursor(order: Order, count: int) -> None:
     hits = [{"_id": "a", "_source": {}, "sort": [1.0, "a", "b"]}] * count
     reply = {"hits": {"total": {"value": count}, "hits": hits}}
     assert answer(reply, Search(), SearchRequest(size=2), order)["cursor"] is None
 
 
-def test_a_cursor_for_another_number_of_sort_values_is_refused() -> None:
+def test_cursor_with_another_number_of_sort_values_is_refused() -> None:
     with pytest.raises(Problem, match="cursor"):
         body(SEARCH, SearchRequest(cursor=(1.0, "a")), ORDER)
     with pytest.raises(Problem, match="cursor"):
@@ -149,12 +151,12 @@ def test_words_are_what_a_tokenizer_would_keep(q: str, expected: list[str]) -> N
     assert words(q) == expected
 
 
-def test_a_facet_counts_what_else_could_be_chosen_in_it() -> None:
-    made = body(SEARCH, SearchRequest(filters={"form": ["Jig", "Reel"], "key": ["G"]}))
+def test_facet_counts_ignore_the_filter_of_the_facet_itself() -> None:
+    filtered = body(SEARCH, SearchRequest(filters={"form": ["Jig", "Reel"], "key": ["G"]}))
     form, key = {"terms": {"form": ["Jig", "Reel"]}}, {"terms": {"key": ["G"]}}
-    assert made["post_filter"] == {"bool": {"filter": [form, key]}}
-    assert made["aggs"]["form"]["filter"] == {"bool": {"filter": [key]}}
-    assert made["aggs"]["key"]["filter"] == {"bool": {"filter": [form]}}
+    assert filtered["post_filter"] == {"bool": {"filter": [form, key]}}
+    assert filtered["aggs"]["form"]["filter"] == {"bool": {"filter": [key]}}
+    assert filtered["aggs"]["key"]["filter"] == {"bool": {"filter": [form]}}
 
 
 def test_sub_fields_are_searched_but_not_highlighted() -> None:
@@ -162,8 +164,8 @@ def test_sub_fields_are_searched_but_not_highlighted() -> None:
 
 
 def test_parameters_become_a_request() -> None:
-    given = [("q", "rakes"), ("form", "Jig"), ("form", "Reel"), ("size", "100")]
-    assert parse(given, SEARCH) == SearchRequest("rakes", {"form": ["Jig", "Reel"]}, 100)
+    parameters = [("q", "rakes"), ("form", "Jig"), ("form", "Reel"), ("size", "100")]
+    assert parse(parameters, SEARCH) == SearchRequest("rakes", {"form": ["Jig", "Reel"]}, 100)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,7 @@ def test_parameters_become_a_request() -> None:
         *(([("size", size)], "size_out_of_range") for size in ("101", "-1", "1.5", "", "ten", "٣", "9" * 5000)),
     ],
 )
-def test_what_makes_no_sense_is_refused(parameters: list[tuple[str, str]], code: str) -> None:
+def test_invalid_parameter_is_refused(parameters: list[tuple[str, str]], code: str) -> None:
     with pytest.raises(Problem) as raised:
         parse(parameters, SEARCH)
     assert (raised.value.status, raised.value.code) == (400, code)
@@ -202,11 +204,11 @@ def test_what_makes_no_sense_is_refused(parameters: list[tuple[str, str]], code:
         (f"{MARK_START}\"'\n{MARK_END}", "<mark>&quot;&#x27;\n</mark>"),
     ],
 )
-def test_highlights_are_safe_html_whatever_the_text_says(text: str, html: str) -> None:
+def test_highlights_of_any_text_are_safe_html(text: str, html: str) -> None:
     assert marked(text) == html
 
 
-def test_an_answer_has_hits_as_they_are_and_counts_as_people_say_them() -> None:
+def test_results_have_unchanged_documents_and_readable_facet_values() -> None:
     document = {"title": "x", "length": Decimal("1.50")}
     reply = {
         "hits": {"total": {"value": 7}, "hits": [{"_id": "a/b", "_source": document}]},
@@ -224,28 +226,28 @@ def test_an_answer_has_hits_as_they_are_and_counts_as_people_say_them() -> None:
     }
 
 
-def test_suggestions_are_distinct_whatever_the_index_does() -> None:
+def test_suggestions_are_distinct_if_the_hits_are_not() -> None:
     marked_hit = {"_source": {"title": "Reel"}, "highlight": {"title": [f"{MARK_START}R{MARK_END}eel"]}}
     hits = [marked_hit, {"_source": {"title": "REEL"}}, {"_source": {"title": "A <b>"}}, {"_source": {}}]
-    assert suggestions({"hits": {"hits": hits}}, SEARCH, "r") == [
+    assert suggestions({"hits": {"hits": hits}}) == [
         {"text": "Reel", "highlight": "<mark>R</mark>eel"},
         {"text": "A <b>", "highlight": "A &lt;b&gt;"},
     ]
 
 
-def test_suggestions_of_a_title_come_from_its_sub_fields_one_of_each() -> None:
-    made = suggest_body(SEARCH, "the rak")
-    assert made["collapse"] == {"field": "title.keyword"}
-    assert "title.start" in json.dumps(made["query"])
+def test_suggestions_of_a_title_search_its_sub_fields_and_collapse_duplicates() -> None:
+    title_body = suggest_body(SEARCH, "the rak")
+    assert title_body["collapse"] == {"field": "title.keyword"}
+    assert "title.start" in json.dumps(title_body["query"])
     assert "collapse" not in suggest_body(Search(fields={"title": 1}, suggest="title"), "the rak")
 
 
 @pytest.mark.parametrize("q", ["", "?!", "x" * 161, "a " * 17])
-def test_nothing_completes_or_corrects_what_has_no_words_or_is_too_long(q: str) -> None:
+def test_text_without_words_or_too_long_has_no_completion_or_correction(q: str) -> None:
     assert suggest_body(SEARCH, q)["query"] == correction_body(SEARCH, q)["query"] == {"match_none": {}}
 
 
-def test_a_correction_is_a_text_that_is_there_and_was_not_typed() -> None:
+def test_correction_is_an_existing_text_that_differs_from_the_query() -> None:
     reply = {"hits": {"hits": [{"_source": {"work": {"title": ["The Reel"]}}}]}}
     assert correction(reply, "teh rel") == "The Reel"
     assert correction(reply, " the reel ") is None
@@ -253,32 +255,32 @@ def test_a_correction_is_a_text_that_is_there_and_was_not_typed() -> None:
 
 
 def _clauses(query: Any) -> int:
-    """At least as many as Lucene counts: a term of each token, times what a slip may expand to."""
+    """Return at least as many clauses as Lucene counts: a term per token, times the expansions of a fuzzy match."""
     if isinstance(query, list):
-        return sum(_clauses(one) for one in query)
+        return sum(_clauses(part) for part in query)
     if not isinstance(query, dict):
         return 0
     text = query.get("query")
     if isinstance(text, str):
         return max_tokens(text) * len(query.get("fields", [1]))
-    return sum(_of_field(name, one) for name, one in query.items())
+    return sum(_field_clauses(name, match) for name, match in query.items())
 
 
-def _of_field(name: str, one: Any) -> int:
-    if not isinstance(one, dict) or not isinstance(one.get("query"), str) or "fields" in one:
-        return _clauses(one)
-    text, sub_field = one["query"], name.partition(".")[2]
+def _field_clauses(name: str, match: Any) -> int:
+    if not isinstance(match, dict) or not isinstance(match.get("query"), str) or "fields" in match:
+        return _clauses(match)
+    text, sub_field = match["query"], name.partition(".")[2]
     tokens = len(text) if sub_field == "grams" else 1 if sub_field in ("whole", "bare", "start") else max_tokens(text)
-    return tokens * (one["max_expansions"] if "fuzziness" in one else 1)
+    return tokens * (match["max_expansions"] if "fuzziness" in match else 1)
 
 
 def _matches(word: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    for one in word["dis_max"]["queries"]:
-        [(kind, clause)] = one["constant_score"]["filter"].items()
+    for query in word["dis_max"]["queries"]:
+        [(kind, clause)] = query["constant_score"]["filter"].items()
         [(field, match)] = clause.items()
         yield kind, field, match["query"]
 
 
-def _kind(one: dict[str, Any]) -> str:
-    [(kind, clause)] = one["constant_score"]["filter"].items()
-    return "prefix" if kind == "match_bool_prefix" else "slip" if "fuzziness" in clause["title"] else "exact"
+def _kind(query: dict[str, Any]) -> str:
+    [(kind, clause)] = query["constant_score"]["filter"].items()
+    return "prefix" if kind == "match_bool_prefix" else "typo" if "fuzziness" in clause["title"] else "exact"

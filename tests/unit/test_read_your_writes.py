@@ -1,4 +1,4 @@
-"""When a search that waits for a write goes on."""
+"""A search waits until a write is visible, within bounds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dynadex.document.identity import KeySchema
 from dynadex.document.versioning import MICROSECONDS, Timing
 from dynadex.errors import SearchUnavailable
 from dynadex.http import read_your_writes
-from dynadex.http.app import create_app
+from dynadex.http.app import HttpOptions, create_app
 from dynadex.http.change_token import ChangeToken, fingerprint
 from dynadex.http.read_your_writes import MAX_WAITING, ReadYourWrites
 from dynadex.search.problem import Problem
@@ -28,12 +28,12 @@ OLD, NEW, NEWER = ({"id": "x", "title": title} for title in ("old", "new", "newe
 
 
 class Stage:
-    """A table, and an index that shows ``shown`` for so many looks, then ``later``; each look takes half a second."""
+    """A table, and an index that returns ``first`` for some searches, then ``later``. A search takes half a second."""
 
-    def __init__(self, shown: Any, later: Any = None, looks: int = 10**6) -> None:
-        self.shown = shown
+    def __init__(self, first: Any, later: Any = None, searches: int = 10**6) -> None:
+        self.first = first
         self.later = later
-        self.looks = looks
+        self.searches = searches
         self.clock = ManualClock()
         self.memory = InMemoryTable("lessons")
         self.preferences: set[str | None] = set()
@@ -43,107 +43,107 @@ class Stage:
         assert body["query"] == {"ids": {"values": ["x"]}}
         self.preferences.add(preference)
         self.clock.sleep(0.5)
-        self.looks -= 1
-        found = self.shown if self.looks >= 0 else self.later
-        return {"hits": {"hits": [] if found is None else [found]}}
+        self.searches -= 1
+        hit_ = self.first if self.searches >= 0 else self.later
+        return {"hits": {"hits": [] if hit_ is None else [hit_]}}
 
-    def reached(self, document: Any) -> bool:
-        made = None if document is None else fingerprint(encode(document))
+    def is_visible(self, document: Any) -> bool:
+        expected = None if document is None else fingerprint(encode(document))
         table: Any = Table(self.memory, "lessons")  # type: ignore[arg-type]
-        looking = ReadYourWrites(SYNC, self, table, self.memory.schema, TIMING, self.clock)
-        return asyncio.run(looking.reached(ChangeToken("x", made, WRITTEN_US), "p"))
+        waiting = ReadYourWrites(SYNC, self, table, self.memory.schema, TIMING, self.clock)
+        return asyncio.run(waiting.wait_until_visible(ChangeToken("x", expected, WRITTEN_US), "p"))
 
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time passes in the looks alone."""
-    monkeypatch.setattr(read_your_writes, "_EVERY_SECONDS", 0)
+    """Let time pass only in searches."""
+    monkeypatch.setattr(read_your_writes, "_POLL_SECONDS", 0)
 
 
-def test_a_write_is_shown_when_its_document_is() -> None:
-    stage = Stage(hit("x", OLD, 1), hit("x", NEW, 2), looks=3)
-    assert stage.reached(NEW)
-    assert stage.looks == -1
+def test_write_is_visible_once_its_document_is() -> None:
+    stage = Stage(hit("x", OLD, 1), hit("x", NEW, 2), searches=3)
+    assert stage.is_visible(NEW)
+    assert stage.searches == -1
     assert stage.preferences == {"p"}
 
 
-def test_a_delete_is_shown_when_there_is_no_document() -> None:
-    stage = Stage(hit("x", OLD, 1), None, looks=2)
-    assert stage.reached(None)
-    assert stage.looks == -1
+def test_delete_is_visible_once_the_document_is_gone() -> None:
+    stage = Stage(hit("x", OLD, 1), None, searches=2)
+    assert stage.is_visible(None)
+    assert stage.searches == -1
 
 
-def test_a_document_is_compared_by_what_it_says() -> None:
+def test_documents_are_compared_by_content() -> None:
     stage = Stage(hit("x", decode('{"title":"new","level":1.50,"id":"x"}'), 1))
-    assert stage.reached({"id": "x", "title": "new", "level": 1.5})
+    assert stage.is_visible({"id": "x", "title": "new", "level": 1.5})
 
 
-@pytest.mark.parametrize(("later_us", "reached"), [(1, True), (0, False), (-MICROSECONDS, False)])
-def test_a_document_surely_made_later_is_as_good(later_us: int, reached: bool) -> None:
+@pytest.mark.parametrize(("later_us", "visible"), [(1, True), (0, False), (-MICROSECONDS, False)])
+def test_document_certainly_later_than_the_write_ends_the_wait(later_us: int, visible: bool) -> None:
     stage = Stage(hit("x", NEWER, WRITTEN_US + TIMING.margin_us + later_us))
-    assert stage.reached(NEW) is reached
+    assert stage.is_visible(NEW) is visible
 
 
-def test_the_wait_has_an_end() -> None:
+def test_wait_is_bounded() -> None:
     stage = Stage(hit("x", OLD, 1))
-    assert not stage.reached(NEW)
+    assert not stage.is_visible(NEW)
     assert 5 <= stage.clock.monotonic() - ManualClock().monotonic() < 6.5
 
 
 @pytest.mark.parametrize("then", [NEWER, None])
-def test_whoever_was_overtaken_at_once_does_not_wait_for_what_never_comes(then: Any) -> None:
+def test_write_that_was_superseded_at_once_is_not_waited_for(then: Any) -> None:
     stage = Stage(hit("x", NEWER, 1) if then else None)
     if then:
         stage.memory.put({"id": {"S": "x"}, "title": {"S": "newer"}})
-    assert stage.reached(NEW)
+    assert stage.is_visible(NEW)
     assert stage.clock.monotonic() - ManualClock().monotonic() < 2.5
 
 
-def test_a_token_of_another_table_is_waited_for_and_no_more() -> None:
+def test_token_of_another_table_is_never_visible() -> None:
     stage = Stage(None)
     stage.memory = InMemoryTable("lessons", KeySchema(("n",), ("N",)))
-    assert not stage.reached(NEW)
+    assert not stage.is_visible(NEW)
 
 
-def test_more_than_so_many_do_not_wait() -> None:
+def test_requests_beyond_the_maximum_do_not_wait() -> None:
     table: Any = Table(InMemoryTable("lessons"), "lessons")  # type: ignore[arg-type]
     stage = Stage(hit("x", OLD, 1))
-    looking = ReadYourWrites(SYNC, stage, table, InMemoryTable().schema, TIMING, stage.clock)
+    waiting = ReadYourWrites(SYNC, stage, table, InMemoryTable().schema, TIMING, stage.clock)
     token = ChangeToken("x", "00", WRITTEN_US)
 
-    async def at_once() -> list[bool]:
-        return await asyncio.gather(*(looking.reached(token, "p") for _ in range(MAX_WAITING + 10)))
+    async def concurrent_waits() -> list[bool]:
+        return await asyncio.gather(*(waiting.wait_until_visible(token, "p") for _ in range(MAX_WAITING + 10)))
 
-    before = stage.looks
-    assert asyncio.run(at_once()) == [False] * (MAX_WAITING + 10)
-    assert before - stage.looks <= MAX_WAITING * 2
-    assert not asyncio.run(looking.reached(token, "p")), "those before do not count any more"
+    before = stage.searches
+    assert asyncio.run(concurrent_waits()) == [False] * (MAX_WAITING + 10)
+    assert before - stage.searches <= MAX_WAITING * 2
+    assert not asyncio.run(waiting.wait_until_visible(token, "p")), "finished waits no longer count"
 
 
-def test_a_cluster_that_is_away_is_told_as_such() -> None:
+def test_unavailable_cluster_is_an_error() -> None:
     stage = Stage(None)
 
-    def away(*_: Any) -> Any:
-        raise SearchUnavailable("search index", "lessons", "away")
+    def unavailable(*_: Any) -> Any:
+        raise SearchUnavailable("search index", "lessons", "unavailable")
 
-    stage.search = away  # type: ignore[method-assign,assignment]
+    stage.search = unavailable  # type: ignore[method-assign,assignment]
     with pytest.raises(SearchUnavailable):
-        stage.reached(NEW)
+        stage.is_visible(NEW)
 
 
 def client_of(index: ScriptedIndex, memory: InMemoryTable) -> Client:
     table: Any = Table(memory, "lessons")  # type: ignore[arg-type]
-    return Client(create_app(SYNC, index, table, memory.schema, auth=AUTH), WRITER)
+    return Client(create_app(SYNC, index, table, memory.schema, HttpOptions(auth=AUTH)), WRITER)
 
 
-def test_a_search_after_a_write_says_whether_it_shows_it() -> None:
+def test_search_with_a_change_token_reports_whether_it_shows_the_write() -> None:
     index, memory = ScriptedIndex(), InMemoryTable("lessons")
     client = client_of(index, memory)
     written = client.put(path_of("x"), json={"title": "new"}).json()
     index.replies = [{"hits": {"hits": []}}, {"hits": {"hits": [hit("x", NEW)]}}, NOTHING_FOUND]
-    found = client.get(f"/api/search?after={written['change']}").json()
-    assert (found["after_reached"], found["total"]) == (True, 0)
-    # The copies that were looked at are those that are searched.
+    results = client.get(f"/api/search?after={written['change']}").json()
+    assert (results["after_reached"], results["total"]) == (True, 0)
+    # The wait and the search use the same copies of the shards.
     assert len(index.preferences) == 3
     assert len(set(index.preferences)) == 1
     assert index.preferences[0]
@@ -151,11 +151,11 @@ def test_a_search_after_a_write_says_whether_it_shows_it() -> None:
     assert "after_reached" not in client.get("/api/search").json()
 
 
-def test_what_is_no_token_is_told_before_anything_is_asked() -> None:
+def test_invalid_token_is_refused_before_any_search() -> None:
     index = ScriptedIndex()
     client = client_of(index, InMemoryTable("lessons"))
     for text in ("x", "", "%F0%9F%8E%BB", "x" * 5000):
         assert error_of(client.get(f"/api/search?after={text}")) == (400, "bad_change_token")
-    assert index.asked == []
+    assert index.searches == []
     with pytest.raises(Problem):
         ChangeToken.parse("x")

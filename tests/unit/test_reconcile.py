@@ -1,4 +1,4 @@
-"""Reconciliation leaves a mark, and tells what it came to, whatever the cluster could not take at first."""
+"""Reconciliation marks what it settles, and returns its outcome, after writes that the cluster did not take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from dynadex.document.body import Built, encode
 from dynadex.document.versioning import Timing, read_version
 from dynadex.index.bulk import APPLIED, External, Outcome, Write
-from dynadex.index.reconcile import Reconciler
+from dynadex.index.reconcile import DocumentStore, Reconciler
 from dynadex.index.writer import Writer
 from tests.unit.verify_stage import INDEX, FlakyIndex, Stage
 
@@ -18,7 +18,7 @@ BUSY = {"status": 429, "error": {"type": "rejected_execution_exception", "reason
 
 
 class Busy(FlakyIndex):
-    """Refuses the first bulk for want of time."""
+    """Refuses the first bulk request as busy."""
 
     busy = 1
 
@@ -29,21 +29,22 @@ class Busy(FlakyIndex):
         return super().bulk(index, body, timeout_seconds)
 
 
-def test_absence_is_written_although_the_first_try_met_a_busy_cluster() -> None:
+def test_absence_is_marked_after_a_first_write_met_a_busy_cluster() -> None:
     stage = Stage()
     index = Busy(stage.clock)
     index.create(INDEX, {"aliases": {"songs": {}, "songs-sync": {}}})
     writer, timing = Writer(index, stage.clock), Timing()
-    # Somebody reads the item, and freezes before writing it.
+    # A writer reads the item, and is frozen before it writes.
     stage.table.put(KEY)
     frozen = Write("song-1", encode({"id": "song-1"}), External(read_version(stage.clock.now_us(), timing)))
     stage.clock.advance(5.0)
     stage.table.remove(KEY)
     change = stage.clock.now_us()
-    # Its change comes without an image that can be told (no time, an unknown event): it is settled by reading.
-    reconciler = Reconciler(index, writer, lambda keys: [None for _ in keys], lambda _: Built(), timing, stage.clock)
+    # The change has no known image (no time, an unknown event), so its key is reconciled.
+    store = DocumentStore(index, writer)
+    reconciler = Reconciler(store, lambda keys: [None for _ in keys], lambda _: Built(), timing, stage.clock)
     assert reconciler.reconcile(INDEX, {"song-1": KEY}, float("inf"), {"song-1": change}) == {"song-1": APPLIED}
-    # The frozen one wakes up.
+    # The frozen writer resumes.
     [reply] = writer.write(INDEX, [frozen], float("inf"))
     assert reply.outcome is Outcome.CONFLICT
     assert index.documents(INDEX) == {}
@@ -53,13 +54,12 @@ KEY = {"id": {"S": "song-1"}}
 ORDERS = [{**KEY, "bars": {"S": "many"}}, {"bars": {"S": "many"}, **KEY}]
 
 
-def test_a_refused_item_is_told_refused_in_whatever_order_its_attributes_come() -> None:
+def test_refused_item_is_rejected_in_any_order_of_its_attributes() -> None:
     stage = Stage()
     orders = cycle(ORDERS)
     runtime = stage.runtime()
     reconciler = Reconciler(
-        stage.index,
-        stage.writer,
+        DocumentStore(stage.index, stage.writer),
         lambda keys: [next(orders) for _ in keys],
         stage.sync.build,
         runtime.timing,

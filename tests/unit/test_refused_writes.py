@@ -1,4 +1,4 @@
-"""A key whose every write the cluster refuses, deletes too, is dead-lettered: nothing is acknowledged otherwise."""
+"""Keys whose every write the cluster refuses, deletes included, are dead-lettered before they are acknowledged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REFUSAL = {"status": 400, "error": {"type": "illegal_argument_exception", "reaso
 
 
 class _Refusing(FlakyIndex):
-    """Takes nothing of any document."""
+    """Refuses every write."""
 
     def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
         replies = super().bulk(index, body, timeout_seconds)
@@ -29,7 +29,7 @@ def refusing() -> Stage:
     return stage
 
 
-def test_of_a_scanned_item_it_is_dead_lettered() -> None:
+def test_scanned_item_whose_delete_is_refused_is_dead_lettered() -> None:
     stage = refusing()
     indexer = stage.runtime().indexer
     tally = indexer.load(indexer.prepare_items([SONG], stage.clock.now_us()), float("inf"), [INDEX])
@@ -37,7 +37,7 @@ def test_of_a_scanned_item_it_is_dead_lettered() -> None:
     assert [letter.id for letter in stage.letters] == ["song-1"]
 
 
-def test_of_a_stream_record_it_is_dead_lettered() -> None:
+def test_stream_record_whose_delete_is_refused_is_dead_lettered() -> None:
     stage = refusing()
     key = {"id": SONG["id"]}
     changes = [Change(key, SONG, stage.clock.now_us(), "1"), Change({"id": {"S": "song-2"}}, None, 1, "2")]

@@ -1,4 +1,4 @@
-"""The generator of damaged titles does what it says, and the same every time."""
+"""The generator of damaged titles is deterministic, and each kind of damage does what it describes."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ SONGS = [
 ]
 
 
-def _distance(one: str, other: str) -> int:
-    """Edits between two texts, a swap of neighbours being one."""
-    table = {(i, 0): i for i in range(len(one) + 1)} | {(0, j): j for j in range(len(other) + 1)}
-    for i in range(1, len(one) + 1):
-        for j in range(1, len(other) + 1):
+def _distance(first: str, second: str) -> int:
+    """Return the number of edits between two texts, where a swap of neighbours is one edit."""
+    table = {(i, 0): i for i in range(len(first) + 1)} | {(0, j): j for j in range(len(second) + 1)}
+    for i in range(1, len(first) + 1):
+        for j in range(1, len(second) + 1):
             table[i, j] = min(
                 table[i - 1, j] + 1,
                 table[i, j - 1] + 1,
-                table[i - 1, j - 1] + (one[i - 1] != other[j - 1]),
-                table[i - 2, j - 2] + 1 if i > 1 and j > 1 and one[i - 2 : i] == other[j - 2 : j][::-1] else 99,
+                table[i - 1, j - 1] + (first[i - 1] != second[j - 1]),
+                table[i - 2, j - 2] + 1 if i > 1 and j > 1 and first[i - 2 : i] == second[j - 2 : j][::-1] else 99,
             )
-    return table[len(one), len(other)]
+    return table[len(first), len(second)]
 
 
 @given(TITLES, st.integers())
-def test_a_slip_is_one_edit_and_two_are_in_two_words(title: str, seed: int) -> None:
+def test_typo_is_one_edit_and_two_typos_are_two(title: str, seed: int) -> None:
     once = damage.one_typo(title, Random(seed))
     assert once is None or _distance(title, once) <= 1
     twice = damage.two_typos(title, Random(seed))
@@ -42,7 +42,7 @@ def test_a_slip_is_one_edit_and_two_are_in_two_words(title: str, seed: int) -> N
 
 
 @given(TITLES, st.integers(), st.sampled_from(sorted(damage.KINDS)))
-def test_the_same_random_numbers_do_the_same_damage(title: str, seed: int, kind: str) -> None:
+def test_same_seed_does_the_same_damage(title: str, seed: int, kind: str) -> None:
     assert damage.KINDS[kind](title, Random(seed)) == damage.KINDS[kind](title, Random(seed))
 
 
@@ -66,41 +66,41 @@ def test_the_same_random_numbers_do_the_same_damage(title: str, seed: int, kind:
         ("numbers and ampersands", "Op. 3-40", {None}),
     ],
 )
-def test_each_kind_of_damage_leaves_what_it_says(kind: str, title: str, expected: set[str | None]) -> None:
+def test_each_kind_of_damage_does_what_it_describes(kind: str, title: str, expected: set[str | None]) -> None:
     assert {damage.KINDS[kind](title, Random(seed)) for seed in range(60)} == expected
 
 
-def test_songs_that_cannot_be_told_apart_any_more_are_left_out() -> None:
+def test_ambiguous_titles_are_left_out() -> None:
     many = [*SONGS, *({"title": f"The {name} Maid"} for name in ("Old", "Young", "Merry", "Sad", "Tall", "Fair"))]
-    found, left_out = cases("one word dropped", many, 1.0, 1)
-    assert "The Maid" not in {case.typed for case in found}
-    assert len(found) + left_out == 8
+    sample, left_out = cases("one word dropped", many, 1.0, 1)
+    assert "The Maid" not in {case.typed for case in sample}
+    assert len(sample) + left_out == 8
 
 
-def test_what_is_five_other_titles_so_far_is_left_out() -> None:
+def test_beginning_of_five_other_titles_is_left_out() -> None:
     many = [{"title": f"Der Bauer {words}"} for words in ("im Holz", "im Feld", "im Wald", "am See", "am Meer", "hier")]
-    few = [{"title": f"Der {what} Bauer"} for what in ("arme", "alte", "junge", "kranke")]
+    few = [{"title": f"Der {adjective} Bauer"} for adjective in ("arme", "alte", "junge", "kranke")]
     assert "Der Bauer" in {case.typed for case in cases("one word dropped", few, 1.0, 1)[0]}
     assert "Der Bauer" not in {case.typed for case in cases("one word dropped", [*many, *few], 1.0, 1)[0]}
 
 
-def test_words_in_another_order_that_are_five_other_titles_are_left_out() -> None:
+def test_word_order_of_five_other_titles_is_left_out() -> None:
     many = [{"title": f"Ich stand auf berge{'.' * dots}"} for dots in range(5)]
-    found, left_out = cases("other word order", [*many, {"title": "Stand ich auf berge"}], 1.0, 1)
-    assert "Stand ich auf berge" not in {case.title for case in found}
+    sample, left_out = cases("other word order", [*many, {"title": "Stand ich auf berge"}], 1.0, 1)
+    assert "Stand ich auf berge" not in {case.title for case in sample}
     assert left_out >= 1
 
 
-def test_what_reads_as_another_title_is_left_out() -> None:
-    found, _ = cases("first 60 %", [{"title": "Drowsy Mag"}, {"title": "Drowsy"}], 1.0, 1)
-    assert [case.title for case in found] == ["Drowsy"]
+def test_text_equal_to_another_title_is_left_out() -> None:
+    sample, _ = cases("first 60 %", [{"title": "Drowsy Mag"}, {"title": "Drowsy"}], 1.0, 1)
+    assert [case.title for case in sample] == ["Drowsy"]
 
 
-def test_titles_are_the_same_whatever_their_punctuation() -> None:
+def test_titles_are_compared_without_punctuation() -> None:
     assert same("The Rakes of Mallow.") == same("the rakes OF mallow") != same("Rakes of Mallow")
 
 
-def test_failures_are_halved_when_half_as_many_are_missed_as_by_the_better_baseline() -> None:
+def test_failures_are_halved_relative_to_the_better_baseline() -> None:
     def line(ours: int) -> Line:
         rows = tuple(Row(100, 0.5, (100 - missed) / 100, 0.7) for missed in (ours, 10, 20))
         return Line("one typo", rows, 3)

@@ -1,4 +1,4 @@
-"""The files of a new project: they run, they are formatted, and they hold no value of the table."""
+"""Files of a new project: they run, are formatted, and hold no value of the table."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ SETTINGS = RuntimeSettings(region="eu-west-1", dynamodb_url="http://127.0.0.1:80
 
 
 def of_observations(items: bool = True) -> Project:
-    found = tuple(observations()) if items else ()
-    return from_table(Sample(TableDescription("Birds-prod", KEYS, None, None, 0), found, whole=False), SETTINGS, URLS)
+    sampled = tuple(observations()) if items else ()
+    table = TableDescription("Birds-prod", KEYS, None, None, 0)
+    return from_table(Sample(table, sampled, whole=False), SETTINGS, URLS)
 
 
 PROJECTS: dict[str, Callable[[], Project]] = {
@@ -47,7 +48,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *command: str) -> str:
-    # The plugins of this environment are none of the project's, and slow to load.
+    # The pytest plugins of this environment are slow to load, and the project does not need them.
     env = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=60
@@ -56,17 +57,17 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def test_its_tests_pass(folder: Path) -> None:
+def test_generated_tests_pass(folder: Path) -> None:
     assert "3 passed" in run(folder, "pytest", "-q", "-p", "no:cacheprovider")
 
 
-def test_its_code_is_formatted_and_without_faults(folder: Path) -> None:
+def test_generated_code_is_formatted_and_passes_the_linter(folder: Path) -> None:
     options = ("--isolated", "--no-cache", "--line-length", "120")
     run(folder, "ruff", "format", "--check", *options, ".")
     run(folder, "ruff", "check", "--select", "E,F,I,UP,B", *options, ".")
 
 
-def test_compose_runs_the_worker_in_the_network_of_its_opensearch(folder: Path) -> None:
+def test_compose_runs_the_worker_in_the_network_of_opensearch(folder: Path) -> None:
     services = yaml.safe_load((folder / "compose.yaml").read_text())["services"]
     worker = services["worker"]
     [module] = [path.stem for path in folder.glob("*.py")]
@@ -74,10 +75,10 @@ def test_compose_runs_the_worker_in_the_network_of_its_opensearch(folder: Path) 
     assert f"COPY {module}.py ." in worker["build"]["dockerfile_inline"]
     assert worker["network_mode"] == "service:opensearch"
     assert worker["environment"]["OPENSEARCH_URL"] == "http://127.0.0.1:9200"
-    assert services["opensearch"]["ports"] == ["127.0.0.1:9200:9200"], "for this machine alone"
+    assert services["opensearch"]["ports"] == ["127.0.0.1:9200:9200"], "reachable from this machine only"
 
 
-def test_the_urls_that_were_given_are_kept_for_every_command(tmp_path: Path) -> None:
+def test_urls_of_the_command_are_saved_in_pyproject(tmp_path: Path) -> None:
     write(tmp_path, project_files(of_observations()))
     assert project_settings(tmp_path) == URLS
     write(tmp_path, project_files(from_nothing(RuntimeSettings(), {})), force=True)
@@ -85,23 +86,23 @@ def test_the_urls_that_were_given_are_kept_for_every_command(tmp_path: Path) -> 
     assert tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]["name"] == "songs-search"
 
 
-def test_no_value_of_the_table_is_written_down() -> None:
+def test_generated_files_hold_no_value_of_the_table() -> None:
     text = "\n".join(project_files(of_observations()).values())
     for value in ("watcher", "Larus", "harbour", "st|", "R1", "about a dozen", "-3."):
         assert value not in text
 
 
-def test_the_readme_says_what_to_do_first() -> None:
+def test_readme_starts_with_the_table_and_the_conflicts() -> None:
     readme = project_files(of_observations())["README.md"]
     assert "aws dynamodb update-table --table-name Birds-prod --endpoint-url http://127.0.0.1:8000" in readme
-    assert "`weather`: text in 200, map in 40: no type takes both" in readme
+    assert "`weather`: text in 200, map in 40: no field type accepts both" in readme
     assert (
         "aws dynamodb create-table --table-name songs"
         in project_files(from_nothing(RuntimeSettings(), {}))["README.md"]
     )
 
 
-def test_the_cdk_app_takes_a_table_that_is_there_as_it_is() -> None:
+def test_cdk_app_keeps_an_existing_table() -> None:
     assert "existing_table=True" in project_files(of_observations())["infra/app.py"]
     assert "existing_table=False" in project_files(from_nothing(RuntimeSettings(), {}))["infra/app.py"]
     assert '"eu-west-1"' in project_files(of_observations())["infra/app.py"]
@@ -121,13 +122,13 @@ def test_the_cdk_app_takes_a_table_that_is_there_as_it_is() -> None:
         ("x" * 255, "x" * 100, "x" * 200),
     ],
 )
-def test_names_that_can_be_used_are_made_of_any_table_name(table: str, module: str, index: str) -> None:
+def test_valid_names_are_derived_from_any_table_name(table: str, module: str, index: str) -> None:
     assert (module_name(table), index_name(table)) == (module, index)
     Sync(table=table, index=index)
 
 
-def test_a_literal_is_broken_where_it_is_too_long() -> None:
-    value = {"a": {"long enough to be broken " * 3: [1, 2.5, None, True]}, "b": ("x" * 60,), "c": {}}
+def test_long_literal_is_wrapped() -> None:
+    value = {"a": {"long enough to be wrapped" * 3: [1, 2.5, None, True]}, "b": ("x" * 60,), "c": {}}
     text = literal(value)
     assert eval(text) == value
     assert max(map(len, text.splitlines())) <= 120

@@ -1,6 +1,8 @@
-"""A sample: as many items as asked, from all over the table, each once."""
+"""Samples of a table: the requested number of distinct items."""
 
 from __future__ import annotations
+
+import itertools
 
 import pytest
 
@@ -16,21 +18,21 @@ def table(count: int) -> InMemoryTable:
 
 
 @pytest.mark.parametrize(
-    ("count", "most", "taken"), [(0, 5, 0), (5, 5, 5), (5, 4, 4), (100, 1, 1), (100, 30, 30), (100, 500, 100)]
+    ("count", "max_items", "size"), [(0, 5, 0), (5, 5, 5), (5, 4, 4), (100, 1, 1), (100, 30, 30), (100, 500, 100)]
 )
-def test_it_has_as_many_items_as_asked_each_once(count: int, most: int, taken: int) -> None:
-    sample = take(table(count), "songs", most)  # type: ignore[arg-type]
+def test_sample_has_the_requested_number_of_distinct_items(count: int, max_items: int, size: int) -> None:
+    sample = take(table(count), "songs", max_items)  # type: ignore[arg-type]
     ids = [item["id"]["S"] for item in sample.items]
-    assert (len(ids), len(set(ids))) == (taken, taken)
-    assert not sample.whole or taken == count
+    assert (len(ids), len(set(ids))) == (size, size)
+    assert not sample.whole or size == count
 
 
-def test_it_is_the_whole_table_where_that_is_small() -> None:
+def test_sample_of_a_small_table_is_the_whole_table() -> None:
     assert take(table(20), "songs", 100).whole  # type: ignore[arg-type]
 
 
-def test_who_is_stopped_has_what_was_read() -> None:
-    asked: list[int] = []
-    sample = take(table(100), "songs", 80, lambda: bool(asked.append(1)) or len(asked) > 3)  # type: ignore[arg-type, func-returns-value]
+def test_stopped_sample_has_the_items_read_so_far() -> None:
+    calls = itertools.count(1)
+    sample = take(table(100), "songs", 80, lambda: next(calls) > 3)  # type: ignore[arg-type]
     assert 0 < len(sample.items) < 80
     assert not sample.whole

@@ -1,4 +1,4 @@
-"""Settings from the environment: read once, checked once, and every complaint names its variable."""
+"""Settings from the environment: how they are read and checked, and errors that name the variable."""
 
 from __future__ import annotations
 
@@ -38,78 +38,76 @@ NUMBERS = [field.name for field in fields(RuntimeSettings) if isinstance(field.d
 MAY_BE_ZERO = {"max_clock_skew_seconds", "worker_batch_window_seconds"}
 
 
-def test_without_an_environment_the_defaults_stand() -> None:
+def test_empty_environment_gives_the_defaults() -> None:
     assert RuntimeSettings.from_environment({}) == RuntimeSettings()
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(RuntimeSettings)])
-def test_every_setting_is_read_from_its_variable(name: str) -> None:
+def test_each_setting_is_read_from_its_variable(name: str) -> None:
     environment, expected = SET[name]
-    found = getattr(RuntimeSettings.from_environment(environment), name)
-    assert found == expected
-    assert type(found) is type(expected)
-    assert found != getattr(RuntimeSettings(), name)
+    setting = getattr(RuntimeSettings.from_environment(environment), name)
+    assert setting == expected
+    assert type(setting) is type(expected)
+    assert setting != getattr(RuntimeSettings(), name)
     assert set(environment) == set(variables(name))
 
 
 @pytest.mark.parametrize("where", ["nonsense", "file:", "/var/dead-letters.jsonl", "s3://dead-letters/here"])
-def test_keys_are_dead_lettered_in_a_file_or_a_queue_and_nowhere_else(where: str) -> None:
+def test_dead_letters_must_be_a_file_or_a_queue(where: str) -> None:
     with pytest.raises(DeclarationError, match="neither file:PATH nor the URL of an SQS queue"):
         RuntimeSettings.from_environment({"DYNADEX_DEAD_LETTERS": where})
 
 
-def test_where_keys_are_dead_lettered_is_told_wherever_one_stands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dead_letters_location_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert RuntimeSettings().dead_letters_location == f"file:{tmp_path}/dead-letters.jsonl"
     queue = "https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters"
     assert RuntimeSettings(dead_letters=queue).dead_letters_location == queue
 
 
-def test_the_region_falls_back_to_the_default_region() -> None:
+def test_region_falls_back_to_the_default_region() -> None:
     assert RuntimeSettings.from_environment({"AWS_DEFAULT_REGION": "us-west-2"}).region == "us-west-2"
     assert RuntimeSettings.from_environment({"AWS_REGION": "", "AWS_DEFAULT_REGION": "us-west-2"}).region == "us-west-2"
 
 
-def test_an_empty_variable_is_an_unset_one() -> None:
+def test_empty_variable_counts_as_unset() -> None:
     assert (
         RuntimeSettings.from_environment(dict.fromkeys(("DYNADEX_WORKER_BATCH_SIZE", "OPENSEARCH_URL"), ""))
         == RuntimeSettings()
     )
 
 
-def test_the_process_environment_is_read_unless_another_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_of_the_process_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYNADEX_WORKER_BATCH_SIZE", "7")
     assert RuntimeSettings.from_environment().worker_batch_size == 7
 
 
-def test_what_is_given_wins_over_the_environment_unless_it_is_none() -> None:
+def test_override_takes_precedence_over_the_environment_unless_it_is_none() -> None:
     environment = {"DYNADEX_WORKER_BATCH_SIZE": "7", "DYNADEX_STATE_TABLE": "state"}
     settings = RuntimeSettings.from_environment(environment, worker_batch_size=9, state_table=None)
     assert (settings.worker_batch_size, settings.state_table) == (9, "state")
 
 
-def test_origins_are_listed_with_commas() -> None:
+def test_origins_are_separated_by_commas() -> None:
     settings = RuntimeSettings(cors_origins="https://example.org, http://127.0.0.1:8000,").checked()
     assert settings.origins == ("https://example.org", "http://127.0.0.1:8000")
     assert RuntimeSettings().origins == ()
 
 
 @pytest.mark.parametrize("origin", ["*", "example.org", "https://example.org/", "https://example.org/page", "null"])
-def test_what_no_page_can_have_as_its_origin_is_refused(origin: str) -> None:
+def test_invalid_origin_is_refused(origin: str) -> None:
     with pytest.raises(DeclarationError, match="DYNADEX_CORS_ORIGINS"):
         RuntimeSettings.from_environment({"DYNADEX_CORS_ORIGINS": origin})
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("text", ["many", "1,5", "-1", "0", "nan", "inf", "-inf", "1e999"])
-def test_a_number_that_cannot_be_used_names_its_variable(name: str, text: str) -> None:
+def test_error_names_the_variable_of_an_unusable_number(name: str, text: str) -> None:
     [variable] = variables(name)
     if text == "0" and name in MAY_BE_ZERO:
         assert getattr(RuntimeSettings.from_environment({variable: text}), name) == 0
         return
-    with pytest.raises(DeclarationError, match=rf"Cannot use the setting {variable}: .*Set it to a usable value"):
+    with pytest.raises(DeclarationError, match=rf"Cannot use the setting {variable}: .*Set it to a valid value"):
         RuntimeSettings.from_environment({variable: text})
 
 
@@ -118,7 +116,7 @@ def test_a_number_that_cannot_be_used_names_its_variable(name: str, text: str) -
     "url",
     ["127.0.0.1:9200", "ftp://x", "localhost", "http://", "https:///path", "http://[::1", "http://host:port", "//host"],
 )
-def test_a_url_that_cannot_be_used_names_its_variable(name: str, url: str) -> None:
+def test_error_names_the_variable_of_an_unusable_url(name: str, url: str) -> None:
     [variable] = variables(name)
     with pytest.raises(DeclarationError, match=re.escape(f"Cannot use the setting {variable}: {url!r}")):
         RuntimeSettings.from_environment({variable: url})
@@ -127,21 +125,21 @@ def test_a_url_that_cannot_be_used_names_its_variable(name: str, url: str) -> No
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:9200", "https://h.example.org/path", "http://[::1]:9200", "https://u:p@h"]
 )
-def test_any_http_or_https_url_can_be_used(url: str) -> None:
+def test_http_and_https_urls_are_accepted(url: str) -> None:
     assert RuntimeSettings.from_environment({"OPENSEARCH_URL": url}).opensearch_url == url
 
 
-def test_a_way_to_authenticate_that_there_is_not_names_its_variable() -> None:
-    with pytest.raises(DeclarationError, match=r"DYNADEX_OPENSEARCH_AUTH: 'basic' is none of auto, sigv4, none"):
+def test_error_names_the_variable_of_an_unknown_auth_mode() -> None:
+    with pytest.raises(DeclarationError, match=r"DYNADEX_OPENSEARCH_AUTH: 'basic' is not one of auto, sigv4, none"):
         RuntimeSettings.from_environment({"DYNADEX_OPENSEARCH_AUTH": "basic"})
 
 
-def test_what_is_given_is_checked_like_the_environment() -> None:
+def test_overrides_are_checked_like_the_environment() -> None:
     with pytest.raises(DeclarationError, match="DYNADEX_WORKER_BATCH_SIZE"):
         RuntimeSettings.from_environment({}, worker_batch_size=0)
 
 
-def test_times_are_given_to_the_version_rule_in_microseconds() -> None:
+def test_timing_is_in_microseconds() -> None:
     timing = RuntimeSettings(stream_granularity_seconds=60, max_clock_skew_seconds=0.5).timing
     assert (timing.granularity_us, timing.clock_skew_us) == (60_000_000, 500_000)
     assert (RuntimeSettings().timing.margin_us, RuntimeSettings().timing.window_us) == (2_000_000, 5_000_000)
@@ -165,5 +163,5 @@ def test_times_are_given_to_the_version_rule_in_microseconds() -> None:
         (None, False),
     ],
 )
-def test_only_this_machine_is_loopback(url: str | None, expected: bool) -> None:
+def test_only_loopback_addresses_are_loopback(url: str | None, expected: bool) -> None:
     assert is_loopback(url) is expected

@@ -235,7 +235,7 @@ def test_records_that_were_trimmed_make_the_index_stale_even_if_that_is_hard_to_
     following.checkpoints.failures = 3
     with pytest.raises(StreamTrimmedError):
         following.run(Checkpoint(numbers[1]))
-    assert following.checkpoints.stale_because == "what followed the last checkpoint is no longer kept"
+    assert following.checkpoints.stale_because == "the records after the last checkpoint were trimmed"
     assert following.batches == []
 
 

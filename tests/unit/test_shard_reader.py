@@ -30,7 +30,7 @@ def ids_of(records: Any) -> list[str]:
 
 
 class Failing(InMemoryTable):
-    """A stream whose calls fail while ``trouble`` lasts."""
+    """A stream whose calls raise the errors in ``trouble``."""
 
     trouble: Iterator[Exception | None] = iter(())
 
@@ -42,10 +42,10 @@ class Failing(InMemoryTable):
 
 
 def client_error(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "as told"}}, "GetRecords")
+    return ClientError({"Error": {"Code": code, "Message": "as reported"}}, "GetRecords")
 
 
-def test_records_come_in_order_and_once() -> None:
+def test_records_are_read_once_in_order() -> None:
     table = filled("a", "b", "c")
     reading = reader(table)
     assert ids_of(reading.read(2).records) == ["a", "b"]
@@ -55,30 +55,30 @@ def test_records_come_in_order_and_once() -> None:
     assert ids_of(reading.read(2).records) == ["d"]
 
 
-def test_an_open_shard_never_ends() -> None:
+def test_open_shard_does_not_end() -> None:
     reading = reader(filled("a"))
     assert [reading.read(10).ended for _ in range(3)] == [False] * 3
 
 
 @pytest.mark.parametrize("done", [1, 2, 3])
-def test_reading_goes_on_after_what_is_acknowledged(done: int) -> None:
+def test_reading_starts_after_the_acknowledged_record(done: int) -> None:
     table = filled("a", "b", "c")
     after = table.records()[done - 1]["dynamodb"]["SequenceNumber"]
     assert ids_of(reader(table, after).read(10).records) == ["a", "b", "c"][done:]
 
 
 @pytest.mark.parametrize("read_before", [0, 1, 3])
-def test_an_expired_iterator_neither_skips_nor_repeats(read_before: int) -> None:
+def test_expired_iterator_neither_skips_nor_repeats_records(read_before: int) -> None:
     table = filled("a", "b", "c")
     reading = reader(table)
-    found = ids_of(reading.read(read_before).records) if read_before else []
+    earlier = ids_of(reading.read(read_before).records) if read_before else []
     reading.read(0)
     table.expire_iterators()
     table.put({"id": {"S": "d"}})
-    assert found + ids_of(reading.read(10).records) == ["a", "b", "c", "d"]
+    assert earlier + ids_of(reading.read(10).records) == ["a", "b", "c", "d"]
 
 
-def test_a_closed_shard_is_read_to_its_end() -> None:
+def test_closed_shard_is_read_to_its_end() -> None:
     table = filled("a", "b")
     children = table.split("shard-0")
     table.put({"id": {"S": "c"}})
@@ -88,10 +88,10 @@ def test_a_closed_shard_is_read_to_its_end() -> None:
     assert (ids_of(last.records), last.ended) == (["b"], True)
     again = reading.read(1)
     assert (list(again.records), again.ended) == ([], True)
-    assert [one for child in children for one in ids_of(reader(table, shard_id=child).read(9).records)] == ["c"]
+    assert [name for child in children for name in ids_of(reader(table, shard_id=child).read(9).records)] == ["c"]
 
 
-def test_a_closed_shard_that_is_read_already_ends_at_once() -> None:
+def test_finished_shard_ends_at_once() -> None:
     table = filled("a")
     table.split("shard-0")
     read = reader(table, table.records()[0]["dynamodb"]["SequenceNumber"]).read(1)
@@ -107,20 +107,20 @@ def forget(table: InMemoryTable) -> None:
 
 
 @pytest.mark.parametrize("lose", [trim, forget])
-@pytest.mark.parametrize("begun", [True, False])
-def test_records_forgotten_before_they_were_read_stop_the_reader(
-    lose: Callable[[InMemoryTable], None], begun: bool
+@pytest.mark.parametrize("started", [True, False])
+def test_records_trimmed_before_they_were_read_stop_the_reader(
+    lose: Callable[[InMemoryTable], None], started: bool
 ) -> None:
     table = filled("a", "b", "c")
     reading = reader(table, table.records()[0]["dynamodb"]["SequenceNumber"])
-    if begun:
+    if started:
         reading.read(0)
     lose(table)
     with pytest.raises(StreamTrimmedError, match=r"shard shard-0.*Changes were lost.*dynadex refill"):
         reading.read(1)
 
 
-def test_a_first_read_begins_with_what_is_still_kept() -> None:
+def test_first_read_starts_at_the_oldest_record() -> None:
     table = filled("a", "b", "c")
     table.trim("shard-0", 2)
     assert ids_of(reader(table).read(9).records) == ["c"]
@@ -135,9 +135,9 @@ def test_a_first_read_begins_with_what_is_still_kept() -> None:
         (EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), SourceUnavailable),
         (client_error("AccessDeniedException"), SourceError),
     ],
-    ids=lambda one: type(one).__name__ if isinstance(one, Exception) else "",
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_trouble_is_told_apart_and_loses_nothing(trouble: Exception, expected: type[SourceError]) -> None:
+def test_error_is_classified_and_loses_no_record(trouble: Exception, expected: type[SourceError]) -> None:
     table = Failing()
     for identity in "abc":
         table.put({"id": {"S": identity}})
@@ -150,7 +150,7 @@ def test_trouble_is_told_apart_and_loses_nothing(trouble: Exception, expected: t
     assert ids_of(reading.read(9).records) == ["b", "c"]
 
 
-def test_every_page_of_shards_is_listed() -> None:
+def test_all_pages_of_shards_are_listed() -> None:
     class Paged:
         def describe_stream(self, StreamArn: str, ExclusiveStartShardId: str = "") -> dict[str, Any]:  # noqa: N803
             pages = {"": (["a", "b"], "b"), "b": (["c"], "c"), "c": (["d"], None)}
@@ -171,7 +171,7 @@ def test_shards_are_listed_with_their_parents() -> None:
     ]  # fmt: skip
 
 
-def test_a_stream_that_cannot_be_listed_names_itself() -> None:
+def test_error_names_the_stream_that_cannot_be_listed() -> None:
     class Refusing:
         def describe_stream(self, **request: Any) -> dict[str, Any]:  # noqa: ARG002
             raise client_error("ResourceNotFoundException")

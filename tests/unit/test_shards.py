@@ -1,4 +1,4 @@
-"""Which shards to read: parents first, nothing skipped silently."""
+"""plan_reads: parents first, and no gap without a report."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dynadex.source.shards import ReadPlan, Shard, plan_reads, shards_of
 
 
 def shards(*lines: str) -> list[Shard]:
-    """``child<parent``, or a shard's name alone."""
-    found = []
+    """Parse ``child<parent``, or the name of a shard without a parent."""
+    parsed = []
     for line in lines:
         name, _, parent = line.partition("<")
-        found.append(Shard(name, parent or None))
-    return found
+        parsed.append(Shard(name, parent or None))
+    return parsed
 
 
 # listed, started, finished -> ready, lost, forget
@@ -23,7 +23,7 @@ PLANS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, str, str]]] = {
     "a child waits for its parent": (("a", "b<a"), "", "", ("a", "", "")),
     "a child waits while its parent is read": (("a", "b<a"), "a", "", ("a", "", "")),
     "a child follows its finished parent": (("a", "b<a"), "a", "a", ("b", "", "")),
-    "a child goes on after a restart": (("a", "b<a"), "a b", "a", ("b", "", "")),
+    "a child continues after a restart": (("a", "b<a"), "a b", "a", ("b", "", "")),
     "both children of a split": (("a", "b<a", "c<a"), "a", "a", ("b c", "", "")),
     "neither child of a split before it": (("a", "b<a", "c<a"), "a", "", ("a", "", "")),
     "a chain, from its beginning": (("a", "b<a", "c<b", "d<c"), "", "", ("a", "", "")),
@@ -32,9 +32,9 @@ PLANS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, str, str]]] = {
     "two families": (("a", "b<a", "x", "y<x"), "a x", "x", ("a y", "", "")),
     "everything finished": (("a", "b<a"), "a b", "a b", ("", "", "")),
     # Trimmed shards. A first start begins where the stream begins.
-    "a first start, its parents long gone": (("b<a", "c<a", "d<b"), "", "", ("b c", "", "")),
+    "a first start, with trimmed parents": (("b<a", "c<a", "d<b"), "", "", ("b c", "", "")),
     "a parent that was finished and is trimmed": (("b<a",), "a", "a", ("b", "", "")),
-    "a parent that was finished and is trimmed, its child under way": (("b<a",), "a b", "a", ("b", "", "a")),
+    "a parent that was finished and is trimmed, its child being read": (("b<a",), "a b", "a", ("b", "", "a")),
     "a parent trimmed before it was ever read": (("b", "d<c"), "b", "", ("b d", "d", "")),
     "a child that was started, its parent trimmed unread": (("d<c",), "d", "", ("d", "", "")),
     "a shard trimmed while it was read": (("b<a",), "a", "", ("b", "b a", "")),
@@ -47,23 +47,23 @@ PLANS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, str, str]]] = {
 
 
 @pytest.mark.parametrize(("listed", "started", "finished", "expected"), PLANS.values(), ids=PLANS)
-def test_the_plan(listed: tuple[str, ...], started: str, finished: str, expected: tuple[str, str, str]) -> None:
-    found = plan_reads(shards(*listed), started.split(), finished.split())
+def test_plan_of_reads(listed: tuple[str, ...], started: str, finished: str, expected: tuple[str, str, str]) -> None:
+    plan = plan_reads(shards(*listed), started.split(), finished.split())
     ready, lost, forget = expected
-    assert found.ready == ready.split()
-    assert [line.split()[1] for line in found.lost] == lost.split()
-    assert found.forget == forget.split()
+    assert plan.ready == ready.split()
+    assert [line.split()[1] for line in plan.lost] == lost.split()
+    assert plan.forget == forget.split()
 
 
-def test_what_is_lost_is_told_in_words() -> None:
-    found = plan_reads(shards("d<c", "x"), ["x", "y"], [])
-    assert found.lost == [
+def test_lost_changes_are_explained() -> None:
+    plan = plan_reads(shards("d<c", "x"), ["x", "y"], [])
+    assert plan.lost == [
         "shard d follows c, which was trimmed before it was read",
         "shard y was trimmed before it was read to its end",
     ]
 
 
-def test_reading_by_the_plan_reads_every_shard_once_and_parents_first() -> None:
+def test_plans_read_every_shard_once_and_parents_first() -> None:
     family = shards("f<d", "e<b", "d<b", "c<a", "b<a", "a", "g<f")
     parents = {shard.shard_id: shard.parent for shard in family}
     read: list[str] = []
@@ -74,7 +74,7 @@ def test_reading_by_the_plan_reads_every_shard_once_and_parents_first() -> None:
     assert plan_reads(family, read, read) == ReadPlan([], [], [])
 
 
-def test_shards_are_taken_from_a_description() -> None:
+def test_shards_of_a_description() -> None:
     description = {
         "Shards": [
             {"ShardId": "a", "SequenceNumberRange": {"StartingSequenceNumber": "1"}},

@@ -1,4 +1,4 @@
-"""The tunes that ship with the demo."""
+"""The songs that ship with the demo, and loading them into a table."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from dynadex.testing import ManualClock
 FIELDS = set(sync.mappings["properties"])
 
 
-def test_lessons_have_unique_ids() -> None:
+def test_demo_has_4000_lessons_with_unique_ids() -> None:
     ids = [lesson["id"] for lesson in lessons()]
     assert 4000 <= len(ids) == len(set(ids))
 
 
-def test_every_lesson_is_complete() -> None:
+def test_every_lesson_has_valid_fields() -> None:
     for lesson in lessons():
         assert set(lesson) <= FIELDS | {"id"}, lesson
         assert {"id", "title", "key", "difficulty", "note_count", "collection"} <= set(lesson), lesson
@@ -37,16 +37,16 @@ def test_every_lesson_can_be_indexed() -> None:
     assert not [problem for lesson in lessons() if (problem := sync.build(typed(lesson)["M"]).problem)]
 
 
-def test_first_lessons_contain_every_kind_and_the_rakes() -> None:
-    few = list(lessons(200))
-    assert len(few) == 200
-    assert few[0]["title"] == "The Rakes of Mallow"
-    assert len({lesson["collection"] for lesson in few}) == 4
-    assert len({lesson.get("form") for lesson in few}) >= 8
+def test_first_lessons_are_varied_and_start_with_the_rakes_of_mallow() -> None:
+    first = list(lessons(200))
+    assert len(first) == 200
+    assert first[0]["title"] == "The Rakes of Mallow"
+    assert len({lesson["collection"] for lesson in first}) == 4
+    assert len({lesson.get("form") for lesson in first}) >= 8
 
 
 class _Table:
-    """Accepts ``max_items`` items of a batch, and throttles the others."""
+    """Accepts ``max_items`` items of each batch and throttles the rest."""
 
     def __init__(self, max_items: int) -> None:
         self.items: list[dict[str, Any]] = []
@@ -66,7 +66,7 @@ def _load(table: Any, items: Iterator[dict[str, Any]], counts: list[int]) -> int
     return load(table, "lessons", items, counts.append, ManualClock())
 
 
-def test_load_writes_every_lesson_and_reports_its_progress() -> None:
+def test_loading_writes_every_lesson_and_reports_progress() -> None:
     table, counts = _Table(max_items=25), list[int]()
     assert _load(table, lessons(60), counts) == 60
     assert counts == [25, 50, 60]
@@ -80,12 +80,12 @@ def test_throttled_items_are_sent_again() -> None:
     assert sorted(item["id"]["S"] for item in table.items) == sorted(lesson["id"] for lesson in lessons(25))
 
 
-def test_load_fails_if_the_table_stays_throttled() -> None:
+def test_loading_fails_if_every_item_is_throttled() -> None:
     with pytest.raises(SourceUnavailable, match="still throttled"):
         _load(_Table(max_items=0), lessons(1), [])
 
 
-def test_error_of_the_table_is_raised() -> None:
+def test_loading_error_has_the_reason_of_the_table() -> None:
     class Refusing:
         def batch_write_item(self, **_: Any) -> None:
             raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "BatchWriteItem")

@@ -1,4 +1,4 @@
-"""Stream records, as Lambda and as GetRecords spell them, to changes."""
+"""Stream records, in the forms of Lambda and of GetRecords, to changes."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ TTL = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 
 
 def record(event_name: Any = "MODIFY", **body: Any) -> dict[str, Any]:
-    """A stream record; a part given as None is left out."""
+    """A stream record, without the parts that are None."""
     whole = {"Keys": KEY, "NewImage": IMAGE, "ApproximateCreationDateTime": SECOND, "SequenceNumber": NUMBER} | body
     return {"eventName": event_name, "dynamodb": {name: part for name, part in whole.items() if part is not None}}
 
 
 @pytest.mark.parametrize("event_name", ["INSERT", "MODIFY"])
-def test_a_written_item_is_its_new_image(event_name: str) -> None:
+def test_change_of_a_written_item_has_its_new_image(event_name: str) -> None:
     expected = Change(KEY, IMAGE, SECOND * 1_000_000, NUMBER)
     assert parse(record(event_name)) == expected
     assert parse(record(event_name, OldImage={"id": {"S": "rakes"}})) == expected
 
 
-def test_a_removed_item_has_no_image() -> None:
+def test_change_of_a_deleted_item_has_no_image() -> None:
     expected = Change(KEY, None, SECOND * 1_000_000, NUMBER)
     assert parse(record("REMOVE", NewImage=None, OldImage=IMAGE)) == expected
     assert parse(record("REMOVE", NewImage=None)) == expected
 
 
-def test_an_item_that_expired_is_removed_like_any_other() -> None:
+def test_expired_item_is_a_deleted_item() -> None:
     expired = record("REMOVE", NewImage=None, OldImage=IMAGE) | {"userIdentity": TTL}
     assert parse(expired) == parse(record("REMOVE", NewImage=None))
 
@@ -57,22 +57,22 @@ def test_an_item_that_expired_is_removed_like_any_other() -> None:
     ],
     ids=["INSERT", "MODIFY", "empty", "no image", "unknown event", "no event", "lower case", "unknown without image"],
 )
-def test_a_record_that_does_not_say_what_the_item_became_leaves_it_open(unclear: dict[str, Any]) -> None:
+def test_image_is_unknown_without_a_new_image_or_a_known_event_name(unclear: dict[str, Any]) -> None:
     assert parse(unclear) == Change(KEY, None, SECOND * 1_000_000, NUMBER, image_known=False)
 
 
 @pytest.mark.parametrize("time", [None, "2026-11-24T00:00:00Z", {}])
-def test_a_record_without_a_time_leaves_the_item_open(time: Any) -> None:
+def test_image_is_unknown_without_a_time(time: Any) -> None:
     assert parse(record(ApproximateCreationDateTime=time)) == Change(KEY, None, 0, NUMBER, image_known=False)
 
 
 @pytest.mark.parametrize("keys", [None, {}, "rakes", [KEY]])
-def test_a_record_without_keys_is_named_by_its_number(keys: Any) -> None:
+def test_record_without_keys_is_malformed_and_has_its_sequence_number(keys: Any) -> None:
     assert parse(record(Keys=keys)) == Malformed(NUMBER, "the stream record has no Keys")
 
 
 @pytest.mark.parametrize(
-    "nothing",
+    "not_a_record",
     [
         {},
         {"dynamodb": None},
@@ -87,9 +87,9 @@ def test_a_record_without_keys_is_named_by_its_number(keys: Any) -> None:
     ],
     ids=str,
 )
-def test_what_has_no_sequence_number_is_no_stream_record(nothing: Any) -> None:
+def test_record_without_a_sequence_number_raises_value_error(not_a_record: Any) -> None:
     with pytest.raises(ValueError, match=r"without dynamodb\.SequenceNumber"):
-        parse(nothing)
+        parse(not_a_record)
 
 
 @pytest.mark.parametrize(
@@ -108,14 +108,14 @@ def test_what_has_no_sequence_number_is_no_stream_record(nothing: Any) -> None:
     ],
     ids=str,
 )
-def test_a_time_is_the_same_microsecond_in_every_spelling(time: Any, expected_us: int) -> None:
+def test_time_is_the_same_in_every_form(time: Any, expected_us: int) -> None:
     assert time_us(time) == expected_us
     parsed = parse(record(ApproximateCreationDateTime=time))
     assert isinstance(parsed, Change)
     assert parsed.time_us == expected_us
 
 
-def test_a_record_means_the_same_from_lambda_and_from_getrecords() -> None:
+def test_record_is_the_same_from_lambda_and_from_getrecords() -> None:
     moment = datetime.fromtimestamp(SECOND, UTC)
     from_lambda = parse(record(NewImage=IMAGE | {"b": {"B": "AP8="}}))
     from_boto = parse(record(NewImage=IMAGE | {"b": {"B": b"\x00\xff"}}, ApproximateCreationDateTime=moment))
@@ -127,12 +127,12 @@ def test_a_record_means_the_same_from_lambda_and_from_getrecords() -> None:
     assert (from_lambda.time_us, from_lambda.key) == (from_boto.time_us, from_boto.key)
 
 
-def test_the_records_of_an_event_are_its_list_of_records() -> None:
+def test_records_of_a_lambda_event() -> None:
     assert records_of({"Records": [record()]}) == [record()]
     assert records_of({"Records": []}) == []
 
 
 @pytest.mark.parametrize("event", [{}, {"Records": None}, {"Records": {}}, {"Records": "x"}, [], "x", None], ids=str)
-def test_what_holds_no_list_of_records_is_no_event(event: Any) -> None:
+def test_event_without_records_raises_value_error(event: Any) -> None:
     with pytest.raises(ValueError, match="not a DynamoDB Streams event"):
         records_of(event)

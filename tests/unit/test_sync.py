@@ -1,4 +1,4 @@
-"""What a user declares: where it is found, what it reads, and that building a document never raises."""
+"""Sync and load_sync: references, files of mappings and settings, and documents built without raising."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MODULES = {
 
 @pytest.fixture
 def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of modules to declare in, as the current one; nothing of it stays imported."""
+    """A folder of modules to declare in, as the current one; its modules do not stay imported."""
     for name, source in MODULES.items():
         path = tmp_path / f"{name}.py"
         path.parent.mkdir(exist_ok=True)
@@ -56,36 +56,36 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     [("declared:sync", "songs"), ("declared:Holder.inner", "inner"), ("package.inside:sync", "inside")],
 )
 @pytest.mark.usefixtures("modules")
-def test_a_sync_is_found_where_it_is_said_to_be(reference: str, index: str) -> None:
+def test_sync_is_loaded_from_its_reference(reference: str, index: str) -> None:
     assert load_sync(reference).index == index
 
 
 @pytest.mark.parametrize(
     ("reference", "reason", "hint"),
     [
-        ("declared", "not written module:attribute", "lessons:sync"),
-        ("declared:", "not written module:attribute", "lessons:sync"),
-        (":sync", "not written module:attribute", "lessons:sync"),
-        ("declared:sync:more", "not written module:attribute", "lessons:sync"),
+        ("declared", "not of the form module:attribute", "lessons:sync"),
+        ("declared:", "not of the form module:attribute", "lessons:sync"),
+        (":sync", "not of the form module:attribute", "lessons:sync"),
+        ("declared:sync:more", "not of the form module:attribute", "lessons:sync"),
         ("declared.py:sync", "no module 'declared.py'", "folder that holds it"),
-        (".declared:sync", "not written module:attribute", "lessons:sync"),
-        ("..:sync", "not written module:attribute", "lessons:sync"),
-        ("./declared:sync", "not written module:attribute", "lessons:sync"),
+        (".declared:sync", "not of the form module:attribute", "lessons:sync"),
+        ("..:sync", "not of the form module:attribute", "lessons:sync"),
+        ("./declared:sync", "not of the form module:attribute", "lessons:sync"),
         ("nowhere:sync", "no module 'nowhere'", "folder that holds it"),
         ("package.nowhere:sync", "no module 'package.nowhere'", "folder that holds it"),
         ("nowhere.inside:sync", "no module 'nowhere'", "folder that holds it"),
         ("needy:sync", "importing it needs 'a_module_that_is_missing'", "Install it"),
-        ("declared:snyc", "declared has no 'snyc'", "It does have sync."),
-        ("declared:Holder.outer", "declared has no 'Holder.outer'", "It does have sync."),
-        ("declared:title.inner", "declared has no 'title.inner'", "It does have sync."),
-        ("empty:sync", "empty has no 'sync'", "It declares no Sync at all."),
+        ("declared:snyc", "declared has no 'snyc'", "It declares sync."),
+        ("declared:Holder.outer", "declared has no 'Holder.outer'", "It declares sync."),
+        ("declared:title.inner", "declared has no 'title.inner'", "It declares sync."),
+        ("empty:sync", "empty has no 'sync'", "It declares no Sync."),
         ("declared:title", "it is a str, not a dynadex.Sync", ""),
         ("declared:Sync", "it is a type, not a dynadex.Sync", ""),
-        ("wrong:sync", "no table name", "3 to 255"),
+        ("wrong:sync", "not a valid table name", "3 to 255"),
     ],
 )
 @pytest.mark.usefixtures("modules")
-def test_a_reference_that_leads_nowhere_says_which_half_is_wrong(reference: str, reason: str, hint: str) -> None:
+def test_error_names_the_wrong_half_of_a_reference(reference: str, reason: str, hint: str) -> None:
     with pytest.raises(DeclarationError) as caught:
         load_sync(reference)
     assert reason in caught.value.reason
@@ -93,7 +93,7 @@ def test_a_reference_that_leads_nowhere_says_which_half_is_wrong(reference: str,
 
 
 @pytest.mark.usefixtures("modules")
-def test_what_a_module_raises_by_itself_is_told_and_kept() -> None:
+def test_error_of_the_users_module_is_reported_and_chained() -> None:
     with pytest.raises(
         DeclarationError, match=r"importing broken raised RuntimeError: at import \(line 1 of "
     ) as caught:
@@ -101,17 +101,17 @@ def test_what_a_module_raises_by_itself_is_told_and_kept() -> None:
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
-def sync(document: Any = None, **given: Any) -> Sync:
-    return Sync(table="songs", index="songs", document=document, **given)
+def sync(document: Any = None, **arguments: Any) -> Sync:
+    return Sync(table="songs", index="songs", document=document, **arguments)
 
 
-def test_without_a_function_the_document_is_the_item() -> None:
+def test_without_a_document_function_the_document_is_the_item() -> None:
     built = sync().build(ITEM)
     assert built.body == b'{"id":"rakes","bpm":120.50}'
     assert built.problem == ""
 
 
-def test_the_function_is_given_plain_values_and_makes_the_document() -> None:
+def test_document_function_receives_plain_values() -> None:
     seen: list[Any] = []
 
     def document(item: dict[str, Any]) -> Mapping[str, Any]:
@@ -124,7 +124,7 @@ def test_the_function_is_given_plain_values_and_makes_the_document() -> None:
     assert seen == [{"id": "rakes", "bpm": Decimal("120.50")}] * 2
 
 
-def test_no_item_and_no_document_are_not_indexed() -> None:
+def test_missing_item_and_missing_document_are_not_indexed() -> None:
     assert sync().build(None) is NOT_INDEXED
     assert sync(lambda _: None).build(ITEM) is NOT_INDEXED
 
@@ -159,25 +159,25 @@ def endless(item: Any) -> Any:
         (None, {"id": None}, "ValueError: attribute 'id'"),
     ],
 )
-def test_whatever_goes_wrong_is_told_and_never_raised(document: Any, item: Any, problem: str) -> None:
+def test_build_returns_a_problem_instead_of_raising(document: Any, item: Any, problem: str) -> None:
     built = sync(document).build(item)
     assert built.problem.startswith(problem)
     assert built.body is None
 
 
-def test_a_stop_is_not_taken_for_a_problem() -> None:
+def test_keyboard_interrupt_is_not_a_problem_of_the_item() -> None:
     with pytest.raises(KeyboardInterrupt):
         sync(raising(KeyboardInterrupt())).build(ITEM)
 
 
 @pytest.mark.parametrize("as_path", [Path, str])
-def test_mappings_and_settings_are_read_from_files(tmp_path: Path, as_path: Any) -> None:
+def test_mappings_and_settings_are_read_from_json_files(tmp_path: Path, as_path: Any) -> None:
     mappings, settings = {"properties": {"title": {"type": "text"}}}, {"index": {"number_of_shards": 1}}
     (tmp_path / "mappings.json").write_text(json.dumps(mappings))
     (tmp_path / "settings.json").write_text(json.dumps(settings))
-    found = sync(mappings=as_path(tmp_path / "mappings.json"), settings=as_path(tmp_path / "settings.json"))
-    assert found.mappings == mappings
-    assert found.settings == {"number_of_shards": 1}
+    declared = sync(mappings=as_path(tmp_path / "mappings.json"), settings=as_path(tmp_path / "settings.json"))
+    assert declared.mappings == mappings
+    assert declared.settings == {"number_of_shards": 1}
 
 
 @pytest.mark.parametrize(
@@ -186,15 +186,15 @@ def test_mappings_and_settings_are_read_from_files(tmp_path: Path, as_path: Any)
         (None, "No such file or directory", "with_name"),
         (b"{", "is not JSON", ""),
         (b"\xff\xfe", "is not JSON", ""),
-        (b"[]", "holds no JSON object", "path of a JSON file"),
-        (b'"text"', "holds no JSON object", "path of a JSON file"),
+        (b"[]", "does not contain a JSON object", "path of a JSON file"),
+        (b'"text"', "does not contain a JSON object", "path of a JSON file"),
     ],
 )
 @pytest.mark.parametrize("what", ["mappings", "settings"])
-def test_a_file_that_cannot_be_used_is_named(
+def test_error_names_the_unusable_file(
     tmp_path: Path, what: str, content: bytes | None, reason: str, hint: str
 ) -> None:
-    path = tmp_path / "given.json"
+    path = tmp_path / "declared.json"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DeclarationError) as caught:

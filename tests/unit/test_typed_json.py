@@ -1,4 +1,4 @@
-"""Typed JSON to plain values and back: one table for everything DynamoDB can hold."""
+"""Typed JSON to plain values and back, for each type of DynamoDB."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from dynadex.document.body import encode
 from dynadex.document.typed_json import binary, number, plain, typed, value
 
-# DynamoDB nests no deeper.
-_DEEPEST = 32
+# The nesting limit of DynamoDB.
+_MAX_DEPTH = 32
 
 VECTORS: dict[str, tuple[dict[str, Any], Any]] = {
     "text": ({"S": "Ríl 🎻"}, "Ríl 🎻"),
@@ -52,7 +52,7 @@ VECTORS: dict[str, tuple[dict[str, Any], Any]] = {
 
 
 def nested(depth: int) -> tuple[dict[str, Any], Any]:
-    """Maps and lists in turn, as typed JSON and as plain values."""
+    """Alternating maps and lists, as typed JSON and as plain values."""
     attribute: dict[str, Any] = {"N": "1.50"}
     expected: Any = Decimal("1.50")
     for level in range(depth):
@@ -64,57 +64,57 @@ def nested(depth: int) -> tuple[dict[str, Any], Any]:
 
 
 @pytest.mark.parametrize(("attribute", "expected"), VECTORS.values(), ids=VECTORS)
-def test_every_kind_of_value_becomes_its_plain_value(attribute: dict[str, Any], expected: Any) -> None:
-    found = plain({"it": attribute})["it"]
-    assert found == expected
-    assert type(found) is type(expected)
+def test_each_attribute_type_becomes_its_plain_value(attribute: dict[str, Any], expected: Any) -> None:
+    converted = plain({"it": attribute})["it"]
+    assert converted == expected
+    assert type(converted) is type(expected)
     assert value(attribute) == expected
 
 
 @pytest.mark.parametrize(("attribute", "expected"), VECTORS.values(), ids=VECTORS)
-def test_every_plain_value_can_be_written_as_json(attribute: dict[str, Any], expected: Any) -> None:  # noqa: ARG001
+def test_each_plain_value_has_a_json_form(attribute: dict[str, Any], expected: Any) -> None:  # noqa: ARG001
     assert encode(plain({"it": attribute})).startswith(b'{"it":')
 
 
-def test_values_as_deep_as_dynamodb_nests_them_are_whole() -> None:
-    attribute, expected = nested(_DEEPEST)
-    found = plain({"it": attribute})
-    assert found == {"it": expected}
-    assert encode(found).count(b"1.50") == 1
+def test_values_nested_to_the_limit_of_dynamodb_are_converted() -> None:
+    attribute, expected = nested(_MAX_DEPTH)
+    converted = plain({"it": attribute})
+    assert converted == {"it": expected}
+    assert encode(converted).count(b"1.50") == 1
 
 
 @pytest.mark.parametrize("text", ["1.50", "-0.10", "1E+125", "12345678901234567890123456789012345678", "-7"])
-def test_a_number_keeps_every_digit_it_was_written_with(text: str) -> None:
+def test_number_keeps_every_digit(text: str) -> None:
     assert str(number(text)) == text
 
 
 @pytest.mark.parametrize(
     ("attribute", "reason"),
     [
-        ({"X": "a"}, "no attribute type is called 'X'"),
-        ({}, "expected one type with its content, found {}"),
-        ({"S": "a", "N": "1"}, "expected one type with its content, found {'S': 'a', 'N': '1'}"),
-        ({"S": 5}, "expected text, found int"),
-        ({"S": None}, "expected text, found NoneType"),
+        ({"X": "a"}, "'X' is not an attribute type"),
+        ({}, "expected one type with its value, got {}"),
+        ({"S": "a", "N": "1"}, "expected one type with its value, got {'S': 'a', 'N': '1'}"),
+        ({"S": 5}, "expected text, got int"),
+        ({"S": None}, "expected text, got NoneType"),
         ({"N": "abc"}, "'abc' is not a number"),
         ({"N": ""}, "'' is not a number"),
         ({"N": "NaN"}, "'NaN' is not a finite number"),
         ({"N": "-Infinity"}, "'-Infinity' is not a finite number"),
-        ({"N": 5}, "expected a number as text, found int"),
-        ({"BOOL": "true"}, "expected true or false, found 'true'"),
+        ({"N": 5}, "expected a number as text, got int"),
+        ({"BOOL": "true"}, "expected true or false, got 'true'"),
         ({"L": [{"N": "x"}]}, "'x' is not a number"),
         ({"L": "ab"}, ""),
-        ({"M": {"deep": {"X": 1}}}, "no attribute type is called 'X'"),
+        ({"M": {"deep": {"X": 1}}}, "'X' is not an attribute type"),
         ({"M": [1]}, ""),
         ({"NS": ["1", "two"]}, "'two' is not a number"),
         ({"B": 5}, ""),
         ({"BS": [5]}, ""),
-        ("plain text", "expected one type with its content, found 'plain text'"),
+        ("plain text", "expected one type with its value, got 'plain text'"),
         (None, ""),
     ],
     ids=str,
 )
-def test_what_is_no_typed_json_names_its_attribute(attribute: Any, reason: str) -> None:
+def test_error_names_the_invalid_attribute(attribute: Any, reason: str) -> None:
     with pytest.raises(ValueError, match="attribute 'broken' is not DynamoDB typed JSON") as caught:
         plain({"fine": {"S": "a"}, "broken": attribute})
     assert reason in str(caught.value)
@@ -133,19 +133,19 @@ def test_what_is_no_typed_json_names_its_attribute(attribute: Any, reason: str) 
     ],
     ids=str,
 )
-def test_a_json_value_becomes_an_attribute_value_and_comes_back(plain_value: Any, attribute: dict[str, Any]) -> None:
+def test_json_value_round_trips_through_an_attribute_value(plain_value: Any, attribute: dict[str, Any]) -> None:
     assert typed(plain_value) == attribute
     assert value(typed(plain_value)) == plain_value
 
 
-@pytest.mark.parametrize("nothing", [1.5, b"a", {1}, object()], ids=["float", "bytes", "set", "object"])
-def test_what_json_cannot_hold_is_no_attribute_value(nothing: Any) -> None:
+@pytest.mark.parametrize("plain_value", [1.5, b"a", {1}, object()], ids=["float", "bytes", "set", "object"])
+def test_value_that_is_not_json_has_no_attribute_type(plain_value: Any) -> None:
     with pytest.raises(TypeError, match=r"has no DynamoDB attribute type"):
-        typed(nothing)
+        typed(plain_value)
 
 
 @pytest.mark.parametrize(
     "content", [b"\x00\xff\xfe", bytearray(b"\x00\xff\xfe"), "AP/+"], ids=["bytes", "array", "text"]
 )
-def test_binary_is_the_same_text_however_it_arrived(content: bytes | bytearray | str) -> None:
+def test_bytes_and_base64_text_become_the_same_text(content: bytes | bytearray | str) -> None:
     assert binary(content) == "AP/+"

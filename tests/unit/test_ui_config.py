@@ -1,4 +1,4 @@
-"""What a search service offers, told from the declaration: how hits are ordered, and how the page learns of it."""
+"""The order of hits and the configuration of the page, derived from the declaration."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def _order(properties: dict[str, Any], schema: KeySchema | None = None) -> sort_
     return sort_order.order(sync, schema or KeySchema(("id",), ("S",)))
 
 
-def test_the_key_decides_last_between_hits() -> None:
+def test_key_is_the_last_tie_breaker() -> None:
     assert _order({"title": TITLE, "id": KEYWORD}) == sort_order.Order(("title.raw", "id"), unique=True)
     assert _order({"title": KEYWORD}, KeySchema(("title",), ("S",))) == sort_order.Order(("title",), unique=True)
 
 
-def test_a_key_of_two_needs_both() -> None:
+def test_composite_key_breaks_ties_only_if_both_parts_are_mapped() -> None:
     schema = KeySchema(("by", "no"), ("S", "N"))
     assert _order({"title": TITLE, "by": KEYWORD, "no": {"type": "long"}}, schema).fields == ("title.raw", "by", "no")
     assert _order({"title": TITLE, "by": KEYWORD}, schema) == sort_order.Order(("title.raw",))
@@ -42,11 +42,11 @@ def test_a_key_of_two_needs_both() -> None:
         {"type": "keyword", "doc_values": False},
     ],
 )
-def test_a_key_that_may_be_the_same_for_two_documents_decides_nothing(spec: dict[str, Any]) -> None:
+def test_key_with_a_mapping_that_is_not_unique_breaks_no_ties(spec: dict[str, Any]) -> None:
     assert _order({"title": TITLE, "id": spec} if spec else {"title": TITLE}) == sort_order.Order(("title.raw",))
 
 
-def test_the_page_learns_of_sorts_suggestions_and_the_version() -> None:
+def test_config_has_sorts_suggestions_and_the_version() -> None:
     sync = Sync(
         table="songs",
         index="songs",
@@ -54,10 +54,10 @@ def test_the_page_learns_of_sorts_suggestions_and_the_version() -> None:
         mappings={"properties": {"id": KEYWORD, "title": analysis.title(), "note_count": {"type": "integer"}}},
         search=Search(fields={"title": 1}, sorts={"fewest_notes": "note_count"}, suggest="title", version="version"),
     )
-    told = ui_config.config(sync, KeySchema(("id",), ("S",)))
-    assert told["sorts"] == [
+    config = ui_config.config(sync, KeySchema(("id",), ("S",)))
+    assert config["sorts"] == [
         {"name": "relevance", "label": "Relevance"},
         {"name": "fewest_notes", "label": "Fewest notes"},
     ]
-    assert (told["suggest"], told["version"]) == (True, "version")
-    assert [field["name"] for field in told["fields"]] == ["title", "note_count"]
+    assert (config["suggest"], config["version"]) == (True, "version")
+    assert [field["name"] for field in config["fields"]] == ["title", "note_count"]

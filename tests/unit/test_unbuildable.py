@@ -1,4 +1,4 @@
-"""An item of which no document can be made is dead-lettered whenever that is so, and only then."""
+"""Items that no document can be built of are dead-lettered, however the crash or retry, and no others are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SONG: dict[str, Any] = {"id": {"S": "song-1"}, "impossible": {"BOOL": True}}
 KEY: dict[str, Any] = {"id": SONG["id"]}
 
 
-def test_dead_lettering_fails_once_then_the_record_comes_again() -> None:
+def test_redelivered_record_is_dead_lettered_after_dead_lettering_failed() -> None:
     stage = Stage()
     stage.table.put(SONG)
     runtime = stage.runtime()
@@ -24,7 +24,7 @@ def test_dead_lettering_fails_once_then_the_record_comes_again() -> None:
 
     def add(letters: Any) -> None:
         if down[0]:
-            raise DeadLetterError("add", "queue", "away", "")
+            raise DeadLetterError("write dead letters to", "queue", "it is unavailable")
         stage.letters.extend(letters)
 
     indexer._dead_letters = cast(Any, SimpleNamespace(add=add))
@@ -34,25 +34,25 @@ def test_dead_lettering_fails_once_then_the_record_comes_again() -> None:
     down[0] = False
     second = indexer.apply(indexer.prepare([change]), float("inf"))
     assert not second.failed
-    assert [one.id for one in stage.letters] == ["song-1"], second
+    assert [letter.id for letter in stage.letters] == ["song-1"], second
 
 
-def test_deleted_and_put_again_in_one_second() -> None:
+def test_unbuildable_item_put_again_within_a_second_is_dead_lettered() -> None:
     stage = Stage()
     stage.table.put(SONG)
     indexer = stage.runtime().indexer
     now = stage.clock.now_us()
     indexer.apply(indexer.prepare([Change(KEY, None, now, "7")]), float("inf"))
     tally = indexer.apply(indexer.prepare([Change(KEY, SONG, now, "8")]), float("inf"))
-    assert [one.id for one in stage.letters] == ["song-1"], tally
+    assert [letter.id for letter in stage.letters] == ["song-1"], tally
 
 
-def test_scan_page_again_after_dead_lettering_failed() -> None:
+def test_unbuildable_item_is_dead_lettered_after_a_crash_before_its_letter() -> None:
     stage = Stage()
     stage.table.put(SONG)
     indexer = stage.runtime().indexer
 
-    # crash between the write and the dead-lettering: the process is killed in dead-letter
+    # The process is killed between the write and the dead letter.
     def die(_: Any) -> None:
         raise KeyboardInterrupt
 
@@ -63,12 +63,12 @@ def test_scan_page_again_after_dead_lettering_failed() -> None:
     fresh = stage.runtime().indexer
     tally = fresh.apply(fresh.prepare([change]), float("inf"))
     assert not tally.failed
-    assert [one.id for one in stage.letters] == ["song-1"], tally
+    assert [letter.id for letter in stage.letters] == ["song-1"], tally
 
 
-BAD = {**KEY, "impossible": {"BOOL": True}}
+UNBUILDABLE = {**KEY, "impossible": {"BOOL": True}}
 REFUSED = {**KEY, "bars": {"S": "many"}}
-GOOD = {**KEY, "title": {"S": "mended"}}
+GOOD = {**KEY, "title": {"S": "fixed"}}
 
 
 def _replayed(stage: Stage, old: dict[str, Any]) -> list[str]:
@@ -77,16 +77,16 @@ def _replayed(stage: Stage, old: dict[str, Any]) -> list[str]:
     first, second = Change(KEY, old, now, "7"), Change(KEY, GOOD, now + 1_000_000, "8")
     indexer.apply(indexer.prepare([second]), float("inf"))
     stage.letters.clear()
-    # the older change comes again, in a batch of its own (a crash, a zombie, a checkpoint of a second ago)
+    # The older change is redelivered in a batch of its own (after a crash, or by a frozen invocation).
     tally = indexer.apply(indexer.prepare([first]), float("inf"))
-    assert stage.documents()["song-1"]["title"] == "mended"
+    assert stage.documents()["song-1"]["title"] == "fixed"
     assert tally.reconciled == 1
-    return [one.reason for one in stage.letters]
+    return [letter.reason for letter in stage.letters]
 
 
-def test_old_image_of_which_no_document_could_be_made() -> None:
-    assert _replayed(Stage(), BAD) == []
+def test_superseded_unbuildable_image_is_not_dead_lettered() -> None:
+    assert _replayed(Stage(), UNBUILDABLE) == []
 
 
-def test_old_image_that_the_index_refused() -> None:
+def test_superseded_refused_image_is_not_dead_lettered() -> None:
     assert _replayed(Stage(), REFUSED) == []

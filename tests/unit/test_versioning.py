@@ -1,4 +1,4 @@
-"""The version rule: what a read is worth, what a conflict means, which change of a key is the last."""
+"""The version rule: versions of reads, the meaning of a conflict, and the last change of a key."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def change(sequence_number: str) -> Change:
         (Timing(clock_skew_us=3 * MICROSECONDS), 4, 5),
     ],
 )
-def test_margin_covers_rounding_and_clocks_and_the_window_covers_rounding(
+def test_margin_covers_rounding_and_clock_skew_and_window_covers_rounding(
     timing: Timing, margin_seconds: int, window_seconds: int
 ) -> None:
     assert timing.margin_us == margin_seconds * MICROSECONDS
@@ -34,8 +34,8 @@ def test_margin_covers_rounding_and_clocks_and_the_window_covers_rounding(
 
 @pytest.mark.parametrize("timing", [AWS, DYNAMODB_LOCAL], ids=["second", "minute"])
 @pytest.mark.parametrize("skew_us", [-MICROSECONDS, 0, MICROSECONDS])
-def test_a_read_never_outranks_a_change_that_came_after_it(timing: Timing, skew_us: int) -> None:
-    """Wherever within a second (a minute) the read falls, and with clocks as far apart as allowed."""
+def test_read_has_a_lower_version_than_any_later_change(timing: Timing, skew_us: int) -> None:
+    """At any moment within a second (a minute), and with the maximum clock skew."""
     for phase_us in range(0, timing.granularity_us, timing.granularity_us // 100):
         read_at_us = NOW_US + phase_us
         changed_at_us = read_at_us + 1 + skew_us
@@ -44,14 +44,14 @@ def test_a_read_never_outranks_a_change_that_came_after_it(timing: Timing, skew_
 
 
 @pytest.mark.parametrize("timing", [AWS, DYNAMODB_LOCAL], ids=["second", "minute"])
-def test_a_read_outranks_a_change_older_than_the_margin(timing: Timing) -> None:
+def test_read_has_a_higher_version_than_a_change_older_than_the_margin(timing: Timing) -> None:
     assert read_version(NOW_US, timing) > NOW_US - timing.margin_us - 1
 
 
 @pytest.mark.parametrize(
     ("requested_at_us", "version"), [(0, 1), (1, 1), (2_000_000, 1), (2_000_001, 1), (2_000_002, 2)]
 )
-def test_a_version_is_never_below_one(requested_at_us: int, version: int) -> None:
+def test_version_is_at_least_one(requested_at_us: int, version: int) -> None:
     assert read_version(requested_at_us, AWS) == version
 
 
@@ -63,7 +63,7 @@ def test_change_is_superseded_only_beyond_the_window(ahead_us: int, superseded: 
     assert is_superseded(NOW_US, NOW_US + ahead_us, AWS) is superseded
 
 
-def test_what_is_superseded_for_a_second_is_a_tie_for_a_minute() -> None:
+def test_window_grows_with_the_granularity() -> None:
     current = NOW_US + 6 * MICROSECONDS
     assert is_superseded(NOW_US, current, AWS)
     assert not is_superseded(NOW_US, current, DYNAMODB_LOCAL)
@@ -83,16 +83,16 @@ def test_what_is_superseded_for_a_second_is_a_tie_for_a_minute() -> None:
         (["1" * 40, "2" * 39], "1" * 40),
     ],
 )
-def test_the_last_change_of_a_key_is_the_one_with_the_highest_number(numbers: list[str], last: str) -> None:
+def test_last_change_has_the_highest_sequence_number(numbers: list[str], last: str) -> None:
     assert latest(("a", change(number)) for number in numbers)["a"].sequence_number == last
 
 
-def test_of_one_number_delivered_twice_the_later_delivery_counts() -> None:
+def test_later_delivery_of_the_same_sequence_number_is_the_last_change() -> None:
     first, second = change("7"), change("7")
     assert latest([("a", first), ("a", second)])["a"] is second
 
 
-def test_every_key_has_its_own_last_change() -> None:
-    chosen = latest([("a", change("1")), ("b", change("3")), ("a", change("2"))])
-    assert {identity: one.sequence_number for identity, one in chosen.items()} == {"a": "2", "b": "3"}
+def test_each_key_has_its_own_last_change() -> None:
+    last = latest([("a", change("1")), ("b", change("3")), ("a", change("2"))])
+    assert {identity: change.sequence_number for identity, change in last.items()} == {"a": "2", "b": "3"}
     assert latest([]) == {}

@@ -117,7 +117,7 @@ def test_a_stale_index_is_not_gone_on_with_until_a_refill_has_begun() -> None:
     checkpoints.mark_stale("shard-0 was trimmed")
     with pytest.raises(StreamTrimmedError, match=r"the index is stale: shard-0 was trimmed\. Run `dynadex refill`"):
         worker(table, state)._check_stream()
-    checkpoints.begin_answer(SystemClock().now_us())
+    checkpoints.begin_recovery(SystemClock().now_us())
     worker(table, state)._check_stream()
     assert (checkpoints.stream(), checkpoints.load()) == (table.stream_arn, {"shard-0": Checkpoint(None)})
     checkpoints.mark_stale("and again")
@@ -131,12 +131,12 @@ def test_a_stream_that_was_replaced_makes_the_index_stale_even_while_a_refill_ru
     checkpoints = checkpoints_in(state)
     if answered:
         checkpoints.mark_stale("lost")
-        checkpoints.begin_answer(SystemClock().now_us())
+        checkpoints.begin_recovery(SystemClock().now_us())
     worker(table, state)._check_stream()
     table.stream_arn += "-anew"
     with pytest.raises(StreamTrimmedError, match="the table's stream was replaced"):
         worker(table, state)._check_stream()
-    assert (checkpoints.unanswered() or "").startswith("the table's stream was replaced")
+    assert (checkpoints.unrecovered() or "").startswith("the table's stream was replaced")
 
 
 def test_between_a_shard_and_its_children_nobody_claims_more_than_the_shard_had_passed(
@@ -172,7 +172,7 @@ def test_a_worker_that_starts_a_day_after_the_refill_that_mends_the_index_began_
     table, state = InMemoryTable(), InMemoryState()
     checkpoints = checkpoints_in(state)
     checkpoints.mark_stale("shard-0 was trimmed")
-    checkpoints.begin_answer(SystemClock().now_us() - 30 * HOUR_US)
+    checkpoints.begin_recovery(SystemClock().now_us() - 30 * HOUR_US)
     with pytest.raises(StreamTrimmedError, match="24 hours"):
         worker(table, state)._check_stream()
 

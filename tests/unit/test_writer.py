@@ -1,4 +1,4 @@
-"""The writer against a cluster that answers by a script."""
+"""The writer against a cluster whose replies are scripted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from dynadex.errors import RequestTooLarge, SearchError, SearchUnavailable
 from dynadex.index.bulk import External, Outcome, Write
-from dynadex.index.writer import Writer
+from dynadex.index.writer import Writer, WriterLimits
 from dynadex.retry import Backoff
 from dynadex.testing import ManualClock
 
@@ -18,12 +18,12 @@ INDEX = "songs-1"
 FOREVER = float("inf")
 OK, CONFLICT, BUSY, BROKEN, REFUSED = 201, 409, 429, 500, 400
 
-# What a call answers: a status for every write, statuses in order, an error, or something worked out from the ids.
+# Reply to a call: a status for every write, statuses in order, an error, or a function of the ids.
 Answer = int | list[int] | SearchError | Callable[[list[str]], Any]
 
 
 class Cluster:
-    """Answers each call with the next line of its script, the last line for good; ``seconds`` pass in each."""
+    """Replies to each call with the next entry of its script, and repeats the last; each call takes ``seconds``."""
 
     def __init__(self, clock: ManualClock, *script: Answer, seconds: float = 0.0) -> None:
         self._clock = clock
@@ -52,7 +52,7 @@ def deletes(*ids: str) -> list[Write]:
 
 
 def writer(cluster: Cluster, clock: ManualClock, max_bytes: int = 1_000_000) -> Writer:
-    return Writer(cluster, clock, max_bytes=max_bytes, backoff=Backoff(1.0, 1.0))
+    return Writer(cluster, clock, WriterLimits(max_bytes=max_bytes), backoff=Backoff(1.0, 1.0))
 
 
 def too_large() -> SearchError:
@@ -63,21 +63,21 @@ def unavailable() -> SearchError:
     return SearchUnavailable("write to index", INDEX, "connection reset")
 
 
-def test_nothing_to_write_is_no_request() -> None:
+def test_no_writes_send_no_request() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, OK)
     assert writer(cluster, clock).write(INDEX, [], FOREVER) == []
     assert cluster.calls == []
 
 
-def test_replies_come_in_the_order_of_the_writes() -> None:
+def test_replies_are_in_the_order_of_the_writes() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, [OK, CONFLICT, REFUSED])
     replies = writer(cluster, clock).write(INDEX, deletes("a", "b", "c"), FOREVER)
     assert [reply.outcome for reply in replies] == [Outcome.APPLIED, Outcome.CONFLICT, Outcome.REJECTED]
 
 
-def test_only_what_may_pass_is_sent_again() -> None:
+def test_only_retryable_writes_are_sent_again() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, [OK, BUSY, CONFLICT, BROKEN, REFUSED], [BUSY, OK], [OK])
     writing = writer(cluster, clock)
@@ -87,7 +87,7 @@ def test_only_what_may_pass_is_sent_again() -> None:
 
 
 @pytest.mark.parametrize("trouble", [unavailable(), BUSY, BROKEN, 503], ids=["no answer", "429", "500", "503"])
-def test_trouble_that_passes_leaves_no_trace_but_time(trouble: Answer) -> None:
+def test_transient_error_only_costs_time(trouble: Answer) -> None:
     clock = ManualClock()
     began = clock.monotonic()
     cluster = Cluster(clock, trouble, trouble, OK)
@@ -97,7 +97,7 @@ def test_trouble_that_passes_leaves_no_trace_but_time(trouble: Answer) -> None:
     assert 1 <= clock.monotonic() - began <= 2
 
 
-def test_trouble_that_does_not_pass_is_told_before_the_deadline() -> None:
+def test_persistent_error_is_returned_before_the_deadline() -> None:
     clock = ManualClock()
     deadline = clock.monotonic() + 10
     cluster = Cluster(clock, unavailable())
@@ -107,43 +107,43 @@ def test_trouble_that_does_not_pass_is_told_before_the_deadline() -> None:
     assert len(cluster.calls) >= 9
 
 
-def test_what_was_written_before_the_deadline_counts() -> None:
+def test_writes_applied_before_the_deadline_count() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, [OK, BUSY])
     cluster_down = Cluster(clock, [OK, BUSY], BUSY)
-    for one in (cluster, cluster_down):
-        replies = writer(one, clock).write(INDEX, deletes("a", "b"), clock.monotonic() + 0.1)
+    for target in (cluster, cluster_down):
+        replies = writer(target, clock).write(INDEX, deletes("a", "b"), clock.monotonic() + 0.1)
         assert [reply.outcome for reply in replies] == [Outcome.APPLIED, Outcome.RETRY]
 
 
-def test_a_write_is_tried_once_even_when_the_deadline_is_past() -> None:
+def test_write_is_tried_once_after_the_deadline() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, OK)
     [reply] = writer(cluster, clock).write(INDEX, deletes("a"), clock.monotonic() - 5)
     assert reply.outcome is Outcome.APPLIED
 
 
-def test_nothing_more_is_sent_once_the_deadline_is_past() -> None:
-    """Three requests of five seconds each, and time for one and a half of them."""
+def test_no_further_request_is_sent_after_the_deadline() -> None:
+    """Three requests take 5 s each, and the deadline is in 7.5 s."""
     clock = ManualClock()
     cluster = Cluster(clock, OK, seconds=5)
     size = len(deletes("a")[0].encoded())
     replies = writer(cluster, clock, max_bytes=size).write(INDEX, deletes("a", "b", "c"), clock.monotonic() + 7.5)
     assert cluster.calls == [["a"], ["b"]]
     assert [reply.outcome for reply in replies] == [Outcome.APPLIED, Outcome.APPLIED, Outcome.RETRY]
-    assert replies[2].reason == "the time budget was spent before it was sent"
+    assert replies[2].reason == "the deadline passed before the write was sent"
 
 
-def test_a_request_waits_no_longer_than_the_deadline_allows() -> None:
+def test_request_timeout_ends_at_the_deadline() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, OK)
-    writing = Writer(cluster, clock, request_timeout_seconds=30)
+    writing = Writer(cluster, clock, WriterLimits(timeout_seconds=30))
     for budget in (100.0, 12.0, 0.2):
         writing.write(INDEX, deletes("a"), clock.monotonic() + budget)
     assert cluster.timeouts == pytest.approx([30, 12, 1])
 
 
-def test_writes_are_cut_by_bytes() -> None:
+def test_writes_are_split_by_bytes() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, OK)
     size = len(deletes("a")[0].encoded())
@@ -151,7 +151,7 @@ def test_writes_are_cut_by_bytes() -> None:
     assert cluster.calls == [["a", "b"], ["c", "d"], ["e"]]
 
 
-def test_what_is_too_large_together_is_sent_in_halves() -> None:
+def test_request_that_is_too_large_is_sent_in_halves() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, lambda ids: too_large() if len(ids) > 2 else OK)
     replies = writer(cluster, clock).write(INDEX, deletes(*"abcdefgh"), FOREVER)
@@ -167,7 +167,7 @@ def test_what_is_too_large_together_is_sent_in_halves() -> None:
     ]
 
 
-def test_the_one_document_that_is_too_large_is_rejected_and_no_other() -> None:
+def test_only_the_document_that_is_too_large_is_rejected() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, lambda ids: too_large() if "c" in ids else OK)
     replies = writer(cluster, clock).write(INDEX, deletes(*"abcd"), FOREVER)
@@ -175,7 +175,7 @@ def test_the_one_document_that_is_too_large_is_rejected_and_no_other() -> None:
     assert replies[2].reason == "the document is too large for the cluster: 413 the body is too long"
 
 
-def test_a_request_that_was_too_large_teaches_the_writer() -> None:
+def test_request_that_was_too_large_lowers_the_limit() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, lambda ids: too_large() if len(ids) > 2 else OK)
     writing = writer(cluster, clock)
@@ -185,7 +185,7 @@ def test_a_request_that_was_too_large_teaches_the_writer() -> None:
     assert cluster.calls == [["e", "f"], ["g", "h"], ["i"]]
 
 
-def test_one_huge_document_teaches_the_writer_nothing() -> None:
+def test_single_huge_document_does_not_lower_the_limit() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, too_large(), OK)
     writing = writer(cluster, clock)
@@ -194,7 +194,7 @@ def test_one_huge_document_teaches_the_writer_nothing() -> None:
     assert cluster.calls == [["huge"], ["a", "b"]]
 
 
-def test_trouble_in_one_half_is_retried_alone() -> None:
+def test_failed_half_is_retried_alone() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, too_large(), OK, unavailable(), OK)
     replies = writer(cluster, clock).write(INDEX, deletes("a", "b"), FOREVER)
@@ -203,7 +203,7 @@ def test_trouble_in_one_half_is_retried_alone() -> None:
 
 
 @pytest.mark.parametrize("answered", [[], [OK], [OK, OK, OK]], ids=["none", "too few", "too many"])
-def test_a_reply_that_does_not_fit_its_request_is_no_reply(answered: list[int]) -> None:
+def test_reply_that_does_not_match_its_request_is_retried(answered: list[int]) -> None:
     clock = ManualClock()
     cluster = Cluster(clock, answered, OK)
     replies = writer(cluster, clock).write(INDEX, deletes("a", "b"), FOREVER)
@@ -211,15 +211,15 @@ def test_a_reply_that_does_not_fit_its_request_is_no_reply(answered: list[int]) 
     assert len(cluster.calls) == 2
 
 
-def test_a_reply_that_never_fits_its_request_says_so() -> None:
+def test_reply_that_never_matches_its_request_has_a_reason() -> None:
     clock = ManualClock()
     cluster = Cluster(clock, [OK])
     replies = writer(cluster, clock).write(INDEX, deletes("a", "b"), clock.monotonic() + 3)
     assert [reply.outcome for reply in replies] == [Outcome.RETRY] * 2
-    assert replies[0].reason == "1 replies to 2 writes"
+    assert replies[0].reason == "the number of replies (1) differs from the number of writes (2)"
 
 
-def test_a_request_refused_as_a_whole_is_raised_at_once() -> None:
+def test_request_refused_as_a_whole_raises_at_once() -> None:
     clock = ManualClock()
     refusal = SearchError("write to index", INDEX, "security_exception", "Check the credentials.", status=401)
     cluster = Cluster(clock, refusal)
@@ -229,7 +229,7 @@ def test_a_request_refused_as_a_whole_is_raised_at_once() -> None:
     assert len(cluster.calls) == 1
 
 
-def test_a_missing_index_is_raised_with_what_to_do() -> None:
+def test_missing_index_raises_with_a_hint() -> None:
     class Gone(Cluster):
         def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
             super().bulk(index, body, timeout_seconds)
@@ -243,7 +243,7 @@ def test_a_missing_index_is_raised_with_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("trouble", [unavailable(), BUSY, BROKEN], ids=["no answer", "429", "500"])
-def test_what_was_read_is_not_sent_again(trouble: Any) -> None:
+def test_write_once_does_not_retry(trouble: Any) -> None:
     clock = ManualClock()
     cluster = Cluster(clock, [OK, trouble] if isinstance(trouble, int) else trouble, [OK, OK])
     replies = writer(cluster, clock).write_once(INDEX, deletes("a", "b"), FOREVER)
@@ -251,9 +251,9 @@ def test_what_was_read_is_not_sent_again(trouble: Any) -> None:
     assert replies[1].outcome is Outcome.RETRY
 
 
-def test_every_request_is_told_with_its_time_and_the_writes_that_were_not_taken() -> None:
-    clock, told = ManualClock(), list[tuple[float, int]]()
+def test_every_request_is_reported_with_its_duration_and_writes_not_taken() -> None:
+    clock, requests = ManualClock(), list[tuple[float, int]]()
     cluster = Cluster(clock, unavailable(), [OK, BUSY], OK, seconds=0.25)
-    watched = Writer(cluster, clock, backoff=Backoff(1.0, 1.0), on_bulk=lambda *of_it: told.append(of_it))
+    watched = Writer(cluster, clock, backoff=Backoff(1.0, 1.0), on_bulk=lambda *request: requests.append(request))
     watched.write(INDEX, deletes("a", "b"), FOREVER)
-    assert told == [(0.25, 2), (0.25, 1), (0.25, 0)]
+    assert requests == [(0.25, 2), (0.25, 1), (0.25, 0)]

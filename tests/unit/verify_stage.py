@@ -16,7 +16,8 @@ from dynadex.index.aliases import SyncAlias
 from dynadex.index.bulk import External, Outcome, Write
 from dynadex.index.indexer import Indexer
 from dynadex.index.opensearch import OpenSearchIndex, Stored
-from dynadex.index.reconcile import Reconciler
+from dynadex.index.prepare import DocumentRules
+from dynadex.index.reconcile import DocumentStore, Reconciler
 from dynadex.index.writer import Writer
 from dynadex.runtime import Runtime
 from dynadex.settings import RuntimeSettings
@@ -114,13 +115,12 @@ class Stage:
     def runtime(self) -> Runtime:
         settings, index = RuntimeSettings(dead_letters="file:dead-letters"), cast(OpenSearchIndex, self.index)
         table = Table(cast("DynamoDBClient", self.table), "songs", self.clock)
-        reconciler = Reconciler(index, self.writer, table.read_items, self.sync.build, settings.timing, self.clock)
+        store = DocumentStore(index, self.writer)
+        reconciler = Reconciler(store, table.read_items, self.sync.build, settings.timing, self.clock)
         alias = SyncAlias(self.index, "songs", self.clock)
         dead_letters = cast(DeadLetters, SimpleNamespace(add=self.letters.extend))
-        indexer = Indexer(
-            self.schema, self.sync.build, alias, index, self.writer, reconciler, dead_letters, settings.timing,
-            self.clock,
-        )  # fmt: skip
+        rules = DocumentRules(self.schema, self.sync.build, settings.timing)
+        indexer = Indexer(rules, alias, store, reconciler, dead_letters, self.clock)
         description = TableDescription("songs", self.schema, None, None, len(self.table.items()))
         return Runtime(
             self.sync, settings, self.clock, table, description, index, alias, self.writer, reconciler, dead_letters,

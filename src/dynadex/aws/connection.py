@@ -42,15 +42,19 @@ def http_service(sync: Sync) -> Callable[[Any, Any], dict[str, Any]]:
     """The HTTP service as a handler for an HTTP API. Raises SourceError when the table cannot be read."""
     from mangum import Mangum
 
-    from dynadex.http.app import create_app
+    from dynadex.http.app import HttpOptions, create_app
     from dynadex.http.auth import GatewayAuth
 
     settings = RuntimeSettings.from_environment()
     runtime = connect(sync, settings)
     # A function without a state table in its settings has no right to look for one either.
-    lag = StateLag(runtime.state(), runtime.clock) if settings.state_table else None
-    app = create_app(
-        sync, runtime.index, runtime.table, runtime.description.schema, lag, settings.max_ready_lag_seconds,
-        auth=GatewayAuth(), origins=settings.origins, timing=settings.timing,
-    )  # fmt: skip
+    lag_source = StateLag(runtime.state(), runtime.clock) if settings.state_table else None
+    options = HttpOptions(
+        auth=GatewayAuth(),
+        cors_origins=settings.origins,
+        lag_source=lag_source,
+        max_ready_lag_seconds=settings.max_ready_lag_seconds,
+        timing=settings.timing,
+    )
+    app = create_app(sync, runtime.index, runtime.table, runtime.description.schema, options)
     return Mangum(app, lifespan="off")

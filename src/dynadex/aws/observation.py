@@ -63,14 +63,14 @@ def counts(result: ApplyResult, bulk_stats: BulkStats, now: float) -> dict[str, 
         "Superseded": result.superseded,
         "Reconciled": result.reconciled,
         "DeadLettered": result.dead_lettered,
-        "NotIndexed": result.skipped,
+        "NotIndexed": result.not_indexed,
         "Failed": len(result.failed),
         "Retries": bulk_stats.retries,
     }
     if bulk_stats.max_seconds:
         figures["BulkSeconds"] = round(bulk_stats.max_seconds, 3)
-    if result.newest_us:
-        figures["LagSeconds"] = round(max(0.0, now - result.newest_us / 1e6), 3)
+    if result.newest_change_us:
+        figures["LagSeconds"] = round(max(0.0, now - result.newest_change_us / 1e6), 3)
     return figures
 
 

@@ -45,8 +45,8 @@ def check(
 
         dynadex check lessons:sync --sample 10000 --on-cluster --json
     """
+    from dynadex.scaffold.check import apply_trial
     from dynadex.scaffold.check import check as run_check
-    from dynadex.scaffold.check import tried_on_cluster
     from dynadex.scaffold.sample import take
     from dynadex.scaffold.trial_index import index_on_trial
 
@@ -56,7 +56,7 @@ def check(
         result = run_check(declared, take(clients.dynamodb(settings), declared.table, sample, stop.is_set))
         if on_cluster and not stop.is_set():
             # Inside the block, so that a signal does not end the command before the temporary index is deleted.
-            tried_on_cluster(result, index_on_trial(declared, settings, result.bodies))
+            apply_trial(result, index_on_trial(declared, settings, result.bodies))
         if stop.is_set():
             say("stopped before its end: a part of the sample gives no result")
             raise typer.Exit(STOPPED)

@@ -12,7 +12,7 @@ from dynadex import clients
 from dynadex.cli.options import AsJson, DynamoDbUrl, OpenSearchUrl, Sample
 from dynadex.cli.output import say
 from dynadex.cli.stopping import stop_on_signals
-from dynadex.declaration import table_name
+from dynadex.declaration import checked_table_name
 from dynadex.settings import RuntimeSettings, variables, without_password
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def init(
 
     for text in (table, name):
         if text is not None:
-            table_name(text)
+            checked_table_name(text)
     settings = RuntimeSettings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
     urls = {"opensearch_url": opensearch, "dynamodb_url": dynamodb}
     without_passwords = {setting: url for setting, url in urls.items() if url and url == without_password(url)}

@@ -92,7 +92,11 @@ def progress_on(bar: Bar) -> OnProgress:
 
     def on_progress(progress: RefillProgress) -> None:
         tally = progress.tally
-        parts = {"not indexed": tally.skipped, "newer already": tally.superseded, "dead-lettered": tally.dead_lettered}
+        parts = {
+            "not indexed": tally.not_indexed,
+            "newer already": tally.superseded,
+            "dead-lettered": tally.dead_lettered,
+        }
         counts = [f"{tally.applied:,} written", *(f"{count:,} {name}" for name, count in parts.items() if count)]
         bar.update(progress.items, progress.total, ", ".join(counts))
 

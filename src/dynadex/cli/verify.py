@@ -67,7 +67,7 @@ def verify(
     lags.
     """
     from dynadex.clock import StoppableClock, Stopping
-    from dynadex.index.aliases import reading
+    from dynadex.index.aliases import searched_index
     from dynadex.runtime import connect
     from dynadex.verify.verify import Bounds, VerifyCallbacks, VerifyOptions, resolve_index, save_result
     from dynadex.verify.verify import verify as run_verify
@@ -99,7 +99,7 @@ def verify(
         try:
             runtime = connect(load_sync(sync), settings, StoppableClock(stop))
             if index is None:
-                name = reading(runtime.index, runtime.sync.index)
+                name = searched_index(runtime.index, runtime.sync.index)
             else:
                 name = resolve_index(runtime, index, repair=repair)
             result = run_verify(runtime, name, options, VerifyCallbacks(on_difference, on_progress))

@@ -1,1 +1,1 @@
-"""Where keys wait that could not be indexed: the port, a file, an SQS queue."""
+"""Dead letters: keys that could not be indexed, kept in a file or an SQS queue until they are redriven."""

@@ -1,4 +1,4 @@
-"""Dead letters in a local file, a line of JSON each."""
+"""Dead letters in a local file, one line of JSON each."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from pathlib import Path
 
 from dynadex.dead_letters.port import Backlog, DeadLetter, DeadLetterError, StoredLetter
 
-_SHOWN = 60
+_MAX_SHOWN = 60
 _BATCH = 100
 
 
 class DeadLetterFile:
-    """Appended and synced to disk; rewritten as a whole, by renaming, when letters are removed.
+    """Dead letters in a file that is appended to and synced to disk.
 
-    A lock beside the file keeps those who append and those who rewrite apart; locking the file itself would not,
-    since the rename leaves a waiting writer with a file that nobody sees any more.
+    Removing letters rewrites the file and renames the new one over it. A separate lock file keeps writers apart: a
+    lock on the file itself would leave a waiting writer with the old file after the rename.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
-        with self._locked("dead-letter dead letters in"), self.path.open("a", encoding="utf-8") as file:
+        with self._locked("write dead letters to"), self.path.open("a", encoding="utf-8") as file:
             file.writelines(letter.to_json() + "\n" for letter in letters)
             file.flush()
             os.fsync(file.fileno())
 
     def batches(self) -> Iterator[list[StoredLetter]]:
-        # To look for what nobody dead-lettered makes neither a folder nor a lock.
+        # Reading where no letter was ever written creates neither folder nor lock file.
         if not self.path.exists():
             return
         with self._locked("read the dead letters in"):
@@ -43,26 +43,27 @@ class DeadLetterFile:
     def remove(self, letters: Sequence[StoredLetter]) -> None:
         if not letters:
             return
-        gone = Counter(one.handle for one in letters)
+        removed = Counter(letter.handle for letter in letters)
         with self._locked("remove dead letters from"):
-            kept = []
+            remaining = []
             for line in self._lines():
-                if gone[line]:
-                    gone[line] -= 1
+                if removed[line]:
+                    removed[line] -= 1
                 else:
-                    kept.append(line + "\n")
-            beside = self.path.with_name(self.path.name + ".new")
-            with beside.open("w", encoding="utf-8") as file:
-                file.writelines(kept)
+                    remaining.append(line + "\n")
+            new_path = self.path.with_name(self.path.name + ".new")
+            with new_path.open("w", encoding="utf-8") as file:
+                file.writelines(remaining)
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(self.path)
+            new_path.replace(self.path)
 
-    def keep(self, letters: Sequence[StoredLetter]) -> None:
-        """They were never away."""
+    def release(self, letters: Sequence[StoredLetter]) -> None:
+        """Do nothing: reading a file hides no letters."""
 
     def backlog(self) -> Backlog:
-        # Without the lock, which would be made: the file is replaced whole, and half a line at its end is none yet.
+        # Works without the lock, which would create a file. The file is replaced as a whole, and a partial last line
+        # is not counted.
         try:
             whole, _, rest = self.path.read_bytes().rpartition(b"\n")
         except FileNotFoundError:
@@ -74,10 +75,10 @@ class DeadLetterFile:
             lines.append(rest)
         return Backlog(len(lines), self._letter(lines[0].decode(errors="replace")) if lines else None)
 
-    def _mend_end(self) -> None:
-        """Cut off half a line, left by a writer that was killed, or whose disk was full.
+    def _truncate_partial_line(self) -> None:
+        """Cut off a partial last line, left by a writer that was killed or whose disk was full.
 
-        What it stood for was never taken as dead-lettered, and comes again; the next letter would be lost behind it.
+        Its record was never acknowledged and is redelivered; a letter appended to the partial line would be lost.
         """
         with suppress(FileNotFoundError), self.path.open("r+b") as file:
             size = file.seek(0, os.SEEK_END)
@@ -99,7 +100,7 @@ class DeadLetterFile:
             return [line for line in self.path.read_text(encoding="utf-8").split("\n") if line.strip()]
         except UnicodeDecodeError as error:
             raise DeadLetterError(
-                "read the dead letters in", str(self.path), str(error), "Mend the file, or set DYNADEX_DEAD_LETTERS."
+                "read the dead letters in", str(self.path), str(error), "Fix the file, or set DYNADEX_DEAD_LETTERS."
             ) from error
 
     def _letter(self, line: str) -> DeadLetter:
@@ -107,8 +108,9 @@ class DeadLetterFile:
             return DeadLetter.from_json(line)
         except ValueError as error:
             raise DeadLetterError(
-                "read the dead letters in", str(self.path), f"{line[:_SHOWN]!r} begins a line that is none: {error}",
-                "Mend or remove the line.",
+                "read the dead letters in", str(self.path),
+                f"the line that begins with {line[:_MAX_SHOWN]!r} is not a dead letter: {error}",
+                "Fix or remove the line.",
             ) from error  # fmt: skip
 
     @contextmanager
@@ -117,13 +119,13 @@ class DeadLetterFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.with_name(self.path.name + ".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                self._mend_end()
+                self._truncate_partial_line()
                 yield
         except OSError as error:
             raise self._failed(operation, error) from error
 
     def _failed(self, operation: str, error: OSError) -> DeadLetterError:
-        hint = "Free the disk or mend its rights, or set DYNADEX_DEAD_LETTERS."
+        hint = "Free disk space or fix the permissions of the file, or set DYNADEX_DEAD_LETTERS."
         return DeadLetterError(operation, str(self.path), str(error.strerror), hint)
 
 

@@ -1,4 +1,7 @@
-"""Keys that could not be indexed, dead-lettered with the reason. Never a payload: redrive reads the item anew."""
+"""The port for dead letters: keys that could not be indexed, each with the reason.
+
+A dead letter holds no document and no image. Redrive reads the item anew.
+"""
 
 from __future__ import annotations
 
@@ -13,43 +16,43 @@ from dynadex.change import Item
 from dynadex.errors import DynadexError
 
 _MAX_REASON = 2_000
-# What no file in UTF-8 (the first) and no SQS message (all of them) can hold, though a key may: written as escapes.
+# Characters that a key may hold, but a UTF-8 file (surrogates) or an SQS message (all of these) cannot: escaped.
 _UNSENDABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
 class DeadLetterError(DynadexError):
-    """Dead letters cannot be dead-lettered: the records they stand for must be reported as failed."""
+    """Dead letters cannot be written or read. Records whose letters cannot be written must be reported as failed."""
 
     retryable = True
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead-lettered key.
-
-    ``index`` is where it could not be indexed; ``key`` is typed JSON, binary as base64 text (None for a record that
-    named none); ``sequence_number`` is that of the last record that failed, None for a scanned item;
-    ``dead_lettered_at`` is an ISO time in UTC.
-    """
+    """A key that could not be indexed."""
 
     index: str
+    """Physical index that the key could not be indexed in; empty when it concerns every index."""
     id: str
+    """Document id; empty when the record has no usable key."""
     key: Item | None
+    """Key in typed JSON, binary values as base64 text; None when the record has no key."""
     reason: str
     sequence_number: str | None
+    """Sequence number of the last record that failed; None for a scanned item."""
     dead_lettered_at: str
+    """ISO time in UTC."""
 
     def to_json(self) -> str:
-        """One line of JSON."""
+        """Return the letter as one line of JSON."""
         fields = asdict(self) | {"reason": self.reason[:_MAX_REASON]}
         return _UNSENDABLE.sub(_escaped, json.dumps(fields, default=_base64, ensure_ascii=False))
 
     @classmethod
     def from_json(cls, line: str) -> DeadLetter:
-        """The letter that ``to_json`` wrote. Raises ValueError for anything else."""
+        """Return the letter that ``to_json`` wrote. Raises ValueError for any other text."""
         fields = json.loads(line)
         if not isinstance(fields, dict):
-            raise ValueError("not a dead letter: no JSON object")
+            raise ValueError("not a dead letter: not a JSON object")
         try:
             return cls(**fields)
         except TypeError as error:
@@ -58,7 +61,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class StoredLetter:
-    """A dead letter where it is dead-lettered; ``handle`` is the place's own name for it."""
+    """A stored dead letter, with the handle by which its store removes or releases it."""
 
     letter: DeadLetter
     handle: str
@@ -66,42 +69,40 @@ class StoredLetter:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many letters are dead-lettered, and the one that was dead-lettered first.
-
-    ``oldest`` is None where looking at it would take it away from others, as in a queue, whose ``count`` is an
-    estimate, too.
-    """
+    """Number of stored dead letters, and the oldest one."""
 
     count: int
     oldest: DeadLetter | None = None
+    """None where the store cannot show it without hiding it from other readers, as a queue cannot."""
     estimated: bool = False
+    """Whether ``count`` is an estimate."""
 
 
 class DeadLetterSink(Protocol):
-    """What the indexer needs: somewhere to dead-letter."""
+    """Store that dead letters are written to."""
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep them. Raises DeadLetterError unless every one of them is kept."""
+        """Store the letters. Raises DeadLetterError unless every one of them is stored."""
         ...
 
 
 class DeadLetters(DeadLetterSink, Protocol):
-    """A place for dead letters, to redrive and to report. Every call raises DeadLetterError when it cannot be used."""
+    """Store of dead letters, to redrive and to report. Every method raises DeadLetterError when it is unavailable."""
 
     def batches(self) -> Iterator[list[StoredLetter]]:
-        """Every letter dead-lettered by now, in batches, each letter once."""
+        """Yield every letter stored by now once, in batches. A queue hides them from other readers for a while."""
         ...
 
     def remove(self, letters: Sequence[StoredLetter]) -> None:
-        """Forget these: their keys are settled."""
+        """Delete letters whose keys are settled."""
         ...
 
-    def keep(self, letters: Sequence[StoredLetter]) -> None:
-        """These stay, and may be taken up again at once."""
+    def release(self, letters: Sequence[StoredLetter]) -> None:
+        """Make letters that ``batches`` yielded available to other readers again."""
         ...
 
     def backlog(self) -> Backlog:
-        """How much is dead-lettered; changes nothing."""
+        """Return how many letters are stored, without changing anything."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Dead letters in an SQS queue, a message each."""
+"""Dead letters in an SQS queue, one message each."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from dynadex.dead_letters.port import Backlog, DeadLetter, DeadLetterError, Stor
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-# SQS takes and gives no more messages than this at once.
+# Messages in one request, at most: a limit of SQS.
 _BATCH = 10
-# How long a message taken is hidden from others: longer than a batch takes to be settled.
+# Visibility time-out of a received message: longer than a batch takes to be settled.
 _HIDDEN_SECONDS = 300
-# Those that can be taken, and those that somebody has taken and not settled yet.
+# Visible messages, and those that a reader has received and not settled yet.
 _COUNTS: Final = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-# SQS may answer an empty list although there are messages; only so many in a row mean that it is empty.
-_EMPTY_ANSWERS = 2
-# Whoever took a message may only give it back while it is hidden; later it is back by itself.
-_BACK_ALREADY = frozenset(("MessageNotInflight", "ReceiptHandleIsInvalid"))
+# SQS may return no message although there are some; this many empty replies in a row mean that the queue is empty.
+_EMPTY_REPLIES = 2
+# Errors of releasing a message that is visible again already, because its visibility time-out has passed.
+_VISIBLE_AGAIN = frozenset(("MessageNotInflight", "ReceiptHandleIsInvalid"))
 
 
 class DeadLetterQueue:
-    """A queue by its URL."""
+    """Dead letters in the SQS queue at ``url``."""
 
     def __init__(self, sqs: SQSClient, url: str) -> None:
         self.url = url
@@ -40,20 +40,22 @@ class DeadLetterQueue:
             try:
                 reply = self._sqs.send_message_batch(QueueUrl=self.url, Entries=entries)
             except (ClientError, BotoCoreError) as error:
-                raise self._failed("dead-letter dead letters in", str(error)) from error
+                raise self._failed("write dead letters to", str(error)) from error
             failed = reply.get("Failed") or []
             if failed:
-                raise self._failed("dead-letter dead letters in", f"{len(failed)} refused: {failed[0].get('Message')}")
+                raise self._failed(
+                    "write dead letters to", f"SQS refused {len(failed)} messages: {failed[0].get('Message')}"
+                )
 
     def batches(self) -> Iterator[list[StoredLetter]]:
         seen: set[str] = set()
-        again = empty = 0
-        # What was hidden for too long is given again, and hides what was not given yet.
-        while empty < _EMPTY_ANSWERS and again <= len(seen):
+        repeated = empty = 0
+        # A message whose visibility time-out has passed is received again, ahead of messages not received yet.
+        while empty < _EMPTY_REPLIES and repeated <= len(seen):
             messages = self._receive()
             fresh = [message for message in messages if message["MessageId"] not in seen]
             seen.update(message["MessageId"] for message in fresh)
-            again = 0 if fresh else again + len(messages)
+            repeated = 0 if fresh else repeated + len(messages)
             empty = 0 if messages else empty + 1
             if fresh:
                 yield [StoredLetter(self._letter(message["Body"]), message["ReceiptHandle"]) for message in fresh]
@@ -61,8 +63,8 @@ class DeadLetterQueue:
     def remove(self, letters: Sequence[StoredLetter]) -> None:
         for start in range(0, len(letters), _BATCH):
             entries: Any = [
-                {"Id": str(position), "ReceiptHandle": one.handle}
-                for position, one in enumerate(letters[start : start + _BATCH])
+                {"Id": str(position), "ReceiptHandle": letter.handle}
+                for position, letter in enumerate(letters[start : start + _BATCH])
             ]
             try:
                 reply = self._sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
@@ -71,21 +73,21 @@ class DeadLetterQueue:
             if reply.get("Failed"):
                 raise self._failed("remove dead letters from", str(reply["Failed"][0].get("Message")))
 
-    def keep(self, letters: Sequence[StoredLetter]) -> None:
-        for one in letters:
+    def release(self, letters: Sequence[StoredLetter]) -> None:
+        for letter in letters:
             try:
-                self._sqs.change_message_visibility(QueueUrl=self.url, ReceiptHandle=one.handle, VisibilityTimeout=0)
+                self._sqs.change_message_visibility(QueueUrl=self.url, ReceiptHandle=letter.handle, VisibilityTimeout=0)
             except (ClientError, BotoCoreError) as error:
-                if isinstance(error, ClientError) and error.response["Error"]["Code"] in _BACK_ALREADY:
+                if isinstance(error, ClientError) and error.response["Error"]["Code"] in _VISIBLE_AGAIN:
                     continue
-                raise self._failed("put dead letters back into", str(error)) from error
+                raise self._failed("release dead letters in", str(error)) from error
 
     def backlog(self) -> Backlog:
         try:
-            found = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=_COUNTS)["Attributes"]
+            attributes = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=_COUNTS)["Attributes"]
         except (ClientError, BotoCoreError) as error:
             raise self._failed("count the dead letters in", str(error)) from error
-        return Backlog(sum(int(found[name]) for name in _COUNTS), estimated=True)
+        return Backlog(sum(int(attributes[name]) for name in _COUNTS), estimated=True)
 
     def _receive(self) -> list[Any]:
         try:
@@ -100,9 +102,11 @@ class DeadLetterQueue:
         try:
             return DeadLetter.from_json(body)
         except ValueError as error:
-            hint = "Is it the right queue? Remove the message if it is not dynadex's."
+            hint = (
+                "Check that DYNADEX_DEAD_LETTERS names the right queue, and remove messages that dynadex did not send."
+            )
             raise DeadLetterError("read the dead letters in", self.url, str(error), hint) from error
 
     def _failed(self, operation: str, reason: str) -> DeadLetterError:
-        hint = "Check the queue's URL, its region, and the rights of this role."
+        hint = "Check the URL and region of the queue, and the permissions of this role."
         return DeadLetterError(operation, self.url, reason, hint)

@@ -14,7 +14,7 @@ from typing import Any
 
 from dynadex.clock import Clock, StoppableClock, Stopping
 from dynadex.errors import DynadexError
-from dynadex.index.aliases import reading
+from dynadex.index.aliases import searched_index
 from dynadex.index.lifecycle import roll_back
 from dynadex.maintenance.redrive import Redriven, redrive
 from dynadex.refill import refill as refills
@@ -122,7 +122,7 @@ def _verify(run: _Run) -> tuple[str, dict[str, Any]]:
         message = f"{progress.items:,} items compared, {counted(progress.differences, 'difference')}"
         run.update(done=progress.items, total=progress.total, message=message)
 
-    index = reading(run.runtime.index, run.runtime.sync.index)
+    index = searched_index(run.runtime.index, run.runtime.sync.index)
     callbacks = verifies.VerifyCallbacks(on_progress=on_progress)
     result = verifies.verify(run.runtime, index, verifies.VerifyOptions(), callbacks)
     verifies.save_result(run.runtime, result)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dynadex.demo.live_view import LiveView
-from dynadex.http.app import create_app
+from dynadex.http.app import HttpOptions, create_app
 from dynadex.http.auth import Auth
 from dynadex.http.server import serving, url_of
 from dynadex.index.aliases import is_unfilled
@@ -74,14 +74,19 @@ def running(
     runtime = connect(sync, settings)
     runtime.ensure_index()
     live = LiveView(runtime)
-    freshness = StateLag(runtime.state(), runtime.clock, has_worker=True)
-    app = create_app(
-        sync, runtime.index, runtime.table, runtime.description.schema,
-        freshness, settings.max_ready_lag_seconds,
-        # Behind a router of regions everybody comes from one address.
-        auth=auth, requests_per_second=None if region else settings.max_client_requests_per_second,
-        origins=settings.origins, region=region, timing=settings.timing, extra_routes=live.routes(freshness, auth),
-    )  # fmt: skip
+    lag_source = StateLag(runtime.state(), runtime.clock, has_worker=True)
+    options = HttpOptions(
+        auth=auth,
+        # Behind the router of the regions, all clients have the router's address.
+        max_client_requests_per_second=None if region else settings.max_client_requests_per_second,
+        cors_origins=settings.origins,
+        region=region,
+        lag_source=lag_source,
+        max_ready_lag_seconds=settings.max_ready_lag_seconds,
+        timing=settings.timing,
+        extra_routes=live.routes(lag_source, auth),
+    )
+    app = create_app(sync, runtime.index, runtime.table, runtime.description.schema, options)
     with _worker(sync, settings, live.feed) as failure, serving(app, sock), closing(live):
         yield Service(runtime, url_of(sock), failure)
 

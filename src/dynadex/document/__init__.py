@@ -1,1 +1,1 @@
-"""From an item to a document: its identity, its version, its body. Pure."""
+"""From an item to its document: identity, version and body. Pure functions."""

@@ -1,7 +1,7 @@
-"""A document to the bytes of its body, and back, without losing a digit.
+"""Encoding of a document as JSON bytes, and decoding, without the loss of a digit.
 
-orjson writes the JSON; a Decimal goes in as its own text, so that numbers of up to 38 digits stay exact. Reading
-back uses the standard library with Decimals, since orjson reads such numbers as floats.
+orjson encodes; a Decimal is written as its own text, so that numbers of up to 38 digits stay exact. The standard
+library decodes, with Decimals, because orjson reads such numbers as floats.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import orjson
 
 
 class Built(NamedTuple):
-    """What an item becomes in the index: the bytes of a document, nothing (not indexed), or a problem.
+    """Result of building a document: its bytes, nothing (the item is not indexed), or a problem.
 
-    ``problem`` says why no document could be made; its key is dead-lettered, and no document stays behind.
+    Attributes:
+        body: The document as JSON bytes; None if there is none.
+        problem: Why the document could not be built. The key is dead-lettered, and its document deleted.
     """
 
     body: bytes | None = None
@@ -26,48 +28,49 @@ class Built(NamedTuple):
 
 
 NOT_INDEXED = Built()
-_NEVER_INFINITE = frozenset((str, int, bool, type(None), Decimal))
+_ALWAYS_FINITE = frozenset((str, int, bool, type(None), Decimal))
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
-    """The document as JSON bytes, its fields in their given order.
+    """Return the document as JSON bytes, with its fields in their order.
 
-    Raises ValueError when a value has no JSON form (a set, an object, text that is no Unicode).
+    Raises ValueError for a value without a JSON form (a set, an object, a float that is not finite, text that is not
+    valid Unicode).
     """
     try:
-        body = orjson.dumps(document, default=_exact)
+        body = orjson.dumps(document, default=_encode_exactly)
     except orjson.JSONEncodeError as error:
         body = _encode_slowly(document, error)
     if b"null" in body:
-        _refuse_not_finite(document)
+        _check_floats_are_finite(document)
     return body
 
 
 def decode(body: bytes | str) -> Any:
-    """JSON with exact numbers: int, or Decimal for anything with a fraction or an exponent."""
+    """Parse JSON with exact numbers: int, or Decimal for a number with a fraction or an exponent."""
     return json.loads(body, parse_float=Decimal)
 
 
 def same(body: bytes | None, stored: Any) -> bool:
-    """Whether a stored source says the same as a document's bytes; numbers by value ("1.50" equals "1.5").
+    """Return whether a stored source equals a document's bytes, with numbers compared by value (1.50 equals 1.5).
 
-    None stands for "no document".
+    None means "no document".
     """
     if body is None or stored is None:
         return body is None and stored is None
     return _same(decode(body), stored)
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Equal, where Python's own equality would take true for 1."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+def _same(left: Any, right: Any) -> bool:
+    """Equality that, unlike Python's, distinguishes true from 1."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_same(left[name], right[name]) for name in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_same, left, right))
+    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 
-def _exact(value: Any) -> Any:
+def _encode_exactly(value: Any) -> Any:
     if isinstance(value, Decimal) and value.is_finite():
         return orjson.Fragment(str(value).encode("ascii"))
     if isinstance(value, Mapping):
@@ -75,13 +78,13 @@ def _exact(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} {value!r:.80} has no JSON form")
 
 
-def _refuse_not_finite(document: Mapping[str, Any]) -> None:
-    """Raise ValueError where orjson wrote null for a float that is none in JSON, and so not what was meant."""
+def _check_floats_are_finite(document: Mapping[str, Any]) -> None:
+    """Raise ValueError for infinity and NaN, which orjson writes as null."""
     pending: list[Any] = [document]
     while pending:
         part = pending.pop()
         for value in part.values() if isinstance(part, Mapping) else part:
-            if type(value) in _NEVER_INFINITE:
+            if type(value) in _ALWAYS_FINITE:
                 continue
             if isinstance(value, float) and not isfinite(value):
                 raise ValueError(f"the document has no JSON form: float {value} is not finite")
@@ -90,9 +93,9 @@ def _refuse_not_finite(document: Mapping[str, Any]) -> None:
 
 
 def _encode_slowly(document: Mapping[str, Any], first_error: Exception) -> bytes:
-    """Integers past 64 bits, which orjson refuses, go in as text; anything else it refused stays refused."""
+    """Encode with integers of more than 64 bits as fragments; orjson refuses them. Other errors remain."""
     try:
-        return orjson.dumps(_big_integers_as_fragments(document), default=_exact)
+        return orjson.dumps(_big_integers_as_fragments(document), default=_encode_exactly)
     except (orjson.JSONEncodeError, RecursionError) as error:
         raise ValueError(f"the document has no JSON form: {error.__cause__ or first_error}") from error
 

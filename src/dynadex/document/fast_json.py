@@ -1,12 +1,20 @@
-"""Typed JSON straight to the bytes of a document, for a Sync whose document is the item itself.
+"""Typed JSON directly to the bytes of a document, for a Sync without a document function.
 
-What typed JSON means is decided in `attribute_values`, and its bytes in `body`. Here are two shorter ways to the same
-bytes, for what nearly all items are; whatever they do not know for certain goes the long way.
+`typed_json` decides what typed JSON means, and `body` how it is encoded. This module has two faster ways to the same
+bytes, for nearly all items; whatever they do not recognize for certain takes the slow way, ``encode(plain(item))``.
 
-Flat items, with lists of texts and numbers at most: one pass, and numbers as their own text. All others: orjson writes
-the typed JSON, in which every text, number and boolean already stands as it will in the document, with its type around
-it. What lies between those is the item's shape: names, maps, lists. The items of a table have few shapes; each is
-converted once, the long way, and kept.
+- Flat items, whose lists contain only texts and numbers: one pass, with numbers as their own text.
+- All others: orjson encodes the typed JSON, in which every text, number and boolean is already written as in the
+  document, wrapped in its type. What remains between these values is the shape of the item: names, maps and lists. The
+  items of a table have few shapes; each is converted once, the slow way, and cached.
+
+The cache of shapes is kept because nested items are faster with it. Speed relative to TypeDeserializer and json.dumps
+(bench/decode.py, image to body, medians of three runs of nine rounds), with and without it:
+
+- 60 attributes, half of them nested: 2.95 and 1.18 times as fast
+- orders, each a map and a list of one to five maps: 2.19 and 1.73
+- songs with one map of four attributes: 1.56 and 1.52
+- flat songs do not use it
 """
 
 from __future__ import annotations
@@ -21,28 +29,28 @@ from dynadex.change import AttributeValue, Item
 from dynadex.document.body import encode
 from dynadex.document.typed_json import plain, small_int, value
 
-# Numbers that have one spelling, the same in both forms: no exponent, no superfluous zero in front, no -0, and not so
-# small that a Decimal is written with an exponent.
+# Numbers written alike in typed JSON and in the document: without an exponent, a leading zero or -0, and not so small
+# that a Decimal is written with an exponent.
 _NUMBER = r"[1-9][0-9]*+(?:\.[0-9]++)?+|0(?:\.(?!0{6})[0-9]++)?+|-(?:[1-9][0-9]*+(?:\.[0-9]++)?+|0\.(?!0{6})[0-9]++)"
 _TEXT = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _is_plain_number = re.compile(_NUMBER, re.ASCII).fullmatch
-# Splitting at it leaves the contents between the parts of the shape. A content is what its first character promises.
-_contents = re.compile(
+# Splits typed JSON into parts of the shape and, between them, values. The first character of a value fits its type.
+_split_at_values = re.compile(
     rf'\{{"(?:[SB]":(?=")|N":"(?=[-0-9])|BOOL":(?=[tf]))({_TEXT}|{_NUMBER}|true|false)"?\}}'.encode()
 ).split
-# orjson never writes this byte: in a shape it stands for a content.
-_HOLE, _HOLE_TYPED, _HOLE_WRITTEN = b"\0", b'{"S":"\\u0000"}', b'"\\u0000"'
-# With a set, or a number of another spelling, hardly any two items would have the same shape.
+# In a shape, this byte replaces a value; orjson never writes it.
+_PLACEHOLDER, _PLACEHOLDER_TYPED, _PLACEHOLDER_WRITTEN = b"\0", b'{"S":"\\u0000"}', b'"\\u0000"'
+# Sets, and numbers written otherwise, stay in the shape: items with them rarely share one.
 _SET, _OTHER_NUMBER = b'S":[', b'"N":"'
 _MAX_SHAPES, _MAX_SHAPE_BYTES = 256, 8192
 
 
 class _NotFlat(Exception):
-    """There is a map in it, or a list of more than texts and numbers."""
+    """The item contains a map, or a list with other values than texts and numbers."""
 
 
 def body_of(item: Item) -> bytes:
-    """The same as ``encode(plain(item))``, sooner. Raises ValueError as those do."""
+    """Return ``encode(plain(item))``, but faster. Raises ValueError in the same cases."""
     try:
         return orjson.dumps(
             {
@@ -67,14 +75,14 @@ def _scalar(attribute: AttributeValue) -> Any:
             return orjson.Fragment(number)
     elements = attribute.get("L")
     if type(elements) is list and len(attribute) == 1:
-        return [_element(one) for one in elements]
+        return [_element(element) for element in elements]
     if "M" in attribute:
         raise _NotFlat
     return value(attribute)
 
 
 def _element(attribute: AttributeValue) -> Any:
-    """As ``_scalar``, of a list's element: a list in a list is not flat."""
+    """Like ``_scalar``, but for the element of a list: a list within a list is not flat."""
     text = attribute.get("S")
     if type(text) is str and len(attribute) == 1:
         return text
@@ -84,34 +92,34 @@ def _element(attribute: AttributeValue) -> Any:
 
 
 def _shapes_recur() -> bool:
-    """Whether shapes are worth keeping: not so where each item has names of its own in a map."""
-    kept = _converted.cache_info()
-    return kept.misses < _MAX_SHAPES or kept.hits > kept.misses
+    """Whether caching pays off. It does not if the maps of each item have other names."""
+    cache = _converted.cache_info()
+    return cache.misses < _MAX_SHAPES or cache.hits > cache.misses
 
 
 def _by_shape(item: Item) -> bytes | None:
-    """The body, or None where it must be made the long way."""
+    """The body, or None if only the slow way can make it."""
     try:
-        pieces = _contents(orjson.dumps(item))
+        pieces = _split_at_values(orjson.dumps(item))
     except TypeError:
         return None
-    shape = _HOLE.join(pieces[::2])
+    shape = _PLACEHOLDER.join(pieces[::2])
     if len(shape) > _MAX_SHAPE_BYTES or _SET in shape or _OTHER_NUMBER in shape:
         return None
-    around = _converted(shape)
-    if around is None:
+    parts = _converted(shape)
+    if parts is None:
         return None
-    pieces[::2] = around
+    pieces[::2] = parts
     return b"".join(pieces)
 
 
 @lru_cache(_MAX_SHAPES)
 def _converted(shape: bytes) -> list[bytes] | None:
-    """A document's parts around its contents; None for what is no typed JSON, or has a name that is not to be told
-    from a content."""
+    """The parts of a document between its values; None if it is not valid typed JSON, or if a name looks like a
+    placeholder."""
     try:
-        written = encode(plain(orjson.loads(shape.replace(_HOLE, _HOLE_TYPED))))
+        written = encode(plain(orjson.loads(shape.replace(_PLACEHOLDER, _PLACEHOLDER_TYPED))))
     except ValueError:
         return None
-    parts = written.split(_HOLE_WRITTEN)
-    return parts if len(parts) == shape.count(_HOLE) + 1 else None
+    parts = written.split(_PLACEHOLDER_WRITTEN)
+    return parts if len(parts) == shape.count(_PLACEHOLDER) + 1 else None

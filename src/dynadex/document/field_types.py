@@ -1,7 +1,7 @@
-"""Which values a field of each OpenSearch type takes: pure, and as lenient as OpenSearch 2 is.
+"""Values that a field of each OpenSearch type accepts, by the lenient rules of OpenSearch 2. Pure functions.
 
-It reads "5" as a number, cuts 3.7 to 3 in a whole-number field, and takes an empty text for no value at all. Where the
-spelling of a value is so odd that types differ about it ("5d", "NaN"), it counts as refused.
+OpenSearch reads "5" as a number, truncates 3.7 to 3 in an integer field, and treats an empty text as a missing value. A
+spelling that some numeric types accept and others refuse ("5d", "NaN") counts as refused.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
 from typing import Any
 
-_WHOLE = {
+_INTEGER_RANGES = {
     "byte": (-(2**7), 2**7 - 1),
     "short": (-(2**15), 2**15 - 1),
     "integer": (-(2**31), 2**31 - 1),
     "long": (-(2**63), 2**63 - 1),
     "unsigned_long": (0, 2**64 - 1),
 }
-_LARGEST = {"half_float": 65504.0, "float": 3.4028234e38, "double": 1.7976931348623157e308}
-# Lucene takes no longer term.
+_MAX_FLOATS = {"half_float": 65504.0, "float": 3.4028234e38, "double": 1.7976931348623157e308}
+# The length limit of a term in Lucene.
 MAX_KEYWORD_BYTES = 32766
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _EPOCH_MILLIS = re.compile(r"-?\d+(\.\d+)?")
@@ -32,17 +32,17 @@ _DATE = re.compile(
 )
 
 
-def complaint(spec: Mapping[str, Any], value: Any) -> str:
-    """Why a field mapped like this refuses a single value, no list and not null; empty when it takes it.
+def refusal_reason(spec: Mapping[str, Any], value: Any) -> str:
+    """Return why a field with this mapping refuses a value other than a list or null; empty if it accepts it.
 
-    Types that are not known here are taken to accept everything.
+    A type without rules here counts as accepting everything.
     """
     check = _CHECKS.get(spec.get("type", "object"))
     return check(spec, value) if check else ""
 
 
 def kind_of(value: Any) -> str:
-    """What a value is, in words."""
+    """Return the kind of a value, for a message."""
     if isinstance(value, bool):
         return "true or false"
     if isinstance(value, int | float | Decimal):
@@ -53,16 +53,20 @@ def kind_of(value: Any) -> str:
 
 
 def is_date(text: str) -> bool:
-    """Whether OpenSearch reads the text as a date (``strict_date_optional_time``)."""
+    """Return whether OpenSearch parses the text as a date (``strict_date_optional_time``)."""
     match = _DATE.fullmatch(text)
     if not match:
         return False
-    part = {name: int(found) for name, found in match.groupdict().items() if found is not None}
+    parts = {name: int(digits) for name, digits in match.groupdict().items() if digits is not None}
     try:
-        date(max(part["year"], 1), part.get("month", 1), part.get("day", 1))
+        date(max(parts["year"], 1), parts.get("month", 1), parts.get("day", 1))
     except ValueError:
         return False
-    return part.get("hour", 0) < 24 and part.get("minute", 0) < 60 and part.get("second", 0) < 60
+    return parts.get("hour", 0) < 24 and parts.get("minute", 0) < 60 and parts.get("second", 0) < 60
+
+
+def _not_accepted(kind: str, what: str) -> str:
+    return f"fields of type {kind} do not accept {what}"
 
 
 def _number(text: Any) -> Decimal | None:
@@ -78,62 +82,67 @@ def _numeric(spec: Mapping[str, Any], value: Any) -> str:
     kind = spec["type"]
     strict = spec.get("coerce") is False
     if isinstance(value, bool | Mapping) or (strict and isinstance(value, str)):
-        return f"{kind} takes no {kind_of(value)}"
+        return _not_accepted(kind, kind_of(value))
     if value == "":
         return ""
     number = _number(value)
     if number is None:
-        return f"{kind} takes no text that is no number"
-    if kind not in _WHOLE:
-        return f"the number is too large for {kind}" if abs(number) > Decimal(_LARGEST.get(kind, 1.8e308)) else ""
-    smallest, largest = _WHOLE[kind]
+        return _not_accepted(kind, "text that is not a number")
+    if kind not in _INTEGER_RANGES:
+        return (
+            f"the number is too large for type {kind}" if abs(number) > Decimal(_MAX_FLOATS.get(kind, 1.8e308)) else ""
+        )
+    smallest, largest = _INTEGER_RANGES[kind]
     if strict and number != number.to_integral_value():
-        return f"{kind} without coerce takes no fraction"
-    return "" if smallest <= int(number) <= largest else f"the number does not fit {kind}"
+        return f"fields of type {kind} without coerce do not accept a fraction"
+    return "" if smallest <= int(number) <= largest else f"the number is outside the range of type {kind}"
 
 
 def _boolean(_: Mapping[str, Any], value: Any) -> str:
-    taken = isinstance(value, bool) or (isinstance(value, str) and value in ("true", "false", ""))
-    return "" if taken else f"boolean takes no {kind_of(value)}" + (" but 'true' and 'false'" * isinstance(value, str))
+    if isinstance(value, bool) or (isinstance(value, str) and value in ("true", "false", "")):
+        return ""
+    other_than = " other than 'true' and 'false'" if isinstance(value, str) else ""
+    return _not_accepted("boolean", kind_of(value)) + other_than
 
 
 def _date(spec: Mapping[str, Any], value: Any) -> str:
     if isinstance(value, bool | Mapping):
-        return f"date takes no {kind_of(value)}"
+        return _not_accepted("date", kind_of(value))
     if "format" in spec:
         return ""
     if isinstance(value, str):
-        return "" if is_date(value) or _EPOCH_MILLIS.fullmatch(value) else "date takes no text that is no date"
-    return "" if abs(value) < 2**63 else "the number is too large for date"
+        valid = is_date(value) or _EPOCH_MILLIS.fullmatch(value)
+        return "" if valid else _not_accepted("date", "text that is not a date")
+    return "" if abs(value) < 2**63 else "the number is too large for type date"
 
 
 def _keyword(spec: Mapping[str, Any], value: Any) -> str:
     if isinstance(value, Mapping):
-        return "keyword takes no object"
+        return _not_accepted("keyword", "an object")
     unlimited = "ignore_above" not in spec and (spec.get("index", True) or spec.get("doc_values", True))
     if unlimited and len(str(value).encode("utf-8", "replace")) > MAX_KEYWORD_BYTES:
-        return f"keyword takes no more than {MAX_KEYWORD_BYTES} bytes, unless ignore_above is set"
+        return _not_accepted("keyword", f"more than {MAX_KEYWORD_BYTES} bytes, unless ignore_above is set")
     return ""
 
 
 def _text(spec: Mapping[str, Any], value: Any) -> str:
-    return f"{spec['type']} takes no object" if isinstance(value, Mapping) else ""
+    return _not_accepted(spec["type"], "an object") if isinstance(value, Mapping) else ""
 
 
 def _ip(_: Mapping[str, Any], value: Any) -> str:
     try:
         ip_address(value if isinstance(value, str) else "")
     except ValueError:
-        return "ip takes nothing but IP addresses"
+        return "fields of type ip accept only IP addresses"
     return ""
 
 
 def _object(spec: Mapping[str, Any], value: Any) -> str:
-    return "" if isinstance(value, Mapping) else f"{spec.get('type', 'object')} takes no {kind_of(value)}"
+    return "" if isinstance(value, Mapping) else _not_accepted(spec.get("type", "object"), kind_of(value))
 
 
 _CHECKS: dict[str, Callable[[Mapping[str, Any], Any], str]] = {
-    **dict.fromkeys((*_WHOLE, *_LARGEST, "scaled_float"), _numeric),
+    **dict.fromkeys((*_INTEGER_RANGES, *_MAX_FLOATS, "scaled_float"), _numeric),
     **dict.fromkeys(("text", "search_as_you_type", "match_only_text", "binary"), _text),
     "boolean": _boolean,
     "date": _date,
@@ -144,7 +153,7 @@ _CHECKS: dict[str, Callable[[Mapping[str, Any], Any], str]] = {
 }
 
 
-# Of OpenSearch 2 and 3 with the plugins that come with them:
+# Types of OpenSearch 2 and 3 with the plugins that they include:
 # https://docs.opensearch.org/latest/mappings/supported-field-types/index/
 FIELD_TYPES = frozenset((
     *_CHECKS, "alias", "annotated_text", "completion", "constant_keyword", "date_nanos", "date_range", "derived",
@@ -155,10 +164,10 @@ FIELD_TYPES = frozenset((
 
 
 def unknown_types(spec: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Fields and sub-fields of a mapping whose type is none of OpenSearch's, each with that type."""
+    """Yield each field and sub-field of a mapping whose type OpenSearch does not have, with that type."""
     for inner in (spec.get("properties", {}), spec.get("fields", {})):
-        for name, one in inner.items():
-            kind = one.get("type", "object")
+        for name, field_spec in inner.items():
+            kind = field_spec.get("type", "object")
             if kind not in FIELD_TYPES:
                 yield prefix + name, str(kind)
-            yield from unknown_types(one, f"{prefix}{name}.")
+            yield from unknown_types(field_spec, f"{prefix}{name}.")

@@ -1,10 +1,10 @@
-"""The key of an item to the _id of its document. Frozen: indexes in use depend on every byte of it.
+"""The _id of a document, from the key of its item. Frozen: existing indexes depend on every byte of it.
 
-`_id` of a single key is its text: a string as it is, a number in canonical decimal notation, binary as base64.
-Of a composite key it is ``partition|sort``, with ``%`` and ``|`` inside each part percent-encoded, so that two
-keys can never collide. An id longer than 512 bytes, OpenSearch's limit (one too-long id fails a whole bulk), is
-its first 400 bytes cut at a character, ``#`` and the SHA-256 of the whole; and so is one that looks like that by
-itself, or it could collide with the longer one that it is the short form of.
+The _id of a simple key is its text: a string unchanged, a number in canonical decimal notation, binary as base64.
+The _id of a composite key is ``partition|sort``, with ``%`` and ``|`` in each part percent-encoded, so that two keys
+never collide. An id longer than 512 bytes is shortened to its first 400 bytes, cut at a character, then ``#`` and the
+SHA-256 of the whole id: 512 bytes is the limit of OpenSearch, where one longer id fails a whole bulk request. An id
+that already looks shortened is shortened as well; otherwise it could collide with the long id that has this short form.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -20,23 +20,23 @@ from typing import Any
 from dynadex.change import Item
 
 MAX_ID_BYTES = 512
-_KEPT_BYTES = 400
+_PREFIX_BYTES = 400
 _DIGEST = re.compile(r"#[0-9a-f]{64}")
 _DIGEST_LENGTH = 65
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-# Dicts first: an abstract class takes longer to ask.
+# dict first: an isinstance check against an abstract class is slower.
 _MAPPINGS = (dict, Mapping)
 
 
 @dataclass(frozen=True, slots=True)
 class KeySchema:
-    """Names of the key attributes and their types (S, N or B), as DescribeTable gives them; partition first."""
+    """The key attributes of a table, from DescribeTable: names and types (S, N or B), partition key first."""
 
     names: tuple[str, ...]
     types: tuple[str, ...]
 
     def key_of(self, item: Item) -> dict[str, Any]:
-        """The key attributes of ``item``. Raises ValueError when one is missing."""
+        """Return the key attributes of an item. Raises ValueError if one is missing."""
         try:
             return {name: item[name] for name in self.names}
         except KeyError as missing:
@@ -44,45 +44,45 @@ class KeySchema:
 
 
 def document_id(schema: KeySchema, key: Item) -> str:
-    """The _id of the document of the item with this key. Raises ValueError when the key does not fit the schema."""
+    """Return the _id of the document of the item with this key. Raises ValueError if the schema does not match."""
     if len(schema.names) == 1:
         text = _part_text(key, schema.names[0], schema.types[0])
     else:
         parts = [_part_text(key, name, kind) for name, kind in zip(schema.names, schema.types, strict=True)]
         text = "|".join(_escape(part) for part in parts)
-    if len(text) <= _KEPT_BYTES and text.isascii():
+    if len(text) <= _PREFIX_BYTES and text.isascii():
         return text
     try:
         encoded = text.encode()
     except UnicodeEncodeError:
-        raise ValueError("the key is no Unicode text") from None
+        raise ValueError("the key is not valid Unicode") from None
     if len(encoded) <= MAX_ID_BYTES and not _looks_shortened(text, encoded):
         return text
-    kept = encoded[:_KEPT_BYTES].decode("utf-8", "ignore")
-    return f"{kept}#{hashlib.sha256(encoded).hexdigest()}"
+    prefix = encoded[:_PREFIX_BYTES].decode("utf-8", "ignore")
+    return f"{prefix}#{hashlib.sha256(encoded).hexdigest()}"
 
 
 def key_of_id(schema: KeySchema, identity: str) -> dict[str, Any] | None:
-    """The key whose document has this _id, or None when it cannot be told from the id (a shortened one).
+    """Return the key whose document has this _id, or None if the id is shortened, from which no key follows.
 
-    Raises ValueError when no key of this schema has such an id.
+    Raises ValueError if no key of this schema has such an id.
     """
     if _looks_shortened(identity, identity.encode("utf-8", "surrogatepass")):
         return None
     parts = [identity] if len(schema.names) == 1 else [_unescape(part) for part in identity.split("|")]
     if len(parts) != len(schema.names):
-        raise ValueError(f"an id of this table has {len(schema.names)} parts joined by '|'")
+        raise ValueError(f"an id of this table has {len(schema.names)} parts, joined by '|'")
     key = {
         name: {kind: _part_value(kind, part)}
         for name, kind, part in zip(schema.names, schema.types, parts, strict=True)
     }
     if document_id(schema, key) != identity:
-        raise ValueError("an id of this table is spelled in another way")
+        raise ValueError("it is not the canonical form of an id of this table")
     return key
 
 
 def canonical_number(text: str) -> str:
-    """One spelling for one number: plain decimal notation without superfluous zeros ("1.50" -> "1.5")."""
+    """Return a number in plain decimal notation without superfluous zeros ("1.50" -> "1.5"). Raises ValueError."""
     try:
         exact = Decimal(text)
     except InvalidOperation:
@@ -96,7 +96,7 @@ def canonical_number(text: str) -> str:
 
 
 def _looks_shortened(text: str, encoded: bytes) -> bool:
-    return len(encoded) > _KEPT_BYTES and bool(_DIGEST.fullmatch(text[-_DIGEST_LENGTH:]))
+    return len(encoded) > _PREFIX_BYTES and bool(_DIGEST.fullmatch(text[-_DIGEST_LENGTH:]))
 
 
 def _part_text(key: Item, name: str, kind: str) -> str:
@@ -115,9 +115,9 @@ def _part_text(key: Item, name: str, kind: str) -> str:
 
 def _part_value(kind: str, text: str) -> str | bytes:
     if kind == "N":
-        # The id comes from anybody, and writing 1e999999999 out would take all memory there is.
+        # Ids come from unauthenticated requests, and 1e999999999 written out would exhaust the memory.
         if not _PLAIN_NUMBER.fullmatch(text):
-            raise ValueError("a number in an id is written in plain notation")
+            raise ValueError("a number in an id must be in plain decimal notation")
         return canonical_number(text)
     if kind == "B":
         return b64decode(text, validate=True)
@@ -130,13 +130,3 @@ def _escape(part: str) -> str:
 
 def _unescape(part: str) -> str:
     return part.replace("%7C", "|").replace("%25", "%")
-
-
-def describe_key(key: Item) -> str:
-    """A key for a message, ``id='rakes'`` or ``pk='a' sk=3``: values are keys, never other attributes."""
-    return " ".join(f"{name}={_shown(value)}" for name, value in key.items())
-
-
-def _shown(value: Any) -> str:
-    contents: Sequence[Any] = list(value.values()) if hasattr(value, "values") else [value]
-    return repr(contents[0])[:120] if contents else "?"

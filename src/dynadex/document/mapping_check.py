@@ -1,8 +1,8 @@
-"""Which documents an index refuses, told from its mappings before anything is written: pure.
+"""Predicts from the mappings of an index which documents it refuses, without a request. Pure functions.
 
-A mapping that grows by itself (``dynamic`` is true unless said otherwise) takes the type of a new field from the first
-document that has it, and refuses later ones that differ. So an `Acceptance` is shown the documents one after another,
-and remembers what has grown.
+Unless ``dynamic`` is set otherwise, OpenSearch adds a field that is not mapped with the type of its first value, and
+refuses documents with another type afterwards. So a `MappingCheck` checks documents one after another, and keeps the
+fields that they add.
 """
 
 from __future__ import annotations
@@ -12,23 +12,33 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from dynadex.document.field_types import complaint, is_date
+from dynadex.document.field_types import is_date, refusal_reason
 
-# OpenSearch's own default of index.mapping.total_fields.limit.
+# The default of index.mapping.total_fields.limit in OpenSearch.
 MAX_FIELDS = 1000
 _METADATA = frozenset((
     "_data_stream_timestamp", "_field_names", "_id", "_ignored", "_index", "_nested_path", "_routing", "_seq_no",
     "_source", "_version",
 ))  # fmt: skip
-# Marks a field that the document at hand adds to the mapping.
+# Marks a field that the current document adds to the mapping.
 _NEW = "new in this document"
 _OBJECTS = ("object", "nested")
 
+# The path of a field, empty for the whole document, and the reason.
 Refusal = tuple[str, str]
 
 
 class MappingCheck:
-    """What an index with these mappings takes. ``max_fields`` is its ``index.mapping.total_fields.limit``."""
+    """The mappings of an index as documents extend them.
+
+    Args:
+        mappings: Mappings of the empty index; they are copied.
+        max_fields: The index setting ``index.mapping.total_fields.limit``.
+
+    Attributes:
+        mappings: The mappings, with the fields that accepted documents added.
+        fields: The number of fields in them.
+    """
 
     def __init__(self, mappings: Mapping[str, Any], max_fields: int = MAX_FIELDS) -> None:
         self.mappings: dict[str, Any] = copy.deepcopy(dict(mappings))
@@ -36,11 +46,11 @@ class MappingCheck:
         self.fields = count_fields(self.mappings)
 
     def refusals(self, document: Mapping[str, Any]) -> list[Refusal]:
-        """Why the document is refused, each as field and reason; nothing when it is taken. Quotes no value."""
+        """Return why the index refuses the document, field by field; empty if it accepts it. Reasons quote no value."""
         grown = copy.deepcopy(self.mappings) if self._grows else self.mappings
-        found = list(dict.fromkeys(_of_object(grown, document, "", grown.get("dynamic", True))))
-        if found or grown is self.mappings:
-            return found
+        refused = list(dict.fromkeys(_of_object(grown, document, "", grown.get("dynamic", True))))
+        if refused or grown is self.mappings:
+            return refused
         fields = count_fields(grown)
         if fields > self._max_fields:
             return [("", f"the index would have more than its limit of {self._max_fields:,} fields")]
@@ -53,34 +63,35 @@ class MappingCheck:
 
 
 def refusals(mappings: Mapping[str, Any], document: Mapping[str, Any]) -> list[Refusal]:
-    """Why an index with these mappings, and no document yet, refuses the document; nothing when it is taken."""
+    """Return why an empty index with these mappings refuses the document; empty if it accepts it."""
     return MappingCheck(mappings).refusals(document)
 
 
 def count_fields(spec: Mapping[str, Any]) -> int:
-    """How many fields the mappings have, as OpenSearch counts them: objects and sub-fields, too."""
+    """Return the number of fields as OpenSearch counts them, with objects and sub-fields."""
     inner = [*spec.get("properties", {}).values(), *spec.get("fields", {}).values()]
-    return sum(1 + count_fields(one) for one in inner)
+    return sum(1 + count_fields(field_spec) for field_spec in inner)
 
 
 def name_problem(name: str, *, at_root: bool) -> str:
-    """Why a field cannot have this name in any document; empty when it can."""
+    """Return why no document can have a field of this name; empty if the name is valid."""
     if at_root and name in _METADATA:
-        return "the name is kept for OpenSearch's own"
+        return "the name is reserved by OpenSearch"
     if not all(name.removesuffix(".").split(".")):
-        return "a name must have text before, between and after its dots"
+        return "a name must have characters before, between and after its dots"
     return ""
 
 
 def is_dynamic(setting: object) -> bool:
-    """Whether a value of ``dynamic`` lets fields be added to the mapping."""
+    """Return whether this value of ``dynamic`` allows new fields."""
     return str(setting).lower() not in ("false", "strict")
 
 
 def _has_dynamic(spec: Mapping[str, Any], inherited: object) -> bool:
     dynamic = spec.get("dynamic", inherited)
-    inner = [one for one in spec.get("properties", {}).values() if one.get("type", "object") in _OBJECTS]
-    return is_dynamic(dynamic) or any(_has_dynamic(one, dynamic) for one in inner)
+    properties = spec.get("properties", {}).values()
+    objects = [field_spec for field_spec in properties if field_spec.get("type", "object") in _OBJECTS]
+    return is_dynamic(dynamic) or any(_has_dynamic(object_spec, dynamic) for object_spec in objects)
 
 
 def _of_object(spec: dict[str, Any], document: Mapping[str, Any], prefix: str, inherited: object) -> Iterator[Refusal]:
@@ -96,13 +107,13 @@ def _of_object(spec: dict[str, Any], document: Mapping[str, Any], prefix: str, i
 def _of_name(spec: dict[str, Any], name: str, value: Any, prefix: str, dynamic: object) -> Iterator[Refusal]:
     properties: dict[str, Any] = spec.get("properties", {})
     if name not in properties and "." in name:
-        # A dot in a name makes an object of what stands before it.
+        # A dot in a name makes the part before it an object.
         first, rest = name.split(".", 1)
         value, name = {rest: value}, first
     if name in properties:
         yield from _of_field(properties[name], value, prefix + name, dynamic)
     elif str(dynamic).lower() == "strict":
-        yield prefix + name, "the mapping is strict and has no such field"
+        yield prefix + name, "the mapping is strict and does not have this field"
     elif is_dynamic(dynamic) and (grown := _grown(value)) is not None:
         spec.setdefault("properties", {})[name] = {**grown, _NEW: True}
         grown = spec["properties"][name]
@@ -111,26 +122,26 @@ def _of_name(spec: dict[str, Any], name: str, value: Any, prefix: str, dynamic: 
 
 def _of_field(spec: dict[str, Any], value: Any, path: str, dynamic: object) -> Iterator[Refusal]:
     if isinstance(value, list | tuple):
-        # A list is several values of one field, however deep it lies.
+        # A list, even a nested one, is several values of one field.
         for part in value:
             yield from _of_field(spec, part, path, dynamic)
         return
     kind = spec.get("type", "object")
     if value is None or spec.get("enabled") is False:
         return
-    reason = complaint(spec, value) or _differs_at_once(spec, value)
+    reason = refusal_reason(spec, value) or _second_type(spec, value)
     lenient = spec.get("ignore_malformed") and not isinstance(value, Mapping)
     if reason and not lenient:
         yield path, reason
     elif kind in _OBJECTS and isinstance(value, Mapping):
         yield from _of_object(spec, value, f"{path}.", dynamic)
     for name, sub in spec.get("fields", {}).items():
-        if not reason and (worse := complaint(sub, value)) and not sub.get("ignore_malformed"):
-            yield f"{path}.{name}", worse
+        if not reason and (sub_reason := refusal_reason(sub, value)) and not sub.get("ignore_malformed"):
+            yield f"{path}.{name}", sub_reason
 
 
-def _differs_at_once(spec: Mapping[str, Any], value: Any) -> str:
-    """Within the document that is the first to have a field, its values must be of one type, 1 and 1.5 of two."""
+def _second_type(spec: Mapping[str, Any], value: Any) -> str:
+    """Why a value has another type than the one before it in the document that adds the field: 1 and 1.5 differ."""
     other = _grown(value) or {}
     if spec.get(_NEW) and other.get("type") != spec.get("type"):
         return f"a new field cannot be {spec.get('type', 'object')} and {other.get('type', 'object')} in one document"
@@ -138,15 +149,15 @@ def _differs_at_once(spec: Mapping[str, Any], value: Any) -> str:
 
 
 def _settled(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The mappings once they have grown: no field is new any more."""
-    kept = {name: value for name, value in spec.items() if name != _NEW}
-    if "properties" in kept:
-        kept["properties"] = {name: _settled(one) for name, one in kept["properties"].items()}
-    return kept
+    """The mappings without the marks of new fields."""
+    settled = {name: value for name, value in spec.items() if name != _NEW}
+    if "properties" in settled:
+        settled["properties"] = {name: _settled(field_spec) for name, field_spec in settled["properties"].items()}
+    return settled
 
 
 def _grown(value: Any) -> dict[str, Any] | None:
-    """The mapping that OpenSearch makes of a new field's first value; None while it has none."""
+    """The mapping that OpenSearch derives from the first value of a new field; None if that has no type."""
     if isinstance(value, list | tuple):
         return next((grown for part in value if (grown := _grown(part)) is not None), None)
     match value:

@@ -1,15 +1,15 @@
-"""Typed JSON to plain values: the one converter, for stream records and table reads alike.
+"""Conversion of DynamoDB typed JSON to plain values, for stream records and table reads alike.
 
 | DynamoDB | plain value |
 |---|---|
 | S | str |
-| N | int when it is written as one and fits 64 bits, else Decimal with its exact digits; never a float |
+| N | int if it is written as one and fits into 64 bits, else Decimal with its exact digits; never a float |
 | BOOL, NULL | bool, None |
 | M, L | dict, list, recursively |
 | SS, NS | sorted list |
 | B, BS | base64 text, sorted list of base64 texts |
 
-Binary values arrive as bytes from boto3 and as base64 text in Lambda events; both give the same text.
+Binary values are bytes from boto3 and base64 text in Lambda events; both become the same text.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from typing import Any
 from dynadex.change import AttributeValue, Item
 
 _INT_BITS = 63
-# Longer texts are no 64-bit integers, whatever they say.
-_MAX_INT = len("-9223372036854775808")
-# Shorter ones certainly are.
-_CERTAIN_INT = len("9223372036854775807")
+# A longer text is not a 64-bit integer.
+_MAX_INT_LENGTH = len("-9223372036854775808")
+# A shorter text of digits always is.
+_SAFE_INT_LENGTH = len("9223372036854775807")
 
 
 def plain(item: Item) -> dict[str, Any]:
-    """The item's attributes as plain Python values.
+    """Return the item's attributes as plain Python values.
 
-    Raises ValueError, naming the attribute, for a value that is not DynamoDB typed JSON.
+    Raises ValueError, which names the attribute, for a value that is not DynamoDB typed JSON.
     """
     try:
         return _map(item)
     except (ValueError, TypeError, KeyError, AttributeError):
-        _blame(item)
+        _raise_for_invalid_attribute(item)
         raise
 
 
 def value(attribute: AttributeValue) -> Any:
-    """One attribute value as a plain Python value; raises ValueError, KeyError or TypeError when it is none."""
+    """Return an attribute value as a plain Python value. Raises ValueError, KeyError or TypeError if it is invalid."""
     [(kind, content)] = attribute.items()
     return _CONVERTERS[kind](content)
 
 
 def number(text: str) -> int | Decimal:
-    """The exact number: an int where it fits 64 bits, else a Decimal."""
+    """Return the exact number: an int if it fits into 64 bits, else a Decimal. Raises ValueError or TypeError."""
     if not isinstance(text, str):
-        raise TypeError(f"expected a number as text, found {type(text).__name__}")
-    if len(text) <= _MAX_INT and text.removeprefix("-").isdecimal():
+        raise TypeError(f"expected a number as text, got {type(text).__name__}")
+    if len(text) <= _MAX_INT_LENGTH and text.removeprefix("-").isdecimal():
         whole = int(text)
         if -(2**_INT_BITS) <= whole < 2**_INT_BITS:
             return whole
@@ -64,14 +64,15 @@ def number(text: str) -> int | Decimal:
 
 
 def small_int(text: str) -> int | None:
-    """The number, where it is seen at a glance that 64 bits hold it; else None, which says nothing."""
-    return int(text) if len(text) < _CERTAIN_INT and text.isdecimal() else None
+    """Return the int of a text that is short enough to fit into 64 bits for certain; None is no verdict."""
+    return int(text) if len(text) < _SAFE_INT_LENGTH and text.isdecimal() else None
 
 
 def typed(plain_value: Any) -> dict[str, Any]:
-    """A JSON value as a DynamoDB attribute value; numbers keep their digits. Raises TypeError for anything else.
+    """Return a JSON value as a DynamoDB attribute value; numbers keep their digits.
 
-    Not the whole way back: a set or a binary value that became a list or text stays one.
+    It does not invert `value` completely: a set or a binary value that became a list or text stays a list or text.
+    Raises TypeError for a value that is not JSON.
     """
     match plain_value:
         case None:
@@ -90,39 +91,39 @@ def typed(plain_value: Any) -> dict[str, Any]:
 
 
 def binary(content: bytes | bytearray | str) -> str:
-    """Base64 text of a binary value, however it arrived."""
+    """Return the base64 text of a binary value, which is bytes or already base64 text."""
     return content if isinstance(content, str) else b64encode(content).decode("ascii")
 
 
 def _text(content: Any) -> str:
     if not isinstance(content, str):
-        raise TypeError(f"expected text, found {type(content).__name__}")
+        raise TypeError(f"expected text, got {type(content).__name__}")
     return content
 
 
 def _boolean(content: Any) -> bool:
     if not isinstance(content, bool):
-        raise TypeError(f"expected true or false, found {content!r}")
+        raise TypeError(f"expected true or false, got {content!r}")
     return content
 
 
 def _map(content: Item) -> dict[str, Any]:
-    # Most values are text: that is looked for first, without a call.
+    # Most values are text, so this is checked first, and without a call.
     return {
-        name: text if type(text := attribute.get("S")) is str and len(attribute) == 1 else _no_text(attribute)
+        name: text if type(text := attribute.get("S")) is str and len(attribute) == 1 else _other_than_text(attribute)
         for name, attribute in content.items()
     }
 
 
 def _list(content: Sequence[AttributeValue]) -> list[Any]:
     return [
-        text if type(text := attribute.get("S")) is str and len(attribute) == 1 else _no_text(attribute)
+        text if type(text := attribute.get("S")) is str and len(attribute) == 1 else _other_than_text(attribute)
         for attribute in content
     ]
 
 
-def _no_text(attribute: AttributeValue) -> Any:
-    # Most others are small whole numbers.
+def _other_than_text(attribute: AttributeValue) -> Any:
+    # Most of the others are small whole numbers.
     text = attribute.get("N")
     if type(text) is str and len(attribute) == 1:
         return number(text) if (whole := small_int(text)) is None else whole
@@ -139,23 +140,23 @@ _CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "SS": sorted,
     "NS": lambda content: sorted(number(text) for text in content),
     "B": binary,
-    "BS": lambda content: sorted(binary(one) for one in content),
+    "BS": lambda content: sorted(binary(element) for element in content),
 }
 
 
-def _blame(item: Item) -> None:
-    """Raise ValueError for the first attribute that is at fault."""
+def _raise_for_invalid_attribute(item: Item) -> None:
+    """Raise ValueError for the first invalid attribute."""
     for name, attribute in item.items():
         try:
             value(attribute)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            said = _describe(attribute, error)
-            raise ValueError(f"attribute {name!r} is not DynamoDB typed JSON: {said}") from error
+            reason = _describe(attribute, error)
+            raise ValueError(f"attribute {name!r} is not DynamoDB typed JSON: {reason}") from error
 
 
 def _describe(attribute: Any, error: Exception) -> str:
     if not isinstance(attribute, Mapping) or len(attribute) != 1:
-        return f"expected one type with its content, found {attribute!r:.80}"
+        return f"expected one type with its value, got {attribute!r:.80}"
     if isinstance(error, KeyError):
-        return f"no attribute type is called {error.args[0]!r}"
+        return f"{error.args[0]!r} is not an attribute type"
     return str(error) or type(error).__name__

@@ -1,9 +1,9 @@
-"""THE rule: which version a write carries, and what a version conflict means. Pure functions only.
+"""The version rule: which version a write carries, and what a version conflict means. Pure functions.
 
-A stream record's time is rounded down (AWS: to a second; DynamoDB Local: to a minute), and its sequence number
-fits no 64-bit version. So the version of a change is its time alone, in microseconds: a pure function of the
-record, the same at every replay. Two changes within one rounded second tie, and a tie is settled by reading the
-item (`dynadex.index.reconcile`), never by guessing an order.
+The time of a stream record is rounded down (AWS: to a second; DynamoDB Local: to a minute), and its sequence number
+does not fit into a 64-bit version. So the version of a change is its time alone, in microseconds: a pure function of
+the record, equal in every replay. Two changes within one rounded second tie. A tie is settled by reading the item
+(`dynadex.index.reconcile`), never by guessing an order.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from dynadex.change import Change
 
 MICROSECONDS = 1_000_000
-# How much longer than the stream's time granularity two changes may seem apart and still be a tie.
+# Two changes tie if their times differ by at most the granularity of the stream plus this allowance.
 _WINDOW_ALLOWANCE_US = 4 * MICROSECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What the clocks involved are worth, both in microseconds.
+    """Precision of the clocks involved.
 
-    ``granularity_us``: what the stream's times are rounded down to. ``clock_skew_us``: how far our clock may be
-    from DynamoDB's.
+    Attributes:
+        granularity_us: Granularity to which the stream rounds down its times, in microseconds.
+        clock_skew_us: Maximum difference between this machine's clock and DynamoDB's, in microseconds.
     """
 
     granularity_us: int = MICROSECONDS
@@ -31,43 +32,43 @@ class Timing:
 
     @property
     def margin_us(self) -> int:
-        """How far a read's version stays below its time, so that no later change can carry a lower version.
+        """Microseconds by which the version of a read is below its time, so that no later change has a lower version.
 
-        Without it a scan at second 10.9 would outrank a change at 10.95, whose time is rounded down to 10.
+        Without it, a scan at second 10.9 would take precedence over a change at 10.95, whose time is rounded to 10.
         """
         return self.granularity_us + self.clock_skew_us
 
     @property
     def window_us(self) -> int:
-        """Versions closer than this may belong to changes whose order the times cannot tell."""
+        """Microseconds between two versions up to which the times do not determine the order of the changes."""
         return self.granularity_us + _WINDOW_ALLOWANCE_US
 
 
 def read_version(requested_at_us: int, timing: Timing) -> int:
-    """Version of an item that was read (scanned, or by key): the time its read was requested, minus the margin.
+    """Version of an item that was read by a scan or by key: the time of the request, minus the margin.
 
-    Never below 1: OpenSearch takes no negative version.
+    At least 1, because OpenSearch refuses negative versions.
     """
     return max(1, requested_at_us - timing.margin_us)
 
 
 def is_superseded(change_us: int, current_version: int, timing: Timing) -> bool:
-    """Whether a change that met a conflict is certainly older than what the index holds.
+    """Return whether a change that was refused by a version conflict is certainly older than the document.
 
-    False means a tie: the key must be reconciled. Prevents the loss of the later of two updates within a second.
+    False means a tie: the key must be reconciled. This prevents the loss of the later of two updates in one second.
     """
     return current_version > change_us + timing.window_us
 
 
 def latest(changes: Iterable[tuple[str, Change]]) -> dict[str, Change]:
-    """The last change of each document id, by integer sequence number, whatever order they arrived in.
+    """Return the last change of each document id, by integer sequence number, in whatever order they arrive.
 
-    Only that one is written: the older ones share its fate. Sequence numbers have 21 to 40 digits; compared as
-    text, a shorter one could seem to be the later, and an old image would win.
+    Only that one is written, and its outcome counts for the older ones. Sequence numbers have 21 to 40 digits: compared
+    as text, a shorter one could seem later, and an old image would be written.
     """
-    chosen: dict[str, Change] = {}
+    last: dict[str, Change] = {}
     for identity, change in changes:
-        known = chosen.get(identity)
-        if known is None or int(change.sequence_number) >= int(known.sequence_number):
-            chosen[identity] = change
-    return chosen
+        previous = last.get(identity)
+        if previous is None or int(change.sequence_number) >= int(previous.sequence_number):
+            last[identity] = change
+    return last

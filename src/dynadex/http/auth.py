@@ -1,6 +1,6 @@
-"""Who may change anything: whoever shows a token of this process, or whom the gateway before it has let through.
+"""Authorization of changes: a token that this process issued, or the gateway in front of the service.
 
-Searches and single documents are for everybody; only what changes something is protected.
+Reads need no authorization; only requests that change something are protected.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import Request
 
-from dynadex.http.response import Endpoint, after
+from dynadex.http.response import Endpoint, checked
 from dynadex.search.problem import Problem
 
 if TYPE_CHECKING:
@@ -23,34 +23,36 @@ _AUDIENCE = "dynadex"
 
 
 class Auth(Protocol):
-    """Decides on a request that changes something."""
+    """Authorizes requests that change something."""
 
     @property
     def writes(self) -> bool:
-        """Whether anybody can be authorised at all."""
+        """Whether any request can be authorized."""
 
     def check(self, request: Request) -> None:
-        """Raise Problem (401 or 403) unless this request may change something."""
+        """Raise Problem (401 or 403) unless the request may make changes."""
 
 
 def protected(auth: Auth, endpoint: Endpoint) -> Endpoint:
-    """The endpoint, for requests that may change something."""
-    return after(auth.check, endpoint)
+    """Return the endpoint with the authorization check before it."""
+    return checked(auth.check, endpoint)
 
 
 class NoWrites:
-    """Nobody may change anything: what a service does that was told nothing else."""
+    """Refuses all changes: the default of a service."""
 
     writes = False
 
-    def check(self, request: Request) -> None:  # noqa: ARG002 - whatever it is
-        raise Problem(403, "forbidden", "This service only reads: it was started without anybody who may write.")
+    def check(self, request: Request) -> None:  # noqa: ARG002 - the same for all requests
+        raise Problem(403, "forbidden", "This service is read-only: it was started without a way to authorize changes.")
 
 
 class TokenAuth:
-    """Signed tokens with an end, made by the process that started the service.
+    """Signed tokens with an expiry, issued by the process that runs the service.
 
-    ``secret`` has at least 32 bytes; whoever has it can make tokens. ``now`` tells seconds since the epoch.
+    Args:
+        secret: At least 32 bytes. It signs the tokens, so keep it private.
+        now: Returns the current time in seconds since the epoch.
     """
 
     writes = True
@@ -60,47 +62,55 @@ class TokenAuth:
         self._now = now
 
     def token(self, lifetime_seconds: float, scope: str = WRITE) -> str:
-        """A token to show as ``Authorization: Bearer TOKEN``."""
+        """Return a token for the header ``Authorization: Bearer TOKEN``.
+
+        Args:
+            lifetime_seconds: The time until it expires.
+            scope: The scopes, separated by spaces. Changes need ``write``.
+        """
         import jwt
 
         claims = {"aud": _AUDIENCE, "scope": scope, "exp": int(self._now() + lifetime_seconds)}
         return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
 
     def check(self, request: Request) -> None:
-        scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not shown:
-            raise _unauthenticated("Changes need a token: Authorization: Bearer TOKEN.")
-        if WRITE not in self._scopes(shown.strip()):
-            raise Problem(403, "forbidden", "This token does not allow changes.")
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise _unauthenticated("Changes require a token. Send the header Authorization: Bearer TOKEN.")
+        if WRITE not in self._scopes(token.strip()):
+            raise Problem(403, "forbidden", "The token does not allow changes.")
 
     def _scopes(self, token: str) -> list[str]:
         import jwt
 
-        # The end is looked at here, on the same clock that tokens are made by.
+        # The expiry is checked below, by the clock that issues the tokens.
         options: Options = {"require": ["exp", "aud"], "verify_exp": False}
         try:
             claims = jwt.decode(token, self._secret, [_ALGORITHM], options=options, audience=_AUDIENCE)
-            ended = float(claims["exp"]) <= self._now()
+            expired = float(claims["exp"]) <= self._now()
         except (jwt.InvalidTokenError, TypeError, ValueError):
-            raise _unauthenticated("This token is not one of this service's.") from None
-        if ended:
-            raise _unauthenticated("This token has expired.")
+            raise _unauthenticated("The token is not valid for this service.") from None
+        if expired:
+            raise _unauthenticated("The token has expired.")
         return str(claims.get("scope", "")).split()
 
 
 class GatewayAuth:
-    """An HTTP API of AWS before the function has authorised the request; only it can say so, no header does.
+    """Accepts requests that an AWS HTTP API in front of the function has authorized.
 
-    The routes that write have an authorizer. This looks again, so that a route without one lets nobody through.
+    The event says so, which no header can forge. The API's routes for writes have an authorizer; this second check
+    refuses writes if a route lacks one.
     """
 
     writes = True
 
     def check(self, request: Request) -> None:
         context = request.scope.get("aws.event", {}).get("requestContext", {})
-        authorised = context.get("authorizer") or {}
-        if not (authorised.get("iam") or (authorised.get("jwt") or {}).get("claims")):
-            raise _unauthenticated("Changes need a signed request, or a token of the issuer that this service trusts.")
+        authorizer = context.get("authorizer") or {}
+        if not (authorizer.get("iam") or (authorizer.get("jwt") or {}).get("claims")):
+            raise _unauthenticated(
+                "Changes require a signed request, or a token from the issuer that this service trusts."
+            )
 
 
 def _unauthenticated(message: str) -> Problem:

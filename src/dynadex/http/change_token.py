@@ -1,7 +1,7 @@
-"""What a write leaves in the hands of its writer, to know when searches show it: pure.
+"""Change tokens: a write becomes an opaque text, which a later search waits for.
 
-A token is no secret and grants nothing: whoever makes one up makes a search wait for a moment, and a search is public.
-So it is checked, not signed.
+A token is not secret and grants nothing: a forged token only makes a public search wait for a moment. Tokens are
+therefore validated but not signed.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ import orjson
 
 from dynadex.document.body import decode as decode_json
 from dynadex.document.identity import MAX_ID_BYTES, canonical_number
-from dynadex.search.problem import Problem, bad_request
+from dynadex.search.request import bad_change_token
 
 _DIGEST_BYTES = 12
-_LATEST_US = 2**53
+_MAX_TIME_US = 2**53
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeToken:
-    """A write of one item: the id of its document, what the document must look like, and when it was written.
+    """A write of one item.
 
-    ``fingerprint`` None: there must be no document. ``written_us``: microseconds since the epoch, not before the write.
+    Attributes:
+        identity: The id of the item's document.
+        fingerprint: The fingerprint of the document after the write, or None if there must be no document.
+        written_us: A time not before the write, in microseconds since the epoch.
     """
 
     identity: str
@@ -40,28 +43,28 @@ class ChangeToken:
 
     @classmethod
     def parse(cls, text: str) -> ChangeToken:
-        """The token that ``text`` is; raises Problem when it is none."""
+        """Return the token in a text. Raises Problem if the text is not a change token."""
         try:
-            held = orjson.loads(urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)))
+            content = orjson.loads(urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)))
         except ValueError:
-            raise _bad() from None
-        if not isinstance(held, list) or list(map(type, held)) not in ([str, str, int], [str, type(None), int]):
-            raise _bad()
-        token = cls(*held)
-        if len(token.identity.encode()) > MAX_ID_BYTES or not 0 <= token.written_us < _LATEST_US:
-            raise _bad()
+            raise bad_change_token() from None
+        if not isinstance(content, list) or list(map(type, content)) not in ([str, str, int], [str, type(None), int]):
+            raise bad_change_token()
+        token = cls(*content)
+        if len(token.identity.encode()) > MAX_ID_BYTES or not 0 <= token.written_us < _MAX_TIME_US:
+            raise bad_change_token()
         return token
 
 
 def fingerprint(body: bytes | None) -> str | None:
-    """What two documents that say the same have in common, given as JSON; numbers count by their value."""
+    """Return a hash of a JSON document that is equal for equal documents, with numbers compared by value."""
     if body is None:
         return None
     return fingerprint_of(decode_json(body))
 
 
 def fingerprint_of(source: Any) -> str:
-    """The same, of a document as the index holds it."""
+    """Return the fingerprint of a document as OpenSearch returns it."""
     packed = orjson.dumps(_canonical(source), option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(packed, digest_size=_DIGEST_BYTES).hexdigest()
 
@@ -72,10 +75,6 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, list):
         return [_canonical(part) for part in value]
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        # In a list of its own: no text says the same as a number.
+        # In a list of its own, so that no text equals a number.
         return [canonical_number(str(value)), 0]
     return value
-
-
-def _bad() -> Problem:
-    return bad_request("bad_change_token", "The parameter 'after' takes the change token of a write.")

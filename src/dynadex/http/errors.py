@@ -1,4 +1,4 @@
-"""Whatever goes wrong, as an answer: JSON with a code that stays, and never a backend's own words."""
+"""Error responses: JSON with a stable code and a message that never contains the text of a backend's error."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ _HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 _log = logging.getLogger(__name__)
 
 
-def told(problem: Problem) -> Response:
-    """A problem as an answer."""
+def error_response(problem: Problem) -> Response:
+    """Return the response of a problem."""
     error: Mapping[str, Any] = {"code": problem.code, "message": problem.message, **problem.details}
     return reply({"error": error}, problem.status, problem.headers)
 
 
 def _problem(request: Request, problem: Exception) -> Response:  # noqa: ARG001 - Starlette passes it
     assert isinstance(problem, Problem)
-    return told(problem)
+    return error_response(problem)
 
 
-def _of_http(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette passes it
+def _http_exception(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette passes it
     assert isinstance(error, HTTPException)
     code = _HTTP_CODES.get(error.status_code, "bad_request")
-    return told(Problem(error.status_code, code, f"{error.detail}.", headers=error.headers))
+    return error_response(Problem(error.status_code, code, f"{error.detail}.", headers=error.headers))
 
 
-def _of_index(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette passes it
+def _search_error(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette passes it
     _log.warning("%s", error)
-    return told(Problem(503, "index_unavailable", "The search index is not available right now."))
+    return error_response(Problem(503, "index_unavailable", "The search index is not available right now."))
 
 
-def _of_table(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette passes it
+def _source_error(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette passes it
     assert isinstance(error, SourceError)
     _log.warning("%s", error)
     if error.reason.startswith("ValidationException"):
-        message = "The table does not take this item: a value is outside of DynamoDB's limits."
-        return told(Problem(400, "refused", message))
-    return told(Problem(503, "table_unavailable", "The table is not available right now."))
+        message = "DynamoDB refused the item: a value exceeds its limits."
+        return error_response(Problem(400, "refused", message))
+    return error_response(Problem(503, "table_unavailable", "The table is not available right now."))
 
 
 def _defect(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette logs and raises it
-    return told(Problem(500, "internal", "Something went wrong in the service."))
+    return error_response(Problem(500, "internal", "The service failed because of an internal error."))
 
 
 HANDLERS = {
     Problem: _problem,
-    HTTPException: _of_http,
-    SearchError: _of_index,
-    SourceError: _of_table,
+    HTTPException: _http_exception,
+    SearchError: _search_error,
+    SourceError: _source_error,
     Exception: _defect,
 }

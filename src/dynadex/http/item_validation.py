@@ -1,7 +1,7 @@
-"""Whether a document fits the mappings that a Sync declares, told field by field before anything is written: pure.
+"""Validation of an item before it is written: a document and its mappings become a list of problems, by field.
 
-Everything that the index would refuse, and more: it reads "5" as a number and cuts 3.7 to 3. Whoever edits an item
-learns of it here, rather than from a dead letter or a search that finds something else than what was meant.
+It is stricter than the index, which reads "5" as a number and truncates 3.7 to 3. Editors see a problem in the form,
+rather than as a dead letter or an unexpected search result.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ _OBJECTS = frozenset(("object", "nested"))
 
 
 def problems(mappings: Mapping[str, Any], document: Mapping[str, Any]) -> list[dict[str, str]]:
-    """What does not fit, each as ``{"name": field, "message": sentence}``; the message quotes no value."""
-    found = dict(_of_object(mappings, document, ""))
+    """Return the values that do not fit, each as ``{"name": field, "message": sentence}`` without quoting the value."""
+    messages = dict(_object_problems(mappings, document, ""))
     for name, reason in refusals(mappings, document):
-        found.setdefault(name, f"{reason[:1].upper()}{reason[1:]}.")
-    return [{"name": name, "message": message} for name, message in found.items()]
+        messages.setdefault(name, f"{reason[:1].upper()}{reason[1:]}.")
+    return [{"name": name, "message": message} for name, message in messages.items()]
 
 
-def _of_object(spec: Mapping[str, Any], document: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+def _object_problems(spec: Mapping[str, Any], document: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
     properties = spec.get("properties", {})
     for name, value in document.items():
         if name in properties:
-            yield from _of_field(properties[name], value, prefix + name)
+            yield from _field_problems(properties[name], value, prefix + name)
 
 
-def _of_field(spec: Mapping[str, Any], value: Any, name: str) -> Iterator[tuple[str, str]]:
+def _field_problems(spec: Mapping[str, Any], value: Any, name: str) -> Iterator[tuple[str, str]]:
     kind = spec.get("type", "object")
     if value is None or spec.get("enabled") is False or spec.get("ignore_malformed"):
         return
     if isinstance(value, list):
-        # A list is several values of one field, however deep it lies.
+        # A list is several values of one field, even if it is nested.
         for part in value:
-            yield from _of_field(spec, part, name)
+            yield from _field_problems(spec, part, name)
     elif kind in _OBJECTS and isinstance(value, Mapping):
-        yield from _of_object(spec, value, f"{name}.")
+        yield from _object_problems(spec, value, f"{name}.")
     elif kind in _WHOLE and not _is_whole(value):
         yield name, "It must be a whole number."
     elif kind in _NUMBERS and not _is_number(value):

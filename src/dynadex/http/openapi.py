@@ -1,4 +1,4 @@
-"""The service described to programs: an OpenAPI document, made from what the Sync declares. Pure."""
+"""The OpenAPI document: a Sync and its key schema become the description of the service."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ Json = dict[str, Any]
 
 OPERATIONS = ("verify", "redrive", "rebuild", "rollback", "refill")
 _WRITER = [{"token": list[str]()}]
-_REFUSALS = {
-    304: "The client has this version already.",
-    400: "The request cannot be understood; the code says what of it.",
-    401: "Nobody is authorised: no token, a wrong one, or one that has expired.",
-    403: "Whoever asks may not do this.",
-    404: "There is no such item.",
-    409: "Another operation runs.",
-    412: "What is there is not what was expected: both are in the answer.",
-    413: "The body is larger than an item may be.",
-    422: "A value does not fit the field that the Sync declares.",
-    428: "The write does not say what it replaces.",
-    429: "Too many requests: Retry-After says how many seconds to wait.",
+_RESPONSES = {
+    304: "Not modified: the client has the current version.",
+    400: "The request is invalid; the code states the reason.",
+    401: "The token is missing, invalid, or expired.",
+    403: "The request is not allowed.",
+    404: "Not found.",
+    409: "Another operation is running.",
+    412: "The item does not have the required version. The response has both versions.",
+    413: "The body is larger than the maximum size of an item.",
+    422: "A value does not fit the mapping of its field.",
+    428: "The write does not state what it replaces.",
+    429: "Too many requests. Retry-After is the time to wait, in seconds.",
     503: "The index or the table is not available right now.",
 }
-_SCHEMA_OF = {412: "Conflict", 422: "Unfit"}
+_SCHEMA_OF = {412: "Conflict", 422: "InvalidItem"}
 
 
 def describe(sync: Sync, schema: KeySchema, *, live: bool = False) -> Json:
-    """The document. ``live``: the routes of the live view are there."""
+    """Return the document. ``live``: the service has the routes of the live view."""
     paths = {
         "/api/search": {"get": _search(sync)},
         "/api/suggest": {"get": _suggest()},
-        "/api/config": {"get": _read("config", "What a page needs to know.", "Config", 304)},
-        "/api/openapi.json": {"get": _read("openapi", "This document.", None, 304)},
+        "/api/config": {"get": _operation("config", "The configuration of the page.", "Config", 304)},
+        "/api/openapi.json": {"get": _operation("openapi", "This document.", None, 304)},
         "/api/documents/{id}": _document(sync),
-        "/health/live": {"get": _read("live", "The process answers.", "Status")},
+        "/health/live": {"get": _operation("live", "Whether the process is running.", "Status")},
         "/health/ready": {"get": _ready()},
     }
     return {
@@ -51,7 +51,7 @@ def describe(sync: Sync, schema: KeySchema, *, live: bool = False) -> Json:
         "info": {
             "title": sync.search.title or sync.index,
             "version": dynadex.__version__,
-            "description": "Searches go to the index, single documents to the table.",
+            "description": "Searches read the index; single documents are read from and written to the table.",
         },
         "servers": [{"url": "/"}],
         "paths": paths | (_live_view() if live else {}),
@@ -61,7 +61,7 @@ def describe(sync: Sync, schema: KeySchema, *, live: bool = False) -> Json:
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A token of whoever runs the service; behind a gateway of AWS, a signed request.",
+                    "description": "A token from the operator of the service; behind an AWS gateway, a signed request.",
                 }
             },
         },
@@ -69,29 +69,35 @@ def describe(sync: Sync, schema: KeySchema, *, live: bool = False) -> Json:
 
 
 def _search(sync: Sync) -> Json:
-    offered = sync.search
+    declared = sync.search
     parameters = [
-        _parameter("q", "The words searched for.", {"type": "string", "maxLength": MAX_QUERY}),
         _parameter(
-            "size", "Most hits.", {"type": "integer", "minimum": 0, "maximum": MAX_HITS, "default": DEFAULT_HITS}
+            "q",
+            "The text to search for. Without it, all documents are listed.",
+            {"type": "string", "maxLength": MAX_QUERY},
         ),
-        _parameter("sort", "The order.", {"type": "string", "enum": [RELEVANCE, *offered.sorts]}),
-        _parameter("cursor", "Where the page before ended.", {"type": "string", "maxLength": MAX_CURSOR}),
-        _parameter("after", "The change token of a write to wait for.", {"type": "string", "maxLength": MAX_TOKEN}),
+        _parameter(
+            "size",
+            "The maximum number of hits. 0 only counts.",
+            {"type": "integer", "minimum": 0, "maximum": MAX_HITS, "default": DEFAULT_HITS},
+        ),
+        _parameter("sort", "The order of the hits.", {"type": "string", "enum": [RELEVANCE, *declared.sorts]}),
+        _parameter(
+            "cursor", "The cursor that the previous page returned.", {"type": "string", "maxLength": MAX_CURSOR}
+        ),
+        _parameter("after", "The change token of the write to wait for.", {"type": "string", "maxLength": MAX_TOKEN}),
     ]
-    for name in offered.facets:
+    for name in declared.facets:
         values = {"type": "array", "items": {"type": "string", "maxLength": MAX_FILTER_VALUE}}
-        parameters.append(_parameter(name, f"Values of {name}, any of them.", values) | {"explode": True})
-    return _read("search", "Documents by the words in them.", "Found", 400, 429, 503) | {"parameters": parameters}
-
-
-def _opaque(longest: int) -> Json:
-    return {"type": "string", "minLength": 1, "maxLength": longest, "pattern": "^[A-Za-z0-9_-]+$"}
+        parameters.append(
+            _parameter(name, f"Values of {name}; a document must have one of them.", values) | {"explode": True}
+        )
+    return _operation("search", "Search for documents.", "SearchResults", 400, 429, 503) | {"parameters": parameters}
 
 
 def _suggest() -> Json:
-    q = _parameter("q", "What is being typed.", {"type": "string", "maxLength": MAX_QUERY})
-    return _read("suggest", "Completions while typing.", "Suggestions", 400, 429, 503) | {"parameters": [q]}
+    q = _parameter("q", "The text typed so far.", {"type": "string", "maxLength": MAX_QUERY})
+    return _operation("suggest", "Suggest completions of a text.", "Suggestions", 400, 429, 503) | {"parameters": [q]}
 
 
 def _document(sync: Sync) -> Json:
@@ -100,37 +106,44 @@ def _document(sync: Sync) -> Json:
         "name": "id",
         "in": "path",
         "required": True,
-        "description": "The document's id: the text of the item's key, percent-encoded.",
+        "description": "The document's id: the item's key as text, percent-encoded.",
         "schema": {"type": "string", "minLength": 1, "maxLength": MAX_ID_BYTES},
     }
     tag = {"ETag": {"description": "The item's version.", "schema": {"type": "string"}}} if versioned else {}
-    known = _header("If-None-Match", "A version that the client has.", {"type": "string"})
-    match = _header("If-Match", 'The version expected, in quotes: "3".', {"type": "string", "pattern": VERSION_TAG})
-    absent = _header("If-None-Match", "There must be no such item.", {"type": "string", "enum": ["*"]})
+    known = _header("If-None-Match", "The ETag of the version that the client has.", {"type": "string"})
+    match = _header(
+        "If-Match",
+        'The version that the item must have, in quotes, such as "3".',
+        {"type": "string", "pattern": VERSION_TAG},
+    )
+    absent = _header("If-None-Match", "The item must not exist.", {"type": "string", "enum": ["*"]})
     return {
         "parameters": [identity],
-        "get": _operation("readDocument", "One item, as it is now.", "Item", 304, 400, 404, 429, 503, headers=tag)
+        "get": _operation("readDocument", "Read the current item.", "Item", 304, 400, 404, 429, 503, headers=tag)
         | {"parameters": [known] if versioned else []},
         "put": _operation(
-            "writeDocument", "Write an item, or replace it.", "Written", *_OF_WRITES, *((428,) if versioned else ()),
-            headers=tag,
+            "writeDocument", "Create or replace an item.", "WriteResult", *_WRITE_ERRORS,
+            *((428,) if versioned else ()), headers=tag,
         )
         | {
             "parameters": [match, absent] if versioned else [absent],
-            "requestBody": {"required": True, "content": _content("SentItem")},
+            "requestBody": {"required": True, "content": _content("ItemInput")},
             "security": _WRITER,
         },
-        "delete": _operation("deleteDocument", "Delete an item.", "Deleted", 400, 401, 403, 404, 412, 503)
+        "delete": _operation("deleteDocument", "Delete an item.", "DeleteResult", 400, 401, 403, 404, 412, 503)
         | {"parameters": [match] if versioned else [], "security": _WRITER},
     }  # fmt: skip
 
 
-_OF_WRITES = (400, 401, 403, 412, 413, 422, 503)
+_WRITE_ERRORS = (400, 401, 403, 412, 413, 422, 503)
 
 
 def _ready() -> Json:
-    operation = _read("ready", "Whether searches should come here.", "Status")
-    operation["responses"]["503"] = {"description": "Not now; the reasons are told.", "content": _content("Status")}
+    operation = _operation("ready", "Whether the service should receive searches.", "Status")
+    operation["responses"]["503"] = {
+        "description": "The service is not ready; the response lists the reasons.",
+        "content": _content("Status"),
+    }
     return operation
 
 
@@ -139,37 +152,33 @@ def _live_view() -> Json:
         "name": "name",
         "in": "path",
         "required": True,
-        "description": "What to start.",
+        "description": "The operation to start.",
         "schema": {"type": "string", "enum": list(OPERATIONS)},
     }
-    started = _operation("startOperation", "Start an operation; one runs at a time.", None, 401, 403, 404, 409)
-    started["responses"]["202"] = started["responses"].pop("200") | {"description": "It has begun."}
+    started = _operation("startOperation", "Start an operation. Only one runs at a time.", None, 401, 403, 404, 409)
+    started["responses"]["202"] = started["responses"].pop("200") | {"description": "The operation has started."}
     return {
-        "/api/live": {"get": _read("liveView", "What happens between table and index.", None)},
+        "/api/live": {"get": _operation("liveView", "The current activity between table and index.", None)},
         "/api/operations/{name}": {"parameters": [name], "post": started | {"security": _WRITER}},
     }
 
 
-def _read(name: str, summary: str, schema: str | None, *refusals: int) -> Json:
-    return _operation(name, summary, schema, *refusals)
-
-
 def _operation(
-    name: str, summary: str, schema: str | None, *refusals: int, headers: Mapping[str, Any] | None = None
+    name: str, summary: str, schema: str | None, *errors: int, headers: Mapping[str, Any] | None = None
 ) -> Json:
-    answers: Json = {"200": {"description": "As asked.", "content": _content(schema)}}
+    responses: Json = {"200": {"description": "Success.", "content": _content(schema)}}
     if headers:
-        answers["200"]["headers"] = dict(headers)
-    for status in refusals:
-        answers[str(status)] = {"description": _REFUSALS[status]}
+        responses["200"]["headers"] = dict(headers)
+    for status in errors:
+        responses[str(status)] = {"description": _RESPONSES[status]}
         if status != 304:
-            answers[str(status)]["content"] = _content(_SCHEMA_OF.get(status, "Error"))
-    return {"operationId": name, "summary": summary, "responses": answers}
+            responses[str(status)]["content"] = _content(_SCHEMA_OF.get(status, "Error"))
+    return {"operationId": name, "summary": summary, "responses": responses}
 
 
 def _content(schema: str | None) -> Json:
-    told = {"$ref": f"#/components/schemas/{schema}"} if schema else {"type": "object"}
-    return {"application/json": {"schema": told}}
+    reference = {"$ref": f"#/components/schemas/{schema}"} if schema else {"type": "object"}
+    return {"application/json": {"schema": reference}}
 
 
 def _parameter(name: str, description: str, schema: Json) -> Json:

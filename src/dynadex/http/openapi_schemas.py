@@ -1,4 +1,4 @@
-"""The values in the service's requests and answers, as JSON schemas: pure."""
+"""JSON schemas of requests and responses, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COUNT: Json = {"type": "integer", "minimum": 0}
 _SECONDS: Json = {"type": ["number", "null"]}
 _FLAG: Json = {"type": "boolean"}
 _VERSION: Json = {"type": ["integer", "null"], "minimum": 0}
-# What a mapped field takes of a PUT; a list of them is several values of one field.
+# JSON types that a PUT may send for a mapped field. A list of them is several values of one field.
 _ANY_SCALAR = ["string", "number", "boolean"]
 _FIELD_TYPES: dict[str, str | list[str]] = {
     "byte": "integer",
@@ -36,31 +36,31 @@ _FIELD_TYPES: dict[str, str | list[str]] = {
 
 
 def schemas(sync: Sync, schema: KeySchema) -> dict[str, Json]:
-    """Every schema by its name."""
+    """Return every schema by its name."""
     return {
         "Item": _item(schema),
-        "SentItem": _sent_item(sync, schema),
-        "Found": _found(sync),
+        "ItemInput": _item_input(sync, schema),
+        "SearchResults": _search_results(sync),
         "Suggestions": _suggestions(),
-        "Written": _object({"item": _ref("Item"), "version": _VERSION, "change": _TEXT}),
-        "Deleted": _object({"change": _TEXT}),
+        "WriteResult": _object({"item": _ref("Item"), "version": _VERSION, "change": _TEXT}),
+        "DeleteResult": _object({"change": _TEXT}),
         "Config": _config(),
         "Status": _object({"status": _TEXT, "lag_seconds": _SECONDS, "reasons": _list(_TEXT)}, ["status"]),
         "Error": _error({}),
         "Conflict": _error({"yours": {"type": ["object", "null"]}, "current": {"type": ["object", "null"]}}),
-        "Unfit": _error({"fields": _list(_object({"name": _TEXT, "message": _TEXT}))}),
+        "InvalidItem": _error({"fields": _list(_object({"name": _TEXT, "message": _TEXT}))}),
     }  # fmt: skip
 
 
 def _item(schema: KeySchema) -> Json:
-    """An item as it is read: the table holds to nothing but the key."""
+    """Return the schema of an item as it is read: the table constrains nothing but the key."""
     kinds = {"S": "string", "N": "number", "B": "string"}
     properties = {name: {"type": kinds[kind]} for name, kind in zip(schema.names, schema.types, strict=True)}
     return _object(properties) | {"additionalProperties": True}
 
 
-def _sent_item(sync: Sync, schema: KeySchema) -> Json:
-    """An item as it is written. Its fields are those of the mappings only where the document is the item."""
+def _item_input(sync: Sync, schema: KeySchema) -> Json:
+    """Return the schema of an item as it is written. The mappings apply to it only if the document is the item."""
     properties: Json = dict(_item(schema)["properties"])
     if sync.document is None:
         for name, spec in sync.mappings.get("properties", {}).items():
@@ -70,23 +70,25 @@ def _sent_item(sync: Sync, schema: KeySchema) -> Json:
     return {"type": "object", "properties": properties, "additionalProperties": True}
 
 
-def _found(sync: Sync) -> Json:
+def _search_results(sync: Sync) -> Json:
     hit = {"id": _TEXT, "document": {"type": "object"}, "highlight": _map(_list(_TEXT))}
     count = _object({"value": {"type": ["string", "number", "boolean"]}, "count": _COUNT})
-    found = {
+    results = {
         "total": _COUNT,
         "hits": _list(_object(hit)),
         "facets": _object({name: _list(count) for name in sync.search.facets}),
-        "cursor": {"type": ["string", "null"], "description": "Where the next page starts."},
-        "did_you_mean": {"type": ["string", "null"], "description": "Only where nothing is found."},
-        "after_reached": {"type": "boolean", "description": "Only with `after`: whether the write is shown."},
+        "cursor": {"type": ["string", "null"], "description": "The cursor of the next page; null after the last one."},
+        "did_you_mean": {"type": ["string", "null"], "description": "A correction of the text, if nothing matches."},
+        "after_reached": {"type": "boolean", "description": "Only with `after`: whether the search shows the write."},
     }
-    return _object(found, [name for name in found if name != "after_reached"])
+    return _object(results, [name for name in results if name != "after_reached"])
 
 
 def _suggestions() -> Json:
-    one = _object({"text": _TEXT, "highlight": {"type": "string", "description": "Safe HTML with <mark>."}})
-    return _object({"suggestions": _list(one) | {"maxItems": MAX_SUGGESTIONS}})
+    suggestion = _object(
+        {"text": _TEXT, "highlight": {"type": "string", "description": "Safe HTML with matches in <mark>."}}
+    )
+    return _object({"suggestions": _list(suggestion) | {"maxItems": MAX_SUGGESTIONS}})
 
 
 def _config() -> Json:

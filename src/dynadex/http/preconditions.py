@@ -1,7 +1,7 @@
-"""What a writer expects to be there, told by If-Match and If-None-Match: pure.
+"""Preconditions of a write: If-Match and If-None-Match become a DynamoDB condition.
 
 An item's version is a number attribute that the Sync declares (``Search(version=...)``); an item without it has
-version 0. Each write through the service stores one more than what it replaces.
+version 0. Each write through the service stores one more than the version that it replaces.
 """
 
 from __future__ import annotations
@@ -16,71 +16,76 @@ from dynadex.document.typed_json import plain
 from dynadex.search.problem import Problem, bad_request
 from dynadex.source.table import Condition
 
-# More than anybody writes, and few enough digits for any JSON reader.
+# More versions than any item reaches, and few enough digits to be exact in any JSON reader.
 VERSION_TAG = '^"(0|[1-9][0-9]{0,14})"$'
 MAX_VERSION = 10**15 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """The version of the item that is there; None: there is no item."""
+class Precondition:
+    """The version that the item must have before a write; None: there must be no item."""
 
     version: int | None
 
     def condition(self, key: str, attribute: str | None) -> Condition:
-        """The same for DynamoDB; ``key`` names a key attribute, ``attribute`` the one with the version."""
+        """Return the condition for DynamoDB.
+
+        ``key`` is the name of a key attribute, ``attribute`` the name of the version attribute.
+        """
         if self.version is None:
             return Condition.absent(key)
-        assert attribute, "only a declared version is expected"
+        assert attribute, "a version can only be required if one is declared"
         return Condition.version(key, attribute, self.version)
 
     def met_by(self, current: Item | None, attribute: str | None) -> bool:
-        """Whether this is what is there."""
+        """Return whether the current item, None if there is none, meets the precondition."""
         if current is None or self.version is None:
             return current is None and self.version is None
         return version_of(current, attribute) == self.version
 
 
-def expected(headers: Mapping[str, str], attribute: str | None) -> Expected | None:
-    """What a request expects, None if nothing. Raises Problem for what cannot be expected."""
+def precondition(headers: Mapping[str, str], attribute: str | None) -> Precondition | None:
+    """Return the precondition in the headers, None if there is none. Raises Problem if it is invalid."""
     match, none_match = headers.get("if-match"), headers.get("if-none-match")
     if match is not None and none_match is not None:
-        raise bad_request("bad_condition", "If-Match and If-None-Match exclude each other.")
+        raise bad_request("bad_condition", "If-Match and If-None-Match cannot be combined.")
     if none_match is not None:
         if none_match.strip() != "*":
-            raise bad_request("bad_condition", "A write takes If-None-Match: * or none.")
-        return Expected(None)
+            raise bad_request("bad_condition", "If-None-Match of a write must be *.")
+        return Precondition(None)
     if match is None:
         return None
     if attribute is None:
-        raise bad_request("bad_condition", "Items here have no version: leave If-Match out.")
+        raise bad_request("bad_condition", "The items of this table have no version. Omit If-Match.")
     tag = re.fullmatch(VERSION_TAG, match.strip())
     if not tag:
-        raise bad_request("bad_condition", 'If-Match takes one version in quotes, such as "3".')
-    return Expected(int(tag[1]))
+        raise bad_request("bad_condition", 'If-Match must be one version in quotes, such as "3".')
+    return Precondition(int(tag[1]))
 
 
-def expected_by_a_put(headers: Mapping[str, str], attribute: str | None) -> Expected | None:
-    """The same for a PUT, which must say what it replaces where items have versions. Raises Problem."""
-    wanted = expected(headers, attribute)
-    if wanted is None and attribute is not None:
-        message = 'Say what is replaced: If-Match: "VERSION" for a change, If-None-Match: * for a new item.'
+def put_precondition(headers: Mapping[str, str], attribute: str | None) -> Precondition | None:
+    """Return the precondition of a PUT, which is mandatory where items have versions. Raises Problem."""
+    required = precondition(headers, attribute)
+    if required is None and attribute is not None:
+        message = (
+            'A write must say what it replaces: If-Match: "VERSION" for a change, If-None-Match: * for a new item.'
+        )
         raise Problem(428, "condition_required", message)
-    return wanted
+    return required
 
 
 def version_of(item: Item, attribute: str | None) -> int | None:
-    """The version of an item; None where there is none, or something else in its place."""
+    """Return the version of an item; None if no version is declared, or if the attribute is not a valid version."""
     if attribute is None:
         return None
     if attribute not in item:
         return 0
-    found: Any = plain({attribute: item[attribute]})[attribute]
-    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= MAX_VERSION:
+    version: Any = plain({attribute: item[attribute]})[attribute]
+    if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version <= MAX_VERSION:
         return None
-    return found
+    return version
 
 
 def tag(version: int) -> str:
-    """The ETag of an item with this version."""
+    """Return the ETag of an item with this version."""
     return f'"{version}"'

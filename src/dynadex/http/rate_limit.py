@@ -1,6 +1,6 @@
-"""How often one client may ask, counted in this process alone.
+"""Rate limit of each client, counted within this process.
 
-Behind a gateway that throttles by itself there is no need of it.
+A service behind a gateway that throttles does not need it.
 """
 
 from __future__ import annotations
@@ -13,36 +13,37 @@ from starlette.requests import Request
 
 from dynadex.search.problem import Problem
 
-# Whoever has one address of IPv6 has all of its network.
+# A client with one IPv6 address usually has all addresses of its /64 network.
 _IPV6_NETWORK_BITS = 64
 
 
 class RateLimit:
-    """So many requests of one client in any second, and no more: a check for `dynadex.http.response.after`.
+    """A maximum number of requests per client in any second: a check for `dynadex.http.response.checked`.
 
-    The client is who holds the connection; behind a proxy, the server (uvicorn) tells whom the proxy speaks for.
+    The client is the peer of the connection. Behind a proxy, the server (uvicorn) replaces it with the address that
+    the proxy forwards.
     """
 
-    def __init__(self, per_second: int) -> None:
+    def __init__(self, max_per_second: int) -> None:
         from limits import RateLimitItemPerSecond
         from limits.storage import MemoryStorage
         from limits.strategies import SlidingWindowCounterRateLimiter
 
-        self._limit = RateLimitItemPerSecond(per_second)
+        self._limit = RateLimitItemPerSecond(max_per_second)
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
     def check(self, request: Request) -> None:
-        """Raise Problem (429) when this client has asked too often."""
+        """Raise Problem (429) if the client has exceeded the limit."""
         client = client_of(request.client.host if request.client else "")
         if self._limiter.hit(self._limit, client):
             return
         seconds = self._limiter.get_window_stats(self._limit, client).reset_time - time.time()
         headers = {"Retry-After": str(max(1, ceil(seconds)))}
-        raise Problem(429, "too_many_requests", "Too many requests: wait a moment.", headers=headers)
+        raise Problem(429, "too_many_requests", "Too many requests. Wait a moment.", headers=headers)
 
 
 def client_of(host: str) -> str:
-    """What requests of one client have in common: an address, of IPv6 the network."""
+    """Return what identifies a client: its IPv4 address, or its IPv6 network."""
     try:
         address = ip_address(host)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Whether searches show a write already, waited for within bounds."""
+"""Read-your-writes: a search waits, within bounds, until searches show a write."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from dynadex.search.problem import Problem
 from dynadex.sync import Sync
 
 MAX_SECONDS = 5.0
-# So many requests may wait at once; more are answered without waiting, for each of them keeps asking the cluster.
+# Requests that wait at the same time. Further ones are answered without waiting, because each polls the cluster.
 MAX_WAITING = 32
-_EVERY_SECONDS = 0.05
-_TABLE_EVERY_SECONDS = 1.0
-_ASK_SECONDS = 5.0
+_POLL_SECONDS = 0.05
+_TABLE_POLL_SECONDS = 1.0
+_SEARCH_TIMEOUT_SECONDS = 5.0
 
 
-class RealtimeIndex(Protocol):
-    """What is asked of the index."""
+class SearchIndex(Protocol):
+    """The searches that the service makes."""
 
     def search(
         self,
@@ -35,28 +35,21 @@ class RealtimeIndex(Protocol):
         timeout_seconds: float | None = None,
         preference: str | None = None,
     ) -> Any:
-        """A search, as OpenSearch answers it."""
+        """Return OpenSearch's reply to a search."""
 
 
 class ItemReader(Protocol):
-    """What is asked of the table."""
+    """The reads from the table that the service makes while a search waits."""
 
     def read_items(self, keys: Sequence[Item]) -> list[Item | None]:
-        """The items with these keys as they are now."""
+        """Return the current items with these keys."""
 
 
 class ReadYourWrites:
     """Looks for a write the way searches do: on the same copies of the shards, as of their last refresh."""
 
     def __init__(
-        self,
-        sync: Sync,
-        index: RealtimeIndex,
-        table: ItemReader,
-        schema: KeySchema,
-        timing: Timing,
-        clock: Clock,
-        max_seconds: float = MAX_SECONDS,
+        self, sync: Sync, index: SearchIndex, table: ItemReader, schema: KeySchema, timing: Timing, clock: Clock
     ) -> None:
         self._sync = sync
         self._index = index
@@ -64,58 +57,57 @@ class ReadYourWrites:
         self._schema = schema
         self._timing = timing
         self._clock = clock
-        self._max_seconds = max_seconds
         self._waiting = 0
 
-    async def reached(self, token: ChangeToken, preference: str) -> bool:
-        """Wait until searches with this preference show the write, or something later; False if that takes too long.
+    async def wait_until_visible(self, token: ChangeToken, preference: str) -> bool:
+        """Wait until searches with this preference show the write or a later one. Return False after ``MAX_SECONDS``.
 
-        Raises SearchError and SourceError, and Problem for a token of another table.
+        Raises SearchError and SourceError.
         """
         if self._waiting >= MAX_WAITING:
             return False
         self._waiting += 1
         try:
-            return await self._wait(token, preference)
+            return await self._poll(token, preference)
         finally:
             self._waiting -= 1
 
-    async def _wait(self, token: ChangeToken, preference: str) -> bool:
-        began = self._clock.monotonic()
-        table_at = began + _TABLE_EVERY_SECONDS
+    async def _poll(self, token: ChangeToken, preference: str) -> bool:
+        started = self._clock.monotonic()
+        next_table_read = started + _TABLE_POLL_SECONDS
         while True:
-            shown = await run_in_threadpool(self._shown, token.identity, preference)
-            if self._passed(token, shown):
+            hit = await run_in_threadpool(self._visible_document, token.identity, preference)
+            if self._shows(token, hit):
                 return True
             now = self._clock.monotonic()
-            # Who was overtaken by another write at once waits for a document that never comes.
-            if now >= table_at:
-                table_at = now + _TABLE_EVERY_SECONDS
-                if await run_in_threadpool(self._is_current, token.identity, shown):
+            # If another write followed at once, the document of this write never becomes visible.
+            if now >= next_table_read:
+                next_table_read = now + _TABLE_POLL_SECONDS
+                if await run_in_threadpool(self._is_current, token.identity, hit):
                     return True
-            if now - began >= self._max_seconds:
+            if now - started >= MAX_SECONDS:
                 return False
-            await asyncio.sleep(_EVERY_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
-    def _shown(self, identity: str, preference: str) -> Mapping[str, Any] | None:
-        wanted = {"query": {"ids": {"values": [identity]}}, "version": True, "size": 1, "track_total_hits": False}
-        hits = self._index.search(self._sync.index, wanted, _ASK_SECONDS, preference)["hits"]["hits"]
+    def _visible_document(self, identity: str, preference: str) -> Mapping[str, Any] | None:
+        body = {"query": {"ids": {"values": [identity]}}, "version": True, "size": 1, "track_total_hits": False}
+        hits = self._index.search(self._sync.index, body, _SEARCH_TIMEOUT_SECONDS, preference)["hits"]["hits"]
         return hits[0] if hits else None
 
-    def _passed(self, token: ChangeToken, shown: Mapping[str, Any] | None) -> bool:
-        if shown is None:
+    def _shows(self, token: ChangeToken, hit: Mapping[str, Any] | None) -> bool:
+        if hit is None:
             return token.fingerprint is None
-        if fingerprint_of(shown["_source"]) == token.fingerprint:
+        if fingerprint_of(hit["_source"]) == token.fingerprint:
             return True
-        # A version is a time, rounded down or set back by the margin: above it, the document was made after the write.
-        return bool(shown["_version"] > token.written_us + self._timing.margin_us)
+        # A version is a time, rounded down or reduced by the margin: above this, the document is later than the write.
+        return bool(hit["_version"] > token.written_us + self._timing.margin_us)
 
-    def _is_current(self, identity: str, shown: Mapping[str, Any] | None) -> bool:
-        """Whether searches show what the item makes now: nothing is left that could come."""
+    def _is_current(self, identity: str, hit: Mapping[str, Any] | None) -> bool:
+        """Return whether searches show the document of the current item, so that there is nothing to wait for."""
         try:
             key = key_for(self._schema, identity)
         except Problem:
             return False
         [item] = self._table.read_items([key])
-        now = fingerprint(self._sync.build(item).body)
-        return now == (fingerprint_of(shown["_source"]) if shown else None)
+        current = fingerprint(self._sync.build(item).body)
+        return current == (fingerprint_of(hit["_source"]) if hit else None)

@@ -1,4 +1,4 @@
-"""Endpoints: what they answer with, and what is checked before they are asked."""
+"""Endpoints: JSON responses, caching headers, and checks that run before an endpoint."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from starlette.responses import Response
 
 from dynadex.document.body import encode
 
-# A plain function runs in a thread, for the clients behind it block.
+# Starlette runs a plain function in a thread: the clients that it calls block.
 Endpoint = Callable[[Request], Response] | Callable[[Request], Awaitable[Response]]
 Check = Callable[[Request], None]
 
 
 def reply(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """JSON with exact numbers; nobody keeps it unless ``headers`` say so."""
-    sent = {"Cache-Control": "no-store", **(headers or {})}
-    return Response(encode(content), status, media_type="application/json", headers=sent)
+    """Return a JSON response with exact numbers. Caches must not store it unless ``headers`` allow it."""
+    all_headers = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(encode(content), status, media_type="application/json", headers=all_headers)
 
 
 def tagged(request: Request, content: Mapping[str, Any], tag: str) -> Response:
-    """JSON that a client may keep, and must ask about each time; 304 if it has this very one already."""
+    """Return JSON with an ETag, which clients may cache but must revalidate; 304 if the request has this ETag."""
     headers = {"Cache-Control": "no-cache", "ETag": tag}
-    known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
-    if known & {tag, "*"}:
+    cached = {etag.strip().removeprefix("W/") for etag in request.headers.get("if-none-match", "").split(",")}
+    if cached & {tag, "*"}:
         return Response(status_code=304, headers=headers)
     return reply(content, headers=headers)
 
 
 def constant(content: Mapping[str, Any]) -> Endpoint:
-    """An endpoint that answers the same as long as the process lives."""
+    """Return an endpoint whose content does not change while the process runs."""
     tag = f'"{hashlib.blake2s(encode(content), digest_size=8).hexdigest()}"'
     return lambda request: tagged(request, content, tag)
 
 
-def after(check: Check, endpoint: Endpoint) -> Endpoint:
-    """The endpoint, asked only if ``check`` raises no Problem."""
+def checked(check: Check, endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint with ``check`` before it. The check raises Problem to refuse a request."""
     if inspect.iscoroutinefunction(endpoint):
 
-        async def asked(request: Request) -> Response:
+        async def checked_coroutine(request: Request) -> Response:
             check(request)
             return cast(Response, await endpoint(request))
 
-        return asked
+        return checked_coroutine
 
-    def called(request: Request) -> Response:
+    def checked_function(request: Request) -> Response:
         check(request)
         return cast(Response, endpoint(request))
 
-    return called
+    return checked_function

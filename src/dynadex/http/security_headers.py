@@ -1,4 +1,4 @@
-"""What holds for every answer: headers that keep the page to itself, and no writes on behalf of other sites."""
+"""Security headers of every response, CORS, and the refusal of writes from pages of other origins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dynadex.http.errors import told
+from dynadex.http.errors import error_response
 from dynadex.search.problem import Problem
 
 REGION_HEADER = "X-Dynadex-Region"
@@ -26,21 +26,21 @@ _HEADERS = {
 _ENCRYPTED_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
 _READS = ("GET", "HEAD", "OPTIONS")
 _METHODS = ("GET", "POST", "PUT", "DELETE")
-_SENT = ("Authorization", "Content-Type", "If-Match", "If-None-Match", "X-Location")
-_SHOWN = ("ETag", "Retry-After", REGION_HEADER)
-_PREFLIGHT_KEPT_SECONDS = 600
+_REQUEST_HEADERS = ("Authorization", "Content-Type", "If-Match", "If-None-Match", "X-Location")
+_RESPONSE_HEADERS = ("ETag", "Retry-After", REGION_HEADER)
+_PREFLIGHT_CACHE_SECONDS = 600
 
 
 class SecurityHeaders:
-    """The service as the world sees it: an ASGI application before the one that answers.
+    """Middleware around the service's ASGI application.
 
-    Pages of ``origins`` may read and, with a token, write; those of any other site neither. ``region``, where the
-    service is one of several regions, is told with every answer.
+    Pages of ``cors_origins`` may read and, with a token, write; pages of other origins may do neither. ``region`` is
+    the name in a header of every response, for a service in several regions.
     """
 
-    def __init__(self, app: ASGIApp, origins: Sequence[str] = (), region: str | None = None) -> None:
-        self.app = _open_to(app, origins)
-        self._origins = frozenset(origin.lower() for origin in origins)
+    def __init__(self, app: ASGIApp, cors_origins: Sequence[str] = (), region: str | None = None) -> None:
+        self.app = _with_cors(app, cors_origins)
+        self._origins = frozenset(origin.lower() for origin in cors_origins)
         self._headers = _HEADERS | ({REGION_HEADER: region} if region else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,7 +48,7 @@ class SecurityHeaders:
             await self.app(scope, receive, send)
             return
 
-        async def guarded_send(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
@@ -57,11 +57,11 @@ class SecurityHeaders:
                 headers.setdefault("Cache-Control", "no-cache")
             await send(message)
 
-        app = told(_foreign()) if self._is_foreign_write(scope) else self.app
-        await app(scope, receive, guarded_send)
+        app = error_response(_cross_origin()) if self._is_cross_origin_write(scope) else self.app
+        await app(scope, receive, send_with_headers)
 
-    def _is_foreign_write(self, scope: Scope) -> bool:
-        """A browser names the site that a write comes from; anything that names none is no browser."""
+    def _is_cross_origin_write(self, scope: Scope) -> bool:
+        """Browsers send the origin of a page with its writes; a request without one does not come from a browser."""
         headers = Headers(scope=scope)
         origin = headers.get("origin")
         if scope["method"] in _READS or origin is None or origin.lower() in self._origins:
@@ -69,18 +69,18 @@ class SecurityHeaders:
         return urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
 
 
-def _open_to(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+def _with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
     if not origins:
         return app
     return CORSMiddleware(
         app,
         allow_origins=tuple(origins),
         allow_methods=_METHODS,
-        allow_headers=_SENT,
-        expose_headers=_SHOWN,
-        max_age=_PREFLIGHT_KEPT_SECONDS,
+        allow_headers=_REQUEST_HEADERS,
+        expose_headers=_RESPONSE_HEADERS,
+        max_age=_PREFLIGHT_CACHE_SECONDS,
     )
 
 
-def _foreign() -> Problem:
-    return Problem(403, "cross_origin", "Another site's page must not change anything here.")
+def _cross_origin() -> Problem:
+    return Problem(403, "cross_origin", "Pages of other origins must not make changes.")

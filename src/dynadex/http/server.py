@@ -1,4 +1,4 @@
-"""An ASGI application on a socket, answered by a thread of this process."""
+"""An ASGI application on a socket, served by a thread of this process."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ LOOPBACK = "127.0.0.1"
 
 @contextmanager
 def listening(port: int, host: str = LOOPBACK, option: str = "--port N") -> Iterator[socket.socket]:
-    """A listening socket, taken before anything is started; port 0 is any free one.
+    """Yield a listening socket, so that a port conflict is reported before anything starts. Port 0 is any free port.
 
-    Raises DynadexError when it is in use, naming the ``option`` that chooses another.
+    Raises DynadexError if the port cannot be bound; the hint names the ``option`` that selects another.
     """
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -35,14 +35,14 @@ def listening(port: int, host: str = LOOPBACK, option: str = "--port N") -> Iter
 
 
 def url_of(sock: socket.socket) -> str:
-    """Where the socket listens."""
+    """Return the URL at which the socket listens."""
     host, port = sock.getsockname()
     return f"http://{host}:{port}"
 
 
 @contextmanager
 def serving(app: ASGIApp, sock: socket.socket) -> Iterator[None]:
-    """Answer on the socket until the block ends."""
+    """Serve the application on the socket until the block ends."""
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="auto"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="service", daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""What a Sync offers its searchers, as its declaration tells: pure."""
+"""Configuration of the page: a Sync and its key schema become the JSON of ``/api/config``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dynadex.sync import Sync
 _NUMBERS = frozenset(
     ("byte", "short", "integer", "long", "unsigned_long", "half_float", "float", "double", "scaled_float")
 )
-_NOT_FOR_A_FORM = frozenset(("object", "nested", "flat_object", "geo_point", "geo_shape", "knn_vector", "alias"))
+_NOT_EDITABLE = frozenset(("object", "nested", "flat_object", "geo_point", "geo_shape", "knn_vector", "alias"))
 
 
 def config(sync: Sync, schema: KeySchema) -> dict[str, Any]:
-    """What a page needs to know: its title, which field heads a hit, facets, sorts, and the fields of a form."""
+    """Return the title, the field that heads a hit, the facets, the sorts, and the fields of the edit form."""
     searched = [name for name in sync.search.fields if "." not in name]
     return {
         "title": sync.search.title or sync.index,
@@ -42,5 +42,5 @@ def _fields(sync: Sync, searched: list[str]) -> Iterator[tuple[str, str]]:
         mapped = spec.get("type", "object")
         if mapped in _NUMBERS:
             yield name, "number"
-        elif mapped not in _NOT_FOR_A_FORM:
+        elif mapped not in _NOT_EDITABLE:
             yield name, "boolean" if mapped == "boolean" else "text"

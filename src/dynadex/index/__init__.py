@@ -1,1 +1,1 @@
-"""Where documents go: bulk writes, reconciliation, index and alias administration."""
+"""Indexes: bulk writes, the convergence rule, reconciliation, and administration of indexes and aliases."""

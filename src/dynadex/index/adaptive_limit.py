@@ -1,4 +1,4 @@
-"""How many bulk requests may be under way at once: as many as the cluster takes."""
+"""Limit of concurrent bulk requests, adapted to what the cluster can take."""
 
 from __future__ import annotations
 
@@ -6,47 +6,55 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-MOST = 64
-# A request that takes longer is nearer to a time-out than to an answer in good time: the cluster has too much to do.
+MAX_REQUESTS = 64
+# A request that takes longer is close to its time-out: the cluster is overloaded.
 SLOW_SECONDS = 10.0
 
 
 class AdaptiveLimit:
-    """A limit that all who share a writer keep to together: halved when the cluster could not take something now, or
-    took long; one more once that many requests in a row went well. It starts at what nobody needs."""
+    """Limit shared by every thread that sends bulk requests.
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
-        self._limit = float(most)
-        self._under_way = 0
+    It starts at ``max_requests``, more than a healthy cluster needs. It is halved when the cluster cannot take a
+    write or a request is slow, and grows by one after as many successful requests in a row as it allows at once.
+    """
+
+    def __init__(self, max_requests: int = MAX_REQUESTS) -> None:
+        self._max_requests = max_requests
+        self._limit = float(max_requests)
+        self._in_flight = 0
         self._changed = threading.Condition()
 
     @property
-    def limit(self) -> int:
-        """How many there may be now."""
+    def current(self) -> int:
+        """How many requests may be in flight now."""
         return int(self._limit)
 
     @contextmanager
-    def one(self, max_wait_seconds: float) -> Iterator[bool]:
-        """A turn for one request, waited for if need be; False when the wait was too long, and there is none."""
+    def slot(self, max_wait_seconds: float) -> Iterator[bool]:
+        """Wait for room for one request and hold it; yields False when there was none in time."""
         with self._changed:
-            taken = self._changed.wait_for(self._free, min(max(0.0, max_wait_seconds), threading.TIMEOUT_MAX))
-            self._under_way += taken
+            acquired = self._changed.wait_for(self._has_room, min(max(0.0, max_wait_seconds), threading.TIMEOUT_MAX))
+            self._in_flight += acquired
         try:
-            yield taken
+            yield acquired
         finally:
             with self._changed:
-                self._under_way -= taken
+                self._in_flight -= acquired
                 self._changed.notify_all()
 
-    def note(self, seconds: float, not_taken: int) -> None:
-        """What became of a request, told while its turn lasts: its time, and writes that the cluster did not take."""
+    def record(self, seconds: float, not_taken: int) -> None:
+        """Adapt the limit to a request that still holds its slot.
+
+        Args:
+            seconds: Duration of the request.
+            not_taken: Writes in it that the cluster could not take.
+        """
         with self._changed:
             if not_taken or seconds > SLOW_SECONDS:
-                # Half of what is under way: a limit that nobody reached would have to be halved often to be felt.
-                self._limit = max(1.0, min(self._limit, self._under_way) / 2)
+                # Half of what is in flight: a limit far above that would take many halvings to have an effect.
+                self._limit = max(1.0, min(self._limit, self._in_flight) / 2)
             else:
-                self._limit = min(self._most, self._limit + 1 / self._limit)
+                self._limit = min(self._max_requests, self._limit + 1 / self._limit)
 
-    def _free(self) -> bool:
-        return self._under_way < self.limit
+    def _has_room(self) -> bool:
+        return self._in_flight < self.current

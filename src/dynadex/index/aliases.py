@@ -1,12 +1,12 @@
-"""Physical indexes and the aliases before them.
+"""Physical indexes and their aliases.
 
-| name | what it is |
+| name | meaning |
 |---|---|
-| ``lessons-20261124054500`` | a physical index, named after the UTC second it was created in |
-| ``lessons`` | read alias: searches use it |
+| ``lessons-20261124054500`` | physical index, named after the UTC second of its creation |
+| ``lessons`` | read alias, which searches use |
 | ``lessons-sync`` | sync alias: writers write to every index behind it |
-| ``lessons-building`` | on an index that a rebuild fills, until searches use it |
-| ``lessons-unfilled`` | on an index created empty for a table that held items, until a refill has filled it |
+| ``lessons-building`` | set on an index that a rebuild fills, until it is promoted |
+| ``lessons-unfilled`` | set on an index created empty for a table with items, until a refill has loaded them |
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from dynadex.clock import Clock
 from dynadex.errors import SearchError
 from dynadex.retry import Backoff
 
-# Writers learn of a new index this late at most; a rebuild waits for it before it scans.
+# Writers notice a new index within this time; a rebuild waits that long before it scans.
 RESOLVE_SECONDS = 10.0
-# Deletes must be remembered longer than any late writer lives, or it would bring deleted items back.
+# Tombstones must outlive every late writer, which could bring a deleted item back otherwise.
 GC_DELETES = "15m"
-_GIVE_WAY = Backoff(first_seconds=0.5)
+_YIELD = Backoff(first_seconds=0.5)
 
 
 class IndexAdmin(Protocol):
-    """What index administration needs of a search cluster."""
+    """The search cluster, as far as it creates and describes indexes."""
 
     def exists(self, index: str) -> bool: ...
     def create(self, index: str, body: Mapping[str, Any]) -> None: ...
@@ -37,79 +37,80 @@ class IndexAdmin(Protocol):
 
 
 def sync_alias(index: str) -> str:
-    """The alias that writers of an index use."""
+    """Return the alias that writers of an index use."""
     return f"{index}-sync"
 
 
 def building_alias(index: str) -> str:
-    """The alias of the index that a rebuild fills."""
+    """Return the alias of the index that a rebuild fills."""
     return f"{index}-building"
 
 
 def unfilled_alias(index: str) -> str:
-    """The alias of an index that lacks the items that were there before it, until a refill has brought them."""
+    """Return the alias of an index that lacks older items than itself, until a refill has loaded them."""
     return f"{index}-unfilled"
 
 
 class Aliases(Protocol):
-    """Where aliases are looked up."""
+    """The search cluster, as far as it resolves aliases."""
 
     def indexes_behind(self, alias: str) -> list[str]: ...
 
 
 def is_unfilled(admin: Aliases, index: str) -> bool:
-    """Whether searches use an index that awaits its first refill. Raises SearchError."""
+    """Return whether searches use an index that awaits its first refill. Raises SearchError."""
     unfilled = admin.indexes_behind(unfilled_alias(index))
     return bool(unfilled) and bool({*unfilled}.intersection(admin.indexes_behind(index)))
 
 
-def reading(admin: IndexAdmin, index: str) -> str:
-    """The physical index that searches use. Raises SearchError (404) when there is none."""
-    found = admin.indexes_behind(index)
-    if not found:
+def searched_index(admin: IndexAdmin, index: str) -> str:
+    """Return the physical index that searches use. Raises SearchError (404) when there is none."""
+    names = admin.indexes_behind(index)
+    if not names:
         raise SearchError(
-            "find the index behind alias", index, "there is none", "Create it with `dynadex refill`.", status=404
-        )
-    return found[-1]
+            "find the index behind alias", index, "the alias does not exist", "Create it with `dynadex refill`.",
+            status=404,
+        )  # fmt: skip
+    return names[-1]
 
 
 def physical_name(index: str, clock: Clock) -> str:
-    """A name for a new physical index."""
+    """Return the name of a physical index created now."""
     return f"{index}-{datetime.fromtimestamp(clock.now_us() / 1e6, UTC):%Y%m%d%H%M%S}"
 
 
 class SyncAlias:
-    """The physical indexes behind a sync alias, looked up at most every RESOLVE_SECONDS."""
+    """The physical indexes behind a sync alias, resolved at most every RESOLVE_SECONDS."""
 
     def __init__(self, admin: IndexAdmin, index: str, clock: Clock) -> None:
         self._admin = admin
         self._index = index
         self._clock = clock
         self._names: Sequence[str] = ()
-        self._looked_up_at = float("-inf")
+        self._resolved_at = float("-inf")
 
     def current(self) -> Sequence[str]:
-        """Names of the indexes to write to. Raises SearchError when there is none."""
+        """Return the names of the indexes to write to. Raises SearchError when there is none."""
         now = self._clock.monotonic()
-        if now - self._looked_up_at >= RESOLVE_SECONDS:
+        if now - self._resolved_at >= RESOLVE_SECONDS:
             self._names = self._admin.indexes_behind(sync_alias(self._index))
-            self._looked_up_at = now
+            self._resolved_at = now
         if not self._names:
-            self._looked_up_at = float("-inf")
+            self._resolved_at = float("-inf")
             raise SearchError(
-                "write to", sync_alias(self._index), "no index stands behind this alias",
+                "write to", sync_alias(self._index), "there is no index behind this alias",
                 "Create one with `dynadex refill`.", status=404,
             )  # fmt: skip
         return self._names
 
-    def now(self) -> Sequence[str]:
-        """As ``current``, looked up anew."""
-        self._looked_up_at = float("-inf")
+    def resolve(self) -> Sequence[str]:
+        """Return the same as ``current``, resolved anew."""
+        self._resolved_at = float("-inf")
         return self.current()
 
     def retired(self, index: str) -> bool:
-        """Whether an index that was to be written is no longer behind the alias: it needs nothing any more."""
-        return index not in self.now()
+        """Return whether an index is no longer behind the alias, so that nothing more is written to it."""
+        return index not in self.resolve()
 
 
 def ensure_index(
@@ -120,29 +121,31 @@ def ensure_index(
     clock: Clock,
     has_items: Callable[[], bool] = lambda: False,
 ) -> tuple[str, bool]:
-    """The newest index behind the sync alias that is as declared, created with both aliases if there is no index at
-    all; and whether it was. ``has_items``, asked before it is created, says whether it then awaits a refill.
+    """Return the newest index behind the sync alias that matches the declaration, and whether it was created now.
+
+    If there is no index at all, one is created with both aliases. ``has_items``, called before that, returns whether
+    the new index awaits a refill. One matching index is enough: while a mapping changes, writers write to an index of
+    the old mapping and one of the new.
 
     Raises SearchError when something else has the name, or when every existing index contradicts the declaration.
-    That one is as declared is enough: while a mapping changes, one of the old and one of the new are written.
     """
     existing = admin.indexes_behind(sync_alias(index))
     if existing:
-        found = [(name, list(differences(mappings, settings, admin.describe(name)))) for name in reversed(existing)]
-        declared = [name for name, contradictions in found if not contradictions]
-        if declared:
-            return declared[0], False
-        newest, contradictions = found[0]
+        checked = [(name, list(differences(mappings, settings, admin.describe(name)))) for name in reversed(existing)]
+        matching = [name for name, contradictions in checked if not contradictions]
+        if matching:
+            return matching[0], False
+        newest, contradictions = checked[0]
         raise SearchError(
             "write to index", newest, "it contradicts the declaration: " + "; ".join(contradictions),
-            "Change the declaration back, or build an index as declared with `dynadex rebuild`.",
+            "Revert the declaration, or create an index that matches it with `dynadex rebuild`.",
         )  # fmt: skip
     if admin.exists(index):
         if admin.indexes_behind(sync_alias(index)):
-            # Another process has created it since we looked.
+            # Another process has created it since the alias was resolved.
             return ensure_index(admin, index, mappings, settings, clock, has_items)
         raise SearchError(
-            "create the alias", index, "an index or alias that dynadex did not make already has this name",
+            "create the alias", index, "an index or alias that dynadex did not create already has this name",
             "Rename or delete it, or declare another index name.",
         )  # fmt: skip
     name = physical_name(index, clock)
@@ -152,21 +155,21 @@ def ensure_index(
     try:
         admin.create(name, body)
     except SearchError:
-        # Another process may have had the same name in mind, in the same second.
+        # Another process may have chosen the same name, in the same second.
         if not admin.exists(name):
             raise
     else:
         if admin.indexes_behind(sync_alias(index)) == [name]:
             return name, True
-        # Another process created one at the same time, and may have seen its own alone: names tell when they were
-        # thought of, not what the other one has seen. So whoever sees both gives way, and looks again.
+        # Another process created an index at the same time, and may have seen only its own: names show when they were
+        # chosen, not what the other process has seen. So a process that sees both deletes its own, and tries again.
         admin.delete(name)
-    clock.sleep(_GIVE_WAY.pause(1))
+    clock.sleep(_YIELD.pause(1))
     return ensure_index(admin, index, mappings, settings, clock, has_items)
 
 
 def creation_body(index: str, mappings: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Body of a create-index call: the declaration, tombstones that live long enough, both aliases."""
+    """Return the body of a create-index call: the declaration, the lifetime of tombstones, and both aliases."""
     return {
         "settings": {"index": {"gc_deletes": GC_DELETES, **settings}},
         "mappings": dict(mappings),
@@ -175,17 +178,17 @@ def creation_body(index: str, mappings: Mapping[str, Any], settings: Mapping[str
 
 
 def differences(mappings: Mapping[str, Any], settings: Mapping[str, Any], live: Mapping[str, Any]) -> Iterator[str]:
-    """How a live index contradicts a declaration, one line each. What is declared nowhere contradicts nothing."""
+    """Yield how a live index contradicts a declaration, a line each. What is not declared is not compared."""
     live_mappings = live.get("mappings", {})
     yield from _field_differences(mappings.get("properties", {}), live_mappings.get("properties", {}), "")
     declared_dynamic = mappings.get("dynamic")
     if declared_dynamic is not None and _text(declared_dynamic) != _text(live_mappings.get("dynamic", "true")):
         yield f"dynamic is {_text(live_mappings.get('dynamic', 'true'))}, declared {_text(declared_dynamic)}"
     live_analysis = live.get("settings", {}).get("index", {}).get("analysis", {})
+    live_settings = dict(_leaves(live_analysis, "analysis"))
     for path, declared in _leaves(settings.get("analysis", {}), "analysis"):
-        found = dict(_leaves(live_analysis, "analysis")).get(path)
-        if found != declared:
-            yield f"setting {path} is {found}, declared {declared}"
+        if live_settings.get(path) != declared:
+            yield f"setting {path} is {live_settings.get(path)}, declared {declared}"
 
 
 def _field_differences(declared: Mapping[str, Any], live: Mapping[str, Any], prefix: str) -> Iterator[str]:
@@ -194,12 +197,12 @@ def _field_differences(declared: Mapping[str, Any], live: Mapping[str, Any], pre
         if name not in live:
             yield f"field {path} is declared, but not mapped"
             continue
-        found = live[name]
+        field = live[name]
         for key, value in spec.items():
             if key in ("properties", "fields"):
-                yield from _field_differences(value, found.get(key, {}), f"{path}.")
-            elif _contradicts(value, found.get(key, _default(key, found))):
-                yield f"field {path} has {key} {_text(found.get(key, 'unset'))}, declared {_text(value)}"
+                yield from _field_differences(value, field.get(key, {}), f"{path}.")
+            elif _contradicts(value, field.get(key, _default(key, field))):
+                yield f"field {path} has {key} {_text(field.get(key, 'unset'))}, declared {_text(value)}"
 
 
 # OpenSearch does not repeat parameters that have their default value.
@@ -218,16 +221,16 @@ _DEFAULTS_OF_TYPE: dict[tuple[str, str], Any] = {
 }
 
 
-def _default(key: str, found: Mapping[str, Any]) -> Any:
+def _default(key: str, field: Mapping[str, Any]) -> Any:
     if key in ("search_analyzer", "search_quote_analyzer"):
-        return found.get("search_analyzer", found.get("analyzer", "default"))
-    return _DEFAULTS_OF_TYPE.get((found.get("type", "object"), key), _DEFAULTS.get(key))
+        return field.get("search_analyzer", field.get("analyzer", "default"))
+    return _DEFAULTS_OF_TYPE.get((field.get("type", "object"), key), _DEFAULTS.get(key))
 
 
 def _contradicts(declared: Any, live: Any) -> bool:
     if isinstance(declared, Mapping):
-        found = dict(_leaves(live or {}, ""))
-        return any(found.get(path) != value for path, value in _leaves(declared, ""))
+        live_leaves = dict(_leaves(live or {}, ""))
+        return any(live_leaves.get(path) != value for path, value in _leaves(declared, ""))
     return _text(declared) != _text(live)
 
 
@@ -240,7 +243,7 @@ def _leaves(tree: Any, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _text(value: Any) -> str:
-    """A setting in one spelling: OpenSearch answers with text, whole numbers as 100.0, one value as a list of one."""
+    """Return a setting in one spelling: OpenSearch returns text, 100.0 for 100, and a list for a single value."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):

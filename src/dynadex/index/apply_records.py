@@ -1,10 +1,10 @@
-"""Stream records to an index: the one path that the Lambda handler and the worker share."""
+"""Application of stream records to the indexes: the path that the Lambda handler and the worker share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dynadex.change import Change
 from dynadex.index.indexer import Indexer
@@ -14,47 +14,58 @@ from dynadex.source.stream_event import Malformed, Record, parse
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """What stream records come to before anything is written."""
+class PreparedRecords:
+    """Stream records, parsed and prepared for writing."""
 
     changes: PreparedChanges
     malformed: Sequence[Malformed]
 
 
 class Batch(list[Record]):
-    """Records that were read together. ``prepared`` is what they come to, where that was made ahead.
+    """Records that were read together; ``prepared`` holds the result of preparing them ahead of time.
 
-    A slice of a batch is a mere list: what becomes of a part must be found anew.
+    A slice of a batch is a plain list, and is prepared when it is applied.
     """
 
-    prepared: Prepared | None = None
+    prepared: PreparedRecords | None = None
 
 
-def prepare_records(indexer: Indexer, records: Sequence[Record]) -> Prepared:
-    """What ``apply_records`` does first, asking nobody. Raises ValueError for what is no stream record at all."""
+def prepare_records(indexer: Indexer, records: Sequence[Record]) -> PreparedRecords:
+    """Parse and prepare records, without calling table or index. Raises ValueError for an invalid stream record."""
     parsed = [parse(record) for record in records]
-    changes = indexer.prepare(one for one in parsed if isinstance(one, Change))
-    return Prepared(changes, [one for one in parsed if isinstance(one, Malformed)])
+    changes = indexer.prepare(change for change in parsed if isinstance(change, Change))
+    return PreparedRecords(changes, [record for record in parsed if isinstance(record, Malformed)])
 
 
 def prepare_batch(indexer: Indexer, batch: Batch) -> None:
-    """Prepare a batch ahead. What is wrong with it is for those to meet who apply it, and can dead-letter it."""
+    """Prepare a batch ahead of time. Errors are left to ``apply_records``, whose caller handles them."""
     with suppress(Exception):
         batch.prepared = prepare_records(indexer, batch)
 
 
 def apply_records(indexer: Indexer, records: Sequence[Record], deadline: float) -> ApplyResult:
-    """Apply stream records; every one not in ``failed`` of the result is applied, stale or dead-lettered.
+    """Apply stream records to every index.
 
-    ``deadline`` is of the indexer's monotonic clock. Raises ValueError for what is no stream record at all, and
-    SearchError or SourceError when something other than the data is at fault.
+    Args:
+        indexer: Indexer of the sync.
+        records: Stream records, oldest first.
+        deadline: Reading of the indexer's monotonic clock.
+
+    Returns:
+        The result: every record not in ``failed`` is applied, superseded, reconciled or dead-lettered.
+
+    Raises:
+        ValueError: A record is not a valid stream record.
+        SearchError: The search cluster refuses a request, or is unavailable.
+        SourceError: Items cannot be read.
     """
     prepared = records.prepared if isinstance(records, Batch) else None
     if prepared is None:
         prepared = prepare_records(indexer, records)
-    tally = indexer.apply(prepared.changes, deadline)
-    letters = [indexer.letter("", "", None, one.reason, one.sequence_number) for one in prepared.malformed]
-    problem = indexer.add(letters, tally)
+    result = indexer.apply(prepared.changes, deadline)
+    letters = [indexer.letter("", "", None, record.reason, record.sequence_number) for record in prepared.malformed]
+    problem = indexer.dead_letter(letters)
     if problem:
-        tally.failed |= {one.sequence_number: problem for one in prepared.malformed}
-    return tally
+        failed = dict.fromkeys([record.sequence_number for record in prepared.malformed], problem)
+        return replace(result, failed=result.failed | failed)
+    return replace(result, dead_lettered=result.dead_lettered + len(letters))

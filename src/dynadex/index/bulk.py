@@ -1,4 +1,4 @@
-"""One bulk request: its bytes, and what each item of the reply means. Pure functions and frozen values."""
+"""Bulk requests: the bytes of each write, and the meaning of each item of a reply. Pure functions, frozen values."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import orjson
 
 
 class External(NamedTuple):
-    """Write only if the version is above the document's, deleted ones included (``version_type: external``)."""
+    """Condition: the version is above that of the document or its tombstone (``version_type: external``)."""
 
     version: int
 
 
 class Unchanged(NamedTuple):
-    """Write only if nobody wrote the document since it was read; its version becomes one more."""
+    """Condition: the document was not written since it was read. The write raises its version by 1."""
 
     seq_no: int
     primary_term: int
@@ -27,38 +27,42 @@ Condition = External | Unchanged
 
 
 class Write(NamedTuple):
-    """One document to write, or to delete when ``body`` is None."""
+    """One document to index, or to delete when ``body`` is None."""
 
     id: str
     body: bytes | None
     condition: Condition
 
     def encoded(self) -> bytes:
-        """The lines of this write in a bulk request to an index named in its path."""
-        only_if = b""
+        """Return the lines of this write in a bulk request whose path names the index."""
+        condition = b""
         if isinstance(self.condition, External):
-            only_if = b',"version":%d,"version_type":"external"' % self.condition
+            condition = b',"version":%d,"version_type":"external"' % self.condition
         elif isinstance(self.condition, Unchanged):
-            only_if = b',"if_seq_no":%d,"if_primary_term":%d' % self.condition
+            condition = b',"if_seq_no":%d,"if_primary_term":%d' % self.condition
         if self.body is None:
-            return b'{"delete":{"_id":%b%b}}\n' % (orjson.dumps(self.id), only_if)
-        return b'{"index":{"_id":%b%b}}\n%b\n' % (orjson.dumps(self.id), only_if, self.body)
+            return b'{"delete":{"_id":%b%b}}\n' % (orjson.dumps(self.id), condition)
+        return b'{"index":{"_id":%b%b}}\n%b\n' % (orjson.dumps(self.id), condition, self.body)
 
 
 class Outcome(Enum):
-    """What became of one write."""
+    """Meaning of the reply to one write."""
 
     APPLIED = "applied"
     CONFLICT = "conflict"
+    """The write's condition does not hold."""
     RETRY = "retry"
+    """The cluster could not take the write now."""
     REJECTED = "rejected"
+    """The cluster refuses this document."""
     NO_INDEX = "no index"
     FORBIDDEN = "forbidden"
+    """The role or user may not write to the index."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An outcome, and the cluster's own reason where it is not plain success."""
+    """An outcome, with the cluster's own reason unless the write was applied."""
 
     outcome: Outcome
     reason: str = ""
@@ -67,11 +71,11 @@ class Reply:
 APPLIED = Reply(Outcome.APPLIED)
 _OK = frozenset((200, 201))
 _CONFLICT, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 409, 404, 429, 500
-# What a delete is answered whose alias is gone: OpenSearch would create an index of its name, and cannot.
-_NO_SUCH_NAME = "invalid_index_name_exception"
-# Refusals of one item that are about the index or about us, not about the item: the next item would meet them too.
-_OF_THE_INDEX = {
-    _NO_SUCH_NAME: Outcome.NO_INDEX,
+# The error of a delete through an alias that does not exist: OpenSearch tries to create an index of that name.
+_INVALID_NAME = "invalid_index_name_exception"
+# Refusals of one write that are about the index or the permissions, so that every other write meets them too.
+_INDEX_OUTCOMES = {
+    _INVALID_NAME: Outcome.NO_INDEX,
     "cluster_block_exception": Outcome.RETRY,
     "index_closed_exception": Outcome.RETRY,
     "security_exception": Outcome.FORBIDDEN,
@@ -79,11 +83,11 @@ _OF_THE_INDEX = {
 
 
 def classify(item: Mapping[str, Any]) -> Reply:
-    """What one item of a bulk reply means; the only place that decides it.
+    """Return the meaning of one item of a bulk reply. Nothing else decides it.
 
-    A delete that finds nothing (404) is applied. Anything refused for itself (400, 403, ...) is rejected: sending
-    it again would give the same answer, so it must be dead-lettered, or its batch would never end. Not so where the
-    index is blocked or closed, or we may not write: that would dead-letter every key there is.
+    A delete that finds no document (404) is applied. A write refused for what it contains (400, 403, ...) is
+    rejected: sent again it would be refused again, so its key must be dead-lettered, or its batch would never end.
+    A blocked or closed index and missing permissions are not rejections: those would dead-letter every key.
     """
     [(action, result)] = item.items()
     status = int(result.get("status", _SERVER_ERROR))
@@ -96,15 +100,15 @@ def classify(item: Mapping[str, Any]) -> Reply:
         if action == "delete" and error is None:
             return APPLIED
         return Reply(Outcome.NO_INDEX, reason_of(error))
-    if isinstance(error, Mapping) and error.get("type") in _OF_THE_INDEX:
-        return Reply(_OF_THE_INDEX[error["type"]], reason_of(error))
+    if isinstance(error, Mapping) and error.get("type") in _INDEX_OUTCOMES:
+        return Reply(_INDEX_OUTCOMES[error["type"]], reason_of(error))
     if status == _TOO_MANY or status >= _SERVER_ERROR:
         return Reply(Outcome.RETRY, reason_of(error))
     return Reply(Outcome.REJECTED, reason_of(error))
 
 
 def reason_of(error: Any) -> str:
-    """The cluster's reason with its causes, outermost first, on one line."""
+    """Return the cluster's reason with its causes on one line, outermost first."""
     reasons: list[str] = []
     while isinstance(error, Mapping):
         text = ": ".join(" ".join(str(error[part]).split()) for part in ("type", "reason") if error.get(part))
@@ -116,8 +120,8 @@ def reason_of(error: Any) -> str:
     return " <- ".join(reasons) or "no reason given"
 
 
-def cut(writes: Sequence[bytes], max_bytes: int) -> Iterator[range]:
-    """Consecutive ranges of writes whose bytes together stay within the limit; a larger single one stands alone."""
+def split_by_bytes(writes: Sequence[bytes], max_bytes: int) -> Iterator[range]:
+    """Yield consecutive ranges of writes, each of at most ``max_bytes``. A larger write gets a range of its own."""
     start = size = 0
     for position, encoded in enumerate(writes):
         if position > start and size + len(encoded) > max_bytes:

@@ -1,14 +1,14 @@
-"""The physical indexes behind one name, oldest first, and what a rebuild, a rollback and a retirement do to them.
+"""Lifecycle of the physical indexes of one name: rebuild, promotion, rollback and retirement.
 
-Which is which is told by aliases alone, so that every step is one atomic change of them, and nothing else is kept:
+Aliases alone give an index its role, so that every step is one atomic change of aliases and needs no other state:
 
 | | read alias | sync alias | building alias |
 |---|---|---|---|
-| the one that searches use | yes | yes | |
-| one that a rebuild fills | | yes | yes |
-| one kept for rollback | | yes | |
+| index that searches use | yes | yes | |
+| index that a rebuild fills | | yes | yes |
+| index kept for rollback | | yes | |
 
-A fourth one, ``-unfilled``, says of the first index that a refill has still to bring the items older than it.
+A fourth alias, ``-unfilled``, marks a first index whose table held items before it, until a refill has loaded them.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from dynadex.index.aliases import (
     building_alias,
     creation_body,
     physical_name,
-    reading,
+    searched_index,
     sync_alias,
     unfilled_alias,
 )
 
 _OWNER = "dynadex_rebuild"
-# While an index is being filled, nobody searches it, and one copy is enough.
+# While an index is filled it is not searched, so that one copy without refreshes is enough.
 _WHILE_BUILDING: dict[str, Any] = {"refresh_interval": "-1", "number_of_replicas": 0}
 
 
 class LifecycleAdmin(IndexAdmin, Protocol):
-    """What this needs of a search cluster, besides creating and describing indexes."""
+    """The search cluster, as far as it manages indexes."""
 
     def update_aliases(self, actions: Sequence[Mapping[str, Any]]) -> None: ...
     def put_settings(self, index: str, settings: Mapping[str, Any]) -> None: ...
@@ -45,7 +45,7 @@ class LifecycleAdmin(IndexAdmin, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PhysicalIndex:
-    """One physical index: when it was created, and what it is for."""
+    """A physical index, with the time of its creation and its role."""
 
     name: str
     created_at: datetime
@@ -56,7 +56,7 @@ class PhysicalIndex:
 
     @property
     def role(self) -> str:
-        """In words."""
+        """Name of the role, for people."""
         if self.searched:
             if self.unfilled:
                 return "searched, not filled yet"
@@ -65,7 +65,7 @@ class PhysicalIndex:
 
 
 def physical_indexes(admin: IndexAdmin, index: str) -> list[PhysicalIndex]:
-    """Every physical index of this name, oldest first. Raises SearchError."""
+    """Return every physical index of this name, oldest first. Raises SearchError."""
     searched = admin.indexes_behind(index)
     written = admin.indexes_behind(sync_alias(index))
     building = admin.indexes_behind(building_alias(index))
@@ -86,16 +86,17 @@ def begin_building(
     owner: str,
     clock: Clock,
 ) -> str:
-    """Create an index that writers write to from now on and nobody searches; the one ``owner`` began, if it did.
+    """Create an index that writers write to from now on and that is not searched, and return its name.
 
-    Raises SearchError when there is nothing to rebuild, or another rebuild is not finished.
+    Where ``owner`` has begun an index already, its name is returned. Raises SearchError when there is nothing to
+    rebuild, or another rebuild is not finished.
     """
     begun = find_building(admin, index, owner)
     if begun:
         return begun
     name = physical_name(index, clock)
     while admin.exists(name):
-        # Two indexes of one second: the name has no room for a second one.
+        # A name holds a time in seconds, and an index of this second exists.
         clock.sleep(0.2)
         name = physical_name(index, clock)
     body = creation_body(
@@ -108,34 +109,35 @@ def begin_building(
 
 
 def find_building(admin: IndexAdmin, index: str, owner: str) -> str | None:
-    """The index that ``owner`` began to build, if it did. Raises as ``begin_building`` does."""
-    reading(admin, index)
+    """Return the index that ``owner`` has begun to build, or None. Raises as ``begin_building`` does."""
+    searched_index(admin, index)
     for name in admin.indexes_behind(building_alias(index)):
         if admin.describe(name)["mappings"].get("_meta", {}).get(_OWNER) == owner:
             return name
         raise SearchError(
-            "rebuild index", index, f"another rebuild is under way, or was given up: it fills {name}",
-            f"Go on with it (`dynadex rebuild --resume`), or remove it (`dynadex retire MODULE:ATTRIBUTE {name}`).",
+            "rebuild index", index, f"another rebuild, running or abandoned, fills index {name}",
+            "Resume it with `dynadex rebuild --resume`, or delete its index with "
+            f"`dynadex retire MODULE:ATTRIBUTE {name}`.",
         )  # fmt: skip
     return None
 
 
 def end_building(admin: LifecycleAdmin, name: str, settings: Mapping[str, Any]) -> None:
-    """Give a filled index the refresh interval and replicas that are declared, and make it searchable."""
+    """Give a filled index its declared refresh interval and replicas, and make its documents visible to searches."""
     admin.put_settings(name, {"index": {key: settings.get(key) for key in _WHILE_BUILDING}})
     admin.refresh(name)
 
 
 def mark_filled(admin: LifecycleAdmin, index: str, names: Sequence[str]) -> None:
-    """A refill has brought every item to these indexes. Raises SearchError."""
+    """Record that a refill has loaded every item into these indexes. Raises SearchError."""
     alias = unfilled_alias(index)
     filled = [name for name in admin.indexes_behind(alias) if name in names]
     if filled:
         admin.update_aliases([{"remove": {"index": name, "alias": alias}} for name in filled])
 
 
-def swap(admin: LifecycleAdmin, index: str, name: str) -> Sequence[str]:
-    """Let searches use ``name``, from one moment to the next; those they used until then."""
+def swap_read_alias(admin: LifecycleAdmin, index: str, name: str) -> Sequence[str]:
+    """Point searches to ``name`` in one atomic step, and return the indexes that they used before."""
     before = [old for old in admin.indexes_behind(index) if old != name]
     actions = [{"remove": {"index": old, "alias": index}} for old in before]
     actions.append({"add": {"index": name, "alias": index}})
@@ -146,39 +148,47 @@ def swap(admin: LifecycleAdmin, index: str, name: str) -> Sequence[str]:
 
 
 def roll_back(admin: LifecycleAdmin, index: str, to: str | None = None) -> tuple[str, str]:
-    """Let searches use another index that is kept: ``to``, or the newest other one; from which, to which.
+    """Point searches to an index that is kept for rollback, and return the index they used and the one they use now.
 
-    It was written all the time, so it is as fresh as the one left. Raises SearchError when there is none.
+    ``to`` names the index; by default it is the newest one kept. Writers write to it all the time, so that it is as
+    fresh as the index it replaces. Raises SearchError when there is none.
     """
-    current = reading(admin, index)
-    kept = [one.name for one in physical_indexes(admin, index) if one.written and not (one.searched or one.building)]
-    if to is not None and to not in kept:
-        there = f"Kept are: {', '.join(kept)}." if kept else "None is kept."
-        raise SearchError("roll back to", to, "it is not one of the indexes kept for rollback", there)
-    if not kept:
+    current = searched_index(admin, index)
+    targets = [
+        physical.name
+        for physical in physical_indexes(admin, index)
+        if physical.written and not (physical.searched or physical.building)
+    ]
+    if to is not None and to not in targets:
+        hint = f"Indexes kept for rollback: {', '.join(targets)}." if targets else "No index is kept for rollback."
+        raise SearchError("roll back to", to, "it is not an index kept for rollback", hint)
+    if not targets:
         raise SearchError(
-            "roll back", index, "no other index is kept", "One is kept from each `dynadex rebuild` until it is retired."
-        )
-    target = to or kept[-1]
-    swap(admin, index, target)
+            "roll back", index, "no other index is kept for rollback",
+            "`dynadex rebuild` keeps the index that it replaces until that is retired.",
+        )  # fmt: skip
+    target = to or targets[-1]
+    swap_read_alias(admin, index, target)
     return current, target
 
 
 def retirable(admin: IndexAdmin, index: str, names: Sequence[str]) -> list[str]:
-    """The named indexes, by default every one kept for rollback. Raises SearchError for one that cannot be removed."""
-    found = {one.name: one for one in physical_indexes(admin, index)}
+    """Return the named indexes, by default all kept for rollback. Raises SearchError for one that cannot be deleted."""
+    existing = {physical.name: physical for physical in physical_indexes(admin, index)}
     if not names:
-        return [one.name for one in found.values() if not (one.searched or one.building)]
+        return [name for name, physical in existing.items() if not (physical.searched or physical.building)]
     for name in names:
-        if name not in found:
-            raise SearchError("retire", name, f"it is no index of {index}", f"There are: {', '.join(found)}.")
-        if found[name].searched:
+        if name not in existing:
+            raise SearchError(
+                "retire", name, f"it is not an index of {index}", f"Indexes of {index}: {', '.join(existing)}."
+            )
+        if existing[name].searched:
             raise SearchError("retire", name, "searches use it", "Roll back or rebuild first.")
     return list(names)
 
 
 def retire(admin: LifecycleAdmin, index: str, name: str) -> None:
-    """Delete an index that searches do not use, once writers have been told to leave it."""
+    """Take an index off the aliases that writers use, then delete it."""
     aliases = [alias for alias in (sync_alias(index), building_alias(index)) if name in admin.indexes_behind(alias)]
     if aliases:
         admin.update_aliases([{"remove": {"index": name, "alias": alias}} for alias in aliases])

@@ -1,4 +1,4 @@
-"""The one adapter to a search cluster: opensearch-py calls in, our values and errors out."""
+"""Adapter to a search cluster: calls opensearch-py, and returns dynadex's own values and errors."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ if TYPE_CHECKING:
 
 Json = Any
 _NOT_FOUND, _TOO_LARGE, _TOO_MANY, _SERVER_ERROR = 404, 413, 429, 500
-# A listing is kept alive while one page of it is worked on.
-_PAGE, _SCROLL_KEPT = 1000, "5m"
+# How long the cluster keeps a listing open while one of its pages is processed.
+_PAGE, _SCROLL_TTL = 1000, "5m"
 _STATUS_OF = {"index_not_found_exception": 404, "security_exception": 403}
 _HINTS = {
-    400: "The request is not the data's fault: check the index settings and the version of the cluster.",
+    400: "The data is not the cause: check the index settings and the version of the cluster.",
     401: "Check the credentials for the search cluster.",
-    403: "Give this role or user the right to do it.",
+    403: "Grant this role or user the permission.",
     404: "Create the index with `dynadex refill`.",
 }
 
 
+_TRANSIENT = "The error may be transient; if it persists, check the cluster."
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A document as the index holds it now, deleted ones excepted."""
+    """A document as the index holds it now."""
 
     version: int
     seq_no: int
@@ -41,21 +44,20 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class IndexStats:
-    """How large an index is: documents that a search can see now, and bytes of one copy of it on disk, without
-    replicas; None where the cluster does not tell."""
+    """Size of an index: documents visible to searches, and bytes on disk without replicas (None: not known)."""
 
     documents: int
     bytes: int | None
 
 
 class OpenSearchIndex:
-    """Everything dynadex asks of a search cluster. Each call raises SearchError or one of its kinds."""
+    """Requests to a search cluster. Each raises SearchError or a subclass of it."""
 
     def __init__(self, client: OpenSearch) -> None:
         self._client = client
 
     def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
-        """One bulk request; the reply's items in order (only status and error of each)."""
+        """Send one bulk request, and return the items of its reply in order (only status and error of each)."""
         reply = self._call(
             "write to index", index, "POST", f"/{quote(_write_alias(index))}/_bulk", body, timeout_seconds,
             params={"filter_path": "items.*.status,items.*.error", "require_alias": "true"},
@@ -64,24 +66,27 @@ class OpenSearchIndex:
         return items
 
     def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]:
-        """The documents with these ids as they are now (realtime), None for each that is not there."""
+        """Return the current documents with these ids (realtime), None for each id without one."""
         if not ids:
             return []
         reply = self._call("read from index", index, "POST", f"/{quote(index)}/_mget", orjson.dumps({"ids": list(ids)}))
-        return [self._stored(index, one) for one in reply["docs"]]
+        return [_stored(index, document) for document in reply["docs"]]
 
     def versions(self, index: str) -> Iterator[list[tuple[str, int]]]:
-        """Id and version of every document that was there, refreshed, when asked; in no order, a page at a time."""
+        """Yield pages of the id and version of every document that was visible to searches at the first request.
+
+        The order is undefined.
+        """
         path, first = f"/{quote(index)}/_search", {"size": _PAGE, "sort": ["_doc"], "version": True, "_source": False}
-        reply = self._call("list index", index, "POST", path, orjson.dumps(first), params={"scroll": _SCROLL_KEPT})
+        reply = self._call("list index", index, "POST", path, orjson.dumps(first), params={"scroll": _SCROLL_TTL})
         try:
             while hits := _whole(reply, index)["hits"]["hits"]:
                 yield [(hit["_id"], hit["_version"]) for hit in hits]
-                more = orjson.dumps({"scroll": _SCROLL_KEPT, "scroll_id": reply["_scroll_id"]})
+                more = orjson.dumps({"scroll": _SCROLL_TTL, "scroll_id": reply["_scroll_id"]})
                 reply = self._call("list index", index, "POST", "/_search/scroll", more)
         finally:
             self._call(
-                "end the listing of",
+                "end the listing of index",
                 index,
                 "DELETE",
                 "/_search/scroll",
@@ -95,19 +100,19 @@ class OpenSearchIndex:
         timeout_seconds: float | None = None,
         preference: str | None = None,
     ) -> Json:
-        """A search, as OpenSearch answers it. Searches with one ``preference`` ask the same copies of the shards."""
+        """Return OpenSearch's reply to a search. Searches with the same ``preference`` use the same shard copies."""
         params = {"preference": preference} if preference else None
         return self._call(
             "search index", index, "POST", f"/{quote(index)}/_search", orjson.dumps(body), timeout_seconds, params
         )
 
     def count(self, index: str) -> int:
-        """Documents that a search can see now."""
+        """Return the number of documents visible to searches."""
         return int(self._call("count index", index, "GET", f"/{quote(index)}/_count")["count"])
 
     def stats(self, index: str) -> IndexStats:
-        """How large an index is."""
-        # The statistics' own count of documents counts nested objects, too.
+        """Return the size of an index."""
+        # The document count of the index statistics includes nested objects.
         documents = self.count(index)
         try:
             reply = self._call("measure index", index, "GET", f"/{quote(index)}/_stats/store")
@@ -115,7 +120,7 @@ class OpenSearchIndex:
         except SearchUnavailable:
             raise
         except (SearchError, LookupError, TypeError):
-            # A serverless collection has no statistics, and a role may lack the right to see them.
+            # A serverless collection has no statistics, and a role may lack the permission to read them.
             size = None
         return IndexStats(documents, size)
 
@@ -129,57 +134,46 @@ class OpenSearchIndex:
         self._call("create index", index, "PUT", f"/{quote(index)}", orjson.dumps({**body, "aliases": aliases}))
 
     def delete(self, index: str) -> None:
-        """Delete an index with all it holds."""
+        """Delete an index and its documents."""
         self._call("delete index", index, "DELETE", f"/{quote(index)}")
 
     def exists(self, index: str) -> bool:
-        """Whether an index or alias has this name."""
+        """Return whether an index or alias has this name."""
         return self._get_or_none("look for index", index, f"/{quote(index)}") is not None
 
     def indexes_behind(self, alias: str) -> list[str]:
-        """The physical indexes behind an alias, oldest name first; none when there is no such alias."""
-        found = self._get_or_none("resolve alias", alias, f"/_alias/{quote(alias)}")
-        return sorted(found or ())
+        """Return the physical indexes behind an alias, oldest name first; none when there is no such alias."""
+        aliases = self._get_or_none("resolve alias", alias, f"/_alias/{quote(alias)}")
+        return sorted(aliases or ())
 
     def update_aliases(self, actions: Sequence[Mapping[str, Any]]) -> None:
-        """Change aliases, all at once or not at all."""
-        names = ", ".join(sorted({str(part.get("alias")) for one in actions for part in one.values()}))
+        """Apply alias actions atomically."""
+        names = ", ".join(sorted({str(target.get("alias")) for action in actions for target in action.values()}))
         self._call("change alias", names, "POST", "/_aliases", orjson.dumps({"actions": list(actions)}))
 
     def describe(self, index: str) -> Json:
-        """Settings, mappings and aliases of one physical index."""
+        """Return the settings, mappings and aliases of one physical index."""
         return self._call("describe index", index, "GET", f"/{quote(index)}")[index]
 
     def put_settings(self, index: str, settings: Mapping[str, Any]) -> None:
         """Change dynamic settings of an index."""
-        self._call("change settings of", index, "PUT", f"/{quote(index)}/_settings", orjson.dumps(settings))
+        self._call("change settings of index", index, "PUT", f"/{quote(index)}/_settings", orjson.dumps(settings))
 
     def processors(self, index: str) -> int | None:
-        """Processors of all nodes that hold documents, None where the cluster does not tell.
+        """Return the number of processors of all data nodes, None where the cluster does not report it.
 
-        ``index`` is what they are wanted for: a cluster that does not answer is told with it.
+        ``index`` is only named in the error when the cluster is unavailable.
         """
         params = {"filter_path": "nodes.*.roles,nodes.*.os.allocated_processors"}
         try:
-            reply = self._call("look up the nodes for", index, "GET", "/_nodes/os", params=params)
-            holders = [node for node in reply["nodes"].values() if "data" in node["roles"]]
-            return sum(int(node["os"]["allocated_processors"]) for node in holders) or None
+            reply = self._call("read the nodes of index", index, "GET", "/_nodes/os", params=params)
+            data_nodes = [node for node in reply["nodes"].values() if "data" in node["roles"]]
+            return sum(int(node["os"]["allocated_processors"]) for node in data_nodes) or None
         except SearchUnavailable:
             raise
         except (SearchError, LookupError, TypeError, AttributeError):
-            # A serverless collection has no nodes, and a role may lack the right to see them.
+            # A serverless collection has no nodes, and a role may lack the permission to read them.
             return None
-
-    def info(self) -> Json:
-        """Name and version of the cluster."""
-        return self._call("reach", "the search cluster", "GET", "/")
-
-    def _stored(self, index: str, one: Mapping[str, Any]) -> Stored | None:
-        if "error" in one:
-            raise _of_one_document(index, one["error"])
-        if not one.get("found"):
-            return None
-        return Stored(one["_version"], one["_seq_no"], one["_primary_term"], one["_source"])
 
     def _get_or_none(self, operation: str, subject: str, path: str) -> Json:
         try:
@@ -207,51 +201,64 @@ class OpenSearchIndex:
         try:
             return self._client.transport.perform_request(method, path, params=arguments, body=body)
         except exceptions.OpenSearchException as error:
-            _let_go_of_request(error)
+            _release_request(error)
             raise translate(error, operation, subject) from error
 
 
-def _let_go_of_request(error: BaseException) -> None:
-    """urllib3 keeps an error in a variable of the very frame that the error's traceback holds: a circle, with the whole
-    request in it, until somebody looks for garbage. While much passes through, that is hardly ever."""
+def _stored(index: str, document: Mapping[str, Any]) -> Stored | None:
+    if "error" in document:
+        raise _document_error(index, document["error"])
+    if not document.get("found"):
+        return None
+    return Stored(document["_version"], document["_seq_no"], document["_primary_term"], document["_source"])
+
+
+def _release_request(error: BaseException) -> None:
+    """Free the request that an error holds on to.
+
+    urllib3 keeps an error in a variable of a frame that the error's traceback refers to: a reference cycle that
+    contains the whole request, and that only the garbage collector ends. With `dynadex.gc_tuning`, that runs rarely:
+    300 refused connections for bulk requests of 5 MB take up to 1,477 MB of memory without this function, and 49 MB
+    with it (with Python's default thresholds 173 and 49 MB).
+    """
     cause: BaseException | None = error
     while cause:
         clear_frames(cause.__traceback__)
         cause = cause.__context__
 
 
-def _of_one_document(index: str, error: Mapping[str, Any]) -> SearchError:
-    """Why one document could not be read: its index is gone, or we may not read it; else its shard is away for now."""
+def _document_error(index: str, error: Mapping[str, Any]) -> SearchError:
+    """Return the error of one document: its index is missing, access is denied, or else its shard is unavailable."""
     status = _STATUS_OF.get(str(error.get("type")))
     if status is None:
-        return SearchUnavailable(
-            "read from index", index, reason_of(error), "It may pass; otherwise look at the cluster."
-        )
+        return SearchUnavailable("read from index", index, reason_of(error), _TRANSIENT)
     return SearchError("read from index", index, reason_of(error), _HINTS[status], status=status)
 
 
 def _whole(reply: Json, index: str) -> Json:
-    """The answer of a search, if every shard had a part in it: one that is away is counted neither as a success nor,
-    always, as a failure."""
+    """Return the reply of a search to which every shard contributed.
+
+    Raises SearchUnavailable otherwise. An unavailable shard never counts as successful, but not always as failed.
+    """
     shards = reply.get("_shards", {})
     if shards.get("failed") or shards.get("successful", 0) < shards.get("total", 0):
         reason = f"{shards.get('successful')} of {shards.get('total')} shards answered"
-        raise SearchUnavailable("list index", index, reason, "It may pass; otherwise look at the cluster.")
+        raise SearchUnavailable("list index", index, reason, _TRANSIENT)
     return reply
 
 
 def _write_alias(index: str) -> str:
-    """The private alias through which a physical index is written.
+    """Return the private alias through which a physical index is written.
 
-    A write to an index that is gone would create it anew, without its mapping, and be acknowledged; a write that
-    requires an alias is refused. Deletes do not heed that requirement: what refuses them is that no index, unlike
-    an alias, can have a name in capitals.
+    A write to a missing index would create it, without its mapping, and be acknowledged; with ``require_alias`` it
+    is refused. Deletes ignore ``require_alias``: they are refused because an index, unlike an alias, cannot have a
+    name with capitals.
     """
     return f"{index}-WRITE"
 
 
 def translate(error: Exception, operation: str, subject: str) -> SearchError:
-    """A foreign error as one of ours: unavailable (retry), too large (halve), or refused (stop, with a hint)."""
+    """Translate an error of opensearch-py: unavailable (retry), too large (halve), or refused (stop, with a hint)."""
     from opensearchpy import exceptions
 
     if isinstance(error, exceptions.SSLError):
@@ -259,17 +266,20 @@ def translate(error: Exception, operation: str, subject: str) -> SearchError:
     if isinstance(error, exceptions.ConnectionError):
         return SearchUnavailable(
             operation, subject, f"the search cluster does not answer ({error.error})",
-            "Start it, or set OPENSEARCH_URL (`--opensearch`) to one that runs.",
+            "Start it, or set OPENSEARCH_URL (`--opensearch`) to a running cluster.",
         )  # fmt: skip
     if isinstance(error, exceptions.SerializationError):
-        return SearchUnavailable(operation, subject, "the reply is not whole JSON", "Is it an OpenSearch cluster?")
+        return SearchUnavailable(
+            operation,
+            subject,
+            "the reply is not complete JSON",
+            "Check that OPENSEARCH_URL is that of an OpenSearch cluster.",
+        )
     status = getattr(error, "status_code", None)
     info = getattr(error, "info", None)
     reason = reason_of(info.get("error") if isinstance(info, Mapping) else getattr(error, "error", str(error)))
     if status == _TOO_LARGE:
         return RequestTooLarge(operation, subject, reason)
     if status == _TOO_MANY or (isinstance(status, int) and status >= _SERVER_ERROR):
-        return SearchUnavailable(
-            operation, subject, f"{status} {reason}", "It may pass; otherwise look at the cluster."
-        )
+        return SearchUnavailable(operation, subject, f"{status} {reason}", _TRANSIENT)
     return SearchError(operation, subject, reason, _HINTS.get(status or 0, ""), status=status)

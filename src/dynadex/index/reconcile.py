@@ -1,15 +1,15 @@
-"""Make the documents of given keys equal to their items now, whatever happened before.
+"""Reconciliation: make the documents of given keys equal to their items, as both are now.
 
-The one primitive behind ties, redrive, repair and resync. It never replays an image: it reads the item, and writes
-what the item is. Every write it makes stays right however late it arrives, even from a process that was frozen
-between reading and writing, because each is refused as soon as a later change has been settled:
+Ties, redrive and repair all use it. It never writes an image from the stream: it reads the item, and writes the
+document of that item. Each of its writes stays correct however late it arrives, even from a process that was frozen
+between its read and its write, because OpenSearch refuses the write once a later change has been settled:
 
-- With external version v = time of the read - margin: every later change carries a version above v, and whoever
-  settles it leaves a document or a tombstone at or above that version.
-- With ``if_seq_no`` (where the document's version is not below v): whoever settles a later change writes the
-  document, even if it finds it equal already (see ``changes`` below), so that its sequence number moves on.
-- Where there is no document and a tombstone is not below v, neither holds: a create would bring back an item that
-  was deleted between the read and the write. So it waits, at most the margin, until v has passed the tombstone.
+- A write with external version v = time of the read - margin: every later change carries a version above v, and
+  settling it leaves a document or a tombstone at or above that version.
+- A write with ``if_seq_no``, used where the document's version is not below v: settling a later change writes the
+  document even if it is equal already (``changes`` of `Reconciler.reconcile`), which raises its sequence number.
+- Where a tombstone is not below v, neither helps: a plain create would bring back an item that was deleted between
+  the read and the write. So reconciliation waits, at most the margin, until v has passed the tombstone.
 """
 
 from __future__ import annotations
@@ -29,44 +29,54 @@ from dynadex.index.writer import Writer
 from dynadex.retry import Backoff
 
 _MAX_KEYS = 100
+_BACKOFF = Backoff(first_seconds=0.02, max_seconds=0.5)
 
 
 class DocumentReader(Protocol):
-    """What reconciliation needs of a search cluster, besides writing."""
+    """Realtime reads of documents."""
 
     def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]:
-        """The documents as they are now (realtime), None for each that is not there."""
+        """Return the current documents (realtime), None for each id without one."""
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentStore:
+    """Access to the documents of the search cluster."""
+
+    reader: DocumentReader
+    writer: Writer
+
+
+# Consistent reads of items by key: None for each key without one.
 ReadItems = Callable[[Sequence[Item]], Sequence[Item | None]]
 Build = Callable[[Item | None], Built]
 
 
 @dataclass(slots=True)
 class _Task:
-    """One key to settle. ``change`` is the version of the change it is settled for, None for a mere comparison."""
+    """One key to reconcile, for the change of version ``change_version`` or, None, for a comparison."""
 
     id: str
     key: Item
-    change: int | None
+    change_version: int | None
     refused: tuple[bytes | None, str] = (None, "")
-    """The body that the cluster refused, and why."""
+    """The body that the cluster refused, with its reason."""
     marked_absent: bool = False
     built: Built = field(default_factory=Built)
 
-    def wanted(self, built: Built) -> Built:
-        """What the item becomes; nothing at all where the cluster refused this very document before."""
+    def plan(self, built: Built) -> None:
+        """Take what the item is built to: nothing, where the cluster refused an equal document before."""
         body, reason = self.refused
-        # By what it says: DynamoDB may give an item's attributes in another order each time.
-        again = body is not None and built.body is not None and same(built.body, decode(body))
-        self.built = Built(problem=reason) if again else built
-        return self.built
+        # Equal by content: DynamoDB may return an item's attributes in another order each time.
+        refused_before = body is not None and built.body is not None and same(built.body, decode(body))
+        self.built = Built(problem=reason) if refused_before else built
 
     def write(self, stored: Stored | None, version: int) -> Write | None:
-        """What must be written so that the document is, and stays, as built; None when nothing must."""
-        body, version = self.built.body, max(version, self.change or 0)
-        if same(body, stored.source if stored else None) and (self.change is None or self.marked_absent):
+        """Return the write that makes the document as built and keeps it so; None when none is needed."""
+        body, version = self.built.body, max(version, self.change_version or 0)
+        equal = same(body, stored.source if stored else None)
+        if equal and (self.change_version is None or self.marked_absent):
             return None
         if stored is None or version > stored.version:
             return Write(self.id, body, External(version))
@@ -74,38 +84,35 @@ class _Task:
 
 
 class Reconciler:
-    """Settles keys by reading their items with consistent reads."""
+    """Reconciles keys with consistent reads of their items."""
 
-    def __init__(
-        self,
-        documents: DocumentReader,
-        writer: Writer,
-        read_items: ReadItems,
-        build: Build,
-        timing: Timing,
-        clock: Clock,
-        *,
-        backoff: Backoff | None = None,
-    ) -> None:
-        self._documents = documents
-        self._writer = writer
+    def __init__(self, store: DocumentStore, read_items: ReadItems, build: Build, timing: Timing, clock: Clock) -> None:
+        self._documents = store.reader
+        self._writer = store.writer
         self._read_items = read_items
         self._build = build
         self._timing = timing
         self._clock = clock
-        self._backoff = backoff or Backoff(first_seconds=0.02, max_seconds=0.5)
 
     def reconcile(
         self, index: str, keys: Mapping[str, Item], deadline: float, changes: Mapping[str, int] | None = None
     ) -> dict[str, Reply]:
-        """Settle each document id's key in one index.
+        """Make the documents of these keys equal to their items, in one index.
 
-        ``changes`` gives the version of the change that a key is settled for: then the document, or its absence,
-        is written even where it is right already, so that nobody who read before can overwrite it later.
+        Args:
+            index: Name of the physical index.
+            keys: Key of each document id.
+            deadline: Reading of ``clock.monotonic()``.
+            changes: Version of the change that a document id is reconciled for. Its document, or its absence, is
+                then written even if it is right already, so that a writer that read earlier cannot overwrite it.
 
-        APPLIED: the document equals its item. REJECTED: no document can be made of the item (the reason says why),
-        and none is left behind. RETRY: the time (``deadline``, of ``clock.monotonic()``) ran out. Raises
-        SearchError and SourceError as its ports do.
+        Returns:
+            A reply for each document id. APPLIED: the document equals its item. REJECTED: the item has no document,
+            because none can be built or OpenSearch refuses it, for the reason given. RETRY: the deadline came first.
+
+        Raises:
+            SearchError: The search cluster refuses a request, or is unavailable.
+            SourceError: The items cannot be read.
         """
         replies: dict[str, Reply] = {}
         tasks = [_Task(identity, key, (changes or {}).get(identity)) for identity, key in keys.items()]
@@ -114,27 +121,28 @@ class Reconciler:
         return replies
 
     def _settle(self, index: str, tasks: Sequence[_Task], deadline: float) -> dict[str, Reply]:
+        """Repeat rounds until every key is settled or the deadline is near."""
         settled: dict[str, Reply] = {}
         for attempt in count():
             settled |= self._round(index, tasks, deadline)
             tasks = [task for task in tasks if task.id not in settled]
             if not tasks:
                 return settled
-            pause = self._backoff.pause(attempt)
+            pause = _BACKOFF.pause(attempt)
             if self._clock.monotonic() + pause >= deadline:
                 break
             self._clock.sleep(pause)
-        return settled | {task.id: Reply(Outcome.RETRY, "it could not be settled in time") for task in tasks}
+        return settled | {task.id: Reply(Outcome.RETRY, "its key could not be reconciled in time") for task in tasks}
 
     def _round(self, index: str, tasks: Sequence[_Task], deadline: float) -> dict[str, Reply]:
-        """One look at each key, the document first; one write where it is needed; returns those that are settled."""
+        """Read each document, then its item, write the difference once, and return the keys that are settled."""
         stored = self._documents.get_many(index, [task.id for task in tasks])
         version = read_version(self._clock.now_us(), self._timing)
         items = self._read_items([task.key for task in tasks])
         settled: dict[str, Reply] = {}
         writing: list[tuple[_Task, Write]] = []
         for task, document, item in zip(tasks, stored, items, strict=True):
-            task.wanted(self._build(item))
+            task.plan(self._build(item))
             write = task.write(document, version)
             if write is None:
                 settled[task.id] = _final(task.built)
@@ -144,7 +152,7 @@ class Reconciler:
         for (task, write), reply in zip(writing, replies, strict=True):
             if reply == APPLIED:
                 settled[task.id] = _final(task.built)
-            # If it is absent still: what refused the mark is a newer tombstone, which is a mark too.
+            # A delete that was refused met a newer tombstone, if the document is still absent: a mark as good as ours.
             task.marked_absent = reply.outcome is not Outcome.RETRY and write.body is None
             if reply.outcome is Outcome.REJECTED:
                 task.refused = (write.body, reply.reason)

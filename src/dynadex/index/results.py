@@ -1,57 +1,100 @@
-"""What became of some changes or items, and what it took, counted."""
+"""Results of indexing: what became of changes and items, and how the bulk requests went."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
 class ApplyResult:
-    """Counts, one per key and index."""
+    """Outcome of applying changes or loading items, counted once for each key and index."""
 
     applied: int = 0
+    """Documents written or deleted."""
     superseded: int = 0
-    """Refused for good reason: the index holds something newer."""
+    """Writes refused because the index holds something newer."""
     reconciled: int = 0
+    """Keys whose item was read again, because versions could not order two changes."""
     dead_lettered: int = 0
-    skipped: int = 0
-    """Items that are not indexed."""
+    """Dead letters written."""
+    not_indexed: int = 0
+    """Items for which the document function returns None: they exist, and are not indexed."""
     failed: dict[str, str] = field(default_factory=dict)
-    """Sequence number (of changes) or document id (of items) -> reason: neither applied nor dead-lettered, to be
-    retried."""
-    newest_us: int = 0
-    """Time of the newest change applied, in microseconds; lag is measured against it."""
+    """Reason for each sequence number (of changes) or document id (of items) that is neither applied nor
+    dead-lettered and must be retried."""
+    newest_change_us: int = 0
+    """Time of the newest applied change, in microseconds since the epoch; lag is measured against it."""
     outcomes: dict[str, str] = field(default_factory=dict)
-    """Document id (of changes) -> stale, reconciled or dead-lettered. What is simply applied is not in it."""
+    """Outcome of each document id (of changes) that was not simply applied: ``superseded``, ``reconciled`` or
+    ``dead_lettered``."""
 
     def add(self, other: ApplyResult) -> None:
-        """Count another's work as this one's, key by key no longer; what failed there will come again."""
+        """Add the counts of another result. Reasons and outcomes of single keys are left out."""
         self.applied += other.applied
         self.superseded += other.superseded
         self.reconciled += other.reconciled
         self.dead_lettered += other.dead_lettered
-        self.skipped += other.skipped
-        self.newest_us = max(self.newest_us, other.newest_us)
+        self.not_indexed += other.not_indexed
+        self.newest_change_us = max(self.newest_change_us, other.newest_change_us)
 
     def __str__(self) -> str:
-        parts = [f"{self.applied:,} applied"]
-        named = {
+        counts = {
             "superseded": self.superseded,
             "reconciled": self.reconciled,
             "dead-lettered": self.dead_lettered,
-            "not indexed": self.skipped,
+            "not indexed": self.not_indexed,
         }
-        return ", ".join(parts + [f"{count:,} {name}" for name, count in named.items() if count])
+        return ", ".join([f"{self.applied:,} applied", *(f"{n:,} {name}" for name, n in counts.items() if n)])
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A key without a document in ``index``, and why: its document cannot be built, or OpenSearch refuses it."""
+
+    index: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Outcome in one index, or in several ones merged. Reasons and outcomes are by document id."""
+
+    applied: int = 0
+    superseded: int = 0
+    reconciled: int = 0
+    dead_lettered: int = 0
+    failed: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, Refusal] = field(default_factory=dict)
+    outcomes: Mapping[str, str] = field(default_factory=dict)
+
+
+def merge(tallies: Iterable[Tally]) -> Tally:
+    """Sum the counts of several indexes. Where a key has a reason or an outcome in several, the last one stands."""
+    total = Tally()
+    for tally in tallies:
+        total = Tally(
+            total.applied + tally.applied,
+            total.superseded + tally.superseded,
+            total.reconciled + tally.reconciled,
+            total.dead_lettered + tally.dead_lettered,
+            {**total.failed, **tally.failed},
+            {**total.refused, **tally.refused},
+            {**total.outcomes, **tally.outcomes},
+        )
+    return total
 
 
 @dataclass(slots=True)
 class BulkStats:
-    """Bulk requests: the longest of them, and how many writes the cluster could not take when they were sent."""
+    """Statistics of bulk requests."""
 
     max_seconds: float = 0.0
+    """Duration of the longest request."""
     retries: int = 0
+    """Writes that the cluster could not take when they were sent, and that are sent again."""
 
     def add(self, seconds: float, not_taken: int) -> None:
-        """Count one request."""
+        """Count one request: its duration, and the writes that the cluster could not take."""
         self.max_seconds = max(self.max_seconds, seconds)
         self.retries += not_taken

@@ -1,4 +1,4 @@
-"""After a full refill: delete the documents whose item no longer exists."""
+"""Sweep: after a full refill, delete the orphans, documents whose item no longer exists."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BATCH_SECONDS = 60.0
 
 
 class Listing(Protocol):
-    """What a sweep needs of a search cluster, besides writing."""
+    """The search cluster, as far as a sweep reads it."""
 
     def refresh(self, index: str) -> None: ...
     def versions(self, index: str) -> Iterator[list[tuple[str, int]]]: ...
@@ -23,34 +23,35 @@ class Listing(Protocol):
 
 @dataclass(slots=True)
 class Swept:
-    """Documents looked at, orphans deleted, and those that were touched in the meantime and stay."""
+    """Counts of a sweep: documents listed, orphans deleted, and documents written again before their delete."""
 
-    looked_at: int = 0
+    listed: int = 0
     deleted: int = 0
-    touched: int = 0
+    rewritten: int = 0
 
     def add(self, other: Swept) -> None:
-        """Count another's work as this one's."""
-        self.looked_at += other.looked_at
+        """Add the counts of another sweep."""
+        self.listed += other.listed
         self.deleted += other.deleted
-        self.touched += other.touched
+        self.rewritten += other.rewritten
 
 
 def sweep(listing: Listing, writer: Writer, index: str, version: int, clock: Clock) -> Swept:
     """Delete every document below ``version``, the version of the first item that the refill read.
 
-    Each live item's document is at that version or above: the scan wrote it, or was refused because it was newer
-    already, or it came through the stream since. So what is below has no item, or one that cannot be indexed. A
-    document written after it was listed answers with a conflict, and stays. Raises SearchUnavailable when the
-    cluster does not take the deletes; the sweep can simply be repeated.
+    Each existing item's document is at that version or above: the scan wrote it, or was refused because it was newer
+    already, or the stream has delivered it since. So a document below has no item, or one that cannot be indexed. A
+    document that was written after it was listed conflicts with its delete, and stays.
+
+    Raises SearchUnavailable when the cluster does not take the deletes in time; the sweep can be repeated.
     """
     listing.refresh(index)
     swept = Swept()
     for page in listing.versions(index):
-        # A place to stop, where the clock can be stopped.
+        # Lets a stoppable clock end the sweep between two pages.
         clock.sleep(0)
-        swept.looked_at += len(page)
-        orphans = [Write(identity, None, External(version)) for identity, found in page if found < version]
+        swept.listed += len(page)
+        orphans = [Write(identity, None, External(version)) for identity, current in page if current < version]
         if not orphans:
             continue
         replies = writer.write(index, orphans, clock.monotonic() + _BATCH_SECONDS)
@@ -58,5 +59,5 @@ def sweep(listing: Listing, writer: Writer, index: str, version: int, clock: Clo
         if unsent:
             raise SearchUnavailable("sweep index", index, unsent[0].reason, "Run the refill again.")
         swept.deleted += sum(reply.outcome is Outcome.APPLIED for reply in replies)
-        swept.touched += sum(reply.outcome is Outcome.CONFLICT for reply in replies)
+        swept.rewritten += sum(reply.outcome is Outcome.CONFLICT for reply in replies)
     return swept

@@ -1,114 +1,129 @@
-"""Sends writes to one index: in bulks cut by bytes, retried within a time budget, halved when too large."""
+"""Bulk writes to one index: split by size, retried within a time budget, halved when too large."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol
 
 from dynadex.clock import Clock
 from dynadex.errors import RequestTooLarge, SearchError, SearchUnavailable
 from dynadex.index.adaptive_limit import AdaptiveLimit
-from dynadex.index.bulk import APPLIED, Outcome, Reply, Write, classify, cut
+from dynadex.index.bulk import APPLIED, Outcome, Reply, Write, classify, split_by_bytes
 from dynadex.retry import Backoff
 
-# What no item is at fault for and no patience mends, and what to do about it.
-_STOPS = {
+# Outcomes that no retry and no other document can change, with the hint of the error they raise.
+_FATAL = {
     Outcome.NO_INDEX: "Create it with `dynadex refill`, then start again.",
-    Outcome.FORBIDDEN: "Give this role or user the right to write to it.",
+    Outcome.FORBIDDEN: "Grant this role or user the permission to write to it.",
 }
 
 
 class BulkTarget(Protocol):
-    """What the writer needs of a search cluster."""
+    """The search cluster, as far as the writer uses it."""
 
     def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
-        """Send one bulk request to ``index``; the reply's items, in order.
+        """Send one bulk request to ``index`` and return the items of its reply, in order.
 
         Raises SearchUnavailable, RequestTooLarge, or SearchError for a request refused as a whole.
         """
         ...
 
 
-class Writer:
-    """Bulk writes with bounded patience.
+@dataclass(frozen=True, slots=True)
+class WriterLimits:
+    """Limits of one bulk request. A 413 reply halves the size that the writer uses from then on."""
 
-    ``max_bytes`` bounds one request; a 413 halves the bound for good. The writer's waiting is what slows the
-    reader down: nothing more is read while it waits. ``on_bulk`` is told of every request, halved ones as one: how
-    many seconds it took, and how many of its writes the cluster could not take now.
+    max_bytes: int = 5 * 1024 * 1024
+    timeout_seconds: float = 30.0
+
+
+class Writer:
+    """Writes documents in bulk, with retries until a deadline.
+
+    The caller waits while the writer retries, which slows its reading down to what the cluster can take.
+    ``on_bulk`` receives the duration in seconds of every request (halves of one count as one) and how many of its
+    writes the cluster could not take. Requests wait for a slot of ``concurrency`` where there is one.
     """
 
     def __init__(
         self,
         target: BulkTarget,
         clock: Clock,
+        limits: WriterLimits | None = None,
         *,
-        max_bytes: int = 5 * 1024 * 1024,
-        request_timeout_seconds: float = 30.0,
         backoff: Backoff | None = None,
         on_bulk: Callable[[float, int], None] | None = None,
-        turns: AdaptiveLimit | None = None,
+        concurrency: AdaptiveLimit | None = None,
     ) -> None:
+        limits = limits or WriterLimits()
         self._target = target
-        self._turns = turns
-        self._on_bulk = on_bulk
         self._clock = clock
-        self._max_bytes = max_bytes
-        self._request_timeout_seconds = request_timeout_seconds
+        self._max_bytes = limits.max_bytes
+        self._timeout_seconds = limits.timeout_seconds
         self._backoff = backoff or Backoff()
+        self._on_bulk = on_bulk
+        self._concurrency = concurrency
 
     def write(self, index: str, writes: Sequence[Write], deadline: float) -> list[Reply]:
-        """What became of each write, in order. A RETRY left in it means that the deadline came first.
+        """Send writes until each has an outcome, and return the replies in order.
 
-        ``deadline`` is a reading of ``clock.monotonic()``. Raises SearchError when the cluster refuses the
-        request as a whole or the index is missing: then nothing is known to be written.
+        A RETRY among them means that the deadline, a reading of ``clock.monotonic()``, came first. Raises SearchError
+        when the cluster refuses the request as a whole or the index is missing: then some writes may be applied,
+        and which ones is unknown.
         """
         encoded = [write.encoded() for write in writes]
-        replies = _unsent(len(writes))
-        pending = list(range(len(writes)))
+        replies = dict(enumerate(_unsent(len(writes))))
+        pending = list(replies)
         for attempt in count():
-            pending = self._pass(index, encoded, pending, replies, deadline)
+            replies |= self._send_each(index, encoded, pending, deadline)
+            pending = [position for position in pending if replies[position].outcome is Outcome.RETRY]
             pause = self._backoff.pause(attempt)
             if not pending or self._clock.monotonic() + pause >= deadline:
                 break
             self._clock.sleep(pause)
-        return replies
+        return list(replies.values())
 
     def write_once(self, index: str, writes: Sequence[Write], deadline: float) -> list[Reply]:
-        """As ``write``, but whatever is not taken at once is left as RETRY: for what was read from the table.
+        """Send writes without retries, as ``write`` does: for documents built from items that were read.
 
-        An OpenSearch that restarts forgets its tombstones, so that what was read before, and sent again after, could
-        bring back an item that was deleted in between. Who wrote it must read it anew.
+        An OpenSearch node that restarts forgets its tombstones. A document that was read before the restart and sent
+        again after it could bring back an item that was deleted in between, so a caller must read the item anew.
         """
-        replies = _unsent(len(writes))
-        self._pass(index, [write.encoded() for write in writes], list(range(len(writes))), replies, deadline)
-        return replies
+        encoded = [write.encoded() for write in writes]
+        replies = dict(enumerate(_unsent(len(writes))))
+        replies |= self._send_each(index, encoded, list(replies), deadline)
+        return list(replies.values())
 
-    def _pass(
-        self, index: str, encoded: Sequence[bytes], pending: Sequence[int], replies: list[Reply], deadline: float
-    ) -> list[int]:
-        """Send what is pending once, in chunks, the first of them in any case; what is pending still."""
-        for number, chunk in enumerate(cut([encoded[i] for i in pending], self._max_bytes)):
+    def _send_each(
+        self, index: str, encoded: Sequence[bytes], positions: Sequence[int], deadline: float
+    ) -> dict[int, Reply]:
+        """Send the writes at these positions once, and return the reply to each that was sent before the deadline.
+
+        The first request is sent even when the deadline has passed.
+        """
+        replies: dict[int, Reply] = {}
+        for number, chunk in enumerate(split_by_bytes([encoded[i] for i in positions], self._max_bytes)):
             if number and self._clock.monotonic() >= deadline:
                 break
-            positions = [pending[i] for i in chunk]
-            answers = self._send_measured(index, [encoded[i] for i in positions], deadline)
-            for position, reply in zip(positions, answers, strict=True):
-                replies[position] = reply
-        return [i for i in pending if replies[i].outcome is Outcome.RETRY]
+            sent = [positions[i] for i in chunk]
+            chunk_replies = self._send_measured(index, [encoded[i] for i in sent], deadline)
+            replies |= dict(zip(sent, chunk_replies, strict=True))
+        return replies
 
     def _send_measured(self, index: str, lines: Sequence[bytes], deadline: float) -> list[Reply]:
-        turn = self._turns.one(deadline - self._clock.monotonic()) if self._turns else nullcontext(True)
-        with turn as taken:
-            if not taken:
+        slot = self._concurrency.slot(deadline - self._clock.monotonic()) if self._concurrency else nullcontext(True)
+        with slot as acquired:
+            if not acquired:
                 return _unsent(len(lines))
-            began = self._clock.monotonic()
+            started_at = self._clock.monotonic()
             replies = self._send(index, lines, deadline)
-            seconds = self._clock.monotonic() - began
+            seconds = self._clock.monotonic() - started_at
             not_taken = sum(reply.outcome is Outcome.RETRY for reply in replies)
-            if self._turns:
-                self._turns.note(seconds, not_taken)
+            if self._concurrency:
+                self._concurrency.record(seconds, not_taken)
         if self._on_bulk:
             self._on_bulk(seconds, not_taken)
         return replies
@@ -117,18 +132,19 @@ class Writer:
         body = b"".join(lines)
         remaining = max(1.0, deadline - self._clock.monotonic())
         try:
-            items = self._target.bulk(index, body, min(self._request_timeout_seconds, remaining))
+            items = self._target.bulk(index, body, min(self._timeout_seconds, remaining))
         except RequestTooLarge as error:
             return self._send_halves(index, lines, deadline, error)
         except SearchUnavailable as error:
             return [Reply(Outcome.RETRY, error.reason)] * len(lines)
         if len(items) != len(lines):
-            return [Reply(Outcome.RETRY, f"{len(items)} replies to {len(lines)} writes")] * len(lines)
+            reason = f"the number of replies ({len(items)}) differs from the number of writes ({len(lines)})"
+            return [Reply(Outcome.RETRY, reason)] * len(lines)
         replies = [classify(item) for item in items]
-        stopped = next((reply for reply in replies if reply is not APPLIED and reply.outcome in _STOPS), None)
-        if stopped:
-            status = 404 if stopped.outcome is Outcome.NO_INDEX else 403
-            raise SearchError("write to index", index, stopped.reason, _STOPS[stopped.outcome], status=status)
+        fatal = next((reply for reply in replies if reply is not APPLIED and reply.outcome in _FATAL), None)
+        if fatal:
+            status = 404 if fatal.outcome is Outcome.NO_INDEX else 403
+            raise SearchError("write to index", index, fatal.reason, _FATAL[fatal.outcome], status=status)
         return replies
 
     def _send_halves(self, index: str, lines: Sequence[bytes], deadline: float, error: RequestTooLarge) -> list[Reply]:
@@ -140,4 +156,4 @@ class Writer:
 
 
 def _unsent(writes: int) -> list[Reply]:
-    return [Reply(Outcome.RETRY, "the time budget was spent before it was sent")] * writes
+    return [Reply(Outcome.RETRY, "the deadline passed before the write was sent")] * writes

@@ -1,1 +1,1 @@
-"""The whole system on one machine: start, watch and stop the local backends."""
+"""DynamoDB and OpenSearch on one machine: start, supervise and stop the emulators."""

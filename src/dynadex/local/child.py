@@ -1,4 +1,4 @@
-"""One process of the stack: started, watched, and never left behind."""
+"""A process of the local stack that never outlives its parent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TAIL_LINES = 12
 
 @dataclass(frozen=True)
 class Program:
-    """What to start. It prints a JSON line with its ``url`` and ends once its standard input closes."""
+    """A program to start. It prints a JSON line with its ``url``, and ends when its standard input closes."""
 
     name: str
     command: tuple[str, ...]
@@ -33,9 +33,9 @@ class Program:
 class Child:
     """A started Program.
 
-    It lives in a session of its own, so Ctrl-C in a terminal reaches only us, who stop things in order. Its
-    standard input is a pipe whose other end only we hold: the kernel closes it however we end, SIGKILL
-    included, and the child ends with it.
+    It runs in its own session, so that Ctrl-C in a terminal reaches only this process, which stops its children in
+    order. Its standard input is a pipe whose other end only this process holds. The kernel closes the pipe however
+    this process ends, SIGKILL included, and the child ends with it.
     """
 
     def __init__(self, program: Program) -> None:
@@ -57,11 +57,11 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Process id, also of its process group."""
+        """Id of the process and of its process group."""
         return self._process.pid
 
     def answering_url(self) -> str | None:
-        """Where it answers, or None while it does not yet; raises LocalStackError once it has ended."""
+        """Return the URL once the program answers there, None until then; raise LocalStackError if it has ended."""
         self.check("start")
         self._url = self._url or self._announced_url()
         if self._url is None or why_silent(self._url, self.program.health_path) is not None:
@@ -69,36 +69,36 @@ class Child:
         return self._url
 
     def check(self, operation: str = "keep running") -> None:
-        """Raise LocalStackError if it has ended, with how and the last lines of its log."""
+        """Raise LocalStackError, with the last lines of the log, if the process has ended."""
         code = self._process.poll()
         if code is not None:
-            raise self.failure(operation, _how_it_ended(code))
+            raise self.failure(operation, _exit_reason(code))
 
     def failure(self, operation: str, reason: str) -> LocalStackError:
-        """An error about this process that shows where its log is and how it ends."""
+        """Return an error about this process that shows the last lines of its log."""
         lines = tail(self.program.log)
-        ending = "\n  ".join([f"The end of its log {self.program.log}:", *lines])
-        return LocalStackError(operation, self.program.name, reason, ending)
+        excerpt = "\n  ".join([f"The end of its log {self.program.log}:", *lines])
+        return LocalStackError(operation, self.program.name, reason, excerpt)
 
     def release(self) -> None:
-        """Let it end by itself: close the pipe it watches."""
+        """Close the pipe that the process watches, so that it ends."""
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
 
     def stop(self) -> None:
-        """End it and everything it started, and wait until it is gone."""
+        """End the process and everything it started, and wait until they have ended."""
         self.release()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_STOP_SECONDS)
-        # Also when it ended by itself: what it started (Lambda workers) is in its group and may outlive it.
-        # BSD answers EPERM for a group in which only zombies are left.
+        # Kill the group even if the process has ended: processes it started (Lambda workers) may outlive it.
+        # BSD returns EPERM for a group that contains only processes that have ended.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
     def kill(self) -> None:
-        """End it as a power cut would: at once, with nothing finished, and what it started with it."""
+        """End the process and everything it started immediately, like a power cut."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self.stop()
@@ -112,7 +112,7 @@ class Child:
 
 
 def tail(log: Path) -> list[str]:
-    """The last lines of a log, none when it is not there."""
+    """Return the last lines of a log; none if it does not exist."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
@@ -122,7 +122,8 @@ def tail(log: Path) -> list[str]:
     return [line for line in text.splitlines() if line.strip()][-_TAIL_LINES:]
 
 
-def _how_it_ended(code: int) -> str:
+def _exit_reason(code: int) -> str:
+    """Describe how a process ended; a negative exit code is the signal that killed it."""
     if code >= 0:
         return f"it ended with exit code {code}"
     with contextlib.suppress(ValueError):

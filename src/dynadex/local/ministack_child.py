@@ -1,8 +1,8 @@
-"""The process that is ministack: ``python -m dynadex.local.ministack_child PORT PARENT_PID``.
+"""Entry point of the ministack process: ``python -m dynadex.local.ministack_child PORT PARENT_PID``.
 
-ministack's own ``main`` is not used: it can only be told a port that was free a moment ago, writes a pid file,
-and knows nothing of a parent. Here the port is bound first (0: any free one) and the bound socket handed over,
-so nobody can take it in between, and its number is printed as a JSON line.
+ministack's own ``main`` takes only a port number, which another process could bind first; it writes a pid file, and it
+does not watch its parent. This one binds the port before it starts ministack (0: any free port), passes the bound
+socket on, and prints the URL as a JSON line.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from dynadex.local.probe import LOOPBACK, listen_socket
 
 
 def main(port: int, parent_pid: int) -> None:
-    """Serve until the parent is gone."""
+    """Serve until the parent process ends."""
     end_with_parent(parent_pid)
     try:
         listener = listen_socket(port)
     except OSError as error:
-        sys.exit(f"Cannot listen on {LOOPBACK}:{port}: {error.strerror or error}")
+        sys.exit(f"Cannot listen on {LOOPBACK}:{port}: {error.strerror or error}.")
     bound = str(listener.getsockname()[1])
     url = f"http://{LOOPBACK}:{bound}"
     print(json.dumps({"url": url}), flush=True)
-    # Before the import: ministack reads its port while it is imported. The endpoint is for its Lambda workers.
+    # ministack reads its port when it is imported. Its Lambda workers use the endpoint.
     os.environ |= {"GATEWAY_PORT": bound, "AWS_ENDPOINT_URL": url}
     _serve(listener)
 
@@ -40,7 +40,7 @@ def _serve(listener: socket.socket) -> None:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
-    # As in ministack's own main. SDKs keep connections in a pool; hypercorn's 5 s would cut them at bad moments.
+    # As in ministack's own main: with hypercorn's default of 5 s, pooled connections of SDKs close during requests.
     config.keep_alive_timeout = 75
     asyncio.run(serve(app, config))
 

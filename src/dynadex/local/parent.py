@@ -1,4 +1,4 @@
-"""A child that ends with its parent, however that ends: it watches the pipe that is its standard input."""
+"""End a child process with its parent, however the parent ends: watch the pipe on standard input."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _POLL_SECONDS = 1.0
 
 
 def end_with_parent(parent_pid: int) -> None:
-    """From now on, end this process and its group as soon as the parent is gone, or has closed the pipe."""
-    # Off descriptor 0, where whatever this process starts could inherit it and read the pipe in our place.
+    """Start a thread that ends this process and its group once the parent ends or closes the pipe."""
+    # Move the pipe off descriptor 0: processes started later would inherit it, and could read from it.
     pipe = os.dup(0)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    null_device = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null_device, 0)
+    os.close(null_device)
     threading.Thread(target=_watch, args=(pipe, parent_pid), daemon=True, name="parent watch").start()
 
 
 def _watch(pipe: int, parent_pid: int) -> None:
-    # The pipe tells at once. The parent's id is for a pipe that somebody forked off the parent keeps open.
+    # The pipe reports immediately. A process forked from the parent may keep it open, so also check the parent's id.
     while os.getppid() == parent_pid:
         readable, _, _ = select.select([pipe], [], [], _POLL_SECONDS)
         if readable and not os.read(pipe, 1):
@@ -31,7 +31,7 @@ def _watch(pipe: int, parent_pid: int) -> None:
 
 
 def _end_group() -> NoReturn:
-    # All it holds is in memory, so there is nothing to finish; what it started in its group ends with it.
+    # All data is in memory, so there is nothing to save. Processes that this one started are in its group.
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(0)

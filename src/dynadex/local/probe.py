@@ -1,4 +1,4 @@
-"""Does something answer there? Is this port free?"""
+"""Probe URLs and ports: whether a backend answers, and whether a port is free."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _TIMEOUT_SECONDS = 3.0
 
 
 def why_silent(url: str, path: str = "/") -> str | None:
-    """Why nothing usable answers at the URL, or None when something does.
+    """Return why no usable backend answers at the URL, or None if one does.
 
-    Any status below 500 is an answer: without credentials, many backends refuse, but they are there.
+    Any status below 500 counts as an answer: many backends refuse requests without credentials.
     """
     parts = urlsplit(url)
     try:
@@ -23,26 +23,26 @@ def why_silent(url: str, path: str = "/") -> str | None:
     except ValueError as error:
         return str(error)
     if parts.scheme not in ("http", "https") or not host:
-        return "it is no http or https URL"
+        return "it is not an http or https URL"
     connection = (HTTPSConnection if parts.scheme == "https" else HTTPConnection)(host, port, timeout=_TIMEOUT_SECONDS)
     try:
         connection.request("GET", path)
-        answer = connection.getresponse()
+        response = connection.getresponse()
     except (OSError, HTTPException) as error:
         return str(error) or type(error).__name__
     finally:
         connection.close()
-    return f"it answered {answer.status} {answer.reason}" if answer.status >= 500 else None
+    return f"it answered {response.status} {response.reason}" if response.status >= 500 else None
 
 
 def why_unusable(port: int) -> str | None:
-    """Why this process cannot listen on the loopback port, or None when it can."""
+    """Return why this process cannot listen on the loopback port, or None if it can."""
     if not 0 < port < 65536:
         return "a port is a number from 1 to 65535"
-    # Asked first, as BSD lets one bind 127.0.0.1 next to somebody's 0.0.0.0 and then takes its callers away.
-    with socket.socket() as caller:
-        caller.settimeout(_TIMEOUT_SECONDS)
-        if caller.connect_ex((LOOPBACK, port)) == 0:
+    # Connect first: BSD allows binding 127.0.0.1 while another process listens on 0.0.0.0, whose clients it then takes.
+    with socket.socket() as client:
+        client.settimeout(_TIMEOUT_SECONDS)
+        if client.connect_ex((LOOPBACK, port)) == 0:
             return os.strerror(errno.EADDRINUSE)
     try:
         listen_socket(port).close()
@@ -52,10 +52,10 @@ def why_unusable(port: int) -> str | None:
 
 
 def listen_socket(port: int) -> socket.socket:
-    """A socket bound to the loopback port (0: any free one), not yet listening; raises OSError."""
+    """Return a socket bound to the loopback port (0: any free port), not yet listening; raise OSError if taken."""
     listener = socket.socket()
     try:
-        # Connections of a stack that just ended linger in TIME_WAIT; they must not keep its port from the next.
+        # Connections of a previous stack may remain in TIME_WAIT; they must not block its port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((LOOPBACK, port))
     except OSError:

@@ -1,4 +1,4 @@
-"""The two emulators as Programs: how each is found, told its place, and kept to itself."""
+"""The two emulators as Programs: where each is installed, how it is configured, and how it is isolated."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ CREDENTIAL = "local"
 
 _INSTALL = "Install it: pip install 'dynadex[local]'"
 
-# What ministack does unless told otherwise and a stack of ours must not: listen for MQTT and SFTP, talk to
-# Docker (it removes containers it takes for its own), serve TLS, ask for credentials, keep state in /tmp.
-_MINISTACK_KEPT_TO_ITSELF = {
+# By default, ministack listens for MQTT and SFTP, serves TLS, requires credentials and keeps state in /tmp.
+_MINISTACK_ISOLATION = {
     "AUTH": "false",
     "IOT_MTLS_ENABLED": "0",
     "LOCALSTACK_PERSISTENCE": "0",
@@ -33,10 +32,10 @@ _MINISTACK_KEPT_TO_ITSELF = {
 
 
 def dynamodb(folder: StackFolder, port: int | None) -> Program:
-    """ministack; raises LocalStackError when it is not installed."""
+    """Return the program for ministack; raise LocalStackError if it is not installed."""
     if find_spec("ministack") is None:
         raise _not_installed(DYNAMODB, "--dynamodb URL")
-    # -P: a file of the user's that happens to be called ministack.py must not be taken for it.
+    # -P keeps a file ministack.py in the current folder from being imported instead.
     arguments = ("-P", "-m", "dynadex.local.ministack_child", str(port or 0), str(os.getpid()))
     return Program(
         name=DYNAMODB,
@@ -48,7 +47,7 @@ def dynamodb(folder: StackFolder, port: int | None) -> Program:
 
 
 def opensearch(folder: StackFolder, port: int | None) -> Program:
-    """osmem-server; raises LocalStackError when it is not installed, or not for this platform."""
+    """Return the program for osmem-server; raise LocalStackError if it is not installed or not for this platform."""
     if find_spec("osmem_server") is None:
         raise _not_installed(OPENSEARCH, "--opensearch URL")
     from osmem_server import OsmemError, resolve_binary  # type: ignore[import-untyped]
@@ -57,7 +56,7 @@ def opensearch(folder: StackFolder, port: int | None) -> Program:
         binary = resolve_binary()
     except OsmemError as error:
         raise LocalStackError(
-            "start", OPENSEARCH, str(error), "Or use an OpenSearch that runs: --opensearch URL"
+            "start", OPENSEARCH, str(error), "Use a running OpenSearch instead: --opensearch URL."
         ) from error
     return Program(
         name=OPENSEARCH,
@@ -69,19 +68,20 @@ def opensearch(folder: StackFolder, port: int | None) -> Program:
 
 
 def _ministack_environment(folder: StackFolder) -> dict[str, str]:
-    # Its Lambda workers inherit its environment: with the caller's AWS_* they could reach a real account, or,
-    # through an AWS_ENDPOINT_URL exported for an earlier stack, that one instead of this.
+    # Lambda workers inherit this environment. With the caller's AWS_* variables they could reach a real account, or
+    # an earlier stack through an exported AWS_ENDPOINT_URL.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     temporary = folder.temporary / "ministack"
     temporary.mkdir(parents=True, exist_ok=True)
     return (
         inherited
-        | _MINISTACK_KEPT_TO_ITSELF
+        | _MINISTACK_ISOLATION
         | {
             "AWS_ACCESS_KEY_ID": CREDENTIAL,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
             "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
+            # ministack removes Docker containers that it takes for its own.
             "DOCKER_HOST": f"unix://{temporary / 'no-docker'}",
             "MINISTACK_REGION": REGION,
             "S3_DATA_DIR": str(temporary / "s3"),
@@ -92,4 +92,5 @@ def _ministack_environment(folder: StackFolder) -> dict[str, str]:
 
 
 def _not_installed(name: str, alternative: str) -> LocalStackError:
-    return LocalStackError("start", name, "it is not installed", f"{_INSTALL}; or use one that runs: {alternative}")
+    hint = f"{_INSTALL}. Or use a running one: {alternative}."
+    return LocalStackError("start", name, "it is not installed", hint)

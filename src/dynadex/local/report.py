@@ -1,4 +1,4 @@
-"""What a person at a terminal is told about a local stack."""
+"""Descriptions of a local stack for a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dynadex.local.state import DEFAULT_DIRECTORY, RunningStack, StackFolder
 
 
 def running(directory: Path, stack: RunningStack) -> str:
-    """What runs, where, since when, where its logs are, and the lines that point other programs at it."""
+    """Describe a running stack: URLs, processes, logs, and the environment that other programs need."""
     folder = StackFolder(directory)
     backends = (
         ("DynamoDB", stack.endpoints.dynamodb, programs.DYNAMODB, folder.log("ministack")),
@@ -20,22 +20,22 @@ def running(directory: Path, stack: RunningStack) -> str:
     lines = [f"local stack: running since {stack.started_at}, pid {stack.pid}"]
     for label, url, name, log in backends:
         pid = stack.children.get(name)
-        origin = f"{name}, pid {pid}, log {log}" if pid else "not ours: it ran already"
+        origin = f"{name}, pid {pid}, log {log}" if pid else "not started by this stack"
         lines.append(f"  {label:<11}{url}  ({origin})")
     lines.append(f"  {'files':<11}{folder.path}")
     if stack.children:
-        lines.append(f"  {'data':<11}in memory, gone once it stops")
-    return "\n".join([*lines, "", "Point other programs at it:", "", environment_line(stack)])
+        lines.append(f"  {'data':<11}in memory, lost when the stack stops")
+    return "\n".join([*lines, "", "To use it from other programs:", "", environment_line(stack)])
 
 
 def environment_line(stack: RunningStack) -> str:
-    """An export line for a shell. A DynamoDB that is not ours takes the caller's own credentials."""
+    """Return an export line for a shell. Credentials are included only for a DynamoDB that this stack started."""
     variables = {"AWS_ENDPOINT_URL": stack.endpoints.dynamodb}
     if programs.DYNAMODB in stack.children:
         variables |= {
             "AWS_ACCESS_KEY_ID": programs.CREDENTIAL,
             "AWS_SECRET_ACCESS_KEY": programs.CREDENTIAL,
-            # boto3 reads the second only, other SDKs the first.
+            # boto3 reads only AWS_DEFAULT_REGION, other SDKs AWS_REGION.
             "AWS_REGION": programs.REGION,
             "AWS_DEFAULT_REGION": programs.REGION,
         }
@@ -44,7 +44,7 @@ def environment_line(stack: RunningStack) -> str:
 
 
 def how_to_stop(directory: Path) -> str:
-    """The command that stops a stack running behind."""
+    """Return a line with the command that stops a detached stack."""
     command = "dynadex local down"
     if directory.absolute() != DEFAULT_DIRECTORY.absolute():
         command += f" --dir {shlex.quote(str(directory))}"
@@ -52,21 +52,21 @@ def how_to_stop(directory: Path) -> str:
 
 
 def not_running(directory: Path) -> str:
-    """That nothing runs, and where the logs of what ran last are."""
+    """Describe a folder without a running stack, and mention logs of the last one."""
     folder = StackFolder(directory)
     text = f"local stack: not running in {folder.path}"
-    return f"{text} (logs of the last one are there)" if any(folder.path.glob("*.log")) else text
+    return f"{text} (it has the logs of the last run)" if any(folder.path.glob("*.log")) else text
 
 
 def show(text: str) -> None:
-    """Print, with colours on a terminal; lines are never wrapped, so they can be copied."""
+    """Print text, with colors on a terminal. Lines are not wrapped, so that they can be copied."""
     if not sys.stdout.isatty():
         print(text, flush=True)
         return
     from rich.console import Console
     from rich.text import Text
 
-    coloured = Text(text)
-    coloured.highlight_regex(r"^local stack: \w+", "bold")
-    coloured.highlight_regex(r"https?://\S+", "cyan")
-    Console(highlight=False).print(coloured, soft_wrap=True)
+    colored = Text(text)
+    colored.highlight_regex(r"^local stack: \w+", "bold")
+    colored.highlight_regex(r"https?://\S+", "cyan")
+    Console(highlight=False).print(colored, soft_wrap=True)

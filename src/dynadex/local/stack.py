@@ -1,4 +1,4 @@
-"""The local stack as a value one can enter: both backends started, waited for, watched and stopped."""
+"""The local stack as a context manager: starts, awaits, checks and stops both backends."""
 
 from __future__ import annotations
 
@@ -22,13 +22,19 @@ _POLL_SECONDS = 0.02
 
 
 class LocalStack:
-    """DynamoDB and OpenSearch on this machine, in memory, for as long as it is entered::
+    """DynamoDB and OpenSearch on this machine, in memory, for the duration of a with block::
 
         with LocalStack(Path(".dynadex/local")) as stack:
             print(stack.endpoints.dynamodb, stack.endpoints.opensearch)
 
-    A URL given is used instead of a process of its own; a port not given is any free one. One directory holds
-    one stack at a time. However this process ends, the processes it started end too.
+    A directory holds at most one stack at a time. However this process ends, the processes it started end too.
+
+    Args:
+        directory: Folder for state and logs; created if needed.
+        dynamodb_url: URL of a running DynamoDB to use instead of starting one.
+        opensearch_url: URL of a running OpenSearch to use instead of starting one.
+        dynamodb_port: Port of the DynamoDB to start; any free port by default.
+        opensearch_port: Port of the OpenSearch to start; any free port by default.
     """
 
     def __init__(
@@ -48,23 +54,23 @@ class LocalStack:
 
     @property
     def running(self) -> RunningStack:
-        """What runs; raises LocalStackError before start and after stop."""
+        """State of the running stack; raises LocalStackError before start and after stop."""
         if self._running is None:
             raise LocalStackError("use", "the local stack", "it is not running", "Start it first.")
         return self._running
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where the backends answer; raises LocalStackError before start and after stop."""
+        """URLs of the backends; raises LocalStackError before start and after stop."""
         return self.running.endpoints
 
     def start(self) -> Endpoints:
-        """Start what is to be started and wait until everything answers; raises LocalStackError."""
+        """Start the backends and wait until both answer; raise LocalStackError if one cannot start."""
         self.folder.prepare()
         if not self.folder.lock():
             raise already_running(self.folder)
         try:
-            # Left by a stack that was killed: its processes are gone, only its files are not.
+            # A killed stack leaves its files, but no processes.
             self.folder.clear()
             self._check_request()
             self._launch()
@@ -76,7 +82,7 @@ class LocalStack:
         return self.endpoints
 
     def stop(self) -> None:
-        """Stop what was started, and wait until it is gone. Stopping what does not run is fine."""
+        """Stop the processes that were started and wait until they have ended; do nothing if none runs."""
         for child in self._children.values():
             child.release()
         for child in self._children.values():
@@ -88,7 +94,7 @@ class LocalStack:
             self.folder.unlock()
 
     def check(self) -> None:
-        """Raise LocalStackError if a process that was started has ended."""
+        """Raise LocalStackError if one of the processes has ended."""
         for child in self._children.values():
             child.check()
 
@@ -105,25 +111,27 @@ class LocalStack:
         for backend, url in self._urls.items():
             port = self._ports[backend]
             if url is not None and port is not None:
-                raise LocalStackError("start", "the local stack", f"{backend} has both a URL and a port", "Give one.")
+                raise LocalStackError(
+                    "start", "the local stack", f"{backend} has both a URL and a port", "Pass only one."
+                )
             if url is not None and (silence := why_silent(url)):
-                raise LocalStackError("use", url, silence, f"Start it, or leave out --{backend} to have one started.")
-            if port is not None and (trouble := why_unusable(port)):
+                raise LocalStackError("use", url, silence, f"Start it, or leave out --{backend} to start one here.")
+            if port is not None and (reason := why_unusable(port)):
                 raise LocalStackError(
                     "listen on",
                     f"port {port} for {backend}",
-                    trouble,
-                    f"Free it, or give another --{backend}-port, or none to get a free one.",
+                    reason,
+                    f"Free it, choose another --{backend}-port, or leave the option out to use any free port.",
                 )
 
     def _launch(self) -> None:
-        # Both are known to be installed before either is started.
-        wanted = [
+        # Describing a program checks that it is installed: check both before starting either.
+        startable = [
             (backend, program(self.folder, self._ports[backend]))
             for backend, program in (("dynamodb", programs.dynamodb), ("opensearch", programs.opensearch))
             if self._urls[backend] is None
         ]
-        for backend, program in wanted:
+        for backend, program in startable:
             self._children[backend] = Child(program)
 
     def _await_answers(self) -> Endpoints:
@@ -148,12 +156,12 @@ class LocalStack:
 
 
 def already_running(folder: StackFolder) -> LocalStackError:
-    """The error for a directory that another stack holds."""
+    """Return the error for a directory that another stack uses."""
     running = folder.read()
     if running is None:
-        reason = "another one is just starting or stopping there"
+        reason = "another stack is starting or stopping there"
     else:
-        at = f"DynamoDB {running.endpoints.dynamodb}, OpenSearch {running.endpoints.opensearch}"
-        reason = f"one already runs there (pid {running.pid}, {at})"
-    hint = "Use it, or stop it with `dynadex local down`, or give another --dir."
+        urls = f"DynamoDB {running.endpoints.dynamodb}, OpenSearch {running.endpoints.opensearch}"
+        reason = f"one already runs there (pid {running.pid}, {urls})"
+    hint = "Use that one, stop it with `dynadex local down`, or choose another --dir."
     return LocalStackError("start a local stack in", str(folder.path), reason, hint)

@@ -1,4 +1,4 @@
-"""What a local stack leaves on disk: who runs, where, and the lock that proves it."""
+"""State of a local stack on disk: a description of the running stack, and the lock that proves that it runs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from dynadex.errors import LocalStackError
 
 DEFAULT_DIRECTORY = Path(".dynadex/local")
 
-# Whoever only asks whether a stack runs holds the lock for an instant: one refusal is not yet an answer.
-_LOCK_PATIENCE_SECONDS = 0.3
+# Checking whether a stack runs takes the lock for an instant, so try for longer than that.
+_LOCK_TIMEOUT_SECONDS = 0.3
 _LOCK_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where the two backends answer."""
+    """URLs of the two backends."""
 
     dynamodb: str
     opensearch: str
@@ -31,7 +31,14 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class RunningStack:
-    """A stack that answers: its supervisor, since when (UTC), and the processes it started, by name."""
+    """A stack whose backends answer.
+
+    Attributes:
+        pid: Process id of its supervisor.
+        started_at: Time when it was ready: ISO 8601, UTC.
+        endpoints: URLs of the backends.
+        children: Process ids of the backends that it started, by program name.
+    """
 
     pid: int
     started_at: str
@@ -39,7 +46,7 @@ class RunningStack:
     children: MappingProxyType[str, int]
 
     def to_json(self) -> str:
-        """This stack as stack.json holds it."""
+        """Return the content of stack.json."""
         return json.dumps(
             {
                 "pid": self.pid,
@@ -52,14 +59,14 @@ class RunningStack:
 
     @classmethod
     def from_json(cls, text: str) -> RunningStack:
-        """The stack a stack.json speaks of; raises ValueError, KeyError or TypeError for anything else."""
+        """Parse stack.json; raise ValueError, KeyError or TypeError if it describes no stack."""
         data: dict[str, Any] = json.loads(text)
         children = MappingProxyType({str(name): int(pid) for name, pid in data["children"].items()})
         return cls(int(data["pid"]), data["started_at"], Endpoints(**data["endpoints"]), children)
 
 
 class StackFolder:
-    """The files of one stack. ``stack.json`` counts only while somebody holds ``lock``."""
+    """The files of one stack. ``stack.json`` is valid only while a process holds the lock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -69,28 +76,28 @@ class StackFolder:
         self._lock: int | None = None
 
     def prepare(self) -> None:
-        """Make the folder, and keep it out of the user's version control; raises LocalStackError."""
+        """Create the folder and exclude it from version control; raise LocalStackError if it cannot be written."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            # Only in a folder of our own: in one that the user has, it would hide, or replace, what is theirs.
+            # Only in an empty folder: elsewhere it would hide the user's files, or replace their .gitignore.
             if not any(self.path.iterdir()):
                 (self.path / ".gitignore").write_text("*\n")
         except OSError as error:
             reason = error.strerror or str(error)
-            raise LocalStackError("keep state in", str(self.path), reason, "Give another --dir.") from error
+            raise LocalStackError("keep state in", str(self.path), reason, "Choose another --dir.") from error
 
     def log(self, child: str) -> Path:
-        """Where a child's output goes."""
+        """Return the file for a child's output."""
         return self.path / f"{child}.log"
 
     @property
     def has_lock(self) -> bool:
-        """Whether this very object has the lock."""
+        """Whether this object holds the lock."""
         return self._lock is not None
 
     def lock(self) -> bool:
-        """Take the lock for this process; False when another has it. The kernel frees it, however we end."""
-        deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+        """Take the lock; return False if another process holds it. The kernel frees it however this process ends."""
+        deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
         while (handle := self._try_lock()) is None:
             if time.monotonic() > deadline:
                 return False
@@ -99,13 +106,13 @@ class StackFolder:
         return True
 
     def unlock(self) -> None:
-        """Give the lock back, if this process has it. The file stays: removing it would let two hold it."""
+        """Release the lock if this object holds it. Its file stays: removing it would let two processes lock it."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     def is_locked(self) -> bool:
-        """Whether some process, this one included, has the lock."""
+        """Return whether any process, including this one, holds the lock."""
         if not self.path.is_dir():
             return False
         handle = self._try_lock()
@@ -114,21 +121,21 @@ class StackFolder:
         return handle is None
 
     def write(self, running: RunningStack) -> None:
-        """Say what runs: at once and whole, and only to this user, as a URL may hold a password."""
+        """Write stack.json atomically, readable by this user only: a URL may contain a password."""
         draft = self.state_file.with_suffix(".draft")
         draft.touch(mode=0o600)
         draft.write_text(running.to_json() + "\n")
         draft.replace(self.state_file)
 
     def read(self) -> RunningStack | None:
-        """What the state file says, true or stale; None when there is none, or none to be understood."""
+        """Return the content of stack.json, which may be outdated; None if it is missing or invalid."""
         try:
             return RunningStack.from_json(self.state_file.read_text())
         except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def clear(self) -> None:
-        """Remove what only a running stack needs; its logs stay."""
+        """Remove the files that only a running stack needs; its logs stay."""
         self.state_file.unlink(missing_ok=True)
         shutil.rmtree(self.temporary, ignore_errors=True)
 

@@ -1,7 +1,7 @@
-"""A stack that outlives no one: run it until a signal, in the foreground or behind, find it, end it.
+"""Run a local stack in the foreground or detached until a signal, find it, and stop it.
 
-``python -m dynadex.local.supervisor OPTIONS`` is the one behind: on standard output it tells whoever started it,
-in one JSON line, that the stack is ready or why not; from then on it writes to its log only.
+``python -m dynadex.local.supervisor OPTIONS`` is the detached process. It prints one JSON line on standard output: that
+the stack is ready, or why it cannot start. From then on, it writes only to its log.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from dynadex.local.stack import LocalStack
 from dynadex.local.state import RunningStack, StackFolder
 
 _CHECK_SECONDS = 0.2
-_STOP_SECONDS = 15.0
+_STOP_TIMEOUT_SECONDS = 15.0
 _STOP_POLL_SECONDS = 0.02
 _ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
 class Options:
-    """What ``dynadex local up`` can be told."""
+    """Options of ``dynadex local up``."""
 
     directory: str
     dynamodb_url: str | None = None
@@ -40,13 +40,13 @@ class Options:
     opensearch_port: int | None = None
 
     def stack(self) -> LocalStack:
-        """The stack asked for, not started."""
+        """Return the stack that the options describe, not started."""
         arguments = asdict(self)
         return LocalStack(Path(arguments.pop("directory")), **arguments)
 
 
 def run(options: Options, on_ready: Callable[[RunningStack], None]) -> None:
-    """Run a stack until Ctrl-C, SIGTERM or SIGHUP; raises LocalStackError when one of its processes ends."""
+    """Run a stack until Ctrl-C, SIGTERM or SIGHUP; raise LocalStackError if one of its processes ends."""
     with _interrupted_once(), contextlib.suppress(KeyboardInterrupt), options.stack() as stack:
         on_ready(stack.running)
         while True:
@@ -55,7 +55,7 @@ def run(options: Options, on_ready: Callable[[RunningStack], None]) -> None:
 
 
 def detach(options: Options) -> RunningStack:
-    """Start a supervisor behind, in a session of its own, and wait until its stack is ready."""
+    """Start a supervisor in its own session and wait until its stack is ready."""
     folder = StackFolder(Path(options.directory))
     folder.prepare()
     arguments = json.dumps(asdict(options))
@@ -69,46 +69,47 @@ def detach(options: Options) -> RunningStack:
         )
     assert process.stdout is not None
     try:
-        with process.stdout as answer:
-            told = json.loads(answer.read() or "{}")
+        with process.stdout as output:
+            outcome = json.loads(output.read() or "{}")
     except BaseException:
         process.terminate()
         raise
-    if "error" in told:
-        raise LocalStackError(*told["error"])
+    if "error" in outcome:
+        raise LocalStackError(*outcome["error"])
     running = folder.read()
-    if "ready" not in told or running is None:
-        ending = "\n  ".join([f"The end of its log {folder.supervisor_log}:", *tail(folder.supervisor_log)])
-        raise LocalStackError("start", "the local stack", f"its supervisor ended ({process.wait()})", ending)
+    if "ready" not in outcome or running is None:
+        excerpt = "\n  ".join([f"The end of its log {folder.supervisor_log}:", *tail(folder.supervisor_log)])
+        reason = f"its supervisor ended with exit code {process.wait()}"
+        raise LocalStackError("start", "the local stack", reason, excerpt)
     return running
 
 
 def find(directory: Path) -> RunningStack | None:
-    """The stack that runs in the directory, if one does; raises LocalStackError while one is just starting."""
+    """Return the stack that runs in the directory, or None; raise LocalStackError while one starts or stops."""
     folder = StackFolder(directory)
     if not folder.is_locked():
         return None
     running = folder.read()
     if running is None:
-        reason = "one is just starting or stopping there"
-        raise LocalStackError("tell what runs in", str(folder.path), reason, "Ask again in a second.")
+        reason = "one is starting or stopping there"
+        raise LocalStackError("find the local stack in", str(folder.path), reason, "Try again in a second.")
     return running
 
 
 def stop(directory: Path) -> RunningStack | None:
-    """Stop the stack that runs in the directory and wait until it is gone; None when none runs."""
+    """Stop the stack that runs in the directory, wait until it has ended, and return it; None if none runs."""
     running = find(directory)
     if running is None:
         return None
     folder = StackFolder(directory)
-    # The lock is held, and whoever takes it replaces the state file first: this pid is the holder's.
+    # The holder of the lock replaces the state file before anything else, so this is the holder's pid.
     with contextlib.suppress(ProcessLookupError):
         os.kill(running.pid, signal.SIGTERM)
-    deadline = time.monotonic() + _STOP_SECONDS
+    deadline = time.monotonic() + _STOP_TIMEOUT_SECONDS
     while folder.is_locked():
         if time.monotonic() > deadline:
-            reason = f"process {running.pid} still runs {_STOP_SECONDS:g} s after SIGTERM"
-            hint = f"`kill -9 {running.pid}` ends it, and the backends with it."
+            reason = f"process {running.pid} still runs {_STOP_TIMEOUT_SECONDS:g} s after SIGTERM"
+            hint = f"Run `kill -9 {running.pid}`, which also ends the backends."
             raise LocalStackError("stop the local stack in", str(folder.path), reason, hint)
         time.sleep(_STOP_POLL_SECONDS)
     return running
@@ -116,26 +117,28 @@ def stop(directory: Path) -> RunningStack | None:
 
 @contextlib.contextmanager
 def _interrupted_once() -> Iterator[None]:
-    # The first signal is a KeyboardInterrupt wherever we are, starting included; later ones are ignored, so an
-    # impatient second Ctrl-C does not interrupt the stopping. Who ignores a signal (nohup) keeps ignoring it.
-    heeded = [number for number in _ENDING_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    """Raise KeyboardInterrupt for the first signal, even during start; ignore later ones, so that stopping completes.
+
+    Signals that the process already ignores (nohup) stay ignored.
+    """
+    handled = [number for number in _ENDING_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        for number in heeded:
+        for number in handled:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in heeded}
+    previous = {number: signal.signal(number, interrupt) for number in handled}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
-def _tell(message: dict[str, object]) -> None:
+def _report(message: dict[str, object]) -> None:
     print(json.dumps(message), flush=True)
-    # The reader waits for the end of the pipe; whatever is printed later belongs in the log.
+    # The reader waits for the end of the pipe. Later output goes to the log.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
 
@@ -145,14 +148,14 @@ def _main(options: Options) -> None:
     def on_ready(_running: RunningStack) -> None:
         nonlocal ready
         ready = True
-        _tell({"ready": True})
+        _report({"ready": True})
 
     try:
         run(options, on_ready)
     except LocalStackError as error:
         print(error, file=sys.stderr)
         if not ready:
-            _tell({"error": error.args})
+            _report({"error": error.args})
         sys.exit(1)
 
 

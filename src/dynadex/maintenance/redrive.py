@@ -51,7 +51,7 @@ def redrive(
             result.failing += [(one.letter, failing[one.handle]) for one in batch if one.handle in failing]
             on_progress(result)
     finally:
-        runtime.dead_letters.keep(held)
+        runtime.dead_letters.release(held)
     return result
 
 

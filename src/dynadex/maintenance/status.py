@@ -14,7 +14,7 @@ from dynadex.index.lifecycle import physical_indexes
 from dynadex.runtime import Runtime
 from dynadex.state.checkpoints import Checkpoint, Checkpoints, passed_by
 from dynadex.state.last_runs import LastRuns
-from dynadex.state.lease import look
+from dynadex.state.lease import holder_of_lease
 from dynadex.state.state_table import StateTable
 
 # A worker renews its lease every few seconds.
@@ -184,7 +184,7 @@ def _open_shards(noted: Mapping[str, Checkpoint]) -> tuple[ShardStatus, ...]:
 
 
 def _worker(state: StateTable, now_us: int) -> WorkerStatus | None:
-    holder = look(state)
+    holder = holder_of_lease(state)
     if holder is None:
         return None
     if holder.renewed_at is None:
@@ -208,5 +208,5 @@ def _dead_letters(runtime: Runtime) -> DeadLetterStatus:
 
 def _stale(checkpoints: Checkpoints) -> StaleStatus | None:
     reason = checkpoints.stale()
-    answered_us = checkpoints.answered()
+    answered_us = checkpoints.recovering_since_us()
     return None if reason is None else StaleStatus(reason, None if answered_us is None else iso(answered_us))

@@ -70,7 +70,7 @@ def prepare(runtime: Runtime, segments: int = 1, *, rebuild_by: str | None = Non
     if rebuild_by is None:
         runtime.ensure_index(awaits_refill=True)
         # An index that joins later is none of this refill's business: it was not written from the first item on.
-        return RefillPlan(runtime.clock.now_us(), tuple(runtime.alias.now()), segments)
+        return RefillPlan(runtime.clock.now_us(), tuple(runtime.alias.resolve()), segments)
     name = begin_building(runtime.index, sync.index, sync.mappings, sync.settings, rebuild_by, runtime.clock)
     fence = fence_seconds(runtime.timing, runtime.settings.max_batch_seconds)
     return RefillPlan(

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dynadex.errors import SearchError
-from dynadex.index.aliases import reading
-from dynadex.index.lifecycle import end_building, swap
+from dynadex.index.aliases import searched_index
+from dynadex.index.lifecycle import end_building, swap_read_alias
 from dynadex.refill.plan import RefillPlan
 from dynadex.runtime import Runtime
 from dynadex.verify.recheck import AppliedUntil
@@ -63,7 +63,7 @@ def compare_and_swap(
     worse, unless ``force``; searches then still use the old one.
     """
     index, [name] = runtime.sync.index, plan.indexes
-    old = reading(runtime.index, index)
+    old = searched_index(runtime.index, index)
     if old == name:
         return None
     end_building(runtime.index, name, runtime.sync.settings)
@@ -74,7 +74,7 @@ def compare_and_swap(
             f"Searches still use {old}. Mend the cause and go on with `dynadex rebuild --resume`; or remove the new "
             f"index with `dynadex retire MODULE:ATTRIBUTE {name}`; or swap all the same, with --resume --force.",
         )  # fmt: skip
-    swap(runtime.index, index, name)
+    swap_read_alias(runtime.index, index, name)
     return comparison
 
 

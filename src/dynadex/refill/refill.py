@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_COUNTED = ("applied", "skipped", "superseded", "dead_lettered")
+_COUNTED = ("applied", "not_indexed", "superseded", "dead_lettered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +79,14 @@ def refill(
     checkpoints = runtime.checkpoints()
     load = Load(runtime, options, RefillState(runtime.state()), stop, on_progress)
     plan = load.resumed() if options.resume else None
-    if plan and checkpoints.stale() and checkpoints.answered() != plan.started_at_us:
+    if plan and checkpoints.stale() and checkpoints.recovering_since_us() != plan.started_at_us:
         _log.warning("the index became stale after the unfinished refill began: starting from the beginning")
         plan = None
     if plan is None:
         plan = prepare(runtime, load.segments())
         if checkpoints.stale():
             # Before the first page: what the stream forgets from here on, a worker has read by then.
-            checkpoints.begin_answer(plan.started_at_us)
+            checkpoints.begin_recovery(plan.started_at_us)
             _log.info("the index is stale: a worker that starts now reads the stream from its beginning")
         load.begin(plan)
     _log.info(
@@ -103,7 +103,7 @@ def refill(
             "no worker has read the stream since this refill began, more than 24 hours ago, so the index stays stale: "
             "run the refill again while a worker runs"
         )
-    elif checkpoints.end_answer(plan.started_at_us):
+    elif checkpoints.end_recovery(plan.started_at_us):
         _log.info("the index is no longer stale")
     elif checkpoints.stale():
         _log.warning("the index became stale during this refill: run the refill again")
@@ -146,12 +146,12 @@ class Load:
         """Keep the plan of a new refill, in place of any that was not finished."""
         if self._state.plan():
             _log.info("discarding the position of an unfinished refill (--resume would have continued it)")
-        self._state.forget()
+        self._state.clear()
         self.keep(plan, extra)
 
     def keep(self, plan: RefillPlan, extra: Mapping[str, Any] | None = None) -> None:
         """Keep the plan, whatever is done of it."""
-        self._state.keep({**plan.as_event(), "Source": self.source, **(extra or {})})
+        self._state.save_plan({**plan.as_event(), "Source": self.source, **(extra or {})})
 
     def resumed(self) -> RefillPlan | None:
         """The plan of the unfinished refill, or None, having said why there is nothing to go on with."""
@@ -163,7 +163,7 @@ class Load:
             _log.info(f"the unfinished refill reads {kept['Source']}: starting from the beginning")
             return None
         plan = RefillPlan.from_event(kept)
-        gone = set(plan.indexes) - set(self._runtime.alias.now())
+        gone = set(plan.indexes) - set(self._runtime.alias.resolve())
         if gone or not plan.indexes:
             _log.info(f"{', '.join(gone) or 'its index'} is no longer written: starting from the beginning")
             return None
@@ -195,7 +195,7 @@ class Load:
 
     def end(self, done: Refilled) -> None:
         """Nothing is left to resume; `dynadex status` can tell of it."""
-        self._state.forget()
+        self._state.clear()
         LastRuns(self._runtime.state()).note(self._state.kind, summary(self._runtime.clock, done))
 
     def _segment(self, plan: RefillPlan, first: Slice, known: SegmentState | None, progress: RefillProgress) -> None:
@@ -209,7 +209,7 @@ class Load:
                 for name in _COUNTED:
                     counts[name] = counts.get(name, 0) + getattr(tally, name)
                 state = SegmentState(after.as_event(), after.done, counts)
-                self._state.save(first.segment, state, plan.started_at_us)
+                self._state.save_segment(first.segment, state, plan.started_at_us)
                 with self._lock:
                     progress.items += len(page.items)
                     progress.tally.add(tally)
@@ -239,8 +239,8 @@ class Load:
 
 def _log_swept(index: str, swept: Swept) -> None:
     _log.info(
-        f"swept index {index}: {swept.looked_at:,} documents, {swept.deleted:,} orphans deleted",
-        extra={"index": index, "documents": swept.looked_at, "orphans": swept.deleted},
+        f"swept index {index}: {swept.listed:,} documents, {swept.deleted:,} orphans deleted",
+        extra={"index": index, "documents": swept.listed, "orphans": swept.deleted},
     )
 
 
@@ -256,7 +256,7 @@ def summary(clock: Clock, done: Refilled) -> dict[str, Any]:
         "indexes": list(done.plan.indexes),
         "items": done.progress.items,
         "written": done.progress.tally.applied,
-        "not_indexed": done.progress.tally.skipped,
+        "not_indexed": done.progress.tally.not_indexed,
         "superseded": done.progress.tally.superseded,
         "dead_lettered": done.progress.tally.dead_lettered,
         "swept": done.swept.deleted,

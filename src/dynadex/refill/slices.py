@@ -137,7 +137,7 @@ def _one_page(
     page, now = read.page, runtime.clock.monotonic()
     if page.last_evaluated_key is not None and now < stop_at:
         ahead.start(page.last_evaluated_key)
-    deadline = min(max(stop_at, now) + _FLUSH_SECONDS, read.at + _FRESH_SECONDS)
+    deadline = min(max(stop_at, now) + _FLUSH_SECONDS, read.requested_at + _FRESH_SECONDS)
     indexes = position.indexes or runtime.alias.current()
     tally = runtime.indexer.load(read.items, deadline, indexes)
     if tally.failed:

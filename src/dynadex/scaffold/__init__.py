@@ -1,1 +1,1 @@
-"""Generate a project from a table's sample, and check a Sync against a sample."""
+"""Generate a project from a sample of a table (`dynadex init`), and check a Sync against one (`dynadex check`)."""

@@ -1,9 +1,9 @@
-"""Whether a Sync fits a sample of its table: told before anything is written."""
+"""Check that a Sync fits a sample of its table, before anything is written."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -15,22 +15,30 @@ from dynadex.document.identity import document_id
 from dynadex.document.mapping_check import MAX_FIELDS, MappingCheck
 from dynadex.document.typed_json import typed
 from dynadex.errors import SourceError
-from dynadex.scaffold.infer import KINDS, has_data_for_names
 from dynadex.scaffold.sample import Sample
-from dynadex.scaffold.survey import AttributeSurvey, Survey
+from dynadex.scaffold.survey import KIND_NAMES, AttributeSurvey, Survey
 from dynadex.sync import Sync
 
 _LIMIT_SETTING = "mapping.total_fields.limit"
-# A mapping that still grows by so much at the end of a sample does not stop.
-_LATE_FIELDS = 20
+# A dynamic mapping that gains this many fields in the last quarter of a sample will keep growing.
+_MIN_LATE_FIELDS = 20
 _MAX_NAMES = 12
-_OF_ONE = re.compile(r" in document with id '.*", re.DOTALL)
+_SERIOUS_KINDS = ("dead_lettered", "explosion", "nondeterministic", "stream", "type")
+_DOCUMENT_DETAILS = re.compile(r" in document with id '.*", re.DOTALL)
 
 
 @dataclass(slots=True)
 class CheckFinding:
-    """What does not fit. ``kind``: dead-lettered, explosion, impure, stream, type; or, of what is only worth knowing,
-    conflict, unmapped, unseen. ``field`` names where, ``items`` how many it concerns, ``example`` one of them."""
+    """One thing that does not fit.
+
+    Attributes:
+        kind: ``dead_lettered``, ``explosion`` (the mapping grows without limit), ``nondeterministic`` (the document
+            function), ``stream`` or ``type``; or, for information only, ``conflict``, ``unmapped`` or ``unseen``.
+        field: The field or attribute; empty when the finding concerns none or several.
+        message: What does not fit, and what to do. Quotes no value.
+        items: Number of items concerned; 0 when the finding concerns the whole Sync.
+        example: Document id of one item concerned.
+    """
 
     kind: str
     field: str
@@ -40,14 +48,23 @@ class CheckFinding:
 
     @property
     def serious(self) -> bool:
-        """Whether it should be mended first."""
-        return self.kind in ("dead_lettered", "explosion", "impure", "stream", "type")
+        """Whether to fix it before the first backfill."""
+        return self.kind in _SERIOUS_KINDS
 
 
 @dataclass(slots=True)
 class CheckResult:
-    """The outcome. ``documents``: items that become one and would be taken; ``left_out``: those that the document
-    function leaves out; ``dead-lettered``: those that would be dead-lettered."""
+    """Outcome of a check.
+
+    Attributes:
+        items: Number of items in the sample.
+        documents: Items whose document the index would accept.
+        left_out: Items for which the document function returns None.
+        dead_lettered: Items that would become dead letters.
+        fields: Number of fields in the mapping once every document is indexed.
+        findings: Serious findings first.
+        bodies: Encoded documents by id.
+    """
 
     items: int
     documents: int = 0
@@ -59,149 +76,151 @@ class CheckResult:
 
     @property
     def fits(self) -> bool:
-        """Whether nothing has to be mended."""
+        """Whether no finding is serious."""
         return not any(finding.serious for finding in self.findings)
 
     def as_json(self) -> dict[str, Any]:
-        """Counts, and every finding."""
+        """Return the counts and every finding as JSON values."""
         counts = {name: getattr(self, name) for name in ("items", "documents", "left_out", "dead_lettered", "fields")}
-        found = [
-            {"kind": one.kind, "serious": one.serious, "field": one.field or None, "message": one.message,
-             "items": one.items or None, "example": one.example or None}
-            for one in self.findings
+        findings = [
+            {"kind": finding.kind, "serious": finding.serious, "field": finding.field or None,
+             "message": finding.message, "items": finding.items or None, "example": finding.example or None}
+            for finding in self.findings
         ]  # fmt: skip
-        return {**counts, "fits": self.fits, "findings": found}
+        return {**counts, "fits": self.fits, "findings": findings}
 
-    def add(self, problems: Mapping[tuple[str, str], None], identity: str) -> None:
-        """An item that would be dead-lettered, for each problem as field and reason."""
+    def add_dead_letter(self, problems: Iterable[tuple[str, str]], identity: str) -> None:
+        """Count an item that would be dead-lettered, under each of its distinct problems (field and reason)."""
         self.dead_lettered += 1
-        for name, reason in problems:
-            same = (
-                one for one in self.findings if (one.kind, one.field, one.message) == ("dead_lettered", name, reason)
-            )
-            known = next(same, None)
-            if known is None:
-                known = CheckFinding("dead_lettered", name, reason, example=identity)
-                self.findings.append(known)
-            known.items += 1
+        for name, reason in dict.fromkeys(problems):
+            key = ("dead_lettered", name, reason)
+            finding = next((known for known in self.findings if (known.kind, known.field, known.message) == key), None)
+            if finding is None:
+                finding = CheckFinding(*key, example=identity)
+                self.findings.append(finding)
+            finding.items += 1
+
+    def sort_findings(self) -> None:
+        """Put serious findings first, and those that concern most items first among them."""
+        self.findings.sort(key=lambda finding: (not finding.serious, -finding.items))
 
 
 def check(sync: Sync, sample: Sample) -> CheckResult:
-    """Build a document of every item of the sample, and hold it to the declared mappings. Writes nothing."""
-    acceptance = MappingCheck(sync.mappings, int(sync.settings.get(_LIMIT_SETTING, MAX_FIELDS)))
-    declared = acceptance.fields
-    checked = CheckResult(len(sample.items))
-    survey, grew_at = Survey(), [declared]
+    """Build the document of every sampled item and compare it with the declared mappings. Writes nothing."""
+    mapping_check = MappingCheck(sync.mappings, int(sync.settings.get(_LIMIT_SETTING, MAX_FIELDS)))
+    result = CheckResult(len(sample.items))
+    survey, field_counts = Survey(), [mapping_check.fields]
     schema = sample.table.schema
     for item in sample.items:
         identity = document_id(schema, schema.key_of(item))
-        _look_at(sync, identity, item, acceptance, checked, survey)
-        grew_at.append(acceptance.fields)
-    checked.fields = acceptance.fields
-    checked.findings += [
-        *_types(sync.mappings),
-        *_stream(sample),
-        *_explosion(acceptance, grew_at, survey),
-        *_conflicts(survey, acceptance.mappings),
+        _check_item(sync, identity, item, mapping_check, result, survey)
+        field_counts.append(mapping_check.fields)
+    result.fields = mapping_check.fields
+    result.findings += [
+        *_unknown_types(sync.mappings),
+        *_unusable_stream(sample),
+        *_growth(mapping_check, field_counts, survey),
+        *_conflicts(survey, mapping_check.mappings),
         *_unmapped(survey, sync),
         *_unseen(survey, sync.mappings),
     ]
-    checked.findings.sort(key=lambda one: (not one.serious, -one.items))
-    return checked
+    result.sort_findings()
+    return result
 
 
-def tried_on_cluster(checked: CheckResult, refused: Mapping[str, str]) -> None:
-    """Put what the cluster said in the place of what was told from the mappings."""
-    never_built = [one for one in checked.findings if one.kind == "dead_lettered" and not one.field]
-    checked.findings = [one for one in checked.findings if one.kind not in ("dead_lettered", "type")]
-    checked.dead_lettered = sum(one.items for one in never_built)
-    for identity, reason in refused.items():
-        checked.add({("", _without_values(reason)): None}, identity)
-    checked.documents = len(checked.bodies) - len(refused)
-    checked.findings += never_built
-    checked.findings.sort(key=lambda one: (not one.serious, -one.items))
+def apply_trial(result: CheckResult, refusals: Mapping[str, str]) -> None:
+    """Replace findings derived from the mappings with the cluster's own refusals (reasons by document id)."""
+    never_built = [finding for finding in result.findings if finding.kind == "dead_lettered" and not finding.field]
+    result.findings = [finding for finding in result.findings if finding.kind not in ("dead_lettered", "type")]
+    result.dead_lettered = sum(finding.items for finding in never_built)
+    for identity, reason in refusals.items():
+        result.add_dead_letter([("", _without_values(reason))], identity)
+    result.documents = len(result.bodies) - len(refusals)
+    result.findings += never_built
+    result.sort_findings()
 
 
 def _without_values(reason: str) -> str:
-    """A cluster's reason without the id and the value in it, so that equal reasons are equal."""
-    return _OF_ONE.sub("", reason)
+    """Remove the document's id and value from a cluster's reason, so that equal reasons compare equal."""
+    return _DOCUMENT_DETAILS.sub("", reason)
 
 
-def _look_at(
-    sync: Sync, identity: str, item: Item, acceptance: MappingCheck, checked: CheckResult, survey: Survey
+def _check_item(
+    sync: Sync, identity: str, item: Item, mapping_check: MappingCheck, result: CheckResult, survey: Survey
 ) -> None:
     built = sync.build(item)
-    if sync.build(item) != built and not any(one.kind == "impure" for one in checked.findings):
-        message = "the document function makes different documents of one item: let it depend on nothing else"
-        checked.findings.append(CheckFinding("impure", "", message, example=identity))
+    if sync.build(item) != built and not any(finding.kind == "nondeterministic" for finding in result.findings):
+        message = (
+            "the document function returns different documents for the same item; make it depend on the item alone"
+        )
+        result.findings.append(CheckFinding("nondeterministic", "", message, example=identity))
     if built.problem:
-        checked.add({("", built.problem): None}, identity)
+        result.add_dead_letter([("", built.problem)], identity)
     elif built.body is None:
-        checked.left_out += 1
+        result.left_out += 1
     else:
         document = decode(built.body)
         survey.add(identity, typed(document)["M"])
-        refused = acceptance.refusals(document)
-        checked.bodies[identity] = built.body
-        if refused:
-            checked.add(dict.fromkeys(refused), identity)
+        result.bodies[identity] = built.body
+        if refusals := mapping_check.refusals(document):
+            result.add_dead_letter(refusals, identity)
         else:
-            checked.documents += 1
+            result.documents += 1
 
 
-def _types(mappings: Mapping[str, Any]) -> Iterator[CheckFinding]:
+def _unknown_types(mappings: Mapping[str, Any]) -> Iterator[CheckFinding]:
     for name, kind in unknown_types(mappings):
         near = get_close_matches(kind, FIELD_TYPES, 1)
-        hint = f"did you mean {near[0]}?" if near else "if a plugin brings it, try --on-cluster"
+        hint = f"did you mean {near[0]}?" if near else "if a plugin provides it, check again with --on-cluster"
         yield CheckFinding("type", name, f"OpenSearch has no field type {kind!r}: {hint}")
 
 
-def _stream(sample: Sample) -> Iterator[CheckFinding]:
+def _unusable_stream(sample: Sample) -> Iterator[CheckFinding]:
     try:
         sample.table.usable_stream()
     except SourceError as error:
-        yield CheckFinding("stream", "", f"{error.reason}: no worker can follow it. {error.hint}")
+        yield CheckFinding("stream", "", f"no worker can follow the table: {error.reason}. {error.hint}")
 
 
-def _explosion(acceptance: MappingCheck, grew_at: list[int], survey: Survey) -> Iterator[CheckFinding]:
-    grown = grew_at[-1] - grew_at[0]
-    late = grew_at[-1] - grew_at[len(grew_at) * 3 // 4]
-    if grown and late >= _LATE_FIELDS:
+def _growth(mapping_check: MappingCheck, field_counts: list[int], survey: Survey) -> Iterator[CheckFinding]:
+    """Yield a finding for every way in which the mapping grows with the items."""
+    declared, final = field_counts[0], field_counts[-1]
+    added, added_late = final - declared, final - field_counts[len(field_counts) * 3 // 4]
+    if added and added_late >= _MIN_LATE_FIELDS:
         message = (
-            f"the mapping is dynamic and would grow from {grew_at[0]:,} to {grew_at[-1]:,} fields, {late:,} of them in "
-            f'the last quarter of the sample; the index refuses items beyond {MAX_FIELDS:,}. Set "dynamic": False'
+            f"the mapping is dynamic and would grow from {declared:,} to {final:,} fields, {added_late:,} of them in "
+            f'the last quarter of the sample; the index refuses more than {MAX_FIELDS:,} fields. Set "dynamic": False'
         )
         yield CheckFinding("explosion", "", message)
-    elif grown:
-        message = f"the mapping is dynamic: {grown:,} fields would take their type from the first value that comes"
+    elif added:
+        message = f"the mapping is dynamic: {added:,} fields would take their type from the first value indexed"
         yield CheckFinding("unmapped", "", message)
-    for seen in _every(survey.root):
-        if seen.kinds["M"] and has_data_for_names(seen) and _spec(acceptance.mappings, seen) not in (None, False):
-            message = (
-                f"{len(seen.children):,} different names in {seen.kinds['M']:,} objects: each would become a field"
-            )
-            yield CheckFinding("explosion", seen.name, message, seen.kinds["M"], seen.examples["M"])
+    for attribute in _every_attribute(survey.root):
+        maps = attribute.kinds["M"]
+        if maps and attribute.has_data_as_names and _spec(mapping_check.mappings, attribute) not in (None, False):
+            message = f"{len(attribute.children):,} different names in {maps:,} objects: each would become a field"
+            yield CheckFinding("explosion", attribute.name, message, maps, attribute.examples["M"])
 
 
 def _conflicts(survey: Survey, mappings: Mapping[str, Any]) -> Iterator[CheckFinding]:
-    for seen in _every(survey.root):
-        values, spec = seen.values, _spec(mappings, seen)
+    for attribute in _every_attribute(survey.root):
+        values, spec = attribute.values, _spec(mappings, attribute)
         if len(values) > 1 and isinstance(spec, Mapping):
-            counts = ", ".join(f"{KINDS[kind]} in {count:,}" for kind, count in values.most_common())
+            counts = ", ".join(f"{KIND_NAMES[kind]} in {count:,}" for kind, count in values.most_common())
             rarest = values.most_common()[-1][0]
-            message = f"{counts}; it is mapped as {spec.get('type', 'object')}"
-            yield CheckFinding("conflict", seen.name, message, values[rarest], seen.examples[rarest])
+            message = f"{counts}; mapped as {spec.get('type', 'object')}"
+            yield CheckFinding("conflict", attribute.name, message, values[rarest], attribute.examples[rarest])
 
 
 def _unmapped(survey: Survey, sync: Sync) -> Iterator[CheckFinding]:
-    names = [seen.name for seen in survey.root.children.values() if _spec(sync.mappings, seen) is None]
+    names = [child.name for child in survey.root.children.values() if _spec(sync.mappings, child) is None]
     if names and str(sync.mappings.get("dynamic", True)).lower() == "false":
-        yield CheckFinding("unmapped", "", f"stored, but not searched: {_listed(names)}")
+        yield CheckFinding("unmapped", "", f"stored, but not searchable: {_listed(names)}")
 
 
 def _unseen(survey: Survey, mappings: Mapping[str, Any]) -> Iterator[CheckFinding]:
-    seen = {one.name for one in _every(survey.root)}
-    names = [name for name in _declared(mappings, "") if name not in seen]
+    seen = {attribute.name for attribute in _every_attribute(survey.root)}
+    names = [name for name in _declared_fields(mappings, "") if name not in seen]
     if names and survey.root.present:
         yield CheckFinding("unseen", "", f"mapped, but in no document of the sample: {_listed(names)}")
 
@@ -211,27 +230,27 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_MAX_NAMES]) + more
 
 
-def _every(seen: AttributeSurvey) -> Iterator[AttributeSurvey]:
-    for child in seen.children.values():
+def _every_attribute(parent: AttributeSurvey) -> Iterator[AttributeSurvey]:
+    for child in parent.children.values():
         yield child
-        yield from _every(child)
+        yield from _every_attribute(child)
 
 
-def _declared(mappings: Mapping[str, Any], prefix: str) -> Iterator[str]:
+def _declared_fields(mappings: Mapping[str, Any], prefix: str) -> Iterator[str]:
     for name, spec in mappings.get("properties", {}).items():
         if spec.get("enabled", True):
             yield prefix + name
-            yield from _declared(spec, f"{prefix}{name}.")
+            yield from _declared_fields(spec, f"{prefix}{name}.")
 
 
-def _spec(mappings: Mapping[str, Any], seen: AttributeSurvey) -> Mapping[str, Any] | bool | None:
-    """How the mappings map it; None where they do not, False where they keep it from being parsed."""
+def _spec(mappings: Mapping[str, Any], attribute: AttributeSurvey) -> Mapping[str, Any] | bool | None:
+    """Return how an attribute is mapped: None if it is not, False if an ``enabled: false`` stops it being parsed."""
     spec: Mapping[str, Any] = mappings
-    for name in seen.path:
-        found = spec.get("properties", {}).get(name)
-        if found is None:
+    for name in attribute.path:
+        inner = spec.get("properties", {}).get(name)
+        if inner is None:
             return None
-        if found.get("enabled") is False:
+        if inner.get("enabled") is False:
             return False
-        spec = found
+        spec = inner
     return spec

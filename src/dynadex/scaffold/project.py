@@ -1,4 +1,4 @@
-"""A new project: from a table's sample, or from nothing."""
+"""Describe a new project: for an existing table, from a sample of it, or for a table that is yet to be created."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dynadex.document.identity import KeySchema, document_id
 from dynadex.document.typed_json import typed
 from dynadex.errors import SourceError
 from dynadex.scaffold.infer import infer
-from dynadex.scaffold.render import Project, index_name, module_name
+from dynadex.scaffold.render import Project
 from dynadex.scaffold.sample import Sample
 from dynadex.scaffold.survey import Survey
 from dynadex.settings import RuntimeSettings
@@ -24,7 +24,8 @@ _EXAMPLES: tuple[dict[str, Any], ...] = (
     {"id": "5", "title": "Sheebeg and Sheemore", "artist": "Turlough O'Carolan", "key": "D major", "year": 1691},
     {"id": "6", "title": "The Butterfly", "artist": "Tommy Potts", "key": "G major", "year": 1960},
 )
-_CREATE = """Create the table, with a stream:
+# Sections of the generated README.
+_CREATE_TABLE = """Create the table with a stream:
 
 ```console
 $ aws dynamodb create-table --table-name {table} --billing-mode PAY_PER_REQUEST{endpoint} \\
@@ -32,78 +33,87 @@ $ aws dynamodb create-table --table-name {table} --billing-mode PAY_PER_REQUEST{
     --stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES
 ```
 
-Without an AWS account, `dynadex local up --detach` (it needs `pip install 'dynadex[local]'`) starts DynamoDB and
-OpenSearch on this machine, and says which environment variables to set.
+If you have no AWS account, `dynadex local up --detach` (which needs `pip install 'dynadex[local]'`) starts DynamoDB and
+OpenSearch on this machine and prints the environment variables to set.
 """
-_NO_STREAM = """Give the table a stream with new images; it has none that can be used now:
+_ENABLE_STREAM = """The table has no stream that dynadex can follow. Enable one with new images:
 
 ```console
 $ aws dynamodb update-table --table-name {table}{endpoint} \\
     --stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES
 ```
 """
-_CLUSTER = """An OpenSearch has to answer at `OPENSEARCH_URL`: `docker compose up --detach opensearch` starts one, at
-`http://127.0.0.1:9200`, and `dynadex local up --detach` another, without Docker. Of the line that this prints, set only
-`OPENSEARCH_URL` if the table is elsewhere: the rest leads to a DynamoDB of its own, which is empty.
+_START_CLUSTER = """Start an OpenSearch cluster, or set `OPENSEARCH_URL` to one that you have. With Docker,
+`docker compose up --detach opensearch` starts one at `http://127.0.0.1:9200`. Without Docker,
+`dynadex local up --detach` starts one and prints the environment variables to set. If your table is elsewhere, set only
+`OPENSEARCH_URL`: the other variables point to an empty DynamoDB on this machine.
 """
 
 
-def from_table(sample: Sample, settings: RuntimeSettings, given: Mapping[str, str], name: str | None = None) -> Project:
-    """A project for a table that is there. ``given`` are settings that the project is to keep."""
+def from_table(
+    sample: Sample, settings: RuntimeSettings, project_settings: Mapping[str, str], name: str | None = None
+) -> Project:
+    """Describe a project for an existing table.
+
+    Args:
+        sample: The table and some of its items.
+        settings: Settings of this command.
+        project_settings: Settings to write into the project's pyproject.toml.
+        name: Name of the module and the index; the table's by default.
+    """
     schema, table = sample.table.schema, sample.table.name
     survey = Survey.of((document_id(schema, schema.key_of(item)), item) for item in sample.items)
-    count = f"{len(sample.items):,} item{'' if len(sample.items) == 1 else 's'}"
-    source = f"{'all' if sample.whole else 'a sample of'} {count} of table {table}"
-    if not sample.items:
-        source = f"the key of table {table} alone, for it is empty"
-    prepare = _CLUSTER if usable_stream(sample) else f"{_NO_STREAM.format(**_words(table, settings))}\n{_CLUSTER}"
-    return _project(table, name, source, survey, schema, settings, given, existing=True, prepare=prepare)
+    preparation = _START_CLUSTER
+    if not usable_stream(sample):
+        preparation = f"{_ENABLE_STREAM.format(table=table, endpoint=_endpoint_option(settings))}\n{_START_CLUSTER}"
+    return Project(
+        table=table,
+        name=name or table,
+        source=_source(sample),
+        survey=survey,
+        schema=schema,
+        inferred=infer(survey, schema),
+        settings=project_settings,
+        region=settings.region or DEFAULT_REGION,
+        existing=True,
+        preparation=preparation,
+    )
 
 
-def from_nothing(settings: RuntimeSettings, given: Mapping[str, str], name: str | None = None) -> Project:
-    """A project for a table of songs that is still to be made."""
+def from_nothing(settings: RuntimeSettings, project_settings: Mapping[str, str], name: str | None = None) -> Project:
+    """Describe a project for a table of songs that is yet to be created; arguments as for `from_table`."""
     table, schema = name or EXAMPLE_TABLE, KeySchema(("id",), ("S",))
     survey = Survey.of((str(song["id"]), typed(song)["M"]) for song in _EXAMPLES)
-    prepare = f"{_CREATE.format(**_words(table, settings))}\n{_CLUSTER}"
-    source = f"{len(_EXAMPLES)} songs made up as examples"
-    return _project(table, name, source, survey, schema, settings, given, existing=False, prepare=prepare)
+    create_table = _CREATE_TABLE.format(table=table, endpoint=_endpoint_option(settings))
+    return Project(
+        table=table,
+        name=table,
+        source=f"{len(_EXAMPLES)} example songs",
+        survey=survey,
+        schema=schema,
+        inferred=infer(survey, schema),
+        settings=project_settings,
+        region=settings.region or DEFAULT_REGION,
+        existing=False,
+        preparation=f"{create_table}\n{_START_CLUSTER}",
+    )
 
 
 def usable_stream(sample: Sample) -> bool:
-    """Whether the table has a stream that a worker can follow."""
+    """Return whether the table has a stream that a worker can follow."""
     try:
         return bool(sample.table.usable_stream())
     except SourceError:
         return False
 
 
-def _project(
-    table: str,
-    name: str | None,
-    source: str,
-    survey: Survey,
-    schema: KeySchema,
-    settings: RuntimeSettings,
-    given: Mapping[str, str],
-    *,
-    existing: bool,
-    prepare: str,
-) -> Project:
-    chosen = name or table
-    return Project(
-        table=table,
-        module=module_name(chosen),
-        index=index_name(chosen),
-        source=source,
-        inferred=infer(survey, schema),
-        survey=survey,
-        keys=dict(zip(schema.names, schema.types, strict=True)),
-        settings=given,
-        region=settings.region or DEFAULT_REGION,
-        existing=existing,
-        prepare=prepare,
-    )
+def _source(sample: Sample) -> str:
+    """Return what the mapping is inferred from, in words."""
+    if not sample.items:
+        return f"the key of table {sample.table.name}, which is empty"
+    count = f"{len(sample.items):,} item{'' if len(sample.items) == 1 else 's'}"
+    return f"{'all' if sample.whole else 'a sample of'} {count} of table {sample.table.name}"
 
 
-def _words(table: str, settings: RuntimeSettings) -> dict[str, str]:
-    return {"table": table, "endpoint": f" --endpoint-url {settings.dynamodb_url}" if settings.dynamodb_url else ""}
+def _endpoint_option(settings: RuntimeSettings) -> str:
+    return f" --endpoint-url {settings.dynamodb_url}" if settings.dynamodb_url else ""

@@ -1,4 +1,4 @@
-"""The files of a new project, from templates and what was inferred."""
+"""Render the files of a new project from templates and an inferred mapping."""
 
 from __future__ import annotations
 
@@ -14,58 +14,81 @@ from string import Template
 from typing import Any
 
 from dynadex import analysis
+from dynadex.document.identity import KeySchema
 from dynadex.scaffold.example import example_item
 from dynadex.scaffold.infer import Inferred
 from dynadex.scaffold.proposal import Proposal
 from dynadex.scaffold.survey import Survey
 
 _TITLE = "analysis.title()"
-_WIDTH, _NARROWEST = 120, 40
-# OpenSearch allows 255 bytes, with the time that is appended to it.
+_MAX_WIDTH, _MIN_COMMENT_WIDTH = 120, 40
+# OpenSearch allows 255 bytes, including the time that is appended to the name.
 _MAX_INDEX, _MAX_MODULE = 200, 100
-_TAKEN = {"dynadex", "infra", "tests", *sys.stdlib_module_names}
+_RESERVED_MODULES = {"dynadex", "infra", "tests", *sys.stdlib_module_names}
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What the files are about. ``source`` says in words what was sampled; ``settings`` go into pyproject.toml;
-    ``prepare`` is what the reader has to do first; ``existing``: the table is there already."""
+    """A project to generate.
+
+    Attributes:
+        table: Name of the table.
+        name: Name that the module's and the index's names are derived from.
+        source: What the mapping is inferred from, in words.
+        survey: Survey of the sampled items.
+        schema: Key of the table.
+        inferred: Mapping and search options.
+        settings: Settings for pyproject.toml, by name.
+        region: AWS region to deploy to by default.
+        existing: Whether the table exists already.
+        preparation: Section of the README: what to do before the first command.
+    """
 
     table: str
-    module: str
-    index: str
+    name: str
     source: str
-    inferred: Inferred
     survey: Survey
-    keys: Mapping[str, str]
+    schema: KeySchema
+    inferred: Inferred
     settings: Mapping[str, str]
     region: str
     existing: bool
-    prepare: str
+    preparation: str
+
+    @property
+    def module(self) -> str:
+        """Name of the generated module."""
+        return module_name(self.name)
+
+    @property
+    def index(self) -> str:
+        """Name of the index."""
+        return index_name(self.name)
 
 
 def module_name(table: str) -> str:
-    """A name for a module, from a table's."""
+    """Return a valid name for a module, derived from a table's name."""
     name = re.sub(r"\W+", "_", table.lower()).strip("_")[:_MAX_MODULE]
     if not name or name[0].isdigit():
         name = f"table_{name}"
-    return f"{name}_sync" if name in _TAKEN or keyword.iskeyword(name) else name
+    return f"{name}_sync" if name in _RESERVED_MODULES or keyword.iskeyword(name) else name
 
 
 def index_name(table: str) -> str:
-    """A name for an index, from a table's."""
+    """Return a valid name for an index, derived from a table's name."""
     name = table.lower().lstrip("._-")[:_MAX_INDEX] or "table-index"
     return f"{name}-index" if name.endswith(("-sync", "-building", "-unfilled")) else name
 
 
 def project_files(project: Project) -> dict[str, str]:
-    """Texts by path."""
+    """Return the text of every file by its path."""
     title = re.sub(r"[\W_]+", " ", project.table).strip().capitalize()
     mappings = "\n".join(_mappings(project.inferred))
-    analysed = _TITLE in mappings
-    words = {
-        "names": "Search, Sync, analysis" if analysed else "Search, Sync",
-        "analysed": '\n    settings={"analysis": analysis.settings()},' if analysed else "",
+    uses_analysis = _TITLE in mappings
+    keys = dict(zip(project.schema.names, project.schema.types, strict=True))
+    variables = {
+        "imports": "Search, Sync, analysis" if uses_analysis else "Search, Sync",
+        "analysis_settings": '\n    settings={"analysis": analysis.settings()},' if uses_analysis else "",
         "table": project.table,
         "module": project.module,
         "index": project.index,
@@ -79,12 +102,12 @@ def project_files(project: Project) -> dict[str, str]:
         "mappings": mappings,
         "returned": _returned(project.inferred),
         "search": _search(project.inferred, title),
-        "item": literal(example_item(project.survey, project.keys)),
+        "item": literal(example_item(project.survey, keys)),
         "settings": "\n".join(_settings(project.settings)),
         "findings": "\n".join(_findings(project)),
-        "prepare": project.prepare,
+        "preparation": project.preparation,
     }
-    names = {
+    templates = {
         f"{project.module}.py": "sync.py",
         f"tests/test_{project.module}.py": "test_sync.py",
         "compose.yaml": "compose.yaml",
@@ -95,15 +118,21 @@ def project_files(project: Project) -> dict[str, str]:
     }
     folder = files("dynadex.scaffold") / "templates"
     return {
-        name: Template((folder / f"{template}.txt").read_text(encoding="utf-8")).substitute(words)
-        for name, template in names.items()
+        name: Template((folder / f"{template}.txt").read_text(encoding="utf-8")).substitute(variables)
+        for name, template in templates.items()
     }
 
 
 def literal(value: Any, indent: int = 0, before: int = 0) -> str:
-    """A value as Python, on one line if that fits: ``indent`` of its own lines, ``before`` it on its first."""
+    """Return a value as Python source, on one line if it fits.
+
+    Args:
+        value: Dicts, lists, tuples, sets and scalars.
+        indent: Indentation of the line that the value starts on, in characters.
+        before: Number of characters in front of the value on that line.
+    """
     line = _inline(value)
-    if indent + before + len(line) + 1 <= _WIDTH or not value or not isinstance(value, dict | list | tuple):
+    if indent + before + len(line) + 1 <= _MAX_WIDTH or not value or not isinstance(value, dict | list | tuple):
         return line
     inner, opening, closing = " " * (indent + 4), "[", "]"
     if isinstance(value, dict):
@@ -132,7 +161,10 @@ def _inline(value: Any) -> str:
 
 def _mappings(inferred: Inferred) -> Iterator[str]:
     yield "MAPPINGS: dict[str, Any] = {"
-    yield from _comment("An attribute that is not named here is stored, but not searched, and can refuse no item.", 4)
+    unlisted = (
+        "An attribute that is not listed here is stored, but not searchable; it never makes an item fail to index."
+    )
+    yield from _comment(unlisted, 4)
     yield '    "dynamic": False,'
     yield from _properties(inferred.proposals, 4)
     yield "}"
@@ -141,27 +173,29 @@ def _mappings(inferred: Inferred) -> Iterator[str]:
 def _properties(proposals: Sequence[Proposal], indent: int) -> Iterator[str]:
     margin = " " * indent
     yield f'{margin}"properties": {{'
-    for one in proposals:
-        name = _inline(one.path[-1])
-        if one.conflict:
-            yield from _comment(f"CONFLICT: {one.conflict}.", indent + 4)
-        elif one.spec or one.inside:
-            yield from _comment(_sentence(one.reason), indent + 4)
-        if one.inside:
+    for proposal in proposals:
+        name = _inline(proposal.path[-1])
+        if proposal.conflict:
+            yield from _comment(f"CONFLICT: {proposal.conflict}.", indent + 4)
+        elif proposal.spec or proposal.inside:
+            yield from _comment(_sentence(proposal.reason), indent + 4)
+        if proposal.inside:
             yield f"{margin}    {name}: {{"
-            yield from _properties(one.inside, indent + 8)
+            yield from _properties(proposal.inside, indent + 8)
             yield f"{margin}    }},"
-        elif one.spec:
-            spec = _TITLE if one.spec == analysis.title() else literal(one.spec, indent + 4, len(name) + 2)
+        elif proposal.spec:
+            is_title = proposal.spec == analysis.title()
+            spec = _TITLE if is_title else literal(proposal.spec, indent + 4, len(name) + 2)
             yield f"{margin}    {name}: {spec},"
-        elif not one.conflict:
-            yield from _comment(f"{name} is not mapped: {one.reason}.", indent + 4)
+        elif not proposal.conflict:
+            yield from _comment(f"{name} is not mapped: {proposal.reason}.", indent + 4)
     yield f"{margin}}},"
 
 
 def _comment(text: str, indent: int) -> list[str]:
-    text = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return [" " * indent + f"# {line}" for line in textwrap.wrap(text, max(_NARROWEST, _WIDTH - indent - 2))]
+    printable = "".join(letter if letter.isprintable() else "?" for letter in text)
+    width = max(_MIN_COMMENT_WIDTH, _MAX_WIDTH - indent - 2)
+    return [" " * indent + f"# {line}" for line in textwrap.wrap(printable, width, break_on_hyphens=False)]
 
 
 def _sentence(reason: str) -> str:
@@ -169,24 +203,24 @@ def _sentence(reason: str) -> str:
 
 
 def _returned(inferred: Inferred) -> str:
-    """The end of the document function."""
+    """Return the last lines of the document function."""
     if not inferred.left_out:
         return "    return item"
-    comment = _comment("OpenSearch takes no attributes of these names: give them others here, to search them.", 4)
+    comment = _comment("OpenSearch refuses these attribute names. To search the attributes, rename them here.", 4)
     names = literal(set(inferred.left_out), 4, len("left_out = "))
     returned = "return {name: value for name, value in item.items() if name not in left_out}"
     return "\n".join((*comment, f"    left_out = {names}", f"    {returned}"))
 
 
 def _search(inferred: Inferred, title: str) -> str:
-    given: dict[str, Any] = {"title": title, "fields": inferred.fields}
+    options: dict[str, Any] = {"title": title, "fields": inferred.fields}
     if inferred.facets:
-        given["facets"] = inferred.facets
+        options["facets"] = inferred.facets
     if inferred.sorts:
-        given["sorts"] = inferred.sorts
+        options["sorts"] = inferred.sorts
     if inferred.fields:
-        given["suggest"] = next(iter(inferred.fields))
-    parts = [f"        {name}={literal(value, 8, len(name) + 1)},\n" for name, value in given.items()]
+        options["suggest"] = next(iter(inferred.fields))
+    parts = [f"        {name}={literal(value, 8, len(name) + 1)},\n" for name, value in options.items()]
     return f"Search(\n{''.join(parts)}    )"
 
 
@@ -196,11 +230,11 @@ def _settings(settings: Mapping[str, str]) -> Iterator[str]:
 
 
 def _findings(project: Project) -> Iterator[str]:
-    conflicts = [one for one in project.inferred.every() if one.conflict]
-    mapped = sum(1 for one in project.inferred.every() if one.spec)
-    yield f"From {project.source}: {mapped} fields mapped, each with its reason in `{project.module}.py`."
+    conflicts = [proposal for proposal in project.inferred.every() if proposal.conflict]
+    mapped = sum(1 for proposal in project.inferred.every() if proposal.spec)
+    yield f"From {project.source}, {mapped} fields are mapped. `{project.module}.py` gives the reason for each."
     if project.inferred.unmapped:
-        yield f"{project.inferred.unmapped:,} attributes that few items have are not mapped: they would be too many."
+        yield f"{project.inferred.unmapped:,} rare attributes are not mapped, to stay below the limit of fields."
     if conflicts:
-        yield "\nThese attributes contradict themselves. Decide, and say so in the document function:\n"
-        yield from (f"- `{one.name}`: {one.conflict}." for one in conflicts)
+        yield "\nDecide how to index these attributes, and change the document function accordingly:\n"
+        yield from (f"- `{proposal.name}`: {proposal.conflict}." for proposal in conflicts)

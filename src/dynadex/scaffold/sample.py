@@ -1,4 +1,4 @@
-"""A few items of a table, from all over it."""
+"""Sample of a table: items from several parts of it."""
 
 from __future__ import annotations
 
@@ -14,39 +14,42 @@ from dynadex.source.table_scan import TableScan
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# A scan begins at one end of the table: so many parts of it, each a bit, show more kinds of items.
+# Items read from several segments are more varied than as many from the start of a single scan.
 _SEGMENTS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A table and some of its items; ``whole`` when they are all of them."""
+    """A table and some of its items; ``whole`` if they are all of its items."""
 
     table: TableDescription
     items: tuple[Item, ...]
     whole: bool
 
 
-def take(client: DynamoDBClient, table: str, most: int, stopped: Callable[[], bool] = lambda: False) -> Sample:
-    """Up to ``most`` items, read consistently; fewer when ``stopped`` says so. Raises SourceError.
+def take(client: DynamoDBClient, table: str, max_items: int, stopped: Callable[[], bool] = lambda: False) -> Sample:
+    """Read up to ``max_items`` items, consistently; fewer if ``stopped`` returns True meanwhile.
 
-    Costs their read capacity, about one unit for each 4 KB.
+    Consumes about one unit of read capacity for each 4 KB.
+
+    Raises:
+        SourceError: The table does not exist or cannot be read.
     """
     clock = SystemClock()
     description = Table(client, table, clock).describe()
     scans = [TableScan(client, table, clock, segment=segment, total_segments=_SEGMENTS) for segment in range(_SEGMENTS)]
-    pages: list[tuple[TableScan, Item | None]] = [(scan, None) for scan in scans]
+    unfinished: list[tuple[TableScan, Item | None]] = [(scan, None) for scan in scans]
     items: list[Item] = []
-    while pages and len(items) < most and not stopped():
-        share = -(-(most - len(items)) // len(pages))
-        more = []
-        for scan, start in pages:
-            if len(items) >= most or stopped():
-                more.append((scan, start))
+    while unfinished and len(items) < max_items and not stopped():
+        share = -(-(max_items - len(items)) // len(unfinished))
+        still_unfinished: list[tuple[TableScan, Item | None]] = []
+        for scan, start in unfinished:
+            if len(items) >= max_items or stopped():
+                still_unfinished.append((scan, start))
                 continue
-            page = scan.page(start, min(share, most - len(items)))
+            page = scan.page(start, min(share, max_items - len(items)))
             items += page.items
             if page.last_evaluated_key:
-                more.append((scan, page.last_evaluated_key))
-        pages = more
-    return Sample(description, tuple(items), whole=not pages)
+                still_unfinished.append((scan, page.last_evaluated_key))
+        unfinished = still_unfinished
+    return Sample(description, tuple(items), whole=not unfinished)

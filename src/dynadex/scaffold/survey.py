@@ -1,4 +1,4 @@
-"""What a sample of items shows, attribute by attribute: kinds, counts and shapes, but never a value."""
+"""Survey of a sample: the kinds, counts and shapes of each attribute's values, but never a value itself."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from dynadex.change import AttributeValue, Item
 from dynadex.document.field_types import is_date
 
 Path = tuple[str, ...]
+KIND_NAMES = {"S": "text", "N": "number", "BOOL": "boolean", "B": "binary", "M": "map", "NULL": "null"}
 LISTS = ("L", "SS", "NS", "BS")
 _IN_SET = {"SS": "S", "NS": "N", "BS": "B"}
-# Enough to tell a few values that repeat from many that do not.
+# Enough to distinguish a few repeated values from many different ones.
 _MAX_DISTINCT = 1000
 _MAX_PATHS = 20_000
 _MAX_INT = 2**63
 _IDENTIFIER = re.compile(r"[^\s@]+@[^\s@]+|[a-z][a-z0-9+.-]*:\S+|[0-9A-Fa-f-]{16,}|[A-Z0-9]+([_.:#/-][A-Za-z0-9]+)+")
 _DATE_WITH_DAY = len("2026-01-31")
+# A map with more names than this has data as names, if the average name is in less than this share of the maps.
+_MAX_NAMES, _MIN_SHARE = 50, 0.2
 
 
 @dataclass(slots=True)
 class Texts:
-    """What the text values of an attribute are like."""
+    """Counts of an attribute's text values. ``longest`` is in characters; ``distinct`` holds hashes."""
 
     count: int = 0
     dates: int = 0
@@ -35,6 +38,7 @@ class Texts:
     distinct: set[int] = field(default_factory=set)
 
     def add(self, text: str) -> None:
+        """Count one value."""
         self.count += 1
         self.dates += len(text) >= _DATE_WITH_DAY and is_date(text)
         self.identifiers += bool(_IDENTIFIER.fullmatch(text))
@@ -46,12 +50,13 @@ class Texts:
 
 @dataclass(slots=True)
 class Numbers:
-    """What the numbers of an attribute are like."""
+    """Counts of an attribute's numbers: those with a fractional part, and whole ones beyond 64 bits."""
 
     fractions: int = 0
     too_long: int = 0
 
     def add(self, text: str) -> None:
+        """Count one value, in DynamoDB's decimal notation."""
         number = Decimal(text)
         whole = number == number.to_integral_value()
         self.fractions += not whole
@@ -60,9 +65,18 @@ class Numbers:
 
 @dataclass(slots=True)
 class AttributeSurvey:
-    """One attribute, or one part of a map. ``present``: how many items or maps have it; ``kinds``: values by DynamoDB
-    type, those in lists and sets one by one; ``containers``: how often they stood in a list or set; ``examples``: the
-    first item with each kind."""
+    """Survey of one attribute or one part of a map.
+
+    Attributes:
+        path: Names from the top of the item.
+        present: Number of items or maps that have it.
+        kinds: Number of values by DynamoDB type; elements of lists and sets count individually.
+        containers: Number of lists and sets by DynamoDB type.
+        examples: Document id of the first item with each kind.
+        texts: Counts of its text values.
+        numbers: Counts of its numbers.
+        children: Parts of its maps, by name.
+    """
 
     path: Path
     present: int = 0
@@ -75,17 +89,23 @@ class AttributeSurvey:
 
     @property
     def values(self) -> Counter[str]:
-        """Kinds without null."""
+        """Number of values by DynamoDB type, without nulls."""
         return Counter({kind: count for kind, count in self.kinds.items() if kind != "NULL"})
 
     @property
     def name(self) -> str:
-        """As a mapping would name it."""
+        """Field name, as a mapping refers to it."""
         return ".".join(self.path)
+
+    @property
+    def has_data_as_names(self) -> bool:
+        """Whether the names in its maps are data, such as days: very many, each in few of the maps."""
+        names, present = len(self.children), sum(child.present for child in self.children.values())
+        return names > _MAX_NAMES and present < _MIN_SHARE * names * self.kinds["M"]
 
 
 class Survey:
-    """Everything seen in a sample."""
+    """Survey of all attributes of a sample; beyond a limit of distinct paths, new ones are ignored."""
 
     def __init__(self) -> None:
         self.root = AttributeSurvey(())
@@ -93,40 +113,40 @@ class Survey:
 
     @classmethod
     def of(cls, items: Iterable[tuple[str, Item]]) -> Survey:
-        """Of items, each with its id."""
+        """Survey items, each given with its document id."""
         survey = cls()
         for identity, item in items:
             survey.add(identity, item)
         return survey
 
     def add(self, identity: str, item: Item) -> None:
-        """One more item."""
+        """Survey one more item in typed JSON."""
         self.root.present += 1
-        self._look(self.root, {"M": item}, identity)
+        self._add_value(self.root, {"M": item}, identity)
 
-    def _look(self, seen: AttributeSurvey, value: AttributeValue, identity: str) -> None:
+    def _add_value(self, attribute: AttributeSurvey, value: AttributeValue, identity: str) -> None:
         [(kind, content)] = value.items()
         if kind in LISTS:
-            seen.containers[kind] += 1
+            attribute.containers[kind] += 1
             for part in content:
-                self._look(seen, part if kind == "L" else {_IN_SET[kind]: part}, identity)
+                self._add_value(attribute, part if kind == "L" else {_IN_SET[kind]: part}, identity)
             return
-        seen.kinds[kind] += 1
-        seen.examples.setdefault(kind, identity)
+        attribute.kinds[kind] += 1
+        attribute.examples.setdefault(kind, identity)
         if kind == "S":
-            seen.texts.add(content)
+            attribute.texts.add(content)
         elif kind == "N":
-            seen.numbers.add(content)
+            attribute.numbers.add(content)
         elif kind == "M":
-            self._look_inside(seen, content, identity)
+            self._add_map(attribute, content, identity)
 
-    def _look_inside(self, seen: AttributeSurvey, content: Mapping[str, Any], identity: str) -> None:
+    def _add_map(self, attribute: AttributeSurvey, content: Mapping[str, Any], identity: str) -> None:
         for name, value in content.items():
-            child = seen.children.get(name)
+            child = attribute.children.get(name)
             if child is None:
                 if self._paths >= _MAX_PATHS:
                     continue
                 self._paths += 1
-                child = seen.children[name] = AttributeSurvey((*seen.path, name))
+                child = attribute.children[name] = AttributeSurvey((*attribute.path, name))
             child.present += 1
-            self._look(child, value, identity)
+            self._add_value(child, value, identity)

@@ -1,1 +1,1 @@
-"""From a search request to an OpenSearch query, and from its reply to hits. Pure."""
+"""Search queries: a request becomes an OpenSearch body, and OpenSearch's reply becomes hits. No module does I/O."""

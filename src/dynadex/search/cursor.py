@@ -1,8 +1,8 @@
-"""Where the next page starts, as an opaque text: pure.
+"""Cursors: the sort values of a page's last hit become an opaque text, and the text becomes sort values again.
 
-A cursor holds the sort values of a page's last hit, the last of them unique (see `sort_order.order`), and a
-fingerprint of the search it belongs to. It is no secret and grants nothing: whoever makes one up starts somewhere else
-in a list that is public. So it is checked, not signed.
+A cursor holds the sort values of the last hit, the last of them unique (see `sort_order.order`), and a fingerprint of
+the search it belongs to. It is not secret and grants nothing: a forged cursor starts at another place in a public list.
+Cursors are therefore validated but not signed.
 """
 
 from __future__ import annotations
@@ -18,43 +18,46 @@ from dynadex.search.problem import Problem, bad_request
 
 Value = str | int | float | None
 
-# A title and a key, with room: as much as fits into an address beside a query and its filters.
+# Characters. Long enough for a title and a key, short enough for a URL that also holds a query and its filters.
 MAX_CURSOR = 4096
 MAX_VALUES = 8
 
 
 def encode(values: Sequence[Any], identity: object) -> str | None:
-    """The cursor after a hit with these sort values; None when one of them is too long for an address."""
-    packed = orjson.dumps([_fingerprint(identity), *(_plain(value) for value in values)])
+    """Return the cursor after a hit with these sort values, or None if it would be too long for a URL.
+
+    ``identity`` identifies the search: JSON that is equal for all pages of one search.
+    """
+    packed = orjson.dumps([_fingerprint(identity), *(_json_value(value) for value in values)])
     text = urlsafe_b64encode(packed).decode().rstrip("=")
     return text if len(text) <= MAX_CURSOR else None
 
 
 def decode(text: str, identity: object) -> tuple[Value, ...]:
-    """The sort values in a cursor; raises Problem when it is none, or belongs to another search."""
+    """Return the sort values in a cursor. Raises Problem if it is malformed or belongs to another search."""
     if len(text) > MAX_CURSOR:
         raise bad_cursor()
     try:
-        # binascii takes characters that are none of the alphabet for nothing at all.
+        # binascii skips characters outside the alphabet; the fingerprint and the types are checked below.
         packed = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        held = orjson.loads(packed)
+        content = orjson.loads(packed)
     except ValueError:
         raise bad_cursor() from None
-    if not isinstance(held, list) or not 2 <= len(held) <= MAX_VALUES + 1:
+    if not isinstance(content, list) or not 2 <= len(content) <= MAX_VALUES + 1:
         raise bad_cursor()
-    fingerprint, *values = held
+    fingerprint, *values = content
     if fingerprint != _fingerprint(identity) or not all(_is_value(value) for value in values):
         raise bad_cursor()
     return tuple(values)
 
 
 def bad_cursor() -> Problem:
-    """What to answer to a cursor that is none."""
-    return bad_request("bad_cursor", "The cursor does not belong to this search; leave it out for the first page.")
+    """Return the Problem of an invalid cursor."""
+    return bad_request("bad_cursor", "The cursor does not belong to this search. Omit it to get the first page.")
 
 
-def _plain(value: Any) -> Value:
-    """OpenSearch writes numbers and texts; a reader of exact numbers made Decimals of some."""
+def _json_value(value: Any) -> Value:
+    """Return a sort value as JSON can hold it: replies are parsed with exact numbers, so a score may be a Decimal."""
     return value if isinstance(value, str | int) or value is None else float(value)
 
 

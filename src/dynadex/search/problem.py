@@ -1,4 +1,4 @@
-"""What the HTTP service answers when it cannot do as asked: a status, a code that stays, a sentence for people."""
+"""The error of a request: raised by search and HTTP code, sent as JSON by ``dynadex.http.errors``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from typing import Any
 
 
 class Problem(Exception):
-    """``code`` is for programs and never changes; ``message`` is for people and never holds a backend's words.
+    """A request that the HTTP service answers with an error.
 
-    ``details`` stand beside them in the answer; ``headers`` are sent with it.
+    Args:
+        status: The HTTP status.
+        code: A stable identifier for programs.
+        message: A sentence for people. It never contains the text of an OpenSearch or DynamoDB error.
+        details: Further fields of the JSON error, next to the code and the message.
+        headers: Headers of the response.
     """
 
     def __init__(
@@ -29,5 +34,5 @@ class Problem(Exception):
 
 
 def bad_request(code: str, message: str) -> Problem:
-    """The request is at fault: 400."""
+    """Return the Problem of an invalid request (400)."""
     return Problem(400, code, message)

@@ -1,4 +1,4 @@
-"""The parameters of a search to a request that is within bounds: pure."""
+"""Search requests: query parameters become a SearchRequest whose values are within bounds."""
 
 from __future__ import annotations
 
@@ -8,24 +8,30 @@ from dataclasses import dataclass, field
 
 from dynadex.declaration import RELEVANCE, SEARCH_PARAMETERS, Search
 from dynadex.search import cursor
-from dynadex.search.problem import bad_request
+from dynadex.search.problem import Problem, bad_request
 
 MAX_HITS = 100
 DEFAULT_HITS = 20
-MAX_QUERY = 512
 MAX_FILTER_VALUES = 50
+# Lengths in characters.
+MAX_QUERY = 512
 MAX_FILTER_VALUE = 512
 MAX_TOKEN = 4096
-# A title that was copied may bring these along.
+# Control characters that are allowed: a copied title may contain them.
 _SPACES = "\t\n\r"
 
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """What is wanted.
+    """A search with its filters and paging.
 
-    ``filters``: values per facet, any of them in each facet. ``sort``: the name of a declared sort, None for
-    relevance. ``cursor``: the sort values of the last hit of the page before. ``after``: a change token, as given.
+    Attributes:
+        q: The text to search for; empty lists all documents.
+        filters: Facet values by field. A document must have one of the values of each field.
+        size: The maximum number of hits.
+        sort: The name of a declared sort, or None to sort by relevance.
+        cursor: The sort values of the previous page's last hit, or None for the first page.
+        after: The change token to wait for, unparsed.
     """
 
     q: str = ""
@@ -37,22 +43,20 @@ class SearchRequest:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What a cursor belongs to: everything but where to go on, and how far."""
+        """The search that a cursor belongs to: everything except the position and the page size."""
         return self.q, sorted((name, sorted(values)) for name, values in self.filters.items()), self.sort
 
 
 def parse(parameters: Iterable[tuple[str, str]], search: Search) -> SearchRequest:
-    """The request that query parameters make; raises Problem."""
-    given: dict[str, list[str]] = {}
+    """Return the request in the query parameters. Raises Problem (400) if one of them is invalid."""
+    values_of: dict[str, list[str]] = {}
     for name, value in parameters:
-        given.setdefault(name, []).append(value)
-    unknown = [name for name in given if name not in (*SEARCH_PARAMETERS, *search.facets)]
-    if unknown:
-        raise bad_request("unknown_parameter", f"There is no parameter {unknown[0][:80]!r}.")
-    single = {name: _single(name, given.pop(name, [])) for name in SEARCH_PARAMETERS}
+        values_of.setdefault(name, []).append(value)
+    check_names(values_of, (*SEARCH_PARAMETERS, *search.facets))
+    single = {name: single_value(name, values_of.pop(name, [])) for name in SEARCH_PARAMETERS}
     request = SearchRequest(
         q=query_text(single["q"] or ""),
-        filters=_filters(given),
+        filters=_filters(values_of),
         size=_size(single["size"]),
         sort=_sort(single["sort"], search),
         after=_token(single["after"]),
@@ -61,34 +65,47 @@ def parse(parameters: Iterable[tuple[str, str]], search: Search) -> SearchReques
     return SearchRequest(request.q, request.filters, request.size, request.sort, values, request.after)
 
 
-def query_text(q: str) -> str:
-    """The words searched for, if they are within bounds; raises Problem."""
-    if len(q) > MAX_QUERY:
-        raise bad_request("query_too_long", f"A query has at most {MAX_QUERY} characters.")
-    return _clean(q, "query")
+def check_names(names: Iterable[str], known: Sequence[str]) -> None:
+    """Raise Problem if a parameter is not known."""
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is not None:
+        raise bad_request("unknown_parameter", f"Unknown parameter {unknown[:80]!r}.")
 
 
-def _single(name: str, values: Sequence[str]) -> str | None:
+def single_value(name: str, values: Sequence[str]) -> str | None:
+    """Return the value of a parameter, None if it is absent. Raises Problem if it occurs more than once."""
     if len(values) > 1:
-        raise bad_request("repeated_parameter", f"The parameter {name!r} is given twice.")
+        raise bad_request("repeated_parameter", f"The parameter {name!r} occurs more than once.")
     return values[0] if values else None
 
 
-def _filters(given: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    values = [value for chosen in given.values() for value in chosen]
-    if len(values) > MAX_FILTER_VALUES:
+def query_text(q: str) -> str:
+    """Return the query text. Raises Problem if it is too long or has control characters."""
+    if len(q) > MAX_QUERY:
+        raise bad_request("query_too_long", f"A query has at most {MAX_QUERY} characters.")
+    return _checked(q, "query")
+
+
+def bad_change_token() -> Problem:
+    """Return the Problem of an invalid change token."""
+    return bad_request("bad_change_token", "The parameter 'after' must be the change token of a write.")
+
+
+def _filters(values_of: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    all_values = [value for values in values_of.values() for value in values]
+    if len(all_values) > MAX_FILTER_VALUES:
         raise bad_request("too_many_filters", f"A search has at most {MAX_FILTER_VALUES} facet values.")
-    for value in values:
+    for value in all_values:
         if len(value) > MAX_FILTER_VALUE:
             raise bad_request("filter_too_long", f"A facet value has at most {MAX_FILTER_VALUE} characters.")
-        _clean(value, "facet value")
-    return dict(given)
+        _checked(value, "facet value")
+    return dict(values_of)
 
 
-def _clean(text: str, what: str) -> str:
-    """Text without control characters and halves of characters, which no document can be found by."""
-    if any(unicodedata.category(one) in ("Cc", "Cs") and one not in _SPACES for one in text):
-        raise bad_request("bad_character", f"A {what} has no control characters.")
+def _checked(text: str, what: str) -> str:
+    """Refuse control characters and unpaired surrogates: no document can be found by them."""
+    if any(unicodedata.category(character) in ("Cc", "Cs") and character not in _SPACES for character in text):
+        raise bad_request("bad_character", f"A {what} must not contain control characters or unpaired surrogates.")
     return text
 
 
@@ -96,7 +113,7 @@ def _size(text: str | None) -> int:
     if text is None:
         return DEFAULT_HITS
     if not (text.isascii() and text.isdecimal()) or not 0 <= int(text[:9]) <= MAX_HITS:
-        raise bad_request("size_out_of_range", f"The size is a whole number from 0 to {MAX_HITS}.")
+        raise bad_request("size_out_of_range", f"The size must be a whole number from 0 to {MAX_HITS}.")
     return int(text)
 
 
@@ -104,12 +121,12 @@ def _sort(name: str | None, search: Search) -> str | None:
     if name is None or name == RELEVANCE:
         return None
     if name not in search.sorts:
-        offered = ", ".join((RELEVANCE, *search.sorts))
-        raise bad_request("unknown_sort", f"There is no such order; there are: {offered}.")
+        known = ", ".join((RELEVANCE, *search.sorts))
+        raise bad_request("unknown_sort", f"Unknown sort. The sorts of this index are: {known}.")
     return name
 
 
 def _token(text: str | None) -> str | None:
     if text is not None and not (text.isascii() and text.isprintable() and len(text) <= MAX_TOKEN):
-        raise bad_request("bad_change_token", "The parameter 'after' takes the change token of a write.")
+        raise bad_change_token()
     return text

@@ -1,4 +1,4 @@
-"""Completions while typing, and what was meant when nothing is found, as OpenSearch bodies: pure."""
+"""Suggestions: a typed text becomes an OpenSearch body for completions, or for a correction if nothing matches."""
 
 from __future__ import annotations
 
@@ -7,46 +7,44 @@ from typing import Any
 from dynadex.analysis import KEYWORD
 from dynadex.declaration import Search
 from dynadex.search import title_query
-from dynadex.search.highlight import MARK_END, MARK_START
-from dynadex.search.tokens import max_tokens, words
+from dynadex.search.highlight import highlight_clause
+from dynadex.search.tokens import is_short, words
 
 Json = dict[str, Any]
 
 MAX_SUGGESTIONS = 8
-# Nobody wants a completion of what is longer; and a cluster allows a query of 1,024 clauses.
-_MAX_TYPED, _MAX_TYPED_WORDS = 160, 16
 
 
 def suggest_body(search: Search, q: str) -> Json:
-    """The body of a search for texts that complete ``q``."""
-    field, text = search.suggest, _typed(q)
+    """Return the body of a search for texts that complete ``q``."""
+    field, text = search.suggest, _typed_text(q)
     if field is None or text is None:
         return _one_field(None, {"match_none": {}}, 0)
-    if field not in search.forgiving:
+    if field not in search.title_fields:
         prefix = {"match_bool_prefix": {field: {"query": text, "operator": "and"}}}
-        # Several documents may share a text.
-        return {**_one_field(field, prefix, 4 * MAX_SUGGESTIONS), "highlight": _highlight(field)}
-    made = _one_field(field, _any_of(title_query.completions(field, text)), MAX_SUGGESTIONS)
-    made["query"]["bool"]["should"].append({"match": {field: {"query": text, "boost": 0.1}}})
-    marks = {"bool": {"should": title_query.marks(field, text)}}
-    collapse = {"field": f"{field}.{KEYWORD}"}
-    return {**made, "collapse": collapse, "highlight": {**_highlight(field), "highlight_query": marks}}
+        # Several documents may share a text, so more are read than are offered.
+        return {**_one_field(field, prefix, 4 * MAX_SUGGESTIONS), "highlight": highlight_clause([field])}
+    body = _one_field(field, _any_of(title_query.completions(field, text)), MAX_SUGGESTIONS)
+    body["query"]["bool"]["should"].append({"match": {field: {"query": text, "boost": 0.1}}})
+    highlight = {**highlight_clause([field]), "highlight_query": {"bool": {"should": title_query.marks(field, text)}}}
+    return {**body, "collapse": {"field": f"{field}.{KEYWORD}"}, "highlight": highlight}
 
 
 def correction_body(search: Search, q: str) -> Json:
-    """The body of a search for a text that ``q``, which found nothing, may have meant."""
-    field = next(iter(search.forgiving or search.fields), None)
-    text = _typed(q)
+    """Return the body of a search for the text that ``q``, which matches nothing, was probably meant to be."""
+    field = next(iter(search.title_fields or search.fields), None)
+    text = _typed_text(q)
     if field is None or text is None:
         return _one_field(None, {"match_none": {}}, 0)
-    if field in search.forgiving:
-        return _one_field(field, _any_of(title_query.guesses(field, text)), 1)
+    if field in search.title_fields:
+        return _one_field(field, _any_of(title_query.corrections(field, text)), 1)
     return _one_field(field, {"match": {field: {"query": text, "fuzziness": "AUTO", "max_expansions": 20}}}, 1)
 
 
-def _typed(q: str) -> str | None:
+def _typed_text(q: str) -> str | None:
+    """Return the words of the query, or None if there are none or the text is too long to complete or correct."""
     text = " ".join(words(q))
-    return text if text and len(text) <= _MAX_TYPED and max_tokens(text) <= _MAX_TYPED_WORDS else None
+    return text if text and is_short(text) else None
 
 
 def _any_of(queries: list[Json]) -> Json:
@@ -55,7 +53,3 @@ def _any_of(queries: list[Json]) -> Json:
 
 def _one_field(field: str | None, query: Json, size: int) -> Json:
     return {"query": query, "_source": [field] if field else False, "size": size, "track_total_hits": False}
-
-
-def _highlight(field: str) -> Json:
-    return {"pre_tags": [MARK_START], "post_tags": [MARK_END], "number_of_fragments": 0, "fields": {field: {}}}

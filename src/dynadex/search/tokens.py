@@ -1,25 +1,32 @@
-"""What is in a text that was typed: pure."""
+"""Tokens: a typed text becomes its words, and an upper bound of the tokens that an analyzer makes of it."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-_RUN = re.compile(r"\w+")
-# From Thai on, scripts are written without spaces, and a tokenizer may make a word of each character.
-_UNSPACED = "\u0e00"
+_WORD_CHARACTERS = re.compile(r"\w+")
+# From Thai on, scripts are written without spaces, and a tokenizer may emit each character as a token.
+_FIRST_UNSPACED = "\u0e00"
+# A longer text was pasted rather than typed, and a cluster allows at most 1,024 clauses in a query.
+_MAX_TYPED_CHARACTERS, _MAX_TYPED_TOKENS = 160, 16
 
 
 def words(q: str) -> list[str]:
-    """The words of a query: whatever is between spaces and is more than punctuation."""
-    return [word for word in q.split() if any(_is_letter(one) for one in word)]
+    """Return the words of a query: its parts between spaces that are more than punctuation."""
+    return [word for word in q.split() if any(_is_token_character(character) for character in word)]
 
 
 def max_tokens(text: str) -> int:
-    """At least as many as any analyzer makes of the text."""
-    return len(_RUN.findall(text)) + sum(one >= _UNSPACED for one in text)
+    """Return a number of tokens that no analyzer exceeds for this text."""
+    return len(_WORD_CHARACTERS.findall(text)) + sum(character >= _FIRST_UNSPACED for character in text)
 
 
-def _is_letter(one: str) -> bool:
-    """Letters, digits, marks and the like, and symbols such as a note or a violin: what a tokenizer keeps."""
-    return unicodedata.category(one)[0] in "LNM" or unicodedata.category(one) == "So"
+def is_short(text: str) -> bool:
+    """Return whether a text is short enough to have been typed, so that typos in it can be searched for."""
+    return len(text) <= _MAX_TYPED_CHARACTERS and max_tokens(text) <= _MAX_TYPED_TOKENS
+
+
+def _is_token_character(character: str) -> bool:
+    """Return whether a tokenizer keeps the character: a letter, digit, combining mark, or symbol such as an emoji."""
+    return unicodedata.category(character)[0] in "LNM" or unicodedata.category(character) == "So"

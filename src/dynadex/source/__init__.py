@@ -1,1 +1,1 @@
-"""Where changes and items come from: the table, its stream, its scan, its exports."""
+"""Sources of changes and items: the table, its stream, scans and exports."""

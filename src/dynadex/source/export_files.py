@@ -1,4 +1,4 @@
-"""Files of an export, in a folder or in a bucket."""
+"""Files of an export, in a local folder or in an S3 bucket."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ _MANIFEST = "manifest-summary.json"
 _S3 = "s3://"
 _MAX_NAMED = 5
 _MISSING = frozenset(("404", "NoSuchKey"))
-# S3's own ways to say "later", by its list of error responses.
-_PASSING = frozenset(("InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "500", "503"))
-_COPY_AGAIN = "Copy the export again, or export anew."
+# Error codes of S3 after which the same request may succeed, by its list of error responses.
+_RETRYABLE = frozenset(("InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "500", "503"))
+COPY_AGAIN = "Copy the export again, or export the table again."
 
 
 class S3(Protocol):
-    """What is needed of boto3's client for S3."""
+    """The operations of boto3's S3 client that an export needs."""
 
     def get_paginator(self, operation_name: str, /) -> Any:
-        """A paginator of ``list_objects_v2``."""
+        """Return a paginator of ``list_objects_v2``."""
         ...
 
     def get_object(self, **request: str) -> Mapping[str, Any]:
-        """An object, by ``Bucket`` and ``Key``; its ``Body`` is a stream."""
+        """Return the object at ``Bucket`` and ``Key``; its ``Body`` is a stream."""
         ...
 
 
 class Files(Protocol):
-    """Where an export lies. Names are relative to the folder of its manifest."""
+    """The files of an export, by name relative to the folder of its manifest; ``where`` is that folder."""
 
     where: str
 
     def read(self, name: str) -> bytes | None:
-        """A small file as a whole; None when it is not there. Raises SourceError."""
+        """Return the contents of a small file, or None if it does not exist. Raises SourceError."""
         ...
 
     def lines(self, name: str) -> Generator[bytes, None, None]:
-        """The lines of a file packed with gzip, as they are read.
+        """Yield the lines of a gzip file as they are read.
 
-        Raises SourceError when it is missing or damaged, SourceUnavailable when reading it anew may do.
+        Raises SourceError if it is missing or damaged, SourceUnavailable if another attempt may succeed.
         """
         ...
 
 
 class Folder:
-    """An export that was copied to this machine."""
+    """An export that was copied to a local folder."""
 
     def __init__(self, path: Path) -> None:
         self.where = str(path)
@@ -61,11 +61,11 @@ class Folder:
 
     @classmethod
     def find(cls, where: str) -> Folder:
-        """The one export in a folder or below it. Raises SourceError for none, or several."""
+        """Return the only export in or below a folder. Raises SourceError if there is none or more than one."""
         path = Path(where)
         if not path.is_dir():
-            raise SourceError("read export", where, "there is no such folder", "Give the folder of its manifest.")
-        return cls(Path(only(where, [str(found.parent) for found in sorted(path.rglob(_MANIFEST))])))
+            raise SourceError("read export", where, "the folder does not exist", "Pass the folder of the manifest.")
+        return cls(Path(only_export(where, [str(manifest.parent) for manifest in sorted(path.rglob(_MANIFEST))])))
 
     def read(self, name: str) -> bytes | None:
         with self._translated(name):
@@ -83,13 +83,13 @@ class Folder:
         try:
             yield
         except FileNotFoundError:
-            raise missing(self.where, name) from None
+            raise missing_file(self.where, name) from None
         except OSError as error:
-            raise SourceError("read export", self.where, f"{name} cannot be read: {error}", _COPY_AGAIN) from error
+            raise SourceError("read export", self.where, f"{name} cannot be read: {error}", COPY_AGAIN) from error
 
 
 class Bucket:
-    """An export where AWS writes it; ``prefix`` is the key of its folder, empty for the bucket itself."""
+    """An export in the bucket that AWS wrote it to; ``prefix`` is the key of its folder, empty for the bucket."""
 
     def __init__(self, client: S3, bucket: str, prefix: str) -> None:
         self.where = f"{_S3}{bucket}/{prefix}".rstrip("/")
@@ -99,8 +99,8 @@ class Bucket:
 
     @classmethod
     def find(cls, client: S3, where: str) -> Bucket:
-        """The one export at ``s3://bucket/prefix`` or below it. Raises SourceError for none, or several."""
-        # Not taken apart as a URL: a key may hold any character.
+        """Return the only export at or below ``s3://bucket/prefix``. Raises SourceError if there is none or several."""
+        # Not parsed as a URL, because a key may contain any character.
         bucket, _, path = where.removeprefix(_S3).partition("/")
         prefix = path.strip("/")
         with _translated(where):
@@ -108,9 +108,10 @@ class Bucket:
                 Bucket=bucket, Prefix=f"{prefix}/" if prefix else ""
             )
             keys = (item["Key"] for page in pages for item in page.get("Contents", ()))
-            found = [cls(client, bucket, folder) for key in keys for folder, name in [_split(key)] if name == _MANIFEST]
-        place = only(where, sorted(one.where for one in found))
-        return next(one for one in found if one.where == place)
+            folders = [folder for key in keys for folder, name in [_split(key)] if name == _MANIFEST]
+        exports = [cls(client, bucket, folder) for folder in folders]
+        location = only_export(where, sorted(export.where for export in exports))
+        return next(export for export in exports if export.where == location)
 
     def read(self, name: str) -> bytes | None:
         with _translated(self.where):
@@ -124,12 +125,12 @@ class Bucket:
         with _translated(self.where):
             body = self._body(name)
             if body is None:
-                raise missing(self.where, name)
+                raise missing_file(self.where, name)
             with closing(body):
                 yield from _unpacked(body, self.where, name)
 
     def _body(self, name: str) -> IO[bytes] | None:
-        """An object as a stream, to be closed: what is not read to its end keeps its connection. None: not there."""
+        """The object as a stream, or None if it does not exist. Close it: an unread stream occupies its connection."""
         key = f"{self._prefix}/{name}" if self._prefix else name
         try:
             body: IO[bytes] = self._client.get_object(Bucket=self._bucket, Key=key)["Body"]
@@ -140,22 +141,22 @@ class Bucket:
         return body
 
 
-def only(where: str, found: list[str]) -> str:
-    """The one export there is. Raises SourceError for none, or several."""
-    if not found:
-        hint = f"Give the folder that holds its {_MANIFEST}, which DynamoDB writes when an export is complete."
-        raise SourceError("read export", where, "there is no export", hint)
-    if len(found) > 1:
-        # Their names begin with their times: the newest are the last.
-        named = ": " if len(found) <= _MAX_NAMED else "; the newest: "
-        hint = f"Name one of them{named}{', '.join(found[-_MAX_NAMED:])}."
-        raise SourceError("read export", where, f"there are {len(found):,} exports", hint)
-    return found[0]
+def only_export(where: str, locations: list[str]) -> str:
+    """Return the only location. Raises SourceError if there is none or more than one."""
+    if not locations:
+        hint = f"Pass the folder that contains its {_MANIFEST}, which DynamoDB writes when the export is complete."
+        raise SourceError("read export", where, "it contains no export", hint)
+    if len(locations) > 1:
+        # The name of an export starts with its time, so the newest are the last.
+        which = "" if len(locations) <= _MAX_NAMED else ", for example the newest"
+        hint = f"Pass one of them{which}: {', '.join(locations[-_MAX_NAMED:])}."
+        raise SourceError("read export", where, f"it contains {len(locations):,} exports", hint)
+    return locations[0]
 
 
-def missing(where: str, name: str) -> SourceError:
-    """What is said of a file that the manifest names and nobody has."""
-    return SourceError("read export", where, f"{name} is missing", "Copy the export as a whole, or export anew.")
+def missing_file(where: str, name: str) -> SourceError:
+    """Return the error of a file that the manifest lists but that does not exist."""
+    return SourceError("read export", where, f"{name} is missing", "Copy the whole export, or export the table again.")
 
 
 def _split(key: str) -> tuple[str, str]:
@@ -168,10 +169,10 @@ def _unpacked(packed: IO[bytes], where: str, name: str) -> Generator[bytes, None
         with gzip.GzipFile(fileobj=packed) as file:
             yield from file
     except BotoCoreError:
-        # Some are OSErrors, too; the file is not at fault.
+        # Some are also OSErrors, but the file is not damaged.
         raise
     except (EOFError, zlib.error, OSError) as error:
-        raise SourceError("read export", where, f"{name} is damaged: {error}", _COPY_AGAIN) from error
+        raise SourceError("read export", where, f"{name} is damaged: {error}", COPY_AGAIN) from error
 
 
 @contextmanager
@@ -179,9 +180,9 @@ def _translated(where: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if error.response["Error"]["Code"] in _PASSING:
+        if error.response["Error"]["Code"] in _RETRYABLE:
             raise SourceUnavailable("read export", where, str(error)) from error
-        hint = "Check the bucket's name and this role's right to list and read it."
+        hint = "Check the name of the bucket, and that this role may list and read it."
         raise SourceError("read export", where, str(error), hint) from error
     except BotoCoreError as error:
         raise translate(error, "read export", where) from error

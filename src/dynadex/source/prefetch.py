@@ -1,4 +1,4 @@
-"""Reads and prepares what comes next while what came before is written."""
+"""Reads and prepares the next page while the previous one is written."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dynadex.clock import Clock
 from dynadex.document.versioning import MICROSECONDS
 from dynadex.source.table_scan import Page, Pages
 
-# A page that waited longer for its turn is read again: the older it is, the less time is left to write it.
+# A page that waited longer is read again: the older a page is, the less time remains to write it.
 _MAX_WAIT_SECONDS = 20.0
 
 Result = TypeVar("Result")
 
 
 def in_background(work: Callable[[], Result]) -> Future[Result]:
-    """Begin to work in a thread of its own. Whatever is raised there is raised by whoever asks for the result."""
+    """Start ``work`` in a thread of its own. The future returns its result, or raises what it raised."""
     result: Future[Result] = Future()
 
     def run() -> None:
@@ -31,24 +31,24 @@ def in_background(work: Callable[[], Result]) -> Future[Result]:
         except BaseException as error:  # noqa: BLE001 - raised where the result is taken
             result.set_exception(error)
 
-    # A daemon: a table that hangs does not keep a process from ending that was told to.
+    # A daemon thread: a request that hangs does not keep the process from ending.
     threading.Thread(target=run, name="read ahead", daemon=True).start()
     return result
 
 
 @dataclass(frozen=True, slots=True)
 class PrefetchedPage(Generic[Result]):
-    """A page, what its items come to, and when it was requested, by the monotonic clock."""
+    """A page, its prepared items, and the monotonic time at which it was requested, in seconds."""
 
     page: Page
     items: Result
-    at: float
+    requested_at: float
 
 
 class Prefetch(Generic[Result]):
-    """One page at most is read and prepared ahead, by a thread of its own; nobody else may read these pages meanwhile.
+    """Reads and prepares at most one page ahead, in a thread of its own. No other reader may use the pages meanwhile.
 
-    Left behind by ``with``, it has ended: what was read ahead and not taken was read for nothing.
+    At the end of a ``with`` block its thread has ended, and a page that was not taken is dropped.
     """
 
     def __init__(
@@ -61,21 +61,23 @@ class Prefetch(Generic[Result]):
         self._ahead: tuple[Mapping[str, Any] | None, Future[PrefetchedPage[Result]]] | None = None
 
     def start(self, start_key: Mapping[str, Any] | None) -> None:
-        """Begin to read the page after ``start_key``."""
+        """Start to read the page after ``start_key``."""
         self._ahead = start_key, in_background(partial(self._read, start_key))
 
     def take(self, start_key: Mapping[str, Any] | None) -> PrefetchedPage[Result]:
-        """The page after ``start_key``, read ahead or now. Raises SourceError, or ValueError where an
-        item has no usable key."""
+        """Return the page after ``start_key``, which was read ahead or is read now.
+
+        Raises SourceError, or ValueError for an item without a usable key.
+        """
         ahead, self._ahead = self._ahead, None
         if ahead:
-            found = ahead[1].result()
-            if ahead[0] == start_key and self._clock.monotonic() - found.at <= _MAX_WAIT_SECONDS:
-                return found
+            prefetched = ahead[1].result()
+            if ahead[0] == start_key and self._clock.monotonic() - prefetched.requested_at <= _MAX_WAIT_SECONDS:
+                return prefetched
         return self._read(start_key)
 
     def drop(self) -> None:
-        """Wait for what is being read, and forget it."""
+        """Wait for the page that is being read, and drop it."""
         ahead, self._ahead = self._ahead, None
         if ahead:
             ahead[1].exception()
@@ -89,9 +91,9 @@ class Prefetch(Generic[Result]):
         self.drop()
 
     def _read(self, start_key: Mapping[str, Any] | None) -> PrefetchedPage[Result]:
-        asked_at = self._clock.monotonic()
+        called_at = self._clock.monotonic()
         page = self._pages.page(start_key, self._limit)
-        # Within a read capacity, most of the time goes by before a page is requested.
+        # With a limited read capacity, most of this time passes before the page is requested.
         age = max(0.0, (self._clock.now_us() - page.requested_at_us) / MICROSECONDS)
-        at = max(asked_at, self._clock.monotonic() - age)
-        return PrefetchedPage(page, self._prepare(page.items, page.requested_at_us), at)
+        requested_at = max(called_at, self._clock.monotonic() - age)
+        return PrefetchedPage(page, self._prepare(page.items, page.requested_at_us), requested_at)

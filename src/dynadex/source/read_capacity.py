@@ -1,4 +1,4 @@
-"""Reads no faster than so many read capacity units a second, by what DynamoDB says that each page consumed."""
+"""Limits reads to a number of read capacity units per second, by the units that DynamoDB reports for each page."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 from dynadex.clock import Clock
 from dynadex.source.table_scan import Page, Pages
 
-# Less than any clock can wait.
-_NO_TIME = 1e-5
+# Shorter than any clock can wait.
+_MIN_WAIT_SECONDS = 1e-5
 
 
 class ReadCapacity:
-    """An allowance that several scans share. ``units`` is per second.
+    """A number of read capacity units per second that several scans share.
 
-    A page is paid for when it is asked for, by what it will cost as far as one can tell, and once it is read, by what
-    it did cost: the next one, whoever asks for it, waits until the debt is paid off. Pages are cut to what one second
-    allows, so that a small allowance is not spent in bursts.
+    A page is charged with its estimated units when it is requested, and corrected to the consumed units once it is
+    read. The next page of any scan waits until the units of the previous ones have accrued. Pages are limited to the
+    units of one second, so that a small capacity is not consumed in bursts.
     """
 
     def __init__(self, units: float, clock: Clock) -> None:
@@ -26,19 +26,19 @@ class ReadCapacity:
         self._clock = clock
         self._lock = threading.Lock()
         self._paid_at = clock.monotonic()
-        # Until the first page tells: an item of up to 4 KB costs one unit.
+        # The estimate before the first page: an item of up to 4 KB consumes one unit.
         self._items_per_unit = 1.0
 
     def of(self, pages: Pages) -> Pages:
-        """The same pages, read within this allowance."""
+        """Return the same pages, read within this capacity."""
         return _Paced(pages, self)
 
     def page(self, pages: Pages, start_key: Mapping[str, Any] | None, limit: int | None) -> Page:
-        """One page, once its predecessors are paid for."""
-        asked, seconds = self._turn(limit)
+        """Return a page, once the units of the previous ones have accrued. Raises SourceError."""
+        max_items, seconds = self._turn(limit)
         consumed = 0.0
         try:
-            page = pages.page(start_key, asked)
+            page = pages.page(start_key, max_items)
             consumed = page.consumed_capacity
             return page
         finally:
@@ -48,17 +48,17 @@ class ReadCapacity:
                 self._paid_at += consumed / self._units - seconds
 
     def _turn(self, limit: int | None) -> tuple[int, float]:
-        """Wait until all is paid for; how many items to ask for, and how many seconds of the allowance they take."""
+        """Wait for the previous pages. Return how many items to read, and the seconds in which their units accrue."""
         while True:
             with self._lock:
                 now = self._clock.monotonic()
                 wait = self._paid_at - now
-                if wait <= _NO_TIME:
+                if wait <= _MIN_WAIT_SECONDS:
                     allowed = max(1, int(self._units * self._items_per_unit))
-                    asked = min(allowed, limit or allowed)
-                    seconds = asked / self._items_per_unit / self._units
+                    max_items = min(allowed, limit or allowed)
+                    seconds = max_items / self._items_per_unit / self._units
                     self._paid_at = max(self._paid_at, now) + seconds
-                    return asked, seconds
+                    return max_items, seconds
             self._clock.sleep(wait)
 
 

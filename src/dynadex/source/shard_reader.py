@@ -1,4 +1,4 @@
-"""Reads one shard, in order, from where it was acknowledged up to."""
+"""Reads one shard in order, from the position after its checkpoint."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 
 _TRIMMED = "TrimmedDataAccessException"
-_MAX_ANEW = 10
+_MAX_RESTARTS = 10
 
 
 class StreamTrimmedError(SourceError):
-    """Records were forgotten (after 24 hours) before they were read: the index is stale."""
+    """Records were trimmed, after 24 hours, before they were read: the index is stale."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Records in order, and whether the shard has ended with them."""
+    """Records in order, and whether they are the last of the shard."""
 
     records: Sequence[Record]
     ended: bool
 
 
 def list_shards(streams: DynamoDBStreamsClient, stream_arn: str) -> list[Shard]:
-    """Every shard the stream lists. Raises SourceError."""
+    """Return all shards of a stream. Raises SourceError."""
     shards: list[Shard] = []
     request: dict[str, Any] = {"StreamArn": stream_arn}
     while True:
@@ -52,8 +52,13 @@ def list_shards(streams: DynamoDBStreamsClient, stream_arn: str) -> list[Shard]:
 class ShardReader:
     """A position in one shard.
 
-    ``after`` is the sequence number last acknowledged, None for the shard's beginning. Iterators live for five
-    minutes; an expired one is replaced by another at the same position.
+    Iterators expire after five minutes; an expired one is replaced by another at the same position.
+
+    Args:
+        streams: boto3's client of DynamoDB Streams.
+        stream_arn: ARN of the stream.
+        shard_id: Id of the shard.
+        after: Sequence number of the last acknowledged record; None for the start of the shard.
     """
 
     def __init__(self, streams: DynamoDBStreamsClient, stream_arn: str, shard_id: str, after: str | None) -> None:
@@ -63,12 +68,13 @@ class ShardReader:
         self._after = after
         self._iterator: str | None = None
         self._ended = False
-        self._anew = 0
+        self._restarts = 0
 
     def read(self, limit: int) -> Read:
-        """The next records, none if there are none yet.
+        """Return the next records, at most ``limit``; none if there are none yet.
 
-        Raises StreamTrimmedError when the position is past the 24 hours, SourceUnavailable when it may pass.
+        Raises StreamTrimmedError if the position is older than 24 hours, SourceUnavailable if another attempt may
+        succeed.
         """
         if self._ended:
             return Read((), True)
@@ -79,15 +85,15 @@ class ShardReader:
             if code == "ExpiredIteratorException":
                 self._iterator = None
                 return self.read(limit)
-            if code == _TRIMMED and self._after is None and self._anew < _MAX_ANEW:
-                # Trimmed since the iterator was handed out, at its first use even; what is left begins later. Whether
-                # that leaves a gap, the time of whoever noted the shard tells.
-                self._anew += 1
+            if code == _TRIMMED and self._after is None and self._restarts < _MAX_RESTARTS:
+                # Records were trimmed after the iterator was issued, even if this is its first use; the shard now
+                # starts later. Whether that is a gap depends on when the shard was first seen, which the caller knows.
+                self._restarts += 1
                 self._iterator = None
                 return self.read(limit)
             if code in (_TRIMMED, "ResourceNotFoundException"):
                 raise StreamTrimmedError(
-                    "go on reading shard", self.shard_id, "what followed the last checkpoint is no longer kept",
+                    "continue to read shard", self.shard_id, "the records after the last checkpoint were trimmed",
                     "Changes were lost: run `dynadex refill`, which brings the index up to date.",
                 ) from error  # fmt: skip
             self._iterator = None

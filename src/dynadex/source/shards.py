@@ -1,4 +1,4 @@
-"""Which shards of a stream to read now: parents before children, nothing skipped silently. Pure."""
+"""The shards of a stream to read next: parents before children, and no gap without a report. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STREAM_RETENTION_US = 24 * 3600 * MICROSECONDS
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One shard as DescribeStream lists it."""
+    """A shard, as DescribeStream lists it."""
 
     shard_id: str
     parent: str | None
@@ -23,8 +23,13 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """``ready``: shards to read now. ``lost``: why changes are certainly missing, empty if none are.
-    ``forget``: checkpoints of shards that are long gone."""
+    """The result of `plan_reads`.
+
+    Attributes:
+        ready: Shards to read now.
+        lost: Why changes are certainly missing, as sentences; empty if none are.
+        forget: Shards whose checkpoints are no longer needed.
+    """
 
     ready: list[str]
     lost: list[str]
@@ -32,16 +37,21 @@ class ReadPlan:
 
 
 def shards_of(description: Mapping[str, Any]) -> list[Shard]:
-    """The shards in one page of a DescribeStream reply."""
-    return [Shard(one["ShardId"], one.get("ParentShardId")) for one in description["Shards"]]
+    """Return the shards in one page of a DescribeStream reply."""
+    return [Shard(shard["ShardId"], shard.get("ParentShardId")) for shard in description["Shards"]]
 
 
 def plan_reads(shards: Sequence[Shard], started: Collection[str], finished: Collection[str]) -> ReadPlan:
-    """What to read, from the shards listed and the checkpoints kept.
+    """Plan the reads of a stream.
 
-    ``started``: shards with a checkpoint; ``finished``: those of them read to their end. A child waits for its
-    parent, since a key's older changes are in the parent. A parent that is not listed is past its 24 hours: that
-    is the beginning of the stream on a first start, but a gap if reading had begun before and never got through it.
+    A child waits for its parent, which contains the older changes of its keys. A parent that is no longer listed is
+    older than 24 hours: on a first start, the stream starts there; after an earlier start, it is a gap unless the
+    parent was finished.
+
+    Args:
+        shards: The shards that the stream lists.
+        started: Ids of the shards with a checkpoint.
+        finished: Ids of those that were read to their end.
     """
     listed = {shard.shard_id for shard in shards}
     ready, lost = [], []

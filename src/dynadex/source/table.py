@@ -1,4 +1,4 @@
-"""The table itself: what it looks like, and single items read and written consistently."""
+"""The table: its description, and consistent reads and conditional writes of single items."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from botocore.client import ClientMeta
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# BatchGetItem takes no more keys than this at once.
+# The maximum number of keys in a BatchGetItem request.
 _MAX_KEYS = 100
 _ATTEMPTS = 8
 _USABLE_VIEWS = ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")
-_PASSING = frozenset((
+_RETRYABLE = frozenset((
     "InternalServerError", "LimitExceededException", "ProvisionedThroughputExceededException", "RequestLimitExceeded",
     "ServiceUnavailable", "ServiceUnavailableException", "ThrottlingException", "InternalFailure", "500", "502", "503",
 ))  # fmt: skip
@@ -32,7 +32,7 @@ _PASSING = frozenset((
 
 @dataclass(frozen=True, slots=True)
 class TableDescription:
-    """What dynadex needs to know of a table. ``item_count`` is DynamoDB's estimate, up to six hours old."""
+    """The properties of a table that dynadex needs. ``item_count`` is an estimate that is up to six hours old."""
 
     name: str
     schema: KeySchema
@@ -41,7 +41,7 @@ class TableDescription:
     item_count: int
 
     def usable_stream(self) -> str:
-        """The ARN of the stream. Raises SourceError when there is none, or one without new images."""
+        """Return the ARN of the stream. Raises SourceError if there is none, or if it has no new images."""
         if not self.stream_arn:
             raise SourceError(
                 "follow the stream of table", self.name, "the table has no stream",
@@ -50,7 +50,7 @@ class TableDescription:
             )  # fmt: skip
         if self.stream_view not in _USABLE_VIEWS:
             raise SourceError(
-                "follow the stream of table", self.name, f"its stream shows {self.stream_view}, without new images",
+                "follow the stream of table", self.name, f"its view type is {self.stream_view}, without new images",
                 "Disable the stream and enable it again with StreamViewType=NEW_AND_OLD_IMAGES.",
             )  # fmt: skip
         return self.stream_arn
@@ -58,7 +58,7 @@ class TableDescription:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What must hold, at the moment of a write, of the item that is there: DynamoDB's own condition expression."""
+    """A condition on the existing item, checked by DynamoDB in the same operation as a write."""
 
     expression: str
     names: Mapping[str, str]
@@ -66,19 +66,19 @@ class Condition:
 
     @classmethod
     def absent(cls, key: str) -> Condition:
-        """There is no item; ``key`` names any of the table's key attributes."""
+        """No item exists; ``key`` is the name of any key attribute of the table."""
         return cls("attribute_not_exists(#k)", {"#k": key})
 
     @classmethod
     def version(cls, key: str, attribute: str, version: int) -> Condition:
-        """There is an item whose number ``attribute`` is this; one without the attribute counts as version 0."""
+        """An item exists whose number ``attribute`` is ``version``; without the attribute, it counts as version 0."""
         if version:
             return cls("#v = :v", {"#v": attribute}, {":v": {"N": str(version)}})
         expression = "attribute_exists(#k) AND (attribute_not_exists(#v) OR #v = :v)"
         return cls(expression, {"#k": key, "#v": attribute}, {":v": {"N": "0"}})
 
     def as_request(self) -> dict[str, Any]:
-        """The parameters of a request, with the wish to be told the item that made it fail."""
+        """Return the parameters of the write; on failure, the response contains the existing item."""
         request: dict[str, Any] = {
             "ConditionExpression": self.expression,
             "ExpressionAttributeNames": dict(self.names),
@@ -88,15 +88,15 @@ class Condition:
 
 
 class ConditionFailed(SourceError):
-    """A write whose condition did not hold: nothing was changed. ``current`` is the item that is there, if any."""
+    """The condition of a write was not met, and nothing was written. ``current`` is the existing item, if any."""
 
     def __init__(self, operation: str, subject: str, current: Item | None) -> None:
-        super().__init__(operation, subject, "the item that is there is not the one expected")
+        super().__init__(operation, subject, "the existing item is not the expected one")
         self.current = current
 
 
 class Table:
-    """A DynamoDB table, by name. Each call raises SourceError, or SourceUnavailable when it may pass."""
+    """A DynamoDB table. Every method raises SourceError, or SourceUnavailable if another attempt may succeed."""
 
     def __init__(self, client: DynamoDBClient, name: str, clock: Clock | None = None) -> None:
         self.name = name
@@ -105,37 +105,37 @@ class Table:
         self._backoff = Backoff()
 
     def describe(self) -> TableDescription:
-        """Key schema, stream and size of the table."""
+        """Return key schema, stream and size of the table."""
         try:
-            found: Mapping[str, Any] = self._client.describe_table(TableName=self.name)["Table"]
+            table: Mapping[str, Any] = self._client.describe_table(TableName=self.name)["Table"]
         except (ClientError, BotoCoreError) as error:
             raise translate(error, "describe table", self.name, self._client.meta) from error
-        types = {one["AttributeName"]: one["AttributeType"] for one in found["AttributeDefinitions"]}
+        types = {attribute["AttributeName"]: attribute["AttributeType"] for attribute in table["AttributeDefinitions"]}
         # HASH sorts before RANGE: the partition key comes first.
-        names = [one["AttributeName"] for one in sorted(found["KeySchema"], key=lambda one: one["KeyType"])]
-        stream = found.get("StreamSpecification") or {}
+        names = [key["AttributeName"] for key in sorted(table["KeySchema"], key=lambda key: key["KeyType"])]
+        stream = table.get("StreamSpecification") or {}
         enabled = bool(stream.get("StreamEnabled"))
         return TableDescription(
             name=self.name,
             schema=KeySchema(tuple(names), tuple(types[name] for name in names)),
-            stream_arn=found.get("LatestStreamArn") if enabled else None,
+            stream_arn=table.get("LatestStreamArn") if enabled else None,
             stream_view=stream.get("StreamViewType") if enabled else None,
-            item_count=int(found.get("ItemCount", 0)),
+            item_count=int(table.get("ItemCount", 0)),
         )
 
     def read_items(self, keys: Sequence[Item]) -> list[Item | None]:
-        """The items with these keys as they are now (consistent reads), None for each that does not exist."""
-        found: dict[frozenset[Any], Item] = {}
+        """Return the current items with these keys (consistent reads), None for each that does not exist."""
+        items: dict[frozenset[Any], Item] = {}
         names = list(keys[0]) if keys else []
-        # DynamoDB refuses a batch that names a key twice.
+        # DynamoDB refuses a batch that contains a key twice.
         distinct = list({_hashable(key): key for key in keys}.values())
         for start in range(0, len(distinct), _MAX_KEYS):
             for item in self._read_batch(distinct[start : start + _MAX_KEYS]):
-                found[_hashable({name: item[name] for name in names})] = item
-        return [found.get(_hashable(key)) for key in keys]
+                items[_hashable({name: item[name] for name in names})] = item
+        return [items.get(_hashable(key)) for key in keys]
 
     def has_items(self) -> bool:
-        """Whether there is any item now; the count that DynamoDB tells is up to six hours old."""
+        """Return whether the table has items now; the count in its description is up to six hours old."""
         request: dict[str, Any] = {"TableName": self.name, "ConsistentRead": True, "Limit": 1}
         while True:
             try:
@@ -147,7 +147,7 @@ class Table:
             request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
 
     def put(self, item: Item, condition: Condition | None = None) -> None:
-        """Write one item, replacing what was there. Raises ConditionFailed when ``condition`` does not hold."""
+        """Write an item, and replace an existing one. Raises ConditionFailed if ``condition`` is not met."""
         guard = condition.as_request() if condition else {}
         try:
             self._client.put_item(TableName=self.name, Item=dict(item), **guard)
@@ -155,7 +155,7 @@ class Table:
             raise translate(error, "write an item of table", self.name) from error
 
     def delete(self, key: Item, condition: Condition | None = None) -> bool:
-        """Delete one item; False when there was none. Raises ConditionFailed when ``condition`` does not hold."""
+        """Delete an item; return False if there was none. Raises ConditionFailed if ``condition`` is not met."""
         guard = condition.as_request() if condition else {}
         try:
             reply = self._client.delete_item(TableName=self.name, Key=boto_key(key), ReturnValues="ALL_OLD", **guard)
@@ -182,21 +182,24 @@ class Table:
 def translate(
     error: ClientError | BotoCoreError, operation: str, subject: str, meta: ClientMeta | None = None
 ) -> SourceError:
-    """A boto error as one of ours: it may pass, or it says what to fix; ``meta``, of the client, where it was asked."""
+    """Return a boto error as a SourceUnavailable, or as a SourceError with a remedy.
+
+    With ``meta`` of the client, the error of a missing table names the region and the endpoint.
+    """
     if not isinstance(error, ClientError):
         if type(error).__name__ in ("NoCredentialsError", "NoRegionError"):
-            return SourceError(operation, subject, str(error), "Set up AWS credentials and AWS_REGION.")
+            return SourceError(operation, subject, str(error), "Configure AWS credentials, and set AWS_REGION.")
         if type(error).__name__ == "ParamValidationError":
             return SourceError(operation, subject, str(error))
         return SourceUnavailable(operation, subject, str(error), "Check the endpoint and the network.")
     code = error.response.get("Error", {}).get("Code", "")
     message = error.response.get("Error", {}).get("Message", "") or code
-    if code in _PASSING:
+    if code in _RETRYABLE:
         return SourceUnavailable(operation, subject, message)
     if code == "ConditionalCheckFailedException":
-        # The types of boto know of it where the operation is known; here it may be any.
-        answer: Mapping[str, Any] = error.response
-        return ConditionFailed(operation, subject, answer.get("Item"))
+        # boto's types have this field only for known operations.
+        response: Mapping[str, Any] = error.response
+        return ConditionFailed(operation, subject, response.get("Item"))
     if code == "ResourceNotFoundException":
         where = f" in {meta.region_name}, at {meta.endpoint_url}" if meta else ""
         return SourceError(
@@ -204,12 +207,12 @@ def translate(
             "Check the name, AWS_REGION, and the endpoint (`--dynamodb`).",
         )  # fmt: skip
     if code in ("AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException"):
-        return SourceError(operation, subject, message, "Check the credentials and the rights of this role.")
+        return SourceError(operation, subject, message, "Check the AWS credentials and the permissions of this role.")
     return SourceError(operation, subject, f"{code}: {message}")
 
 
 def boto_key(key: Item) -> dict[str, Any]:
-    """A key as boto3 takes it: binary as bytes, where a Lambda event or a dead letter has base64 text."""
+    """Return a key in the form of boto3: binary as bytes, which is base64 text in Lambda events and dead letters."""
     return {
         name: {"B": b64decode(value["B"])} if isinstance(value.get("B"), str) else dict(value)
         for name, value in key.items()
@@ -217,7 +220,7 @@ def boto_key(key: Item) -> dict[str, Any]:
 
 
 def _hashable(key: Item) -> frozenset[Any]:
-    """A key to look an item up by; numbers come back in DynamoDB's spelling, so they are compared by value."""
+    """A hashable form of a key. Numbers are canonical, because DynamoDB returns its own spelling of them."""
     parts = []
     for name, value in key.items():
         [(kind, content)] = value.items()

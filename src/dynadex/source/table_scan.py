@@ -1,4 +1,4 @@
-"""Pages of a table scan. Consistent reads: an eventually consistent page can be older than its version would say."""
+"""Pages of a table scan, by consistent reads: an eventually consistent page can be older than its version states."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Items of one page, when it was requested (microseconds since the epoch), and where the next one starts."""
+    """A page of items.
+
+    Attributes:
+        items: The items in typed JSON.
+        requested_at_us: Time of the request, in microseconds since the epoch.
+        last_evaluated_key: Position after which the next page starts; None after the last page.
+        consumed_capacity: Read capacity units.
+    """
 
     items: Sequence[Item]
     requested_at_us: int
@@ -27,22 +34,22 @@ class Page:
 
 
 class Pages(Protocol):
-    """Where a refill takes items from, a page at a time: a scan, or an export."""
+    """The source of a refill's items, page by page: a scan or an export."""
 
     def page(self, start_key: Mapping[str, Any] | None, limit: int | None = None) -> Page:
-        """The page after ``start_key`` (the last page's ``last_evaluated_key``), the first for None.
+        """Return the page after ``start_key``, the ``last_evaluated_key`` of the page before it; None for the first.
 
-        ``limit`` bounds its items. Raises SourceError.
+        ``limit`` is the maximum number of its items. Raises SourceError.
         """
         ...
 
     def close(self) -> None:
-        """No more pages are wanted."""
+        """Release what the source holds open."""
         ...
 
 
 class TableScan:
-    """Scans one segment of a table."""
+    """A scan of one segment of a table."""
 
     def __init__(
         self, client: DynamoDBClient, table: str, clock: Clock, *, segment: int = 0, total_segments: int = 1
@@ -55,7 +62,7 @@ class TableScan:
             self._segment = {"Segment": segment, "TotalSegments": total_segments}
 
     def page(self, start_key: Mapping[str, Any] | None, limit: int | None = None) -> Page:
-        """The page after ``start_key``, the first for None. Raises SourceError, SourceUnavailable when throttled."""
+        """See `Pages.page`. Raises SourceError, or SourceUnavailable if DynamoDB throttles."""
         request: dict[str, Any] = {
             "TableName": self._table,
             "ConsistentRead": True,
@@ -75,4 +82,4 @@ class TableScan:
         return Page(reply["Items"], requested_at_us, reply.get("LastEvaluatedKey"), consumed)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: a scan holds nothing open."""

@@ -1,1 +1,1 @@
-"""What dynadex keeps between runs, in one table next to the data: checkpoints, leases, refill positions."""
+"""State kept between runs, in one table next to the data: checkpoints, leases, refill positions."""

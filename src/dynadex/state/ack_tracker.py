@@ -1,4 +1,4 @@
-"""How far a shard is acknowledged. Pure; the only judge of what a checkpoint may say."""
+"""Tracks how far a shard is acknowledged. Pure; it alone decides which position a checkpoint may hold."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from collections.abc import Iterable
 
 
 class AckTracker:
-    """Positions handed out in order, acknowledged in any order.
+    """Positions that are tracked in order and acknowledged in any order.
 
-    ``position`` is the highest one below which nothing is open. A checkpoint at a later position would lose, after
-    a crash, whatever before it was still under way.
+    ``position`` is the highest contiguous one: everything up to it is acknowledged. A checkpoint at a later position
+    would lose, after a crash, the changes before it that were still in flight.
     """
 
     def __init__(self, position: str | None = None) -> None:
         self.position = position
-        self._open: deque[str] = deque()
-        self._early: set[str] = set()
+        self._in_flight: deque[str] = deque()
+        self._acknowledged_early: set[str] = set()
 
     def track(self, positions: Iterable[str]) -> None:
-        """These were handed out, in this order, after all earlier ones."""
-        self._open.extend(positions)
+        """Add positions in flight, in order, after all earlier ones."""
+        self._in_flight.extend(positions)
 
     def acknowledge(self, positions: Iterable[str]) -> None:
-        """These are done, for good."""
-        self._early.update(positions)
-        while self._open and self._open[0] in self._early:
-            self.position = self._open.popleft()
-            self._early.remove(self.position)
+        """Mark positions as done, and advance ``position`` as far as no gap is left."""
+        self._acknowledged_early.update(positions)
+        while self._in_flight and self._in_flight[0] in self._acknowledged_early:
+            self.position = self._in_flight.popleft()
+            self._acknowledged_early.remove(self.position)
 
     @property
-    def open(self) -> int:
-        """How many are handed out and neither done nor passed."""
-        return len(self._open)
+    def in_flight(self) -> int:
+        """Number of positions that ``position`` has not passed."""
+        return len(self._in_flight)
 
 
 def lowest(failed: Iterable[str]) -> str | None:
-    """The failed sequence number from which a batch must be retried, or None when nothing failed.
+    """Return the failed sequence number from which a batch must be retried, or None when nothing failed.
 
-    Compared as integers: as text, "9" would come after "10", and a failed record would count as done.
+    Sequence numbers are compared as integers: as text, "9" comes after "10", and a failed record would count as done.
     """
     return min(failed, key=int, default=None)

@@ -1,4 +1,4 @@
-"""Where each shard of a stream is acknowledged up to, kept in the state table."""
+"""Checkpoints: how far each shard of a stream is acknowledged, kept in the state table."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from dynadex.state.state_table import StateTable
 _PREFIX = "checkpoint/"
 _STREAM = "stream"
 _STALE = "stale"
-_ANSWERED = "answered_since_us"
+# Time at which the refill began that recovers the stale index.
+_RECOVERING_SINCE = "answered_since_us"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Progress in one shard: ``position`` is the last acknowledged sequence number (None before the first), and
-    ``finished`` says whether the shard is read to its end.
-
-    ``passed_us``: every record of the shard up to this time (microseconds since the epoch, wall clock) is applied or
-    dead-lettered; None when that is not known, and for a finished shard once the shards that follow it are noted.
-    ``saved_at`` (ISO time in UTC) is told by what was loaded.
-    """
+    """Progress in one shard."""
 
     position: str | None
+    """Last acknowledged sequence number; None before the first."""
     finished: bool = False
+    """Whether the shard is read to its end."""
     passed_us: int | None = None
+    """Every record of the shard up to this time (microseconds since the epoch, wall clock) is applied or
+    dead-lettered. None when that is unknown, and for a finished shard once its child shards have checkpoints."""
     saved_at: str | None = field(default=None, compare=False)
+    """ISO time in UTC; set on checkpoints that were loaded."""
 
 
 class Checkpoints:
-    """The checkpoints of one sync. Every call raises StateError."""
+    """Checkpoints of one sync, and whether its index is stale. Every method raises StateError."""
 
     def __init__(self, state: StateTable, clock: Clock) -> None:
         self._state = state
         self._clock = clock
 
     def load(self) -> dict[str, Checkpoint]:
-        """Every shard's checkpoint, by shard id."""
-        return {what.removeprefix(_PREFIX): _checkpoint(item) for what, item in self._state.all(_PREFIX).items()}
+        """Return every shard's checkpoint, by shard id."""
+        return {name.removeprefix(_PREFIX): _checkpoint(item) for name, item in self._state.all(_PREFIX).items()}
 
     def save(self, shard_id: str, checkpoint: Checkpoint) -> None:
-        """Keep a shard's progress."""
+        """Save a shard's progress."""
         now = iso(self._clock.now_us())
         values: dict[str, Any] = {"finished": {"BOOL": checkpoint.finished}, "saved_at": {"S": now}}
         if checkpoint.position is not None:
@@ -53,75 +53,76 @@ class Checkpoints:
         self._state.put(_PREFIX + shard_id, values)
 
     def passed_us(self) -> int | None:
-        """Everything in the stream up to this time (microseconds since the epoch, wall clock) is applied or
-        dead-lettered.
+        """Return the time up to which every change in the stream is applied or dead-lettered.
 
-        None when nobody knows: no worker ever ran, or none follows any shard that has not ended.
+        In microseconds since the epoch, wall clock. None when it is unknown: no worker has run yet, or no checkpoint
+        is of an unfinished shard.
         """
         return passed_by(self.load().values())
 
     def forget(self, shard_id: str) -> None:
-        """Drop the checkpoint of a shard that the stream no longer has."""
+        """Delete the checkpoint of a shard that the stream no longer has."""
         self._state.delete(_PREFIX + shard_id)
 
     def stream(self) -> str | None:
-        """ARN of the stream that the checkpoints belong to, None before the first start."""
+        """Return the ARN of the stream that the checkpoints belong to, None before the first start."""
         item = self._state.get(_STREAM)
         return item["arn"]["S"] if item else None
 
     def follow(self, stream_arn: str) -> None:
-        """The checkpoints from here on belong to this stream."""
+        """Record that the checkpoints from now on belong to this stream."""
         self._state.put(_STREAM, {"arn": {"S": stream_arn}})
 
     def mark_stale(self, reason: str) -> None:
-        """Declare the index stale: changes were lost, only a refill that begins later brings it back."""
+        """Mark the index as stale: it lost changes, and only a refill that begins later recovers it."""
         self._state.put(_STALE, {"reason": {"S": reason}})
 
     def stale(self) -> str | None:
-        """Why the index is stale, or None. A refill that is under way has not mended it yet."""
+        """Return why the index is stale, or None. It is stale until the refill that recovers it is complete."""
         item = self._state.get(_STALE)
         return item["reason"]["S"] if item else None
 
-    def unanswered(self) -> str | None:
-        """Why the index is stale while no refill has begun that mends it, else None."""
+    def unrecovered(self) -> str | None:
+        """Return why the index is stale while no refill that recovers it has begun, else None."""
         item = self._state.get(_STALE)
-        return item["reason"]["S"] if item and _ANSWERED not in item else None
+        return item["reason"]["S"] if item and _RECOVERING_SINCE not in item else None
 
-    def answered(self) -> int | None:
-        """When the refill began (as it said) that mends the stale index; None without one, or if it is not stale."""
+    def recovering_since_us(self) -> int | None:
+        """Return when the refill that recovers the stale index began, in microseconds since the epoch, or None."""
         item = self._state.get(_STALE)
-        return _number(item or {}, _ANSWERED)
+        return _number(item or {}, _RECOVERING_SINCE)
 
-    def begin_answer(self, started_us: int) -> None:
-        """A refill that began at this time, and has read nothing yet, mends the index, if it is stale.
+    def begin_recovery(self, started_us: int) -> None:
+        """Record that a refill, begun at this time and before its first read, recovers the index if it is stale.
 
-        The position in the stream is forgotten: a worker that starts from now on reads the stream from its beginning.
-        The index stays stale until ``end_answer`` with the same time.
+        The position in the stream is deleted: a worker that starts from now on reads the stream from its beginning.
+        The index stays stale until ``end_recovery`` with the same time.
         """
         while mark := self._state.get(_STALE):
-            before = _number(mark, _ANSWERED)
+            before = _number(mark, _RECOVERING_SINCE)
             if before == started_us:
                 return
             parameters = {":reason": mark["reason"]}
             if before is None:
-                # Before the mark is answered: until then no worker starts, and none can lose its place by this.
+                # Before the recovery is recorded: until then no worker starts, so none can lose its position.
                 self._forget_position()
-                condition = f"reason = :reason AND attribute_not_exists({_ANSWERED})"
+                condition = f"reason = :reason AND attribute_not_exists({_RECOVERING_SINCE})"
             else:
-                # Whoever reads since an earlier answer has missed nothing, or would have declared the index stale anew.
-                condition = f"reason = :reason AND {_ANSWERED} = :before"
+                # A worker that has started since an earlier recovery began has missed nothing: otherwise it would
+                # have marked the index as stale again.
+                condition = f"reason = :reason AND {_RECOVERING_SINCE} = :before"
                 parameters |= {":before": {"N": str(before)}}
-            values = {"reason": mark["reason"], _ANSWERED: {"N": str(started_us)}}
+            values = {"reason": mark["reason"], _RECOVERING_SINCE: {"N": str(started_us)}}
             if self._state.put(_STALE, values, condition, parameters):
                 return
 
-    def end_answer(self, started_us: int) -> bool:
-        """The refill that began at this time is complete: the index is stale no longer.
+    def end_recovery(self, started_us: int) -> bool:
+        """Record that the refill that began at this time is complete, so that the index is no longer stale.
 
-        False, and nothing changes, when it is not this refill that answers: the index was declared stale again, or
-        another refill began since, or it was not stale.
+        Returns False, and changes nothing, when this refill does not recover the index: it was marked as stale again,
+        another refill has begun since, or it was not stale.
         """
-        return self._state.delete(_STALE, f"{_ANSWERED} = :started", {":started": {"N": str(started_us)}})
+        return self._state.delete(_STALE, f"{_RECOVERING_SINCE} = :started", {":started": {"N": str(started_us)}})
 
     def _forget_position(self) -> None:
         for shard_id in self.load():
@@ -129,14 +130,14 @@ class Checkpoints:
         self._state.delete(_STREAM)
 
 
-def passed_by(noted: Collection[Checkpoint]) -> int | None:
-    """What ``Checkpoints.passed_us`` says of these checkpoints. Pure.
+def passed_by(checkpoints: Collection[Checkpoint]) -> int | None:
+    """Return what ``Checkpoints.passed_us`` returns for these checkpoints. Pure.
 
-    A finished shard that still says how far it is passed counts: those that follow it are not noted yet.
+    A finished shard that still has a ``passed_us`` counts: its child shards have no checkpoints yet.
     """
-    if all(one.finished for one in noted):
+    if all(checkpoint.finished for checkpoint in checkpoints):
         return None
-    times = [one.passed_us for one in noted if not (one.finished and one.passed_us is None)]
+    times = [each.passed_us for each in checkpoints if not (each.finished and each.passed_us is None)]
     known = [time for time in times if time is not None]
     return min(known) if len(known) == len(times) else None
 

@@ -1,4 +1,4 @@
-"""How far the index is behind its table, as the worker notes it in the state table. Changes nothing."""
+"""Lag of the index behind its table, read from what the worker saves in the state table."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dynadex.state.state_table import StateTable
 
 @dataclass(slots=True)
 class StateLag:
-    """What the state table says. Every call raises StateError.
+    """Lag and staleness, read from the state table. Every method raises StateError.
 
-    ``has_worker``: a worker keeps account, or should; without one the lag may well be unknown for good.
+    ``has_worker``: whether a worker is expected to save checkpoints. Without one the lag may stay unknown.
     """
 
     state: StateTable
@@ -24,7 +24,10 @@ class StateLag:
     _exists: bool = False
 
     def lag_seconds(self) -> float | None:
-        """Every change older than this is applied or dead-lettered. Infinite: the worker has not said yet."""
+        """Return the lag: every older change is applied or dead-lettered.
+
+        Infinite while the expected worker has not saved it yet; None when it is unknown.
+        """
         checkpoints = self._checkpoints()
         passed_us = checkpoints.passed_us() if checkpoints else None
         if passed_us is None:
@@ -32,11 +35,11 @@ class StateLag:
         return max(0, self.clock.now_us() - passed_us) / MICROSECONDS
 
     def stale(self) -> str | None:
-        """Why the index is declared stale, or None. A refill that is under way has not mended it yet."""
+        """Return why the index is stale, or None. It is stale until the refill that recovers it is complete."""
         checkpoints = self._checkpoints()
         return checkpoints.stale() if checkpoints else None
 
     def _checkpoints(self) -> Checkpoints | None:
-        # What was never kept leaves no table, and asking for it must not make one.
+        # Without any saved state there is no table, and reading must not create one.
         self._exists = self._exists or self.state.exists()
         return Checkpoints(self.state, self.clock) if self._exists else None

@@ -1,4 +1,4 @@
-"""What was done last, and how it ended: the last refill, the last verify, for `dynadex status`."""
+"""Summaries of the last runs of refill, rebuild and verify, for `dynadex status`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _PREFIX = "last/"
 
 
 class LastRuns:
-    """Summaries by name (``refill``, ``verify``); each replaces the one before. Values are plain JSON."""
+    """Summaries by command (``refill``, ``verify``) in plain JSON; each replaces the one before."""
 
     def __init__(self, state: StateTable) -> None:
         self._state = state
 
-    def note(self, what: str, summary: Mapping[str, Any]) -> None:
-        """Keep a summary. Raises StateError."""
-        self._state.put(_PREFIX + what, {"summary": {"S": json.dumps(summary)}})
+    def note(self, command: str, summary: Mapping[str, Any]) -> None:
+        """Save a summary. Raises StateError."""
+        self._state.put(_PREFIX + command, {"summary": {"S": json.dumps(summary)}})
 
-    def last(self, what: str) -> dict[str, Any] | None:
-        """The summary kept last, or None. Raises StateError."""
-        item = self._state.get(_PREFIX + what)
+    def last(self, command: str) -> dict[str, Any] | None:
+        """Return the summary saved last, or None. Raises StateError."""
+        item = self._state.get(_PREFIX + command)
         return None if item is None else dict(json.loads(item["summary"]["S"]))

@@ -1,8 +1,8 @@
-"""A lease, so that one worker runs and others stand by.
+"""Lease by which one worker runs and the others stand by.
 
-The holder counts up a beat. Whoever waits takes over once it saw the same beat for the whole term on its own
-clock: no two machines' clocks are ever compared. Two workers at once, after a long pause of one, cost double work
-and nothing else: the convergence rule makes both harmless.
+The holder increments a heartbeat counter. A standby takes over once it has seen the same count for the whole term on
+its own clock: clocks of different machines are never compared. Two workers at once, after a long pause of one, cost
+double work and nothing else, because the convergence rule makes duplicate processing harmless.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ _LEASE = "lease"
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lease, and when it last said so by its own clock (None: an older version kept no time)."""
+    """Holder of a lease, and when it last renewed it by its own clock (None: saved by an older version)."""
 
     owner: str
     renewed_at: datetime | None
 
 
-def look(state: StateTable) -> Holder | None:
-    """The holder of the lease, alive or not, or None; for people to see. Raises StateError."""
+def holder_of_lease(state: StateTable) -> Holder | None:
+    """Return the holder of the lease, alive or not, or None; for display. Raises StateError."""
     item = state.get(_LEASE)
     if item is None or not item["holder"]["S"]:
         return None
-    # For people only: what a lease is worth is told by its beat, never by comparing clocks.
+    # For display only: whether the holder is alive follows from its heartbeats, never from comparing clocks.
     renewed_at = item.get("renewed_at", {}).get("S")
     return Holder(item["holder"]["S"], datetime.fromisoformat(renewed_at) if renewed_at else None)
 
 
 class Lease:
-    """The right to run the worker of one sync. ``term_seconds``: silence after which it passes on."""
+    """The right to run the worker of one sync. After ``term_seconds`` without a heartbeat a standby takes over."""
 
     def __init__(self, state: StateTable, owner: str, clock: Clock, term_seconds: float) -> None:
         self.owner = owner
@@ -47,9 +47,9 @@ class Lease:
         self._seen_at = 0.0
 
     def acquire(self) -> bool:
-        """Try to become the holder; False while another one is alive."""
+        """Try to become the holder. Returns False while another holder is alive."""
         seen, self._seen = self._seen, None
-        # If this raises, the watch starts anew: the state table's own outage must not count as the holder's silence.
+        # If this raises, the term starts anew: an outage of the state table must not count as the holder's silence.
         item = self._state.get(_LEASE)
         if item is None:
             return self._take("attribute_not_exists(beat)", {})
@@ -65,13 +65,13 @@ class Lease:
         return self._take("beat = :beat AND holder = :holder", {":beat": {"N": beat}, ":holder": {"S": holder}})
 
     def renew(self) -> bool:
-        """Beat once; False when another worker took over."""
+        """Send a heartbeat. Returns False when another worker has taken over."""
         return self._take(
             "beat = :beat AND holder = :holder", {":beat": {"N": str(self._beat)}, ":holder": {"S": self.owner}}
         )
 
     def release(self) -> None:
-        """Let the next worker start at once."""
+        """Give the lease up, so that a standby takes over at once."""
         self._state.put(
             _LEASE,
             {"holder": {"S": ""}, "beat": {"N": str(self._beat + 1)}},
@@ -80,7 +80,7 @@ class Lease:
         )
 
     def holder(self) -> str:
-        """Who holds it now; empty when nobody does."""
+        """Return the owner that holds the lease, "" when there is none."""
         item = self._state.get(_LEASE)
         return item["holder"]["S"] if item else ""
 
@@ -93,8 +93,10 @@ class Lease:
         return taken
 
     def _holds(self, values: dict[str, dict[str, str]]) -> bool:
-        """Whether a write that was refused is there already: when its answer is lost, the SDK sends it again, or who
-        was told of the failure asks again, and what refuses it then is its own first arrival."""
+        """Return whether a refused write is stored already.
+
+        When the reply to a write is lost, the SDK or the caller sends it again, and its own first arrival refuses it.
+        """
         item = self._state.get(_LEASE) or {}
-        # Not the time: it is another one whenever it is asked. An owner's name is never used twice.
+        # Not the time, which differs at each attempt. The name of an owner is never used twice.
         return all(item.get(name) == values[name] for name in ("holder", "beat"))

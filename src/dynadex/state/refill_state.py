@@ -1,4 +1,4 @@
-"""How far a refill has come, kept in the state table so that another process can go on with it."""
+"""Progress of a refill, kept in the state table so that another process can resume it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dynadex.state.state_table import StateTable
 
 @dataclass(frozen=True, slots=True)
 class SegmentState:
-    """One segment: its next slice as an event, whether it is scanned, and what was counted so far, by name."""
+    """Progress of one segment: its next slice as an event, whether it is scanned, and the counts so far by name."""
 
     event: Mapping[str, Any]
     done: bool = False
@@ -20,43 +20,43 @@ class SegmentState:
 
 
 class RefillState:
-    """The unfinished refill (or ``kind`` rebuild) of a sync, if there is one. Every call raises StateError."""
+    """The unfinished refill (or rebuild, by ``kind``) of a sync. Every method raises StateError."""
 
     def __init__(self, state: StateTable, kind: str = "refill") -> None:
         self.kind = kind
         self._state = state
         self._prefix = f"{kind}/"
 
-    def keep(self, plan: Mapping[str, Any]) -> None:
-        """Keep the plan (JSON) of the unfinished one."""
+    def save_plan(self, plan: Mapping[str, Any]) -> None:
+        """Save the plan (JSON) of the refill that begins."""
         self._state.put(self.kind, {"plan": {"S": json.dumps(plan)}})
 
     def plan(self) -> dict[str, Any] | None:
-        """The plan of the unfinished refill, or None."""
+        """Return the plan of the unfinished refill, or None."""
         item = self._state.get(self.kind)
         return dict(json.loads(item["plan"]["S"])) if item else None
 
-    def save(self, segment: int, state: SegmentState, of: int) -> None:
-        """Keep how far a segment of the plan has come that began at this time."""
-        values = {"event": state.event, "done": state.done, "counts": state.counts, "of": of}
+    def save_segment(self, segment: int, state: SegmentState, started_at_us: int) -> None:
+        """Save the progress of a segment, of the plan that began at this time."""
+        values = {"event": state.event, "done": state.done, "counts": state.counts, "of": started_at_us}
         self._state.put(f"{self._prefix}{segment}", {"state": {"S": json.dumps(values)}})
 
-    def segments(self, of: int) -> dict[int, SegmentState]:
-        """How far each segment of the plan has come that began at this time; those not begun are not there.
+    def segments(self, started_at_us: int) -> dict[int, SegmentState]:
+        """Return the progress of each segment that was begun, of the plan that began at this time.
 
-        What another one keeps here that is still at work says nothing of this one: what that has read before this one
-        began, this one would never read, and then sweep.
+        The progress of another refill, which may still be running, is left out: this refill would never read what
+        that one read before this one began, and would sweep it.
         """
-        found: dict[int, SegmentState] = {}
-        for what, item in self._state.all(self._prefix).items():
+        segments: dict[int, SegmentState] = {}
+        for name, item in self._state.all(self._prefix).items():
             values = json.loads(item["state"]["S"])
-            if values.pop("of", None) == of:
-                found[int(what.removeprefix(self._prefix))] = SegmentState(**values)
-        return found
+            if values.pop("of", None) == started_at_us:
+                segments[int(name.removeprefix(self._prefix))] = SegmentState(**values)
+        return segments
 
-    def forget(self) -> None:
-        """There is nothing to go on with."""
-        # The plan goes first: segments without one are nobody's.
+    def clear(self) -> None:
+        """Delete the plan and the progress: there is nothing to resume."""
+        # The plan goes first: segments without a plan are ignored.
         self._state.delete(self.kind)
-        for what in self._state.all(self._prefix):
-            self._state.delete(what)
+        for name in self._state.all(self._prefix):
+            self._state.delete(name)

@@ -1,4 +1,4 @@
-"""The table beside the data in which dynadex keeps its own state: one partition per sync."""
+"""State table: DynamoDB table next to the data that holds dynadex's own state, one partition per sync."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 PARTITION, SORT = "sync", "what"
 
 
-# Codes of answers below 500 that are about load, not about the request.
-_PASSING = frozenset((
+# Error codes of replies below 500 that are about load, not about the request.
+_TRANSIENT = frozenset((
     "LimitExceededException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException",
 ))  # fmt: skip
 _USABLE = ("ACTIVE", "UPDATING")
@@ -29,13 +29,13 @@ class StateError(DynadexError):
 
 
 class StateUnavailable(StateError):
-    """The state table did not answer; the same call may succeed later."""
+    """The state table is unavailable; the same call may succeed later."""
 
     retryable = True
 
 
 class StateTable:
-    """Items of state by name (``checkpoint/SHARD``, ``lease``). Values are DynamoDB typed JSON."""
+    """Items of state by name (``checkpoint/SHARD``, ``lease``), in DynamoDB typed JSON. Methods raise StateError."""
 
     def __init__(self, client: DynamoDBClient, name: str, index: str) -> None:
         self.name = name
@@ -43,7 +43,7 @@ class StateTable:
         self._index = index
 
     def ensure(self) -> None:
-        """Create the table, on demand capacity, unless it exists; wait until it can be used."""
+        """Create the table with on-demand capacity unless it exists, and wait until it is active."""
         status = self._status()
         if status in _USABLE:
             return
@@ -55,29 +55,29 @@ class StateTable:
             raise self._failed("create", error) from error
 
     def exists(self) -> bool:
-        """Whether there is such a table. What was never created holds nothing."""
+        """Return whether the table exists. It is created with the first state."""
         return self._status() is not None
 
-    def get(self, what: str) -> dict[str, Any] | None:
-        """One item of state (consistent read), or None."""
+    def get(self, name: str) -> dict[str, Any] | None:
+        """Return an item of state (consistent read), or None."""
         try:
-            reply = self._client.get_item(TableName=self.name, Key=self._key(what), ConsistentRead=True)
+            reply = self._client.get_item(TableName=self.name, Key=self._key(name), ConsistentRead=True)
         except (ClientError, BotoCoreError) as error:
             raise self._failed("read", error) from error
         return reply.get("Item")
 
     def put(
-        self, what: str, values: dict[str, Any], condition: str | None = None, parameters: dict[str, Any] | None = None
+        self, name: str, values: dict[str, Any], condition: str | None = None, parameters: dict[str, Any] | None = None
     ) -> bool:
-        """Write one item of state; False when ``condition`` did not hold."""
-        return self._write(self._client.put_item, {"Item": self._key(what) | values}, condition, parameters)
+        """Write an item of state. Returns False when ``condition`` does not hold."""
+        return self._write(self._client.put_item, {"Item": self._key(name) | values}, condition, parameters)
 
-    def delete(self, what: str, condition: str | None = None, parameters: dict[str, Any] | None = None) -> bool:
-        """Forget one item of state; False when ``condition`` did not hold."""
-        return self._write(self._client.delete_item, {"Key": self._key(what)}, condition, parameters)
+    def delete(self, name: str, condition: str | None = None, parameters: dict[str, Any] | None = None) -> bool:
+        """Delete an item of state. Returns False when ``condition`` does not hold."""
+        return self._write(self._client.delete_item, {"Key": self._key(name)}, condition, parameters)
 
     def all(self, prefix: str) -> dict[str, dict[str, Any]]:
-        """Every item of state whose name starts with ``prefix``, by its full name."""
+        """Return every item of state whose name starts with ``prefix``, by its full name."""
         try:
             pages = self._client.get_paginator("query").paginate(
                 TableName=self.name,
@@ -91,20 +91,20 @@ class StateTable:
             raise self._failed("read", error) from error
 
     def _status(self) -> str | None:
-        """The table's status as AWS calls it, None when there is no such table."""
+        """Return the table's status in AWS's terms, None when the table does not exist."""
         try:
             return self._client.describe_table(TableName=self.name)["Table"]["TableStatus"]
         except ClientError as error:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
-                raise self._failed("look for", error) from error
+                raise self._failed("find", error) from error
             return None
         except BotoCoreError as error:
-            raise self._failed("look for", error) from error
+            raise self._failed("find", error) from error
 
     def _write(
-        self, call: Callable[..., Any], what: dict[str, Any], condition: str | None, parameters: dict[str, Any] | None
+        self, call: Callable[..., Any], target: dict[str, Any], condition: str | None, parameters: dict[str, Any] | None
     ) -> bool:
-        request: dict[str, Any] = {"TableName": self.name, **what}
+        request: dict[str, Any] = {"TableName": self.name, **target}
         if condition:
             request |= {"ConditionExpression": condition}
         if parameters:
@@ -134,24 +134,24 @@ class StateTable:
                 BillingMode="PAY_PER_REQUEST",
             )
         except ClientError as error:
-            # Another worker was faster.
+            # Another worker has created it at the same time.
             if error.response["Error"]["Code"] != "ResourceInUseException":
                 raise
 
-    def _key(self, what: str) -> dict[str, Any]:
-        return {PARTITION: {"S": self._index}, SORT: {"S": what}}
+    def _key(self, name: str) -> dict[str, Any]:
+        return {PARTITION: {"S": self._index}, SORT: {"S": name}}
 
     def _failed(self, operation: str, error: ClientError | BotoCoreError) -> StateError:
         operation = f"{operation} the state table"
-        if _may_pass(error):
+        if _is_transient(error):
             return StateUnavailable(operation, self.name, str(error), "Check the endpoint and the network.")
-        hint = "dynadex keeps its checkpoints there; give this role the right to use it, or set DYNADEX_STATE_TABLE."
+        hint = "Grant this role access to the table, which holds the checkpoints, or set DYNADEX_STATE_TABLE."
         return StateError(operation, self.name, str(error), hint)
 
 
-def _may_pass(error: ClientError | BotoCoreError) -> bool:
-    """Whether the same call may succeed later: no answer, an answer of 500 and above, or one about load."""
+def _is_transient(error: ClientError | BotoCoreError) -> bool:
+    """Return whether the same call may succeed later: there was no reply, a status of 500 or above, or overload."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= _SERVER_ERROR or error.response["Error"]["Code"] in _PASSING
+        return status >= _SERVER_ERROR or error.response["Error"]["Code"] in _TRANSIENT
     return not isinstance(error, _NEVER_SENT)

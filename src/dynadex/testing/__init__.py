@@ -1,7 +1,7 @@
-"""In-memory stand-ins for a table with its stream and for a search cluster, for your tests and ours.
+"""In-memory stand-ins for a table with its stream and for a search cluster, for tests.
 
-They pass the same contract suite as the real backends; what they lack is listed there. ``refusals`` says which fields
-of a document an index with given mappings would refuse.
+They pass the same contract tests as the real backends; their known differences are listed there. ``refusals`` returns
+which fields of a document an index with given mappings would refuse.
 """
 
 from dynadex.document.mapping_check import refusals

@@ -1,4 +1,4 @@
-"""Condition expressions as DynamoDB evaluates them, as far as dynadex writes any: pure.
+"""Internal: evaluates the condition expressions that dynadex writes, as DynamoDB does.
 
 ``attribute_exists(#name)``, ``attribute_not_exists(#name)``, ``#name = :value``, AND, OR, and parentheses.
 """
@@ -14,18 +14,18 @@ _TOKEN = re.compile(r"\s*([#:]?\w+|[()=])")
 
 
 def holds(expression: str, names: Mapping[str, str], values: Mapping[str, Any], item: Mapping[str, Any]) -> bool:
-    """Whether the expression holds of the item; of none, give an empty one. Raises ValueError for any other syntax."""
+    """Return whether the expression holds for the item (empty: no item). Raises ValueError for any other syntax."""
     tokens = _TOKEN.findall(expression)
     if "".join(tokens) != "".join(expression.split()):
-        raise ValueError(f"{expression!r} is not understood here")
-    result = _Reader(tokens, names, values, item).either()
+        raise ValueError(f"{expression!r} is not a supported condition expression")
+    result = _Evaluation(tokens, names, values, item).disjunction()
     if tokens:
-        raise ValueError(f"{expression!r} goes on with {tokens[0]!r}")
+        raise ValueError(f"{expression!r} has {tokens[0]!r} after its end")
     return result
 
 
-class _Reader:
-    """Reads and evaluates at once; AND binds closer than OR."""
+class _Evaluation:
+    """Parses and evaluates in one pass; AND binds closer than OR."""
 
     def __init__(
         self, tokens: list[str], names: Mapping[str, str], values: Mapping[str, Any], item: Mapping[str, Any]
@@ -35,29 +35,29 @@ class _Reader:
         self._values = values
         self._item = item
 
-    def either(self) -> bool:
-        result = self._both()
+    def disjunction(self) -> bool:
+        result = self._conjunction()
         while self._take("OR"):
-            result = self._both() or result
+            result = self._conjunction() or result
         return result
 
-    def _both(self) -> bool:
-        result = self._one()
+    def _conjunction(self) -> bool:
+        result = self._term()
         while self._take("AND"):
-            result = self._one() and result
+            result = self._term() and result
         return result
 
-    def _one(self) -> bool:
+    def _term(self) -> bool:
         if self._take("("):
-            result = self.either()
+            result = self.disjunction()
             self._expect(")")
             return result
         word = self._tokens.pop(0)
         if word in ("attribute_exists", "attribute_not_exists"):
             self._expect("(")
-            there = self._names[self._tokens.pop(0)] in self._item
+            exists = self._names[self._tokens.pop(0)] in self._item
             self._expect(")")
-            return there is (word == "attribute_exists")
+            return exists is (word == "attribute_exists")
         self._expect("=")
         return _equal(self._item.get(self._names[word]), self._values[self._tokens.pop(0)])
 
@@ -72,7 +72,7 @@ class _Reader:
             raise ValueError(f"expected {token!r} before {self._tokens[:1]}")
 
 
-def _equal(one: Any, other: Any) -> bool:
-    if one and other and "N" in one and "N" in other:
-        return Decimal(one["N"]) == Decimal(other["N"])
-    return bool(one == other)
+def _equal(left: Any, right: Any) -> bool:
+    if left and right and "N" in left and "N" in right:
+        return Decimal(left["N"]) == Decimal(right["N"])
+    return bool(left == right)

@@ -1,4 +1,4 @@
-"""An in-memory search cluster: versions, tombstones, sequence numbers and aliases as OpenSearch has them."""
+"""In-memory search cluster with the versions, tombstones, sequence numbers and aliases of OpenSearch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PRIMARY_TERM = 1
 
 @dataclass(slots=True)
 class _Entry:
-    """A document, or (``source`` None) the tombstone of a deleted one."""
+    """A document, or the tombstone of a deleted one (``source`` is None)."""
 
     version: int
     seq_no: int
@@ -42,17 +42,35 @@ class _PhysicalIndex:
 
 
 class InMemoryIndex:
-    """Stands in for ``dynadex.index.opensearch.OpenSearchIndex``: everything but searching.
+    """Replacement for ``dynadex.index.opensearch.OpenSearchIndex`` in tests: everything but searching.
 
-    Time, for forgetting tombstones, comes from ``clock``. Writes are visible at once.
+    Writes are visible at once. Every method raises SearchError for an index that does not exist, unless noted.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
+        """Create a cluster without indexes.
+
+        Args:
+            clock: Clock by which tombstones expire, a `ManualClock` by default.
+        """
         self._clock = clock or ManualClock()
         self._indexes: dict[str, _PhysicalIndex] = {}
         self._aliases: dict[str, set[str]] = {}
 
     def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
+        """Apply a bulk request.
+
+        Args:
+            index: Name of a physical index.
+            body: Lines of the request.
+            timeout_seconds: Not used.
+
+        Returns:
+            The items of the reply, in order: a 404 error for each write to an index that does not exist.
+
+        Raises:
+            SearchError: An id is too long; then nothing is written.
+        """
         lines = iter(body.split(b"\n")[:-1])
         writes = []
         for line in lines:
@@ -64,32 +82,41 @@ class InMemoryIndex:
         return [{verb: self._write(index, verb, action, source)} for verb, action, source in writes]
 
     def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]:
+        """Return the current documents with these ids, None for each id without one."""
         entries = self._physical(index).entries
-        found = [entries.get(identity) for identity in ids]
-        return [
-            Stored(one.version, one.seq_no, _PRIMARY_TERM, one.source) if one and one.source is not None else None
-            for one in found
-        ]
+        return [_stored(entries.get(identity)) for identity in ids]
 
     def versions(self, index: str) -> Iterator[list[tuple[str, int]]]:
+        """Yield the id and version of every document, in one page."""
         entries = self._physical(index).entries
         yield [(identity, entry.version) for identity, entry in entries.items() if entry.source is not None]
 
     def count(self, index: str) -> int:
+        """Return the number of documents."""
         return len(self.documents(index))
 
     def stats(self, index: str) -> IndexStats:
-        """Nothing of it is on any disk."""
+        """Return the number of documents; the size on disk is None."""
         return IndexStats(self.count(index), None)
 
-    def processors(self, index: str) -> int | None:  # noqa: ARG002 - asked of every index alike
-        """It has no nodes."""
+    def processors(self, index: str) -> int | None:  # noqa: ARG002 - part of the interface
+        """Return None: an in-memory cluster has no nodes."""
         return None
 
     def refresh(self, index: str) -> None:
+        """Do nothing, as writes are visible at once."""
         self._physical(index)
 
     def create(self, index: str, body: Mapping[str, Any]) -> None:
+        """Create an index.
+
+        Args:
+            index: Its name.
+            body: Settings, mappings and aliases, as for OpenSearch.
+
+        Raises:
+            SearchError: An index or alias has this name.
+        """
         if self.exists(index):
             raise SearchError("create index", index, "resource_already_exists_exception", status=400)
         self._indexes[index] = _PhysicalIndex(body)
@@ -97,44 +124,54 @@ class InMemoryIndex:
             self._aliases.setdefault(alias, set()).add(index)
 
     def delete(self, index: str) -> None:
+        """Delete an index and take it off its aliases."""
         self._check_exists(index)
         del self._indexes[index]
         for names in self._aliases.values():
             names.discard(index)
 
     def exists(self, index: str) -> bool:
+        """Return whether an index or alias has this name. Raises nothing."""
         return index in self._indexes or bool(self._aliases.get(index))
 
     def indexes_behind(self, alias: str) -> list[str]:
+        """Return the sorted names of the indexes behind an alias, none when it does not exist. Raises nothing."""
         return sorted(self._aliases.get(alias, ()))
 
     def update_aliases(self, actions: Sequence[Mapping[str, Any]]) -> None:
+        """Apply ``add`` and ``remove`` actions, as OpenSearch defines them, atomically.
+
+        Raises:
+            SearchError: An index does not exist, or there is nothing to do but remove aliases that do not exist.
+        """
         changed = {alias: set(names) for alias, names in self._aliases.items()}
         idle = True
         for action in actions:
-            [(verb, what)] = action.items()
-            self._check_exists(what["index"])
-            names = changed.setdefault(what["alias"], set())
-            # OpenSearch forgives a remove of what is not there, unless it has nothing else to do.
-            idle = idle and verb == "remove" and what["index"] not in names
-            (names.add if verb == "add" else names.discard)(what["index"])
+            [(verb, target)] = action.items()
+            self._check_exists(target["index"])
+            names = changed.setdefault(target["alias"], set())
+            # OpenSearch ignores the removal of an alias that does not exist, unless there is no other action.
+            idle = idle and verb == "remove" and target["index"] not in names
+            (names.add if verb == "add" else names.discard)(target["index"])
         if idle:
             raise SearchError("change alias", str(actions), "aliases_not_found_exception", status=404)
         self._aliases = changed
 
     def describe(self, index: str) -> Any:
+        """Return the settings, mappings and aliases of an index, in the shape of OpenSearch's reply."""
         body = self._physical(index).body
         aliases: dict[str, Any] = {alias: {} for alias, names in self._aliases.items() if index in names}
         settings = {"index": dict(body.get("settings", {}).get("index", {}))}
         return {"settings": settings, "mappings": body.get("mappings", {}), "aliases": aliases}
 
     def put_settings(self, index: str, settings: Mapping[str, Any]) -> None:
+        """Change settings of an index: ``{"index": {NAME: VALUE}}``."""
         body = self._physical(index).body
         before = body.get("settings", {}).get("index", {})
         self._physical(index).body = {**body, "settings": {"index": {**before, **settings["index"]}}}
 
     def documents(self, index: str) -> dict[str, Any]:
-        """Every document by its id."""
+        """Return every document of an index by its id."""
         entries = self._physical(index).entries
         return {identity: entry.source for identity, entry in entries.items() if entry.source is not None}
 
@@ -166,7 +203,7 @@ class InMemoryIndex:
         return {"status": 200 if current and current.source is not None else 201}
 
     def _remembered(self, index: _PhysicalIndex, identity: str) -> _Entry | None:
-        """The document or its tombstone, unless the tombstone is older than gc_deletes."""
+        """Return the document or its tombstone, unless the tombstone is older than ``gc_deletes``."""
         entry = index.entries.get(identity)
         if entry and entry.source is None and self._clock.monotonic() - entry.deleted_at > index.gc_deletes_seconds:
             del index.entries[identity]
@@ -174,12 +211,18 @@ class InMemoryIndex:
         return entry
 
 
+def _stored(entry: _Entry | None) -> Stored | None:
+    if entry is None or entry.source is None:
+        return None
+    return Stored(entry.version, entry.seq_no, _PRIMARY_TERM, entry.source)
+
+
 def _next_version(verb: str, action: Mapping[str, Any], current: _Entry | None) -> int | None:
-    """The version that a write gives its document, or None for a conflict."""
+    """Return the version that a write gives its document, or None for a conflict."""
     alive = current if current and current.source is not None else None
     if "version" in action:
-        wanted = int(action["version"])
-        return wanted if current is None or wanted > current.version else None
+        version = int(action["version"])
+        return version if current is None or version > current.version else None
     if "if_seq_no" in action and (
         alive is None or (alive.seq_no, _PRIMARY_TERM) != (action["if_seq_no"], action["if_primary_term"])
     ):
@@ -190,12 +233,12 @@ def _next_version(verb: str, action: Mapping[str, Any], current: _Entry | None) 
 
 
 def _refusal(properties: Mapping[str, Any], source: Mapping[str, Any]) -> str | None:
-    """Why a mapping would refuse this document; only the most common reasons are known here."""
+    """Return why a mapping refuses this document; only the most common reasons are implemented."""
     for name, spec in properties.items():
-        found, kind = source.get(name), spec.get("type", "object")
-        if kind in ("text", "keyword") and isinstance(found, dict):
+        value, kind = source.get(name), spec.get("type", "object")
+        if kind in ("text", "keyword") and isinstance(value, dict):
             return f"failed to parse field [{name}] of type [{kind}]"
-        if kind in ("integer", "long") and isinstance(found, str) and not found.lstrip("-").isdecimal():
+        if kind in ("integer", "long") and isinstance(value, str) and not value.lstrip("-").isdecimal():
             return f"failed to parse field [{name}] of type [{kind}]"
     return None
 

@@ -1,4 +1,4 @@
-"""An in-memory table with a stream of scripted shards, behind the boto3 calls that dynadex makes."""
+"""In-memory table with a stream, behind the boto3 calls that dynadex makes."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ class _Shard:
     records: list[dict[str, Any]] = field(default_factory=list)
     closed: bool = False
     trimmed: int = 0
-    """How many of its oldest records are forgotten."""
+    """How many of its oldest records are trimmed."""
 
 
 class InMemoryTable:
-    """One table and its stream, standing in for the boto3 clients ``dynamodb`` and ``dynamodbstreams`` at once.
+    """One table and its stream: replacement for the boto3 clients ``dynamodb`` and ``dynamodbstreams`` in tests.
 
-    ``granularity_us`` is what record times are rounded down to. Tests write with ``put`` and ``remove``, and shape
-    the stream with ``split``, ``trim`` and ``expire_iterators``.
+    Write with ``put`` and ``remove``, and change the stream with ``split``, ``trim``, ``forget_shard`` and
+    ``expire_iterators``. The other methods are boto3 calls: they take the arguments of boto3, return the parts of the
+    reply that dynadex reads, and raise ``botocore.exceptions.ClientError``.
     """
 
     def __init__(
@@ -48,6 +49,14 @@ class InMemoryTable:
         clock: Clock | None = None,
         granularity_us: int = MICROSECONDS,
     ) -> None:
+        """Create an empty table.
+
+        Args:
+            name: Name of the table.
+            schema: Names and types of its key attributes; by default one text attribute ``id``.
+            clock: Clock that gives stream records their time, a `ManualClock` by default.
+            granularity_us: Microseconds that the time of a record is rounded down to.
+        """
         self.name = name
         self.schema = schema or KeySchema(("id",), ("S",))
         self.stream_arn = f"arn:aws:dynamodb:us-east-1:000000000000:table/{name}/stream/2026-01-01T00:00:00.000"
@@ -58,13 +67,17 @@ class InMemoryTable:
         self._next_number = _FIRST_SEQUENCE_NUMBER
         self._shards: list[_Shard] = [_Shard("shard-0", None, str(self._next_number))]
         self._iterators = 0
-        # Requests come from several threads; a condition and its write are one step.
+        # Requests may come from several threads; a condition and its write are one step.
         self._lock = Lock()
 
-    # What a test does to the table.
+    # Changes that a test makes.
 
     def put(self, item: Mapping[str, Any]) -> None:
-        """Write an item, as PutItem does; one that changes nothing makes no record."""
+        """Write an item.
+
+        Args:
+            item: Item in typed JSON. An item equal to the stored one adds no stream record.
+        """
         identity = document_id(self.schema, item)
         if self._items.get(identity) == item:
             return
@@ -73,23 +86,35 @@ class InMemoryTable:
         self._record(event, identity, item)
 
     def remove(self, key: Mapping[str, Any]) -> None:
-        """Delete an item, as DeleteItem does; nothing happens if there is none."""
+        """Delete an item. Without one, nothing happens.
+
+        Args:
+            key: Key of the item, in typed JSON.
+        """
         identity = document_id(self.schema, key)
         item = self._items.pop(identity, None)
         if item is not None:
             self._record("REMOVE", identity, item)
 
     def items(self) -> dict[str, dict[str, Any]]:
-        """Every item, by the id its document would have."""
+        """Return every item by its document id."""
         return dict(self._items)
 
     def records(self) -> list[dict[str, Any]]:
-        """Every stream record ever made, oldest first."""
-        every = [record for shard in self._shards for record in shard.records]
-        return sorted(every, key=lambda record: int(record["dynamodb"]["SequenceNumber"]))
+        """Return every stream record ever added, trimmed ones included, oldest first."""
+        records = [record for shard in self._shards for record in shard.records]
+        return sorted(records, key=lambda record: int(record["dynamodb"]["SequenceNumber"]))
 
     def split(self, shard_id: str, children: int = 2) -> list[str]:
-        """Close a shard and open children of it; records go to a child by their key. Returns the children's ids."""
+        """Close a shard and open child shards, to which later records are distributed by their key.
+
+        Args:
+            shard_id: Id of an open shard.
+            children: Number of child shards.
+
+        Returns:
+            The ids of the child shards.
+        """
         parent = self._shard(shard_id)
         parent.closed = True
         count = len(self._shards)
@@ -98,21 +123,31 @@ class InMemoryTable:
         return names
 
     def trim(self, shard_id: str, records: int) -> None:
-        """Forget the oldest records of a shard, as the stream does after 24 hours."""
+        """Trim the oldest records of a shard, as DynamoDB Streams does after 24 hours.
+
+        Args:
+            shard_id: Id of the shard.
+            records: Number of records to trim, in addition to those trimmed before.
+        """
         self._shard(shard_id).trimmed += records
 
     def forget_shard(self, shard_id: str) -> None:
-        """Take a shard off the list, as the stream does some time after its last record is gone."""
+        """Remove a shard from the stream, as DynamoDB Streams does some time after its last record is trimmed.
+
+        Args:
+            shard_id: Id of the shard.
+        """
         self._shards.remove(self._shard(shard_id))
 
     def expire_iterators(self) -> None:
-        """Make every shard iterator handed out so far too old."""
+        """Expire every shard iterator that was returned so far."""
         self._iterators += 1
 
-    # The boto3 calls.
+    # boto3 calls.
 
     def describe_table(self, **request: Any) -> dict[str, Any]:
-        self._known(request["TableName"])
+        """Describe the table: its key, its stream and its number of items."""
+        self._check_name(request["TableName"])
         kinds = ("HASH", "RANGE")
         names = self.schema.names
         return {
@@ -128,14 +163,16 @@ class InMemoryTable:
         }
 
     def put_item(self, **request: Any) -> dict[str, Any]:
-        self._known(request["TableName"])
+        """Write an item, if its condition holds."""
+        self._check_name(request["TableName"])
         with self._lock:
             self._check_condition(document_id(self.schema, request["Item"]), request)
             self.put(request["Item"])
         return {}
 
     def delete_item(self, **request: Any) -> dict[str, Any]:
-        self._known(request["TableName"])
+        """Delete an item, if its condition holds, and return its attributes."""
+        self._check_name(request["TableName"])
         identity = document_id(self.schema, request["Key"])
         with self._lock:
             self._check_condition(identity, request)
@@ -144,40 +181,44 @@ class InMemoryTable:
         return {"Attributes": old} if old else {}
 
     def batch_get_item(self, **request: Any) -> dict[str, Any]:
-        [(name, wanted)] = request["RequestItems"].items()
-        self._known(name)
-        ids = [document_id(self.schema, key) for key in wanted["Keys"]]
+        """Return the items with the given keys. At most 100 keys, each once."""
+        [(name, query)] = request["RequestItems"].items()
+        self._check_name(name)
+        ids = [document_id(self.schema, key) for key in query["Keys"]]
         if len(ids) > _MAX_KEYS:
             raise _client_error("ValidationException", f"Member must have length less than or equal to {_MAX_KEYS}")
         if len(set(ids)) < len(ids):
             raise _client_error("ValidationException", "Provided list of item keys contains duplicates")
-        found = [self._items.get(identity) for identity in ids]
-        return {"Responses": {name: [dict(item) for item in found if item]}, "UnprocessedKeys": {}}
+        items = [self._items[identity] for identity in ids if identity in self._items]
+        return {"Responses": {name: [dict(item) for item in items]}, "UnprocessedKeys": {}}
 
     def scan(self, **request: Any) -> dict[str, Any]:
-        self._known(request["TableName"])
+        """Return one page of a segment: at most ``Limit`` or 500 items."""
+        self._check_name(request["TableName"])
         segments, segment = request.get("TotalSegments", 1), request.get("Segment", 0)
-        mine = sorted(identity for identity in self._items if _slot(identity, segments) == segment)
+        segment_ids = sorted(identity for identity in self._items if _slot(identity, segments) == segment)
         start = request.get("ExclusiveStartKey")
-        rest = [i for i in mine if start is None or i > document_id(self.schema, start)]
-        page = rest[: request.get("Limit", _MAX_ITEMS)]
+        remaining = [i for i in segment_ids if start is None or i > document_id(self.schema, start)]
+        page = remaining[: request.get("Limit", _MAX_ITEMS)]
         reply: dict[str, Any] = {"Items": [dict(self._items[identity]) for identity in page], "Count": len(page)}
-        if page and (len(page) < len(rest) or len(page) == request.get("Limit")):
-            # A scan that stops at its limit does not look whether anything follows.
+        if page and (len(page) < len(remaining) or len(page) == request.get("Limit")):
+            # A scan that stops at its limit does not check whether more items follow.
             reply["LastEvaluatedKey"] = self.schema.key_of(self._items[page[-1]])
         return reply
 
     def describe_stream(self, **request: Any) -> dict[str, Any]:  # noqa: ARG002
+        """List the shards of the stream."""
         shards = []
         for shard in self._shards:
             bounds = {"StartingSequenceNumber": shard.starts_at}
             if shard.closed:
                 bounds["EndingSequenceNumber"] = str(self._next_number)
-            one = {"ShardId": shard.shard_id, "SequenceNumberRange": bounds}
-            shards.append(one | ({"ParentShardId": shard.parent} if shard.parent else {}))
+            described = {"ShardId": shard.shard_id, "SequenceNumberRange": bounds}
+            shards.append(described | ({"ParentShardId": shard.parent} if shard.parent else {}))
         return {"StreamDescription": {"StreamArn": self.stream_arn, "Shards": shards}}
 
     def get_shard_iterator(self, **request: Any) -> dict[str, Any]:
+        """Return an iterator at the position that ``ShardIteratorType`` names."""
         shard = self._shard(request["ShardId"])
         position = {"TRIM_HORIZON": shard.trimmed, "LATEST": len(shard.records)}.get(request["ShardIteratorType"])
         if position is None:
@@ -188,6 +229,7 @@ class InMemoryTable:
         return {"ShardIterator": f"{shard.shard_id}/{position}/{self._iterators}"}
 
     def get_records(self, **request: Any) -> dict[str, Any]:
+        """Return the records at an iterator: at most ``Limit`` or 1,000."""
         shard_id, position_text, age = request["ShardIterator"].rsplit("/", 2)
         shard, position = self._shard(shard_id), int(position_text)
         if int(age) < self._iterators:
@@ -230,13 +272,13 @@ class InMemoryTable:
                 return shard
         raise _client_error("ResourceNotFoundException", f"Requested resource not found: Shard {shard_id}")
 
-    def _known(self, name: str) -> None:
+    def _check_name(self, name: str) -> None:
         if name != self.name:
             raise _client_error("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found")
 
 
 def _slot(identity: str, slots: int) -> int:
-    """A stable spread of ids over segments or shards (Python's own hash differs from run to run)."""
+    """Return the segment or shard of an id: the same in each run, which Python's own hash is not."""
     return crc32(identity.encode()) % slots
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from dynadex.change import Item
 from dynadex.clock import Clock
 from dynadex.errors import DynadexError
-from dynadex.index.aliases import reading
+from dynadex.index.aliases import searched_index
 from dynadex.retry import Retrier
 from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings, without_password
@@ -113,7 +113,7 @@ def _verify_index(region: str, runtime: Runtime, options: VerifyOptions, callbac
         callbacks.on_progress(f"index of {region}", progress.items, progress.total)
 
     of_index = VerifyCallbacks(lambda difference: callbacks.on_difference(region, difference), on_progress)
-    return verify(runtime, reading(runtime.index, runtime.sync.index), options, of_index)
+    return verify(runtime, searched_index(runtime.index, runtime.sync.index), options, of_index)
 
 
 def _compare_replicas(

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from dynadex.document.versioning import read_version
 from dynadex.index.bulk import External, Outcome, Reply, Write
-from dynadex.index.results import ApplyResult
 from dynadex.retry import Retrier
 from dynadex.runtime import Runtime
 from dynadex.verify.recheck import Confirmed
@@ -75,7 +74,7 @@ class Repair:
         """Dead-letter the key of an item that cannot be indexed; the reconciler has deleted its document."""
         difference, indexer = confirmed.difference, self._runtime.indexer
         letter = indexer.letter(self._index, difference.id, difference.key, reason)
-        problem = indexer.add([letter], ApplyResult())
+        problem = indexer.dead_letter([letter])
         if problem:
             return replace(difference, repaired=False, note=problem)
         # The note leaves out the reason, because the cluster quotes values of the item in it.

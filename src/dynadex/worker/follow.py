@@ -159,7 +159,7 @@ def _handler(runtime: Runtime, totals: Totals, watch: Watch | None) -> Callable[
             )
         if now - last_report >= _REPORT_SECONDS:
             last_report = now
-            lag = max(0.0, (runtime.clock.now_us() - totals.tally.newest_us) / 1e6)
+            lag = max(0.0, (runtime.clock.now_us() - totals.tally.newest_change_us) / 1e6)
             _log.info(f"{totals}, lag {lag:.1f} s", extra=_counts(totals.tally) | {"lag_seconds": round(lag, 3)})
         return list(tally.failed)
 
@@ -194,7 +194,7 @@ def _counts(tally: ApplyResult) -> dict[str, float]:
         "superseded": tally.superseded,
         "reconciled": tally.reconciled,
         "dead_lettered": tally.dead_lettered,
-        "not_indexed": tally.skipped,
+        "not_indexed": tally.not_indexed,
     }
 
 

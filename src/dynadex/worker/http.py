@@ -9,8 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dynadex.http.health import Health
-from dynadex.http.health_endpoints import HealthEndpoints
+from dynadex.http.health import Health, HealthEndpoints
 from dynadex.runtime import Runtime
 from dynadex.state.lag import StateLag
 from dynadex.worker.metrics import WorkerMetrics

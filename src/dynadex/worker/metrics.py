@@ -62,7 +62,7 @@ class WorkerMetrics:
             "superseded": tally.superseded,
             "reconciled": tally.reconciled,
             "dead_lettered": tally.dead_lettered,
-            "not_indexed": tally.skipped,
+            "not_indexed": tally.not_indexed,
         }
         for outcome, count in counts.items():
             self._by_outcome[outcome].inc(count)

@@ -45,7 +45,7 @@ class ShardProgress:
         self._more_follows = more_follows
         if records:
             self._quiet_reads = 0
-        if not self._acknowledged.open:
+        if not self._acknowledged.in_flight:
             self._times_us.clear()
         for record in records:
             time = record["dynamodb"].get("ApproximateCreationDateTime")
@@ -63,14 +63,14 @@ class ShardProgress:
             self._pass(self._times_us.get(position))
             self._unsaved = True
             # A batch of which a part is left may be delivered again and again.
-            if not self._more_follows or self._acknowledged.open or self._age() >= BACKLOG_SAVE_SECONDS:
+            if not self._more_follows or self._acknowledged.in_flight or self._age() >= BACKLOG_SAVE_SECONDS:
                 self._keep()
 
     def idle(self, read_at_us: int) -> None:
         """A read that began at this time (wall clock) brought nothing, and the shard has not ended."""
         self.save()
         self._quiet_reads += 1
-        if self._quiet_reads < QUIET_READS or self._acknowledged.open:
+        if self._quiet_reads < QUIET_READS or self._acknowledged.in_flight:
             return
         self._pass(read_at_us - STREAM_DELAY_US)
         if self._age() >= IDLE_SAVE_SECONDS:

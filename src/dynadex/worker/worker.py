@@ -141,7 +141,7 @@ class Worker:
     def _check_stream(self) -> None:
         """Checkpoints of another stream say nothing about this one: what came between is lost."""
         # A refill that is under way, or was interrupted, loads what was lost; what comes after is read from here on.
-        stale = self._checkpoints.unanswered()
+        stale = self._checkpoints.unrecovered()
         if stale:
             raise self._stale(stale)
         known = self._checkpoints.stream()
@@ -150,7 +150,7 @@ class Worker:
             self._checkpoints.mark_stale(replaced)
             raise self._stale(replaced)
         if not known:
-            answered = self._checkpoints.answered()
+            answered = self._checkpoints.recovering_since_us()
             if answered is not None and self._clock.now_us() - answered > STREAM_RETENTION_US:
                 # Nobody has read the stream since the refill began: what it has read by then may have changed since.
                 late = "no worker has read the stream for more than 24 hours since the refill began"

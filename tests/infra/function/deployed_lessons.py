@@ -1,4 +1,4 @@
-"""The demo's lessons as a user's own module, packed beside dynadex: its title tells from where dynadex was loaded."""
+"""The lessons of the demo as a user's module. The title of its search is the path from which dynadex was loaded."""
 
 from __future__ import annotations
 

@@ -1,20 +1,21 @@
-// Calls to the service. Numbers keep every digit: one that JavaScript cannot hold stays as it was written.
+// Requests to the service. Numbers keep all digits: one that JavaScript cannot represent keeps its JSON text.
 
 export class ServiceError extends Error {
-  constructor(code, message, status = 0, told = {}) {
+  constructor(code, message, status = 0, details = {}) {
     super(message);
     this.code = code;
     this.status = status;
-    this.told = told;
+    this.details = details;
   }
 
-  // Whether it may pass by itself: worth asking again.
-  get passing() {
+  // Whether the error may be temporary, so that a retry can succeed.
+  get transient() {
     return this.code === "unreachable" || this.status === 429 || this.status >= 502;
   }
 }
 
-// What goes with every request: where its sender is, and who. onRegion is told which region answered.
+// Properties of every request: the location of its sender and the token. onRegion receives the name of the region that
+// answered.
 export const sender = { location: "", token: () => null, onRegion: () => {} };
 
 export const config = () => call("GET", "api/config");
@@ -39,14 +40,14 @@ export function toParameters(q, filters, sort) {
   return parameters;
 }
 
-// The item in the table, and the version that a change of it must name (null: none is kept).
+// Returns the item in the table, and the version that a change must name (null: items have no version).
 export async function read(id) {
   let version = null;
   const item = await call("GET", documentPath(id), { onAnswer: (response) => (version = versionOf(response)) });
   return { item, version };
 }
 
-// version undefined: there is none yet; null: no version is kept.
+// version undefined: the item is new; null: items have no version.
 export function write(id, item, version) {
   return call("PUT", documentPath(id), { body: JSON.stringify(item), headers: condition(version), authorised: true });
 }
@@ -55,7 +56,7 @@ export function remove(id, version) {
   return call("DELETE", documentPath(id), { headers: condition(version), authorised: true });
 }
 
-// A number from what was typed, or undefined when that is none.
+// Returns the number in a text, or undefined if it is not a number.
 export function toNumber(text) {
   if (!/^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text)) return undefined;
   return parse(text);
@@ -76,21 +77,21 @@ async function call(method, path, { authorised = false, onAnswer, read = parse, 
   let response;
   let text;
   try {
-    response = await fetch(path, { method, headers: { ...headers, ...sent(authorised) }, ...options });
+    response = await fetch(path, { method, headers: { ...headers, ...senderHeaders(authorised) }, ...options });
     text = await response.text();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ServiceError("unreachable", "The service does not answer.");
+    throw new ServiceError("unreachable", "The service is not responding.");
   }
   const region = response.headers.get("X-Dynadex-Region");
   if (region) sender.onRegion(region);
   onAnswer?.(response);
   if (response.ok) return text ? read(text) : null;
-  const told = parseOr(text, {}).error ?? {};
-  throw new ServiceError(told.code ?? "unknown", told.message ?? `The service answered ${response.status}.`, response.status, told);
+  const problem = parseOr(text, {}).error ?? {};
+  throw new ServiceError(problem.code ?? "unknown", problem.message ?? `The service returned status ${response.status}.`, response.status, problem);
 }
 
-function sent(authorised) {
+function senderHeaders(authorised) {
   const headers = {};
   if (sender.location) headers["X-Location"] = sender.location;
   if (authorised && sender.token()) headers.Authorization = `Bearer ${sender.token()}`;

@@ -1,27 +1,27 @@
-// The page: its views, which of them is shown, and the keys.
+// Entry point of the page: its views, navigation, and keyboard shortcuts.
 import * as api from "./api.js";
 import * as conflict from "./conflict.js";
 import { $, showError } from "./dom.js";
 import * as editor from "./editor.js";
+import * as fieldValues from "./field_values.js";
 import * as live from "./live.js";
 import * as manage from "./manage.js";
 import * as regions from "./regions.js";
 import * as search from "./search.js";
 import * as session from "./session.js";
-import * as usual from "./usual.js";
 import * as writes from "./writes.js";
 
-const AGAIN_MS = 2000;
+const RETRY_MS = 2000;
 const views = { search };
 let current = null;
 
 function show() {
-  const wanted = location.hash.slice(1);
-  const name = wanted in views ? wanted : "search";
+  const requested = location.hash.slice(1);
+  const name = requested in views ? requested : "search";
   if (name === current) return;
   if (current) views[current].hide();
   current = name;
-  for (const one of Object.keys(views)) $(`view-${one}`).hidden = one !== name;
+  for (const view of Object.keys(views)) $(`view-${view}`).hidden = view !== name;
   for (const tab of $("tabs").children) {
     if (tab.dataset.view === name) tab.setAttribute("aria-current", "page");
     else tab.removeAttribute("aria-current");
@@ -31,9 +31,9 @@ function show() {
 
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  const here = document.activeElement;
-  const typing = here?.matches?.("input:not([type=checkbox]), select, textarea");
-  // Letters typed into a field are text; only the keys that move or leave are ours there.
+  const focused = document.activeElement;
+  const typing = focused?.matches?.("input:not([type=checkbox]), select, textarea");
+  // In a field, characters are text; only navigation keys are shortcuts.
   if (typing && event.key.length === 1) return;
   views[current].onKey?.(event);
 }
@@ -45,14 +45,14 @@ async function start() {
     config = await api.config();
   } catch (error) {
     showError($("start-trouble"), error);
-    setTimeout(start, AGAIN_MS);
+    setTimeout(start, RETRY_MS);
     return;
   }
   $("start-trouble").hidden = true;
   document.title = $("title").textContent = config.title;
   if (config.writes) {
     views.manage = manage;
-    usual.learn();
+    fieldValues.load();
   }
   if (config.live) views.live = live;
   $("tabs").hidden = Object.keys(views).length < 2;
@@ -60,7 +60,7 @@ async function start() {
   session.start(config.writes);
   if (config.regions) regions.start(() => views[current]?.refresh?.());
   conflict.start();
-  editor.start(config, usual.usualValues);
+  editor.start(config, fieldValues.values);
   writes.start(config);
   for (const view of Object.values(views)) view.start(config);
   addEventListener("hashchange", () => {

@@ -1,52 +1,53 @@
-// Two versions of an item side by side, and the choice between them, field by field.
+// Dialog for a write conflict: two versions of an item side by side, and a choice between them for each field.
 import { $, asText, element, label } from "./dom.js";
 
 let resolve = null;
-// The item that the choices made so far come to.
-let chosen = () => null;
+// Returns the item with the versions selected so far.
+let selected = () => null;
 
 export function start() {
-  $("conflict-mine").addEventListener("click", () => end({ save: chosen() }));
-  $("conflict-edit").addEventListener("click", () => end({ edit: chosen() }));
+  $("conflict-mine").addEventListener("click", () => end({ save: selected() }));
+  $("conflict-edit").addEventListener("click", () => end({ edit: selected() }));
   $("conflict-theirs").addEventListener("click", () => end({}));
   $("conflict").addEventListener("close", () => end({}));
 }
 
-// { save: item }, { edit: item } or neither. `base` is what was edited, `current` what is there now: null if nothing.
+// Resolves to { save: item }, { edit: item }, or {}. `base` is the item that was edited, `current` the item in the table
+// (null if it was deleted).
 export function ask(config, base, yours, current) {
   const gone = current === null;
-  $("conflict-title").textContent = gone ? "Somebody else deleted it" : "Somebody else changed it";
+  $("conflict-title").textContent = gone ? "Someone else deleted this item" : "Someone else changed this item";
   $("conflict-words").textContent = gone
-    ? "While you edited, it was deleted. Save yours as a new one, or leave it deleted."
-    : "While you edited, another version was saved. Where the two differ, choose:";
-  $("conflict-theirs").textContent = gone ? "Leave it deleted" : "Keep what is there";
-  $("conflict-mine").textContent = gone ? "Save mine again" : "Save the choice";
+    ? "The item was deleted while you edited it. Restore it with your changes, or keep it deleted."
+    : "Another version was saved while you edited it. Select a version of each field that differs:";
+  $("conflict-theirs").textContent = gone ? "Keep it deleted" : "Keep the current version";
+  $("conflict-mine").textContent = gone ? "Restore with my changes" : "Save the selection";
   const differing = namesIn(config, yours, current ?? {}).filter(
     (name) => name !== config.version && asText(current?.[name]) !== asText(yours[name]),
   );
-  const rows = differing.map((name) => row(name, { base: base[name], there: current?.[name], yours: yours[name] }, gone));
-  $("versions").replaceChildren(...(rows.length ? rows.map((one) => one.row) : [same()]));
-  chosen = () => {
+  const rows = differing.map((name) => fieldRow(name, { base: base[name], current: current?.[name], yours: yours[name] }, gone));
+  $("versions").replaceChildren(...(rows.length ? rows.map((row) => row.element) : [sameRow()]));
+  selected = () => {
     const item = { ...(current ?? yours) };
-    for (const one of rows) {
-      const value = one.mine() ? yours[one.name] : current[one.name];
-      if (value === undefined) delete item[one.name];
-      else item[one.name] = value;
+    for (const { name, mine } of rows) {
+      const value = mine() ? yours[name] : current[name];
+      if (value === undefined) delete item[name];
+      else item[name] = value;
     }
     return item;
   };
   $("conflict").showModal();
-  return new Promise((given) => (resolve = given));
+  return new Promise((settle) => (resolve = settle));
 }
 
 const namesIn = (config, ...items) => [...new Set([...config.fields.map((field) => field.name), ...items.flatMap(Object.keys)])];
 
-// Mine is proposed where I changed something, theirs everywhere else.
-function row(name, { base, there, yours }, gone) {
+// Preselects the user's version of fields that the user changed, and the current version of all others.
+function fieldRow(name, { base, current, yours }, gone) {
   const proposed = gone || asText(base) !== asText(yours);
-  const [theirs, mine] = [option(name, "there", there, !proposed, gone), option(name, "mine", yours, proposed, gone)];
-  const made = element("tr", {}, element("th", { scope: "row", textContent: label(name) }), theirs.cell, mine.cell);
-  return { name, row: made, mine: () => mine.control.checked };
+  const [theirs, mine] = [option(name, "current", current, !proposed, gone), option(name, "mine", yours, proposed, gone)];
+  const row = element("tr", {}, element("th", { scope: "row", textContent: label(name) }), theirs.cell, mine.cell);
+  return { name, element: row, mine: () => mine.control.checked };
 }
 
 function option(name, side, value, checked, gone) {
@@ -55,11 +56,11 @@ function option(name, side, value, checked, gone) {
   return { control, cell: element("td", {}, element("label", {}, control, element("span", { textContent: asText(value) || "–" }))) };
 }
 
-const same = () => element("tr", {}, element("td", { colSpan: 3, textContent: "They are the same, but for the version." }));
+const sameRow = () => element("tr", {}, element("td", { colSpan: 3, textContent: "The two differ only in their version." }));
 
 function end(choice) {
-  const given = resolve;
+  const settle = resolve;
   resolve = null;
   $("conflict").close();
-  given?.(choice);
+  settle?.(choice);
 }

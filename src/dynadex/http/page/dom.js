@@ -1,29 +1,29 @@
-// Elements, and values as text.
+// Elements of the page, and values as text.
 import { isNumber, shown } from "./api.js";
 
 export const $ = (id) => document.getElementById(id);
 
 export function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
+  const created = Object.assign(document.createElement(tag), properties);
+  created.append(...children);
+  return created;
 }
 
 export function drawing(tag, attributes = {}, ...children) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
+  const created = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) created.setAttribute(name, value);
+  created.append(...children);
+  return created;
 }
 
 export function button(text, className, onClick, testid) {
-  const made = element("button", { type: "button", className, textContent: text });
-  made.addEventListener("click", onClick);
-  if (testid) made.dataset.testid = testid;
-  return made;
+  const created = element("button", { type: "button", className, textContent: text });
+  created.addEventListener("click", onClick);
+  if (testid) created.dataset.testid = testid;
+  return created;
 }
 
-// "note_count" is called "Note count".
+// Returns the label of a field: "note_count" becomes "Note count".
 export function label(name) {
   const words = name.split(".")[0].replaceAll(/[_-]+/g, " ").trim();
   return words.charAt(0).toUpperCase() + words.slice(1);
@@ -35,13 +35,13 @@ export function asText(value) {
   return typeof value === "object" && !isNumber(value) ? JSON.stringify(value) : shown(value);
 }
 
-// A key that is one text is made up by the form that adds an item, and says nothing; any other was chosen by somebody.
-export const keyIsMadeUp = (config) => config.key.length === 1 && config.key_types[0] === "S";
-export const ownNames = (config) => [config.version, ...(keyIsMadeUp(config) ? config.key : [])];
+// The form generates a key that is a single text, and does not show it. Any other key is entered by the user.
+export const isKeyGenerated = (config) => config.key.length === 1 && config.key_types[0] === "S";
+export const hiddenNames = (config) => [config.version, ...(isKeyGenerated(config) ? config.key : [])];
 
 export const isEmpty = (value) => value === undefined || value === null || value === "";
 
-// The service escapes highlights: they are safe as HTML. Everything else goes in as text.
+// The service escapes highlights, so they are safe as HTML. Everything else is inserted as text.
 export function marked(tag, hit, name) {
   const value = hit.document[name];
   const highlight = hit.highlight?.[name];
@@ -49,29 +49,29 @@ export function marked(tag, hit, name) {
   return element(tag, { textContent: asText(value) });
 }
 
-export function showError(place, error, { again = true } = {}) {
-  place.textContent = again && error.passing ? `${error.message} Trying again…` : error.message;
-  place.hidden = false;
+export function showError(target, error, { retries = true } = {}) {
+  target.textContent = retries && error.transient ? `${error.message} Trying again…` : error.message;
+  target.hidden = false;
 }
 
-export function fillSorts(select, line, sorts, chosen) {
+export function fillSorts(select, line, sorts, selected) {
   line.hidden = sorts.length < 2;
-  select.replaceChildren(...sorts.map((one) => element("option", { value: one.name, textContent: one.label })));
-  select.value = chosen || sorts[0]?.name || "";
+  select.replaceChildren(...sorts.map((sort) => element("option", { value: sort.name, textContent: sort.label })));
+  select.value = selected || sorts[0]?.name || "";
 }
 
 let timer = null;
-// One line at the foot of the page; an action is a button beside it: { text, run }.
+// Shows one line at the bottom of the page; an action is a button next to it: { text, run }.
 export function notice(text, { action = null, seconds = 5 } = {}) {
-  const [place, act] = [$("notice"), $("notice-action")];
+  const [line, actionButton] = [$("notice"), $("notice-action")];
   $("notice-text").textContent = text;
-  act.hidden = action === null;
-  act.textContent = action?.text ?? "";
-  act.onclick = () => {
-    place.hidden = true;
+  actionButton.hidden = action === null;
+  actionButton.textContent = action?.text ?? "";
+  actionButton.onclick = () => {
+    line.hidden = true;
     action?.run();
   };
-  place.hidden = false;
+  line.hidden = false;
   clearTimeout(timer);
-  timer = setTimeout(() => (place.hidden = true), seconds * 1000);
+  timer = setTimeout(() => (line.hidden = true), seconds * 1000);
 }

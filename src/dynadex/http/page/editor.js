@@ -1,17 +1,17 @@
-// The form that adds, changes and deletes one item. It only asks: what is wanted is for others to do.
+// Form that adds, changes, or deletes one item. It returns the user's decision; its caller carries it out.
 import { isNumber, shown, toNumber } from "./api.js";
-import { $, asText, element, keyIsMadeUp, label } from "./dom.js";
+import { $, asText, element, isKeyGenerated, label } from "./dom.js";
 
 const dialog = $("editor");
 let config;
-let usualValues;
-// What is being edited: its id (null for a new one), the item as it is, one entry per input, who waits.
+let suggestedValues;
+// The item being edited: its id (null for a new one), its stored values, its inputs, and the resolver of open().
 let editing = null;
 
-// usual(name) lists values that a field often has, to choose from.
-export function start(given, usual) {
-  config = given;
-  usualValues = usual;
+// valuesOf(name) returns frequent values of a field, offered as suggestions.
+export function start(serviceConfig, valuesOf) {
+  config = serviceConfig;
+  suggestedValues = valuesOf;
   $("form").addEventListener("submit", (event) => {
     event.preventDefault();
     submit();
@@ -21,24 +21,24 @@ export function start(given, usual) {
   dialog.addEventListener("close", () => end(null));
 }
 
-// { item } or { remove: true }, or null when the form was left.
+// Resolves to { item }, { remove: true }, or null if the form was closed.
 export function open({ id, item }, draft = {}) {
   const values = draft.item ?? item;
   const fields = id === null ? newFields() : knownFields(item);
   const inputs = fields.map((field) => input(field, values[field.name]));
   editing = { id, item, inputs, resolve: null };
   $("editor-title").textContent = id === null ? `Add to ${config.title}` : `Edit ${asText(item[config.headline]) || id}`;
-  $("inputs").replaceChildren(...inputs.map((one) => one.row));
+  $("inputs").replaceChildren(...inputs.map(({ row }) => row));
   $("delete").hidden = id === null;
   dialog.showModal();
   inputs[0]?.control.focus();
-  refuse(draft.problem ?? "", draft.fields ?? []);
-  const mine = editing;
-  return new Promise((resolve) => (mine.resolve = resolve));
+  showProblems(draft.problem ?? "", draft.fields ?? []);
+  const opened = editing;
+  return new Promise((resolve) => (opened.resolve = resolve));
 }
 
 export function newId(item) {
-  if (!keyIsMadeUp(config)) {
+  if (!isKeyGenerated(config)) {
     const parts = config.key.map((name) => asText(item[name]));
     return parts.length === 1 ? parts[0] : parts.map((part) => part.replaceAll("%", "%25").replaceAll("|", "%7C")).join("|");
   }
@@ -47,21 +47,21 @@ export function newId(item) {
   return `${words.slice(0, 60) || "item"}-${unique}`;
 }
 
-const isAsked = (name) => !config.key.includes(name) && name !== config.version;
+const isEditable = (name) => !config.key.includes(name) && name !== config.version;
 
 function newFields() {
-  const keys = keyIsMadeUp(config) ? [] : config.key.map((name, place) => ({ name, kind: config.key_types[place] === "N" ? "number" : "text" }));
-  return [...keys, ...config.fields.filter((field) => isAsked(field.name))];
+  const keys = isKeyGenerated(config) ? [] : config.key.map((name, index) => ({ name, kind: config.key_types[index] === "N" ? "number" : "text" }));
+  return [...keys, ...config.fields.filter((field) => isEditable(field.name))];
 }
 
 function knownFields(item) {
-  const known = config.fields.filter(({ name }) => isAsked(name));
-  const others = Object.keys(item).filter((name) => isAsked(name) && !known.some((field) => field.name === name));
+  const known = config.fields.filter(({ name }) => isEditable(name));
+  const others = Object.keys(item).filter((name) => isEditable(name) && !known.some((field) => field.name === name));
   const fields = [...known, ...others.map((name) => ({ name, kind: "text" }))];
   return fields.map((field) => ({ ...field, kind: kindOf(item[field.name], field.kind) })).filter((field) => field.kind);
 }
 
-// The value there is decides, then the mapping. What is no single value is left as it is.
+// The stored value determines the kind of input, then the mapping. Lists and objects cannot be edited and stay unchanged.
 function kindOf(value, mapped) {
   if (value === undefined || value === null) return mapped;
   if (typeof value === "string") return "text";
@@ -77,12 +77,12 @@ function input({ name, kind }, value) {
   const problem = element("span", { className: "problem", id: `problem-${name}` });
   control.setAttribute("aria-describedby", problem.id);
   const text = element("label", { htmlFor: control.id, textContent: label(name) });
-  if (isRequired(name)) text.append(element("span", { className: "required", textContent: "needed" }));
+  if (isRequired(name)) text.append(element("span", { className: "required", textContent: "required" }));
   const row = element("div", { className: `field${name === config.headline ? " long" : ""}` }, text, control, problem);
-  const usual = kind === "text" ? usualValues(name) : [];
-  if (usual.length) {
-    row.append(element("datalist", { id: `usual-${name}` }, ...usual.map((one) => element("option", { value: one }))));
-    control.setAttribute("list", `usual-${name}`);
+  const suggestions = kind === "text" ? suggestedValues(name) : [];
+  if (suggestions.length) {
+    row.append(element("datalist", { id: `values-${name}` }, ...suggestions.map((value) => element("option", { value }))));
+    control.setAttribute("list", `values-${name}`);
   }
   control.addEventListener("input", () => mark({ control, problem }, ""));
   return { name, kind, control, row, problem };
@@ -98,8 +98,8 @@ const textOf = (value) => (value === undefined || value === null ? "" : shown(va
 
 function submit() {
   const { inputs, item } = editing;
-  const problems = inputs.map((one) => ({ name: one.name, message: problemOf(one) })).filter(({ message }) => message);
-  refuse("", problems);
+  const problems = inputs.map((field) => ({ name: field.name, message: problemOf(field) })).filter(({ message }) => message);
+  showProblems("", problems);
   if (problems.length) return;
   const changed = { ...item };
   for (const { name, kind, control } of inputs) {
@@ -113,7 +113,7 @@ function submit() {
 function problemOf({ name, kind, control }) {
   const text = control.value.trim();
   if (text === "") return isRequired(name) ? `${label(name)} is missing.` : "";
-  return kind === "number" && toNumber(text) === undefined ? `${label(name)} is not a number.` : "";
+  return kind === "number" && toNumber(text) === undefined ? `${label(name)} must be a number.` : "";
 }
 
 function toValue(kind, text) {
@@ -126,20 +126,20 @@ function mark({ control, problem }, reason) {
   control.ariaInvalid = reason ? "true" : null;
 }
 
-// What is wrong: at the fields that it is about, or above them all when the form has none of these.
-function refuse(problem, fields) {
+// Shows problems at their fields, or above the form if it has none of the fields.
+function showProblems(problem, fields) {
   const { inputs } = editing;
-  const wrong = new Map(fields.map(({ name, message }) => [name, message]));
-  for (const one of inputs) mark(one, wrong.get(one.name) ?? "");
-  const first = inputs.find((one) => wrong.has(one.name));
+  const messages = new Map(fields.map(({ name, message }) => [name, message]));
+  for (const field of inputs) mark(field, messages.get(field.name) ?? "");
+  const first = inputs.find(({ name }) => messages.has(name));
   first?.control.focus();
   $("editor-trouble").textContent = problem;
   $("editor-trouble").hidden = !problem || first !== undefined;
 }
 
-function end(wanted) {
+function end(decision) {
   const { resolve } = editing ?? {};
   if (editing) editing.resolve = null;
   dialog.close();
-  resolve?.(wanted);
+  resolve?.(decision);
 }

@@ -1,4 +1,4 @@
-// Table, stream, index: a dot for each change that came through since the last look.
+// Diagram of table, stream, and index, with a moving dot for each change since the last update.
 import { drawing } from "./dom.js";
 
 const NODES = [
@@ -7,9 +7,9 @@ const NODES = [
   { name: "Index", about: "searchable", at: 644 },
 ];
 const [NODE_WIDTH, MIDDLE] = [140, 46];
-const MOST_DOTS = 24;
+const MAX_DOTS = 24;
 const TRAVEL_MS = 1400;
-const still = matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 let dots;
 let last = null;
@@ -23,10 +23,10 @@ export function start(svg) {
 }
 
 export function display({ changes, applied_total: total }) {
-  const fresh = last === null ? 0 : Math.min(MOST_DOTS, total - last);
+  const fresh = last === null ? 0 : Math.min(MAX_DOTS, total - last);
   last = total;
-  if (still.matches) return;
-  changes.slice(0, fresh).forEach((change, place) => travel(change.outcome, place * (900 / Math.max(1, fresh))));
+  if (reducedMotion.matches) return;
+  changes.slice(0, fresh).forEach((change, index) => travel(change.outcome, index * (900 / Math.max(1, fresh))));
 }
 
 function travel(outcome, delay) {

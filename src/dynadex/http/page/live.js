@@ -1,4 +1,4 @@
-// The live view: what flows from the table through the stream to the index, and the buttons of those who run it.
+// Live view: the changes that flow from the table through the stream to the index, and buttons for operations.
 import * as api from "./api.js";
 import { bars, line } from "./chart.js";
 import { $, button, element, notice, showError } from "./dom.js";
@@ -9,9 +9,9 @@ const POLL_MS = 1000;
 const OPERATIONS = [
   { name: "verify", text: "Verify", about: "Compare every item with its document" },
   { name: "redrive", text: "Redrive", about: "Retry dead-lettered keys" },
-  { name: "refill", text: "Refill", about: "Load the whole index from the table" },
-  { name: "rebuild", text: "Rebuild", about: "Build a new index beside the old one, then search it" },
-  { name: "rollback", text: "Roll back", about: "Search the index from before the last rebuild" },
+  { name: "refill", text: "Refill", about: "Reload the whole index from the table" },
+  { name: "rebuild", text: "Rebuild", about: "Build a new index next to the current one, then switch searches to it" },
+  { name: "rollback", text: "Roll back", about: "Switch searches back to the index from before the last rebuild" },
 ];
 const STATES = { running: "Running", done: "Done", failed: "Failed" };
 
@@ -40,9 +40,9 @@ async function poll() {
   clearTimeout(timer);
   if (document.visibilityState === "visible") {
     try {
-      const told = await api.live();
+      const status = await api.live();
       $("live-trouble").hidden = true;
-      if (active) display(told);
+      if (active) display(status);
     } catch (error) {
       showError($("live-trouble"), error);
     }
@@ -50,28 +50,28 @@ async function poll() {
   if (active) timer = setTimeout(poll, POLL_MS);
 }
 
-function display(told) {
-  displayState(told);
-  displayTiles(told);
-  line($("lag-chart"), told.lag_series, { unit: "s", least: 2 });
-  bars($("rate-chart"), told.per_second, { least: 5 });
-  flow.display(told);
-  displayChanges(told);
-  displayLetters(told.dead_letters);
-  displayIndexes(told.indexes);
-  displayOperation(told.operation);
+function display(status) {
+  displayState(status);
+  displayTiles(status);
+  line($("lag-chart"), status.lag_series, { unit: "s", least: 2 });
+  bars($("rate-chart"), status.per_second, { least: 5 });
+  flow.display(status);
+  displayChanges(status);
+  displayLetters(status.dead_letters);
+  displayIndexes(status.indexes);
+  displayOperation(status.operation);
 }
 
 function displayState({ ready, reasons, stale }) {
   $("ready").className = `state ${ready ? "good" : "bad"}`;
   $("ready").textContent = ready ? "Ready" : `Not ready: ${reasons.join("; ")}`;
   $("stale").hidden = !stale;
-  $("stale").textContent = stale ? `The index is declared stale: ${stale}. A refill mends it.` : "";
+  $("stale").textContent = stale ? `The index is declared stale: ${stale}. A refill repairs it.` : "";
 }
 
 function displayTiles({ lag_seconds: lag, per_second: rates, applied_total: total, dead_letters: deadLetters }) {
   $("tile-lag").textContent = lag === null ? "unknown" : seconds(lag);
-  // The present second is not over.
+  // The current second is not over.
   $("tile-rate").textContent = (rates.at(-2) ?? 0).toLocaleString("en");
   $("tile-applied").textContent = total.toLocaleString("en");
   $("tile-dead-letters").textContent = deadLetters.total.toLocaleString("en");
@@ -85,12 +85,12 @@ function displayChanges({ changes }) {
   $("changes-nothing").hidden = changes.length > 0;
   const state = JSON.stringify(changes);
   if (state === shownChanges) return;
-  const before = new Set(shownChanges ? JSON.parse(shownChanges).map(same) : changes.map(same));
+  const before = new Set(shownChanges ? JSON.parse(shownChanges).map(changeKey) : changes.map(changeKey));
   shownChanges = state;
-  $("changes").replaceChildren(...changes.map((change) => changeRow(change, !before.has(same(change)))));
+  $("changes").replaceChildren(...changes.map((change) => changeRow(change, !before.has(changeKey(change)))));
 }
 
-const same = (change) => `${change.id}\n${change.applied_us}`;
+const changeKey = (change) => `${change.id}\n${change.applied_us}`;
 
 function changeRow({ id, kind, written_us: written, applied_us: applied, outcome }, fresh) {
   const row = element(
@@ -99,7 +99,7 @@ function changeRow({ id, kind, written_us: written, applied_us: applied, outcome
     element("td", { className: "time", textContent: clock(applied) }),
     element("th", { scope: "row", textContent: id, title: id }),
     element("td", { textContent: kind }),
-    element("td", {}, element("span", { className: `outcome ${outcome}`, textContent: outcome })),
+    element("td", {}, element("span", { className: `outcome ${outcome}`, textContent: outcome.replaceAll("_", "-") })),
     element("td", { className: "right", textContent: seconds(Math.max(0, applied - written) / 1e6) }),
   );
   row.dataset.testid = "change";
@@ -117,7 +117,7 @@ function displayLetters({ total, letters }) {
     ),
   );
   if (total > letters.length) rows.push(element("li", { className: "quiet", textContent: `and ${total - letters.length} more` }));
-  if (!total) rows.push(element("li", { className: "quiet", textContent: "None: every change became a document." }));
+  if (!total) rows.push(element("li", { className: "quiet", textContent: "None: every change was applied." }));
   $("letters").replaceChildren(...rows);
 }
 
@@ -139,25 +139,25 @@ function displayOperation(operation) {
   if (state === shownOperation) return;
   shownOperation = state;
   $("operation").hidden = operation === null;
-  for (const one of $("operation-buttons").children) one.disabled = operation?.state === "running";
+  for (const control of $("operation-buttons").children) control.disabled = operation?.state === "running";
   if (operation === null) return;
   const { name, state: now, done, total, message } = operation;
-  $("operation-name").textContent = OPERATIONS.find((one) => one.name === name)?.text ?? name;
+  $("operation-name").textContent = OPERATIONS.find((known) => known.name === name)?.text ?? name;
   $("operation-state").textContent = STATES[now];
   $("operation-state").className = `state ${{ running: "", done: "good", failed: "bad" }[now]}`;
   $("operation-message").textContent = message;
   const bar = $("operation-progress");
   bar.hidden = now !== "running";
   bar.max = Math.max(total ?? 1, done, 1);
-  // Without a value it tells that something goes on, but not how far it is.
+  // Without a value, the bar shows activity but no progress.
   if (total === null || done === 0) bar.removeAttribute("value");
   else bar.value = done;
 }
 
 function operationButton({ name, text, about }) {
-  const made = button(text, "button", () => operate(name), `operation-${name}`);
-  made.title = about;
-  return made;
+  const control = button(text, "button", () => operate(name), `operation-${name}`);
+  control.title = about;
+  return control;
 }
 
 async function operate(name) {

@@ -1,16 +1,16 @@
-// The view of those who edit: a table of items, searched within, with what was just written shown at once.
+// Manage view: a searchable table of items. Writes appear in it at once, before searches show them.
 import * as api from "./api.js";
-import { $, asText, button, element, fillSorts, label, ownNames, showError } from "./dom.js";
+import { $, asText, button, element, fillSorts, label, hiddenNames, showError } from "./dom.js";
 import * as writes from "./writes.js";
 
 const TYPING_MS = 150;
-const QUIET_MS = 3000;
+const REFRESH_MS = 3000;
 const PAGE = 25;
-const MOST_AT_ONCE = 100;
-const MOST_COLUMNS = 6;
-const STATES = { saving: "Saving…", saved: "Saved", late: "Saved, not searchable yet", found: "Searchable" };
+const MAX_REFRESHED = 100;
+const MAX_COLUMNS = 6;
+const STATES = { saving: "Saving…", saved: "Saved", late: "Saved, not searchable yet", searchable: "Searchable" };
 
-const asked = { q: "", sort: "" };
+const query = { q: "", sort: "" };
 let config;
 let columns = [];
 let active = false;
@@ -21,13 +21,13 @@ let running = null;
 let typing = null;
 let drawn = null;
 
-export function start(given) {
-  config = given;
+export function start(serviceConfig) {
+  config = serviceConfig;
   columns = [...new Set([config.headline, ...config.key, ...config.facets, ...config.fields.map((field) => field.name)])]
-    .filter((name) => name === config.headline || !ownNames(config).includes(name))
-    .slice(0, MOST_COLUMNS);
+    .filter((name) => name === config.headline || !hiddenNames(config).includes(name))
+    .slice(0, MAX_COLUMNS);
   const heads = columns.map((name) => element("th", { scope: "col", textContent: label(name) }));
-  $("items-head").append(element("tr", {}, ...heads, element("th", { scope: "col" }, element("span", { className: "unseen", textContent: "State and actions" }))));
+  $("items-head").append(element("tr", {}, ...heads, element("th", { scope: "col" }, element("span", { className: "unseen", textContent: "Status and actions" }))));
   fillSorts($("manage-sort"), $("manage-sort-line"), config.sorts, "");
   listen();
 }
@@ -41,62 +41,62 @@ export function hide() {
   active = false;
 }
 
-async function refresh({ quiet = false } = {}) {
-  if (quiet && (running || typing || hits.length > MOST_AT_ONCE)) return;
+async function refresh({ background = false } = {}) {
+  if (background && (running || typing || hits.length > MAX_REFRESHED)) return;
   running?.abort();
-  const mine = (running = new AbortController());
-  const size = quiet ? Math.max(PAGE, Math.ceil(hits.length / PAGE) * PAGE) : PAGE;
+  const current = (running = new AbortController());
+  const size = background ? Math.max(PAGE, Math.ceil(hits.length / PAGE) * PAGE) : PAGE;
   try {
-    const answer = await api.search({ ...asked, size }, mine.signal);
-    if (mine !== running) return;
+    const answer = await api.search({ ...query, size }, current.signal);
+    if (current !== running) return;
     ({ hits, cursor, total } = answer);
     $("manage-trouble").hidden = true;
     settle();
     draw();
   } catch (error) {
-    if (mine === running && error.name !== "AbortError") showError($("manage-trouble"), error);
+    if (current === running && error.name !== "AbortError") showError($("manage-trouble"), error);
   } finally {
-    if (mine === running) running = null;
+    if (current === running) running = null;
   }
 }
 
 async function showMore() {
   const from = hits;
   try {
-    const answer = await api.search({ ...asked, size: PAGE, cursor });
+    const answer = await api.search({ ...query, size: PAGE, cursor });
     if (hits !== from) return;
     hits = [...hits, ...answer.hits];
     cursor = answer.cursor;
     draw();
   } catch (error) {
-    showError($("manage-trouble"), error, { again: false });
+    showError($("manage-trouble"), error, { retries: false });
   }
 }
 
-function ask(changes) {
+function setQuery(changes) {
   clearTimeout(typing);
   typing = null;
-  Object.assign(asked, changes);
-  // What is kept on top was for the list before.
-  for (const [id, { state }] of writes.pending) if (state === "found") writes.pending.delete(id);
+  Object.assign(query, changes);
+  // Rows kept on top belong to the previous list.
+  for (const [id, { state }] of writes.pending) if (state === "searchable") writes.pending.delete(id);
   return refresh();
 }
 
-// What searches have shown once, they go on showing: then others may change it again.
+// Forgets writes that searches show: from then on the search results are current, including changes by others.
 function settle() {
   const known = new Map(hits.map((hit) => [hit.id, hit.document]));
-  for (const [id, one] of writes.pending) {
-    const there = known.get(id);
-    if (one.state === "late" && (one.item ? there && agree(there, one.item) : !there)) writes.pending.delete(id);
-    if (one.state !== "found") continue;
-    if (one.seen && (there || one.item === null)) writes.pending.delete(id);
-    one.seen = true;
+  for (const [id, write] of writes.pending) {
+    const document = known.get(id);
+    if (write.state === "late" && (write.item ? document && agree(document, write.item) : !document)) writes.pending.delete(id);
+    if (write.state !== "searchable") continue;
+    if (write.seen && (document || write.item === null)) writes.pending.delete(id);
+    write.seen = true;
   }
 }
 
 const agree = (document, item) => config.fields.every(({ name }) => asText(document[name]) === asText(item[name]));
 
-// The rows as searches have them, with what was written meanwhile in its place: new ones first, deleted ones away.
+// Returns the search results with pending writes applied: new items first, deleted items removed.
 function rows() {
   const known = new Set(hits.map((hit) => hit.id));
   const fresh = [...writes.pending].filter(([id, { item }]) => item && !known.has(id)).reverse();
@@ -112,13 +112,13 @@ function draw() {
   $("manage-count").textContent = `${total.toLocaleString("en")} ${total === 1 ? "item" : "items"}`;
   $("manage-more").hidden = !cursor;
   $("manage-nothing").hidden = all.length > 0;
-  $("manage-nothing").textContent = asked.q.trim() ? `Nothing found for “${asked.q.trim()}”` : "Nothing here yet";
+  $("manage-nothing").textContent = query.q.trim() ? `Nothing found for “${query.q.trim()}”` : "Nothing here yet";
   const now = JSON.stringify(all);
   if (now === drawn) return;
   drawn = now;
   const focused = document.activeElement?.closest?.("[data-do]")?.dataset;
   $("items").replaceChildren(...all.map(rowOf));
-  if (focused) [...$("items").querySelectorAll("[data-do]")].find((one) => one.dataset.do === focused.do && one.dataset.id === focused.id)?.focus();
+  if (focused) [...$("items").querySelectorAll("[data-do]")].find(({ dataset }) => dataset.do === focused.do && dataset.id === focused.id)?.focus();
 }
 
 function rowOf({ id, values, state }) {
@@ -133,9 +133,9 @@ function rowOf({ id, values, state }) {
   const destroy = button("Delete", "plain danger", () => writes.remove(id), "item-delete");
   destroy.ariaLabel = `Delete ${name}`;
   Object.assign(destroy.dataset, { do: "delete", id });
-  const told = element("span", { className: `state ${state ?? ""}`, textContent: state ? STATES[state] : "" });
-  told.dataset.testid = "item-state";
-  const row = element("tr", { className: state ?? "" }, ...cells, element("td", { className: "acts" }, told, destroy));
+  const status = element("span", { className: `state ${state ?? ""}`, textContent: state ? STATES[state] : "" });
+  status.dataset.testid = "item-state";
+  const row = element("tr", { className: state ?? "" }, ...cells, element("td", { className: "acts" }, status, destroy));
   row.dataset.testid = "item-row";
   return row;
 }
@@ -146,17 +146,17 @@ function labelled(cell, column) {
 }
 
 export function onKey(event) {
-  const here = document.activeElement;
+  const focused = document.activeElement;
   const names = [...$("items").querySelectorAll(".name-button")];
-  const place = names.indexOf(here);
-  const inSearch = here === $("manage-q");
+  const index = names.indexOf(focused);
+  const inSearch = focused === $("manage-q");
   if (event.key === "/" && !inSearch) $("manage-q").focus();
   else if (event.key === "n" && !inSearch) writes.add();
   else if (event.key === "Escape" && inSearch) {
     $("manage-q").value = "";
-    ask({ q: "" });
-  } else if (event.key === "ArrowDown" && (inSearch || place >= 0)) names[inSearch ? 0 : place + 1]?.focus();
-  else if (event.key === "ArrowUp" && place >= 0) (names[place - 1] ?? $("manage-q")).focus();
+    setQuery({ q: "" });
+  } else if (event.key === "ArrowDown" && (inSearch || index >= 0)) names[inSearch ? 0 : index + 1]?.focus();
+  else if (event.key === "ArrowUp" && index >= 0) (names[index - 1] ?? $("manage-q")).focus();
   else return;
   event.preventDefault();
 }
@@ -164,12 +164,12 @@ export function onKey(event) {
 function listen() {
   $("manage-q").addEventListener("input", () => {
     clearTimeout(typing);
-    typing = setTimeout(() => ask({ q: $("manage-q").value }), TYPING_MS);
+    typing = setTimeout(() => setQuery({ q: $("manage-q").value }), TYPING_MS);
   });
-  $("manage-sort").addEventListener("change", () => ask({ sort: $("manage-sort").value }));
+  $("manage-sort").addEventListener("change", () => setQuery({ sort: $("manage-sort").value }));
   $("manage-more").addEventListener("click", showMore);
   $("add").addEventListener("click", () => writes.add());
   writes.events.addEventListener("changed", () => active && draw());
-  writes.events.addEventListener("found", () => active && refresh({ quiet: true }));
-  setInterval(() => active && document.visibilityState === "visible" && refresh({ quiet: true }), QUIET_MS);
+  writes.events.addEventListener("settled", () => active && refresh({ background: true }));
+  setInterval(() => active && document.visibilityState === "visible" && refresh({ background: true }), REFRESH_MS);
 }

@@ -1,31 +1,31 @@
-// The regions behind this page: which of them answers, how each of them is, and buttons to cut one off.
+// Panel of regions: which region answers, the health of each, and buttons to cut one off.
 import * as api from "./api.js";
 import { $, button, element, notice } from "./dom.js";
 
 const POLL_MS = 1000;
-const KEPT = "dynadex-location";
-let onMoved;
+const STORAGE_KEY = "dynadex-location";
+let onLocationChanged;
 let answering = "";
 let shown = "";
 let last = null;
 
-// moved() is called when requests come from another place.
-export function start(moved) {
-  onMoved = moved;
-  api.sender.location = sessionStorage.getItem(KEPT) ?? "";
+// locationChanged() is called when requests come from another location.
+export function start(locationChanged) {
+  onLocationChanged = locationChanged;
+  api.sender.location = sessionStorage.getItem(STORAGE_KEY) ?? "";
   api.sender.onRegion = noteAnswer;
   $("regions").hidden = false;
   $("location").addEventListener("change", () => move($("location").value));
   poll();
 }
 
-// "north-america" is called "North America".
-const called = (location) => location.replaceAll(/(^|-)(.)/g, (_, dash, letter) => (dash && " ") + letter.toUpperCase());
+// Returns the label of a location: "north-america" becomes "North America".
+const locationLabel = (location) => location.replaceAll(/(^|-)(.)/g, (_, dash, letter) => (dash && " ") + letter.toUpperCase());
 
 function move(location) {
-  sessionStorage.setItem(KEPT, location);
+  sessionStorage.setItem(STORAGE_KEY, location);
   api.sender.location = location;
-  onMoved();
+  onLocationChanged();
 }
 
 function noteAnswer(region) {
@@ -48,14 +48,14 @@ async function poll() {
   setTimeout(poll, POLL_MS);
 }
 
-function display(told) {
-  last = told;
-  const state = JSON.stringify([told, answering]);
+function display(status) {
+  last = status;
+  const state = JSON.stringify([status, answering]);
   if (state === shown) return;
   shown = state;
-  displayLocations(told.locations, told.default);
+  displayLocations(status.locations, status.default);
   const focused = document.activeElement?.closest?.("[data-region]")?.dataset.region;
-  $("region-list").replaceChildren(...told.regions.map(card));
+  $("region-list").replaceChildren(...status.regions.map(card));
   if (focused) $("region-list").querySelector(`[data-region="${CSS.escape(focused)}"]`)?.focus();
 }
 
@@ -63,28 +63,28 @@ function displayLocations(locations, home) {
   const select = $("location");
   if (select.options.length === locations.length + 1) return;
   const anywhere = element("option", { value: "", textContent: `anywhere (${home})` });
-  select.replaceChildren(anywhere, ...locations.map((one) => element("option", { value: one, textContent: called(one) })));
+  select.replaceChildren(anywhere, ...locations.map((location) => element("option", { value: location, textContent: locationLabel(location) })));
   select.value = api.sender.location;
 }
 
 function card({ name, state, healthy, reasons, lag_seconds: lag, locations }) {
   const [kind, words] = state === "cut" ? ["bad", "Cut off"] : healthy ? ["good", "Healthy"] : ["warn", "Not ready"];
-  const behind = lag === null || lag === undefined ? "lag not known" : `${lag.toFixed(1)} s behind`;
-  const told = state === "cut" ? "on purpose, until you bring it back" : reasons.length ? reasons.join("; ") : behind;
-  const act = state === "cut" ? { what: "restore", text: "Bring back" } : { what: "cut", text: "Cut off" };
-  const pushed = button(act.text, "button small", () => change(name, act.what), `region-${act.what}-${name}`);
-  pushed.ariaLabel = `${act.text} ${name}`;
-  pushed.dataset.region = name;
-  const made = element(
+  const behind = lag === null || lag === undefined ? "lag unknown" : `${lag.toFixed(1)} s behind`;
+  const details = state === "cut" ? "until you restore it" : reasons.length ? reasons.join("; ") : behind;
+  const action = state === "cut" ? { what: "restore", text: "Restore" } : { what: "cut", text: "Cut off" };
+  const control = button(action.text, "button small", () => change(name, action.what), `region-${action.what}-${name}`);
+  control.ariaLabel = `${action.text} ${name}`;
+  control.dataset.region = name;
+  const region = element(
     "li",
     { className: `region${name === answering ? " answering" : ""}` },
     element("div", { className: "region-name" }, element("span", { className: "strong", textContent: name }), element("span", { className: `state ${kind}`, textContent: words })),
-    element("p", { className: "quiet", textContent: told }),
-    element("p", { className: "quiet", textContent: `serves ${locations.map(called).join(", ") || "nobody by itself"}` }),
-    pushed,
+    element("p", { className: "quiet", textContent: details }),
+    element("p", { className: "quiet", textContent: `serves ${locations.map(locationLabel).join(", ") || "no location of its own"}` }),
+    control,
   );
-  made.dataset.testid = `region-${name}`;
-  return made;
+  region.dataset.testid = `region-${name}`;
+  return region;
 }
 
 async function change(name, what) {

@@ -1,4 +1,4 @@
-// What an answer looks like: hits, facets, counts.
+// Results of a search: hits, facets, and counts.
 import { isNumber, shown } from "./api.js";
 import { $, asText, button, element, isEmpty, label, marked } from "./dom.js";
 
@@ -12,20 +12,20 @@ export function showHits(hits, config) {
 }
 
 export const hitButtons = () => [...$("hits").querySelectorAll(".hit")];
-export const hitWithId = (id) => hitButtons().find((one) => one.dataset.id === id);
+export const hitWithId = (id) => hitButtons().find((hit) => hit.dataset.id === id);
 
 export function showCount(total, milliseconds) {
   const results = `${total.toLocaleString("en")} ${total === 1 ? "result" : "results"}`;
   $("count").replaceChildren(results, element("span", { className: "took", textContent: ` · ${Math.max(1, Math.round(milliseconds))} ms` }));
 }
 
-export function showNothing(q, filtered, meant) {
+export function showNothing(q, filtered, correction) {
   $("nothing").hidden = false;
   const words = q.trim();
   $("nothing-words").textContent = words ? `Nothing found for “${words}”` : filtered ? "Nothing found" : "Nothing here yet";
-  $("did-you-mean").hidden = !meant;
-  $("meant").textContent = meant ?? "";
-  const hint = filtered ? "Take away a filter to see more." : words && !meant ? "Check the spelling, or try fewer words." : "";
+  $("did-you-mean").hidden = !correction;
+  $("meant").textContent = correction ?? "";
+  const hint = filtered ? "Remove a filter to see more results." : words && !correction ? "Check the spelling, or try fewer words." : "";
   $("nothing-hint").textContent = hint;
 }
 
@@ -33,13 +33,13 @@ export function showFacets(facets, filters, config, onChange) {
   const focused = document.activeElement?.closest?.("#facets [data-value]")?.dataset;
   const groups = config.facets.map((name) => facetGroup(name, facets[name] ?? [], filters.get(name) ?? new Set(), onChange));
   $("facets").replaceChildren(...groups.filter(Boolean));
-  if (focused) facetInputs().find((one) => one.dataset.facet === focused.facet && one.dataset.value === focused.value)?.focus();
+  if (focused) facetInputs().find(({ dataset }) => dataset.facet === focused.facet && dataset.value === focused.value)?.focus();
   showChips(filters, onChange);
 }
 
 const facetInputs = () => [...$("facets").querySelectorAll("[data-value]")];
 
-// What is chosen, above the hits: on a phone the facets are folded away.
+// Shows the selected filters above the hits: on a phone, the facets are collapsed.
 function showChips(filters, onChange) {
   const chosen = [...filters].flatMap(([name, values]) => [...values].map((value) => ({ name, value })));
   const chips = chosen.map(({ name, value }) => {
@@ -54,14 +54,14 @@ function showChips(filters, onChange) {
 }
 
 function hitButton(hit, config) {
-  const made = element("button", { type: "button", className: "hit" });
-  Object.assign(made.dataset, { id: hit.id, testid: "hit" });
+  const control = element("button", { type: "button", className: "hit" });
+  Object.assign(control.dataset, { id: hit.id, testid: "hit" });
   const name = marked("span", hit, config.headline);
   name.className = "name";
   name.dataset.testid = "hit-title";
   if (!name.hasChildNodes()) name.textContent = hit.id;
-  made.append(name, about(hit, config));
-  return made;
+  control.append(name, about(hit, config));
+  return control;
 }
 
 function about(hit, config) {
@@ -69,7 +69,7 @@ function about(hit, config) {
   for (const name of config.facets) {
     if (isEmpty(hit.document[name])) continue;
     const text = asText(hit.document[name]);
-    // "G" alone says little; "Key G" does.
+    // "G" alone is not clear; "Key G" is.
     line.append(element("span", { textContent: text.length < 3 ? `${label(name)} ${text}` : text }));
   }
   const others = config.searched.filter((name) => name !== config.headline && !config.facets.includes(name));
@@ -82,15 +82,15 @@ function about(hit, config) {
 
 function facetGroup(name, counts, chosen, onChange) {
   const values = counts.map(({ value, count }) => ({ value: shown(value), count, numeric: isNumber(value) }));
-  const missing = [...chosen].filter((value) => !values.some((one) => one.value === value));
+  const missing = [...chosen].filter((value) => !values.some((counted) => counted.value === value));
   values.push(...missing.map((value) => ({ value, count: 0, numeric: false })));
   if (values.length === 0) return null;
-  if (values.every((one) => one.numeric)) values.sort((a, b) => a.value - b.value);
-  const few = values.filter((one, place) => place < FEW_VALUES || chosen.has(one.value));
+  if (values.every(({ numeric }) => numeric)) values.sort((a, b) => a.value - b.value);
+  const few = values.filter(({ value }, index) => index < FEW_VALUES || chosen.has(value));
   const visible = expanded.has(name) || few.length === values.length ? values : few;
   const group = element("fieldset", {}, element("legend", { textContent: label(name) }));
   group.dataset.testid = `facet-${name}`;
-  group.append(...visible.map((one) => facetValue(name, one, chosen.has(one.value), onChange)));
+  group.append(...visible.map((counted) => facetValue(name, counted, chosen.has(counted.value), onChange)));
   if (visible.length < values.length) group.append(moreValues(name, values.length - visible.length, onChange));
   return group;
 }

@@ -1,17 +1,17 @@
-// The search view: what is asked for, when it is asked again, and the keys.
+// Search view: the current query, when it is repeated, and keyboard shortcuts.
 import * as api from "./api.js";
-import { $, asText, element, fillSorts, isEmpty, label, ownNames, showError } from "./dom.js";
+import { $, asText, element, fillSorts, isEmpty, label, hiddenNames, showError } from "./dom.js";
 import { hitButtons, hitWithId, showCount, showFacets, showHits, showNothing } from "./results.js";
 import * as suggest from "./suggest.js";
 import * as writes from "./writes.js";
 
 const TYPING_MS = 120;
-const QUIET_MS = 2000;
+const REFRESH_MS = 2000;
 const PAGE = 20;
-// The service's largest page: a longer list is not asked for again by itself.
-const MOST_AT_ONCE = 100;
+// The largest page of the service. A longer list is not refreshed automatically.
+const MAX_REFRESHED = 100;
 
-const asked = { q: "", filters: new Map(), sort: "" };
+const query = { q: "", filters: new Map(), sort: "" };
 let config;
 let active = false;
 let typing = null;
@@ -20,11 +20,11 @@ let hits = [];
 let cursor = null;
 let last = null;
 
-export function start(given) {
-  config = given;
+export function start(serviceConfig) {
+  config = serviceConfig;
   $("q").placeholder = `Search ${config.title.toLowerCase()}`;
   readAddress();
-  fillSorts($("sort"), $("sort-line"), config.sorts, asked.sort);
+  fillSorts($("sort"), $("sort-line"), config.sorts, query.sort);
   suggest.start((text) => take(text));
   listen();
 }
@@ -40,43 +40,43 @@ export function hide() {
   suggest.close();
 }
 
-export const address = () => api.toParameters(asked.q, asked.filters, asked.sort).toString();
+export const address = () => api.toParameters(query.q, query.filters, query.sort).toString();
 
-// quiet: only if nothing else is under way; keep: as many hits as are shown.
-export async function refresh({ quiet = false, keep = quiet } = {}) {
-  if (quiet && (running || typing || hits.length > MOST_AT_ONCE)) return;
+// background: only if no other request is running; keep: request as many hits as are shown.
+export async function refresh({ background = false, keep = background } = {}) {
+  if (background && (running || typing || hits.length > MAX_REFRESHED)) return;
   running?.abort();
-  const mine = (running = new AbortController());
+  const current = (running = new AbortController());
   const started = performance.now();
-  const size = keep ? Math.min(MOST_AT_ONCE, Math.max(PAGE, Math.ceil(hits.length / PAGE) * PAGE)) : PAGE;
+  const size = keep ? Math.min(MAX_REFRESHED, Math.max(PAGE, Math.ceil(hits.length / PAGE) * PAGE)) : PAGE;
   try {
-    const answer = await api.search({ ...asked, size }, mine.signal);
-    if (mine === running) display(answer, performance.now() - started);
+    const answer = await api.search({ ...query, size }, current.signal);
+    if (current === running) display(answer, performance.now() - started);
   } catch (error) {
-    if (mine === running && error.name !== "AbortError") displayTrouble(error);
+    if (current === running && error.name !== "AbortError") displayTrouble(error);
   } finally {
-    if (mine === running) running = null;
+    if (current === running) running = null;
   }
 }
 
 function display(answer, milliseconds) {
   $("trouble").hidden = true;
-  $("hits").classList.remove("stale");
-  const state = JSON.stringify([answer, asked.q, [...asked.filters].map(([name, values]) => [name, [...values]])]);
+  $("hits").classList.remove("outdated");
+  const state = JSON.stringify([answer, query.q, [...query.filters].map(([name, values]) => [name, [...values]])]);
   if (state === last) return;
   last = state;
   ({ hits, cursor } = answer);
   showHits(hits, config);
   showCount(answer.total, milliseconds);
-  showFacets(answer.facets, asked.filters, config, choose);
+  showFacets(answer.facets, query.filters, config, choose);
   $("nothing").hidden = true;
-  if (answer.total === 0) showNothing(asked.q, asked.filters.size > 0, answer.did_you_mean);
+  if (answer.total === 0) showNothing(query.q, query.filters.size > 0, answer.did_you_mean);
   $("more").hidden = !cursor;
 }
 
 function displayTrouble(error) {
   showError($("trouble"), error);
-  $("hits").classList.add("stale");
+  $("hits").classList.add("outdated");
   last = null;
 }
 
@@ -84,7 +84,7 @@ async function showMore() {
   const before = last;
   $("more").disabled = true;
   try {
-    const answer = await api.search({ ...asked, size: PAGE, cursor });
+    const answer = await api.search({ ...query, size: PAGE, cursor });
     if (last !== before) return;
     const first = hits.length;
     hits = [...hits, ...answer.hits];
@@ -100,10 +100,10 @@ async function showMore() {
   }
 }
 
-function ask(changes = {}) {
+function setQuery(changes = {}) {
   clearTimeout(typing);
   typing = null;
-  Object.assign(asked, changes);
+  Object.assign(query, changes);
   $("wipe").hidden = $("q").value === "";
   history.replaceState(null, "", (address() ? `?${address()}` : location.pathname) + location.hash);
   return refresh();
@@ -111,36 +111,36 @@ function ask(changes = {}) {
 
 function take(text) {
   $("q").value = text;
-  ask({ q: text });
+  setQuery({ q: text });
   $("q").focus();
 }
 
-// onChange of a facet: no name for all of them, none at all to draw them anew.
+// Changes a filter. name null: clear all filters; name undefined: only draw the facets again.
 function choose(name, value, chosen) {
-  if (name === null) asked.filters.clear();
+  if (name === null) query.filters.clear();
   else if (name !== undefined) {
-    const values = asked.filters.get(name) ?? new Set();
+    const values = query.filters.get(name) ?? new Set();
     if (chosen) values.add(value);
     else values.delete(value);
-    if (values.size) asked.filters.set(name, values);
-    else asked.filters.delete(name);
+    if (values.size) query.filters.set(name, values);
+    else query.filters.delete(name);
   }
   last = null;
-  ask();
+  setQuery();
 }
 
-// One hit in full; it is there already.
+// Shows all fields of a hit that is in the list.
 function openItem(id) {
-  const found = hits.find((hit) => hit.id === id);
-  if (!found) return;
-  const names = [...new Set([...config.key, ...config.fields.map((field) => field.name), ...Object.keys(found.document)])];
-  const own = [config.headline, ...ownNames(config)];
-  const told = names.filter((name) => !own.includes(name) && !isEmpty(found.document[name]));
-  const facts = told.flatMap((name) => [
+  const hit = hits.find((listed) => listed.id === id);
+  if (!hit) return;
+  const names = [...new Set([...config.key, ...config.fields.map((field) => field.name), ...Object.keys(hit.document)])];
+  const hidden = [config.headline, ...hiddenNames(config)];
+  const shown = names.filter((name) => !hidden.includes(name) && !isEmpty(hit.document[name]));
+  const facts = shown.flatMap((name) => [
     element("dt", { textContent: label(name) }),
-    element("dd", { textContent: asText(found.document[name]) }),
+    element("dd", { textContent: asText(hit.document[name]) }),
   ]);
-  $("item-title").textContent = asText(found.document[config.headline]) || id;
+  $("item-title").textContent = asText(hit.document[config.headline]) || id;
   $("item-facts").replaceChildren(...facts);
   $("item-edit").hidden = !config.writes;
   $("item-edit").onclick = () => {
@@ -152,22 +152,22 @@ function openItem(id) {
 }
 
 export function onKey(event) {
-  const here = document.activeElement;
-  const inSearch = here === $("q");
-  const place = hitButtons().indexOf(here);
+  const focused = document.activeElement;
+  const inSearch = focused === $("q");
+  const index = hitButtons().indexOf(focused);
   if (inSearch && suggest.onKey(event.key)) event.preventDefault();
   else if (event.key === "Enter" && inSearch) finish();
   else if (event.key === "/" && !inSearch) focusSearch();
   else if (event.key === "Escape") escape(inSearch);
-  else if (event.key === "ArrowDown" && (inSearch || place >= 0)) hitButtons()[inSearch ? 0 : place + 1]?.focus();
-  else if (event.key === "ArrowUp" && place >= 0) (hitButtons()[place - 1] ?? $("q")).focus();
+  else if (event.key === "ArrowDown" && (inSearch || index >= 0)) hitButtons()[inSearch ? 0 : index + 1]?.focus();
+  else if (event.key === "ArrowUp" && index >= 0) (hitButtons()[index - 1] ?? $("q")).focus();
   else return;
   event.preventDefault();
 }
 
 function finish() {
   suggest.close();
-  ask({ q: $("q").value });
+  setQuery({ q: $("q").value });
 }
 
 function focusSearch() {
@@ -185,20 +185,20 @@ function listen() {
     clearTimeout(typing);
     $("wipe").hidden = $("q").value === "";
     typing = setTimeout(() => {
-      ask({ q: $("q").value });
-      if (config.suggest) suggest.ask($("q").value);
+      setQuery({ q: $("q").value });
+      if (config.suggest) suggest.update($("q").value);
     }, TYPING_MS);
   });
   $("wipe").addEventListener("click", () => take(""));
   $("meant").addEventListener("click", () => take($("meant").textContent));
-  $("sort").addEventListener("change", () => ask({ sort: $("sort").value === config.sorts[0].name ? "" : $("sort").value }));
+  $("sort").addEventListener("change", () => setQuery({ sort: $("sort").value === config.sorts[0].name ? "" : $("sort").value }));
   $("hits").addEventListener("click", (event) => {
     const hit = event.target.closest(".hit");
     if (hit) openItem(hit.dataset.id);
   });
   $("more").addEventListener("click", showMore);
   $("item-close").addEventListener("click", () => $("item").close());
-  writes.events.addEventListener("found", async ({ detail }) => {
+  writes.events.addEventListener("settled", async ({ detail }) => {
     if (!active) return;
     await refresh({ keep: true });
     hitWithId(detail.id)?.classList.add("fresh");
@@ -207,19 +207,19 @@ function listen() {
   const fold = () => ($("filters").open = wide.matches);
   wide.addEventListener("change", fold);
   fold();
-  const quietly = () => active && document.visibilityState === "visible" && refresh({ quiet: true });
-  setInterval(quietly, QUIET_MS);
-  document.addEventListener("visibilitychange", quietly);
+  const refreshInBackground = () => active && document.visibilityState === "visible" && refresh({ background: true });
+  setInterval(refreshInBackground, REFRESH_MS);
+  document.addEventListener("visibilitychange", refreshInBackground);
 }
 
 function readAddress() {
   const parameters = new URLSearchParams(location.search);
-  asked.q = $("q").value = (parameters.get("q") ?? "").slice(0, 512);
-  $("wipe").hidden = asked.q === "";
+  query.q = $("q").value = (parameters.get("q") ?? "").slice(0, 512);
+  $("wipe").hidden = query.q === "";
   const sort = parameters.get("sort") ?? "";
-  asked.sort = config.sorts.some((one) => one.name === sort) ? sort : "";
+  query.sort = config.sorts.some(({ name }) => name === sort) ? sort : "";
   for (const name of config.facets) {
     const values = parameters.getAll(name);
-    if (values.length) asked.filters.set(name, new Set(values));
+    if (values.length) query.filters.set(name, new Set(values));
   }
 }

@@ -1,21 +1,21 @@
-// Who may change things: a token, kept for as long as the tab is open.
+// Sign-in: a token for changes, stored until the tab is closed.
 import { sender } from "./api.js";
 import { $ } from "./dom.js";
 
-const KEPT = "dynadex-token";
+const STORAGE_KEY = "dynadex-token";
 let waiting = null;
 
-export const token = () => sessionStorage.getItem(KEPT);
+export const token = () => sessionStorage.getItem(STORAGE_KEY);
 
-// A token in the address (#token=...) is taken out of it, so that it stays neither there nor in the history.
+// Moves a token from the URL (#token=...) to the session, so that it stays neither in the URL nor in the history.
 export function takeFromAddress() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!given) return;
-  keep(given);
+  const urlToken = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!urlToken) return;
+  store(urlToken);
   history.replaceState(null, "", location.pathname + location.search);
 }
 
-// Does what needs a token, asking for one first, and again when it is refused. Undefined: nobody signed in.
+// Runs an action that needs a token, and asks for one first or if it is refused. Returns undefined if the user cancels.
 export async function authorised(action) {
   let reason = "";
   while (token() || (await ask(reason))) {
@@ -24,7 +24,7 @@ export async function authorised(action) {
     } catch (error) {
       if (error.status !== 401) throw error;
       forget();
-      reason = "This token is wrong, or it has expired.";
+      reason = "The token is invalid or has expired.";
     }
   }
   return undefined;
@@ -36,9 +36,9 @@ export function start(writes) {
   $("sign").addEventListener("click", () => (token() ? forget() : ask("")));
   $("sign-in-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    const given = $("token").value.trim();
-    if (given) end(given);
-    else tell("The token is missing.");
+    const typed = $("token").value.trim();
+    if (typed) end(typed);
+    else showProblem("Enter a token.");
   });
   $("sign-in-cancel").addEventListener("click", () => $("sign-in").close());
   $("sign-in").addEventListener("close", () => end(null));
@@ -47,31 +47,31 @@ export function start(writes) {
 
 function ask(reason) {
   $("token").value = "";
-  tell(reason);
+  showProblem(reason);
   $("sign-in").showModal();
   return new Promise((resolve) => (waiting = resolve));
 }
 
-function end(given) {
+function end(newToken) {
   const resolve = waiting;
   waiting = null;
-  if (given) keep(given);
+  if (newToken) store(newToken);
   $("sign-in").close();
-  resolve?.(given !== null);
+  resolve?.(newToken !== null);
 }
 
-function tell(reason) {
+function showProblem(reason) {
   $("sign-in-trouble").textContent = reason;
   $("sign-in-trouble").hidden = !reason;
 }
 
-function keep(given) {
-  sessionStorage.setItem(KEPT, given);
+function store(newToken) {
+  sessionStorage.setItem(STORAGE_KEY, newToken);
   show();
 }
 
 function forget() {
-  sessionStorage.removeItem(KEPT);
+  sessionStorage.removeItem(STORAGE_KEY);
   show();
 }
 

@@ -1,4 +1,4 @@
-// Completions while one types: a combobox as ARIA describes it. The focus stays in the input.
+// Suggestions while typing: an ARIA combobox. The focus stays in the input.
 import * as api from "./api.js";
 import { $, element } from "./dom.js";
 
@@ -8,8 +8,8 @@ let active = -1;
 let running = null;
 let onChosen;
 
-export function start(chosen) {
-  onChosen = chosen;
+export function start(textChosen) {
+  onChosen = textChosen;
   list.addEventListener("mousedown", (event) => event.preventDefault());
   list.addEventListener("click", (event) => choose(event.target.closest("[role=option]")));
   input.addEventListener("blur", close);
@@ -17,16 +17,16 @@ export function start(chosen) {
 
 export const isOpen = () => !list.hidden;
 
-export async function ask(q) {
+export async function update(q) {
   running?.abort();
   if (!q.trim()) return close();
-  const mine = (running = new AbortController());
+  const current = (running = new AbortController());
   try {
-    const { suggestions } = await api.suggest(q, mine.signal);
-    if (mine === running && document.activeElement === input && input.value === q) open(suggestions, q);
+    const { suggestions } = await api.suggest(q, current.signal);
+    if (current === running && document.activeElement === input && input.value === q) open(suggestions, q);
   } catch {
-    // Whoever types goes on without.
-    if (mine === running) close();
+    // Typing works without suggestions.
+    if (current === running) close();
   }
 }
 
@@ -38,7 +38,7 @@ export function close() {
   move(-1);
 }
 
-// Whether the key was for the list.
+// Handles a key if the list is open, and returns whether it did.
 export function onKey(key) {
   if (!isOpen()) return false;
   const options = list.children;
@@ -59,21 +59,21 @@ function open(suggestions, q) {
   move(-1);
 }
 
-function option({ text, highlight }, place) {
-  // The service escapes highlights: they are safe as HTML.
-  const made = element("li", { role: "option", id: `suggestion-${place}`, innerHTML: highlight });
-  made.ariaSelected = "false";
-  Object.assign(made.dataset, { text, testid: "suggestion" });
-  return made;
+function option({ text, highlight }, index) {
+  // The service escapes highlights, so they are safe as HTML.
+  const item = element("li", { role: "option", id: `suggestion-${index}`, innerHTML: highlight });
+  item.ariaSelected = "false";
+  Object.assign(item.dataset, { text, testid: "suggestion" });
+  return item;
 }
 
-function move(place) {
-  active = place;
-  [...list.children].forEach((one, index) => (one.ariaSelected = String(index === place)));
-  if (place < 0) input.removeAttribute("aria-activedescendant");
+function move(to) {
+  active = to;
+  [...list.children].forEach((item, index) => (item.ariaSelected = String(index === to)));
+  if (to < 0) input.removeAttribute("aria-activedescendant");
   else {
-    input.setAttribute("aria-activedescendant", list.children[place].id);
-    list.children[place].scrollIntoView({ block: "nearest" });
+    input.setAttribute("aria-activedescendant", list.children[to].id);
+    list.children[to].scrollIntoView({ block: "nearest" });
   }
 }
 

@@ -1,8 +1,7 @@
-"""A table with as many items as are wanted, and a stream with one change for each, made of songs when it is asked.
+"""A synthetic table with any number of items, and a stream with one change for each, generated from songs on request.
 
-It is a proxy before a table's endpoint, in a process of its own. A table on AWS takes no processor time and no memory
-of this machine: neither does this one take any of the process that is measured, and little of anyone's. What it does
-not make up is passed on.
+It is a proxy for a DynamoDB endpoint that runs in a separate process, so that it takes no time or memory of the process
+under measurement, like a table on AWS. It forwards requests that it does not answer from generated data.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ import orjson
 from dynadex.document.typed_json import typed
 from tests.songs import all_songs
 
-_BEGAN, _A_SECOND = 1_700_000_000, 1000
+_START_SECONDS, _CHANGES_PER_SECOND = 1_700_000_000, 1000
 _MAX_RECORDS = 1000
 
 
-class MadeUpTable:
-    """Item number ``n`` is song number ``n``, from the first again after the last, with an id of its own."""
+class SyntheticTable:
+    """Item number ``n`` is song number ``n``, starting over after the last song, with a unique id."""
 
     def __init__(self, items: int) -> None:
         self.items = items
@@ -34,34 +33,34 @@ class MadeUpTable:
         self._rest = [orjson.dumps(song)[1:] for song in songs]
 
     def item(self, number: int) -> bytes:
-        """An item in typed JSON."""
+        """Return an item in typed JSON."""
         return b'{"id":{"S":"song/%012d"},%b' % (number, self._rest[number % len(self._rest)])
 
-    def reply(self, operation: str, asked: Mapping[str, Any]) -> bytes | None:
-        """What DynamoDB would answer; None to what is not made up."""
+    def reply(self, operation: str, request: Mapping[str, Any]) -> bytes | None:
+        """Return the response of DynamoDB; None if the request must be forwarded."""
         if operation == "Scan":
-            return self._scan(asked)
+            return self._scan(request)
         if operation == "DescribeStream":
             shard = {"ShardId": "shardId-00000000000000000000-000000000000", "SequenceNumberRange": {}}
             shard["SequenceNumberRange"] = {"StartingSequenceNumber": _sequence_number(0)}
-            described = {"StreamArn": asked["StreamArn"], "StreamStatus": "ENABLED", "Shards": [shard]}
+            described = {"StreamArn": request["StreamArn"], "StreamStatus": "ENABLED", "Shards": [shard]}
             return orjson.dumps({"StreamDescription": described})
         if operation == "GetShardIterator":
-            after = asked.get("SequenceNumber")
+            after = request.get("SequenceNumber")
             return orjson.dumps({"ShardIterator": str(int(after) if after else 0)})
         if operation == "GetRecords":
-            start = int(asked["ShardIterator"])
-            end = min(self.items, start + min(asked.get("Limit", _MAX_RECORDS), _MAX_RECORDS))
+            start = int(request["ShardIterator"])
+            end = min(self.items, start + min(request.get("Limit", _MAX_RECORDS), _MAX_RECORDS))
             records = b",".join(map(self._record, range(start, end)))
             return b'{"NextShardIterator":"%d","Records":[%b]}' % (end, records)
         return None
 
-    def _scan(self, asked: Mapping[str, Any]) -> bytes:
-        segment, of = asked.get("Segment", 0), asked.get("TotalSegments", 1)
-        start, end = (self.items * one // of for one in (segment, segment + 1))
-        if "ExclusiveStartKey" in asked:
-            start = int(asked["ExclusiveStartKey"]["id"]["S"].removeprefix("song/")) + 1
-        last = min(end, start + asked.get("Limit", end))
+    def _scan(self, request: Mapping[str, Any]) -> bytes:
+        segment, total = request.get("Segment", 0), request.get("TotalSegments", 1)
+        start, end = (self.items * boundary // total for boundary in (segment, segment + 1))
+        if "ExclusiveStartKey" in request:
+            start = int(request["ExclusiveStartKey"]["id"]["S"].removeprefix("song/")) + 1
+        last = min(end, start + request.get("Limit", end))
         more = b""
         if last < end:
             more = b',"LastEvaluatedKey":{"id":{"S":"song/%012d"}}' % (last - 1)
@@ -72,7 +71,13 @@ class MadeUpTable:
             b'{"eventID":"%d","eventName":"INSERT","eventVersion":"1.1","eventSource":"aws:dynamodb",'
             b'"awsRegion":"us-east-1","dynamodb":{"ApproximateCreationDateTime":%d,"Keys":{"id":{"S":"song/%012d"}},'
             b'"NewImage":%b,"SequenceNumber":"%b","SizeBytes":400,"StreamViewType":"NEW_IMAGE"}}'
-        ) % (number, _BEGAN + number // _A_SECOND, number, self.item(number), _sequence_number(number + 1).encode())
+        ) % (
+            number,
+            _START_SECONDS + number // _CHANGES_PER_SECOND,
+            number,
+            self.item(number),
+            _sequence_number(number + 1).encode(),
+        )
 
 
 def _sequence_number(number: int) -> str:
@@ -81,23 +86,23 @@ def _sequence_number(number: int) -> str:
 
 class _Proxy(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Head and body of a reply go out together.
+    # Buffer responses, so that head and body are sent together.
     wbufsize = -1
     endpoint = ""
     name = ""
-    table: MadeUpTable
+    table: SyntheticTable
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         operation = self.headers["X-Amz-Target"].split(".")[-1]
-        asked = orjson.loads(body)
-        ours = asked.get("TableName", self.name) == self.name
-        content = self.table.reply(operation, asked) if ours else None
+        request = orjson.loads(body)
+        is_own_table = request.get("TableName", self.name) == self.name
+        content = self.table.reply(operation, request) if is_own_table else None
         status = 200
         headers: Sequence[tuple[str, str]] = [("Content-Type", "application/x-amz-json-1.0")]
         if content is None:
-            status, headers, content = self._passed_on(body)
-            if operation == "DescribeTable" and ours and status == 200:
+            status, headers, content = self._forward(body)
+            if operation == "DescribeTable" and is_own_table and status == 200:
                 described = orjson.loads(content)
                 described["Table"]["ItemCount"] = self.table.items
                 content = orjson.dumps(described)
@@ -109,23 +114,23 @@ class _Proxy(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def _passed_on(self, body: bytes) -> tuple[int, Sequence[tuple[str, str]], bytes]:
+    def _forward(self, body: bytes) -> tuple[int, Sequence[tuple[str, str]], bytes]:
         connection = http.client.HTTPConnection(urlsplit(self.endpoint).netloc, timeout=60)
         try:
             headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
             connection.request("POST", self.path, body, headers)
-            answer = connection.getresponse()
-            kept = [(name, value) for name, value in answer.getheaders() if name.lower() == "content-type"]
-            return answer.status, kept, answer.read()
+            response = connection.getresponse()
+            forwarded = [(name, value) for name, value in response.getheaders() if name.lower() == "content-type"]
+            return response.status, forwarded, response.read()
         finally:
             connection.close()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 def _serve(endpoint: str, name: str, items: int, port: Any) -> None:
-    handler = type("Proxy", (_Proxy,), {"endpoint": endpoint, "name": name, "table": MadeUpTable(items)})
+    handler = type("Proxy", (_Proxy,), {"endpoint": endpoint, "name": name, "table": SyntheticTable(items)})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     port.send(server.server_address[1])
@@ -133,15 +138,15 @@ def _serve(endpoint: str, name: str, items: int, port: Any) -> None:
 
 
 @contextmanager
-def made_up_table(endpoint: str, name: str, items: int) -> Iterator[str]:
-    """The URL of a proxy before ``endpoint``, where table ``name``, which must exist, holds so many items."""
+def synthetic_table(endpoint: str, name: str, items: int) -> Iterator[str]:
+    """Yield the URL of a proxy for ``endpoint`` in which the existing table ``name`` has this number of items."""
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    server = context.Process(target=_serve, args=(endpoint, name, items, theirs), daemon=True)
+    receiver, sender = context.Pipe()
+    server = context.Process(target=_serve, args=(endpoint, name, items, sender), daemon=True)
     server.start()
-    theirs.close()
+    sender.close()
     try:
-        yield f"http://127.0.0.1:{ours.recv()}"
+        yield f"http://127.0.0.1:{receiver.recv()}"
     finally:
         server.terminate()
         server.join()

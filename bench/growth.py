@@ -20,7 +20,7 @@ from dynadex import Sync
 from dynadex.refill.refill import RefillOptions, refill
 from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings
-from dynadex.verify.verify import VerifyOptions, VerifyReport, verify
+from dynadex.verify.verify import VerifyCallbacks, VerifyOptions, verify
 
 _COUNTS = (1_000, 10_000, 100_000)
 # GROWTH_ITEMS=1000000 adds a table with that number of items, which takes about ten minutes.
@@ -88,7 +88,7 @@ def _refill(runtime: Runtime, count: int) -> None:
 
 def _verify(runtime: Runtime, count: int) -> None:
     [index] = runtime.index.indexes_behind(_NAME)
-    done = verify(runtime, index, VerifyOptions(), VerifyReport())
+    done = verify(runtime, index, VerifyOptions(), VerifyCallbacks())
     assert (done.items, done.equal) == (count, True)
 
 

@@ -16,7 +16,7 @@ from dynadex.clock import SystemClock
 from dynadex.demo import lessons as demo
 from dynadex.demo.demo import create_table
 from dynadex.demo.live_feed import LiveFeed
-from dynadex.demo.live_routes import Letter, Surroundings, live_routes
+from dynadex.demo.live_routes import LiveDeadLetter, LiveSources, live_routes
 from dynadex.demo.operations import NAMES
 from dynadex.demo.songs import lessons
 from dynadex.document.body import encode
@@ -58,7 +58,7 @@ class _Operations:
             raise KeyError(name)
         return next(self._turn) % 2 == 0
 
-    def now(self) -> None:
+    def latest(self) -> None:
         return None
 
 
@@ -95,11 +95,11 @@ def in_memory() -> Service:
         memory.put({key: typed(value) for key, value in song.items()})
     table: Any = Table(memory, sync.table)  # type: ignore[arg-type]
     clock = SystemClock()
-    around = Surroundings(
-        dead_letters=lambda: (1, [Letter("x", "refused", "2026-11-24")]), indexes=list, stale=lambda: None
+    sources = LiveSources(
+        dead_letters=lambda: (1, [LiveDeadLetter("x", "refused", "2026-11-24")]), indexes=list, stale=lambda: None
     )
     health = Health(sync.index, index)
-    live = live_routes(LiveFeed(memory.schema, clock), health, around, _Operations(), AUTH, clock)
+    live = live_routes(LiveFeed(memory.schema, clock), health, sources, _Operations(), AUTH, clock)
     options = HttpOptions(auth=AUTH, extra_routes=live)
     return Service(create_app(sync, index, table, memory.schema, options), sync, memory.items)
 

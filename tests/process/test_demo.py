@@ -1,4 +1,4 @@
-"""The demo as a real process: ready, searchable, a lesson put, changed and deleted, and nothing left behind."""
+"""The demo as a real process: its page, writes of a lesson, and the end of all its processes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ import pytest
 from tests.process.processes import Commands, Running, commands_in, wait_for
 
 SONGS = 400
-# A lesson is to be found, changed and gone this soon after its write was answered.
+# The index shows a write of a lesson this long after its response at most.
 SOON_SECONDS = 2.0
 READY_SECONDS = 60.0
 
 
 class Page:
-    """The demo's HTTP service, as curl would use it."""
+    """A client of the HTTP service of the demo."""
 
     def __init__(self, url: str, token: str = "") -> None:
         self._url = url
@@ -37,7 +37,7 @@ class Page:
         return [hit["document"]["title"] for hit in self.search(words)["hits"]]
 
     def put(self, identity: str, lesson: dict[str, Any], version: int | None = None) -> int:
-        """Write a new lesson, or another in place of this version; its version."""
+        """Write a new lesson, or replace this version; return the new version."""
         condition = {"If-None-Match": "*"} if version is None else {"If-Match": f'"{version}"'}
         written = self._call("PUT", f"/api/documents/{identity}", lesson, condition)
         return int(written["version"] or 0)
@@ -86,30 +86,30 @@ def url_of(demo: Running) -> str:
 
 
 def soon(holds: Callable[[], bool], what: str) -> None:
-    """Wait until it holds, and see that it was soon."""
+    """Wait until it holds, which must not take long."""
     started_at = time.monotonic()
     wait_for(holds, what)
     assert time.monotonic() - started_at < SOON_SECONDS, what
 
 
 def descendants(pid: int) -> set[int]:
-    """Every process that this one started, and those started by them."""
+    """Return the ids of all descendants of a process."""
     listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     parents = {int(child): int(parent) for child, parent in map(str.split, listing.splitlines())}
-    found, front = set[int](), {pid}
+    children, front = set[int](), {pid}
     while front:
         front = {child for child, parent in parents.items() if parent in front}
-        found |= front
-    return found
+        children |= front
+    return children
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs; one that only waits to be reaped does not."""
+    """Return whether the process is running. A zombie is not."""
     answer = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return bool(answer.stdout.strip()) and not answer.stdout.lstrip().startswith("Z")
 
 
-def test_a_song_is_found_with_its_name_misspelt(page: Page) -> None:
+def test_song_is_found_by_a_misspelled_name(page: Page) -> None:
     answer = page.search("rakes of malow")
     assert answer["total"] >= 1
     titles = [hit["document"]["title"] for hit in answer["hits"]]
@@ -117,7 +117,7 @@ def test_a_song_is_found_with_its_name_misspelt(page: Page) -> None:
     assert {"id", "document", "highlight"} <= answer["hits"][0].keys()
 
 
-def test_a_lesson_is_found_changed_and_gone_within_two_seconds(page: Page) -> None:
+def test_search_shows_writes_of_a_lesson_within_two_seconds(page: Page) -> None:
     lesson = {"title": "The Zanzibar Polka", "form": "polka", "key": "D", "difficulty": 2}
     version = page.put("mine", lesson)
     soon(lambda: page.titles("zanzibar polka")[:1] == ["The Zanzibar Polka"], "the lesson in the results")
@@ -134,21 +134,21 @@ def test_a_lesson_is_found_changed_and_gone_within_two_seconds(page: Page) -> No
     refused.value.close()
 
 
-def test_it_is_live_and_ready(page: Page) -> None:
+def test_demo_is_live_and_ready(page: Page) -> None:
     assert page.health("live") == {"status": "live"}
     ready = page.health("ready")
     assert ready["status"] == "ready"
     assert 0.0 <= ready["lag_seconds"] < READY_SECONDS
 
 
-def test_it_says_what_it_does_and_prints_nothing_but_where_it_is_ready(demo: Running) -> None:
+def test_output_is_two_urls_and_progress_goes_to_standard_error(demo: Running) -> None:
     url_of(demo)
     demo.wait_for_line(f"{SONGS} songs written to the table")
     demo.wait_for_line(f"{SONGS} songs found in the index")
     assert len(demo.output) == 2
 
 
-def test_ctrl_c_ends_it_and_everything_it_started(demo: Running) -> None:
+def test_ctrl_c_ends_the_demo_and_its_child_processes(demo: Running) -> None:
     url_of(demo)
     children = descendants(demo.pid)
     assert len(children) >= 2, "it starts two backends"
@@ -158,7 +158,7 @@ def test_ctrl_c_ends_it_and_everything_it_started(demo: Running) -> None:
     demo.wait_for_line("stopped: ")
 
 
-def test_killed_it_leaves_no_orphan(tmp_path: Path) -> None:
+def test_killed_demo_leaves_no_child_process(tmp_path: Path) -> None:
     with commands_in(tmp_path) as commands:
         demo = start_demo(commands, songs=25)
         url_of(demo)
@@ -168,7 +168,7 @@ def test_killed_it_leaves_no_orphan(tmp_path: Path) -> None:
         wait_for(lambda: not any(map(is_alive, children)), "the end of what it started")
 
 
-def test_a_signal_while_it_starts_ends_it_and_everything_it_started(tmp_path: Path) -> None:
+def test_signal_during_the_start_ends_the_demo_and_its_child_processes(tmp_path: Path) -> None:
     with commands_in(tmp_path) as commands:
         demo = start_demo(commands, songs=1000)
         demo.wait_for_line("reading the stream")
@@ -177,7 +177,7 @@ def test_a_signal_while_it_starts_ends_it_and_everything_it_started(tmp_path: Pa
         assert not any(map(is_alive, children))
 
 
-def test_it_works_on_backends_that_run_already(commands: Commands) -> None:
+def test_demo_uses_running_backends(commands: Commands) -> None:
     demo = commands.start(
         "demo", "--no-browser", "--port", "0", "--songs", "25",
         "--dynamodb", commands.variables["DYNADEX_DYNAMODB_URL"], "--opensearch", commands.variables["OPENSEARCH_URL"],
@@ -187,23 +187,23 @@ def test_it_works_on_backends_that_run_already(commands: Commands) -> None:
     assert demo.stop() == 0
 
 
-def test_in_several_regions_the_page_goes_through_a_router(tmp_path: Path) -> None:
+def test_requests_to_several_regions_go_through_a_router(tmp_path: Path) -> None:
     with commands_in(tmp_path) as commands:
         demo = commands.start(
             "demo", "--no-browser", "--port", "0", "--songs", "25", "--regions", "us-east-1,eu-west-1"
         )
         url = url_of(demo)
         with urllib.request.urlopen(f"{url}/regions", timeout=10) as answer:
-            told = json.loads(answer.read())
-        assert [one["name"] for one in told["regions"]] == ["us-east-1", "eu-west-1"]
-        asked = urllib.request.Request(f"{url}/api/search?q=", headers={"X-Location": "europe"})
+            regions = json.loads(answer.read())["regions"]
+        assert [region["name"] for region in regions] == ["us-east-1", "eu-west-1"]
+        request = urllib.request.Request(f"{url}/api/search?q=", headers={"X-Location": "europe"})
 
         def answered_at_home() -> bool:
-            with urllib.request.urlopen(asked, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=10) as answer:
                 assert json.loads(answer.read())["total"] == 25
                 return bool(answer.headers["X-Dynadex-Region"] == "eu-west-1")
 
-        # On a busy machine a health check may just have been late.
+        # On a busy machine, a health check may have been late.
         wait_for(answered_at_home, "an answer of the region in Europe", every_seconds=0.2)
         children = descendants(demo.pid)
         assert len(children) >= 5, "a table, and in each region a process and its search engine"
@@ -213,7 +213,7 @@ def test_in_several_regions_the_page_goes_through_a_router(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("names", ["us-east-1", "us-east-1,us-east-1", "mars,us-east-1"])
-def test_regions_that_make_no_sense_are_refused(quiet_commands: Commands, names: str) -> None:
+def test_invalid_regions_are_rejected(quiet_commands: Commands, names: str) -> None:
     refused = quiet_commands.start("demo", "--no-browser", "--regions", names)
     assert refused.wait() == 1
     assert refused.errors[0].startswith("dynadex: Cannot run regions")

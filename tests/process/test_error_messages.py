@@ -1,4 +1,4 @@
-"""What goes wrong is told in one line that names operation, subject and remedy; never with a traceback."""
+"""Errors of commands are one line with operation, subject, reason and remedy, without a traceback."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFILL = ("refill", REFERENCE)
 
 
 def nothing(scene: Scene) -> None:
-    """The scene is wrong enough without it."""
+    """Leave the scene without a table."""
 
 
 def table(scene: Scene) -> None:
@@ -53,15 +53,15 @@ def index_in_place_of_the_alias(scene: Scene) -> None:
 
 
 def module(*lines: str) -> Callable[[Scene], None]:
-    """A module of the user's with these lines."""
+    """Declare the Sync in a module with these lines."""
     return lambda scene: scene.declare("\n".join(lines))
 
 
 @dataclass(frozen=True)
 class Case:
-    """A command in a scene, and what its one line must say: operation, subject, reason, remedy."""
+    """A command in a scene, and the pattern of its line: operation, subject, reason, remedy."""
 
-    says: str
+    pattern: str
     command: tuple[str, ...] = RUN
     scene: Callable[[Scene], None] = nothing
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -152,24 +152,24 @@ CASES = {
 
 
 def ended(command: Running) -> str:
-    """The one line of a command that failed."""
+    """Return the line of a command that failed."""
     code = command.wait()
     assert (code, command.output, len(command.errors)) == (1, [], 1), str(command)
     return command.errors[0]
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_it_is_one_line_that_says_what_to_do(
+def test_error_is_one_line_with_a_remedy(
     make_scene: SceneMaker, commands: Commands, case: Case, request: pytest.FixtureRequest
 ) -> None:
     name = re.sub(r"\W+", "-", request.node.callspec.id.lower()) + "-is-wrong"
     scene = make_scene(name)
     case.scene(scene)
     line = ended(commands.start(*case.command, **case.variables))
-    assert re.match("dynadex: " + case.says.replace("NAME", name), line), line
+    assert re.match("dynadex: " + case.pattern.replace("NAME", name), line), line
 
 
-def test_a_port_that_is_taken_ends_the_demo_before_anything_starts(commands: Commands) -> None:
+def test_used_port_ends_the_demo_before_it_starts_a_backend(commands: Commands) -> None:
     with listen_socket(0) as other:
         other.listen()
         port = other.getsockname()[1]
@@ -180,7 +180,7 @@ def test_a_port_that_is_taken_ends_the_demo_before_anything_starts(commands: Com
 
 
 @pytest.mark.parametrize("arguments", [("run", REFERENCE, "--fast"), ("fly",)])
-def test_a_command_line_that_is_wrong_is_a_usage_error(commands: Commands, arguments: tuple[str, ...]) -> None:
+def test_invalid_command_line_is_a_usage_error(commands: Commands, arguments: tuple[str, ...]) -> None:
     command = commands.start(*arguments)
     assert command.wait() == 2
     assert "Usage: " in command.errors[0]
@@ -188,7 +188,7 @@ def test_a_command_line_that_is_wrong_is_a_usage_error(commands: Commands, argum
 
 
 @pytest.mark.parametrize("backend", ["osmem-server", "opensearch"])
-def test_an_item_that_the_mapping_refuses_is_dead_lettered_and_the_rest_goes_on(
+def test_item_that_the_mapping_rejects_is_dead_lettered_and_others_are_indexed(
     make_scene: SceneMaker, commands: Commands, request: pytest.FixtureRequest, backend: str
 ) -> None:
     url = request.getfixturevalue("opensearch_url") if backend == "opensearch" else ""
@@ -208,8 +208,8 @@ def test_an_item_that_the_mapping_refuses_is_dead_lettered_and_the_rest_goes_on(
     assert letter["index"].startswith(f"{scene.name}-20")
     assert re.search(r"mapper_parsing_exception: failed to parse field \[title\] of type \[text\]", letter["reason"])
 
-    scene.put({"id": "wrong", "title": "The Blackbird, put right"})
-    wait_for(lambda: "wrong" in scene.documents(), "the item that was put right")
+    scene.put({"id": "wrong", "title": "The Blackbird, corrected"})
+    wait_for(lambda: "wrong" in scene.documents(), "the corrected item")
     scene.await_equal()
     assert worker.stop() == 0
     assert len(scene.dead_letters.read_text().splitlines()) == 1

@@ -1,4 +1,4 @@
-"""Whatever is wrong around a command, it ends with one line: what failed, with what, and what to do about it."""
+"""Every command reports a missing backend, permission or declaration in one line with a remedy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REFERENCE = f"{MODULE}:sync"
 SYNC = f"from dynadex import Sync\nsync = Sync(table={NAME!r}, index={NAME!r}, mappings={{}})\n"
 WRONG_MAPPING = SYNC.replace("mappings={}", "mappings={'_source': {'enabled': False}}")
 
-# Commands that ask the table first, those that ask the cluster, and those that need a declaration.
+# Commands that read the table first, commands that use the cluster, and commands that need a declaration.
 OF_TABLE: dict[str, tuple[str, ...]] = {
     "init": ("init", NAME),
     "check": ("check", REFERENCE),
@@ -45,20 +45,20 @@ OF_CLUSTER: dict[str, tuple[str, ...]] = {
 }
 OF_DECLARATION = {**OF_TABLE, **OF_CLUSTER, "deploy": ("deploy", REFERENCE, "--dry-run")}
 del OF_DECLARATION["init"]
-# These read neither: what can go wrong with them is tested where they are.
+# Commands that read neither. Their own tests cover their errors.
 OF_NEITHER = {"config", "demo", "local"}
 
-# A command with an environment; its one line on standard error.
+# Run a command with environment variables; return its line on standard error.
 Fails = Callable[..., str]
 
 
-def test_every_command_is_in_these_tables() -> None:
+def test_every_command_is_covered() -> None:
     commands = set(get_command(cli.app).commands)  # type: ignore[attr-defined]
     assert commands == {*OF_TABLE, *OF_DECLARATION, *OF_NEITHER}
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """A DynamoDB and an OpenSearch in one that know who asks, and allow nothing."""
+    """A DynamoDB and an OpenSearch in one, which deny every request."""
 
     def do_POST(self) -> None:
         if "X-Amz-Target" in self.headers:
@@ -80,7 +80,7 @@ class Refusing(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Not on the terminal."""
+        """Do not log requests."""
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def dynamodb(local_stack: LocalStack) -> str:
 
 @pytest.fixture
 def fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Fails]:
-    """Runs a command in a folder with the module, with these variables and none else of AWS or ours."""
+    """Run a command in a folder with the module, with only these variables of AWS and dynadex."""
     for name in [*os.environ]:
         if name.startswith(("AWS_", "DYNADEX_", "OPENSEARCH_")):
             monkeypatch.delenv(name)
@@ -125,10 +125,10 @@ def fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         monkeypatch.setattr(sys, "argv", ["dynadex", *command])
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        said = capsys.readouterr()
-        lines = said.err.splitlines()
-        assert (ended.value.code, said.out) == (1, ""), said
-        assert [line.startswith("dynadex: Cannot ") for line in lines] == [True], said.err
+        output = capsys.readouterr()
+        lines = output.err.splitlines()
+        assert (ended.value.code, output.out) == (1, ""), output
+        assert [line.startswith("dynadex: Cannot ") for line in lines] == [True], output.err
         assert [path.name for path in tmp_path.iterdir() if path.suffix != ".py" and path.name != "__pycache__"] == []
         return lines[0]
 
@@ -137,19 +137,19 @@ def fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize("command", OF_TABLE.values(), ids=OF_TABLE)
-def test_a_table_that_is_not_there(fails: Fails, command: tuple[str, ...], local_stack: LocalStack) -> None:
+def test_missing_table(fails: Fails, command: tuple[str, ...], local_stack: LocalStack) -> None:
     wrong = tuple("no-such-table" if part == NAME else part for part in command)
     module = SYNC.replace(f"table={NAME!r}", "table='no-such-table'")
     line = fails(wrong, module, DYNADEX_DYNAMODB_URL=local_stack.endpoints.dynamodb)
-    says = (
+    pattern = (
         r"Cannot describe table no-such-table: it does not exist in \S+, at http\S+ \(.*\)\. "
         r"Check the name, AWS_REGION, and the endpoint"
     )
-    assert re.search(says, line), line
+    assert re.search(pattern, line), line
 
 
 @pytest.mark.parametrize("command", OF_TABLE.values(), ids=OF_TABLE)
-def test_no_credentials(fails: Fails, command: tuple[str, ...]) -> None:
+def test_missing_credentials(fails: Fails, command: tuple[str, ...]) -> None:
     line = fails(command, AWS_REGION="eu-west-1", DYNADEX_DYNAMODB_URL="https://dynamodb.invalid")
     assert re.search(
         r"table every-command: Unable to locate credentials\. Configure AWS credentials, and set AWS_REGION\.", line
@@ -157,50 +157,50 @@ def test_no_credentials(fails: Fails, command: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("command", OF_TABLE.values(), ids=OF_TABLE)
-def test_no_right_to_read_the_table(fails: Fails, command: tuple[str, ...], refusing: str) -> None:
+def test_denied_access_to_the_table(fails: Fails, command: tuple[str, ...], refusing: str) -> None:
     line = fails(command, DYNADEX_DYNAMODB_URL=refusing)
-    says = r"table every-command: User: .* is not authorized .*\. Check the AWS credentials and the permissions"
-    assert re.search(says, line), line
+    pattern = r"table every-command: User: .* is not authorized .*\. Check the AWS credentials and the permissions"
+    assert re.search(pattern, line), line
 
 
 @pytest.mark.parametrize("command", OF_TABLE.values(), ids=OF_TABLE)
-def test_no_network_to_the_table(fails: Fails, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    # The SDK's patience between its attempts is not what is tested.
+def test_unreachable_table(fails: Fails, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    # Skip the pauses between the attempts of the SDK.
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     line = fails(command, DYNADEX_DYNAMODB_URL=NOWHERE)
     assert re.search(rf'table every-command: .*"{NOWHERE}/"\. Check the endpoint and the network\.', line), line
 
 
 @pytest.mark.parametrize("command", OF_CLUSTER.values(), ids=OF_CLUSTER)
-def test_no_right_to_use_the_cluster(fails: Fails, command: tuple[str, ...], dynamodb: str, refusing: str) -> None:
+def test_denied_access_to_the_cluster(fails: Fails, command: tuple[str, ...], dynamodb: str, refusing: str) -> None:
     line = fails(command, DYNADEX_DYNAMODB_URL=dynamodb, OPENSEARCH_URL=refusing)
-    says = r"every-command\S*: security_exception: no permissions .*\. Grant this role or user the permission\."
-    assert re.search(says, line), line
+    pattern = r"every-command\S*: security_exception: no permissions .*\. Grant this role or user the permission\."
+    assert re.search(pattern, line), line
 
 
 @pytest.mark.parametrize("command", OF_CLUSTER.values(), ids=OF_CLUSTER)
-def test_no_network_to_the_cluster(fails: Fails, command: tuple[str, ...], dynamodb: str) -> None:
+def test_unreachable_cluster(fails: Fails, command: tuple[str, ...], dynamodb: str) -> None:
     line = fails(command, DYNADEX_DYNAMODB_URL=dynamodb, OPENSEARCH_URL=NOWHERE)
-    says = r"every-command\S*: the search cluster does not answer \(.*\)\. Start it, or set OPENSEARCH_URL "
-    assert re.search(says, line), line
+    pattern = r"every-command\S*: the search cluster does not answer \(.*\)\. Start it, or set OPENSEARCH_URL "
+    assert re.search(pattern, line), line
 
 
 @pytest.mark.parametrize("command", OF_DECLARATION.values(), ids=OF_DECLARATION)
-def test_a_mapping_that_cannot_work(fails: Fails, command: tuple[str, ...]) -> None:
+def test_invalid_mapping(fails: Fails, command: tuple[str, ...]) -> None:
     line = fails(command, WRONG_MAPPING)
-    says = r"Cannot declare the Sync of index every-command: _source .*\. Remove _source from the mappings\."
-    assert re.search(says, line), line
+    pattern = r"Cannot declare the Sync of index every-command: _source .*\. Remove _source from the mappings\."
+    assert re.search(pattern, line), line
 
 
 @pytest.mark.parametrize("command", sorted(get_command(cli.app).commands))  # type: ignore[attr-defined]
-def test_an_unknown_flag(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    # A group has flags of its own commands.
+def test_unknown_option(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    # The options of a group are those of its commands.
     words = {"local": ("local", "up")}.get(command, (command,))
     monkeypatch.setattr(sys, "argv", ["dynadex", *words, "--fast"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    said = capsys.readouterr().err
+    errors = capsys.readouterr().err
     assert ended.value.code == 2
-    assert said.startswith("Usage: ")
-    assert "No such option" in said
-    assert "-h' for help." in said
+    assert errors.startswith("Usage: ")
+    assert "No such option" in errors
+    assert "-h' for help." in errors

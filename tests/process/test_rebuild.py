@@ -230,7 +230,7 @@ def test_rebuild_rollback_and_retire_with_a_running_worker(make_scene: SceneMake
     scene.put({"id": "new", "title": "While it was built"})
     assert rebuilding.wait(60) == 0, str(rebuilding)
     rebuilding.wait_for_line("searches use rebuilt-.*")
-    rebuilding.wait_for_line("is kept: `dynadex rollback tests_sync:sync` goes back")
+    rebuilding.wait_for_line("is kept: `dynadex rollback tests_sync:sync` returns")
     scene.await_count(SONGS + 1)
 
     listed = commands.start("indexes", REFERENCE, "--json")
@@ -247,10 +247,10 @@ def test_rebuild_rollback_and_retire_with_a_running_worker(make_scene: SceneMake
     assert commands.start("rollback", REFERENCE, "--to", new["index"]).wait() == 0
     unasked = commands.start("retire", REFERENCE)
     assert unasked.wait() == 1
-    unasked.wait_for_line(r"nobody is there to be asked\. Say so with --yes\.")
+    unasked.wait_for_line(r"standard input is not a terminal\. To confirm, pass --yes\.")
     retired = commands.start("retire", REFERENCE, "--yes")
     assert retired.wait() == 0
-    retired.wait_for_line(f"{old['index']} is deleted")
+    retired.wait_for_line(f"deleted {old['index']}")
     scene.put({"id": "newer", "title": "After the old one was retired"})
     scene.await_count(SONGS + 2)
     assert worker.is_alive(), str(worker)

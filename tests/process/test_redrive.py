@@ -167,7 +167,7 @@ def test_commands_print_the_result_of_each_key(
     assert named.returncode == 1
     lines = dict(line.split("\t") for line in named.stdout.splitlines())
     assert lines["fixed"] == "equal"
-    assert lines["mistyped"] == "equal: no such item, and no document"
+    assert lines["mistyped"] == "equal: neither item nor document exists"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Replicas of a real table compared: here nothing replicates them but the test, which can be late."""
+"""Comparison of the replicas of a real table, which only the test replicates, with a lag."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LATE = slice(0, 20)
 
 @pytest.fixture
 def regions(make_scene: SceneMaker) -> Iterator[list[Scene]]:
-    """The same table's name in two regions, each with its own songs."""
+    """Two scenes: a table with the same name in two regions, each with its own items."""
     made = []
     for region in ("us-east-1", "eu-west-1"):
         scene = make_scene("replicas")
@@ -41,7 +41,7 @@ def replica(scene: Scene) -> RegionReplica:
     return RegionReplica(str(scene.settings.region), runtime, Retrier(runtime.clock, logging.getLogger(__name__)))
 
 
-def test_what_is_late_is_told_from_what_differs(regions: list[Scene]) -> None:
+def test_lag_is_distinguished_from_a_difference(regions: list[Scene]) -> None:
     songs = list(lessons(SONGS))
     for scene in regions:
         scene.load(songs)
@@ -57,22 +57,22 @@ def test_what_is_late_is_told_from_what_differs(regions: list[Scene]) -> None:
             second.put({**song, "title": "Changed"})
 
     late = threading.Timer(1.0, replicate)
-    told: list[ReplicaDifference] = []
     left, right = replica(first), replica(second)
+    schema, clock = left.runtime.description.schema, left.runtime.clock
     late.start()
-    found = ReplicaComparison(
-        left, right, left.runtime.description.schema, left.runtime.clock, SETTLE_SECONDS, told.append
-    ).run()
+    comparison = ReplicaComparison(left, right, schema, clock, SETTLE_SECONDS)
+    differences = [difference for batch in comparison.differences() for difference in batch]
     late.join()
     both = ("us-east-1", "eu-west-1")
-    assert sorted(told, key=lambda one: one.id) == sorted(
+    assert sorted(differences, key=lambda difference: difference.id) == sorted(
         [
             ReplicaDifference("only-first", both, only_in="us-east-1"),
             ReplicaDifference("only-second", both, only_in="eu-west-1"),
             ReplicaDifference(songs[100]["id"], both, ("key",)),
         ],
-        key=lambda one: one.id,
+        key=lambda difference: difference.id,
     )
-    assert (found.items, found.different, found.in_motion) == (SONGS + 2, 3, 0)
-    assert 0 < found.late <= 20
-    assert 0 < found.max_seconds < SETTLE_SECONDS + 1
+    result = comparison.result
+    assert (result.items, result.different, result.in_motion) == (SONGS + 2, 3, 0)
+    assert 0 < result.late <= 20
+    assert 0 < result.max_seconds < SETTLE_SECONDS + 1

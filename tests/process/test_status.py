@@ -51,9 +51,9 @@ def test_status_of_a_new_table_creates_nothing(make_scene: SceneMaker, commands:
     text = status(commands, scene, code=1)
     assert f"! index         none: `dynadex refill {REFERENCE}` creates it" in text
     assert "  lag           unknown: no worker has reported" in text
-    assert "  worker        none holds the lease" in text
-    printed = status_json(commands, scene, "--max-lag", "60", code=1)
-    assert printed["attention"] == ["index", "lag"]
+    assert "  worker        no worker holds the lease" in text
+    found = status_json(commands, scene, "--max-lag", "60", code=1)
+    assert found["attention"] == ["index", "lag"]
     assert not state(scene).exists()
     assert not scene.opensearch.indices.exists_alias(name=scene.name)
     assert [file for file in sorted(scene.directory.rglob("*.*")) if "__pycache__" not in str(file)] == files

@@ -1,4 +1,4 @@
-"""Verify on the local stack: what was planted is found by kind and repaired, beside a worker and a thousand writes."""
+"""Verify on the local stack: planted differences are reported by kind and repaired, also under writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dynadex.index.bulk import External, Outcome, Write
 from dynadex.refill.slices import Slice, run_slice
 from dynadex.runtime import Runtime, connect
 from dynadex.state.last_runs import LastRuns
-from dynadex.verify.verify import Difference, Kind, Verified, VerifyOptions, VerifyReport, remember, verify
+from dynadex.verify.verify import Difference, Kind, VerifyCallbacks, VerifyOptions, VerifyResult, save_result, verify
 from tests.process.background import background
 from tests.process.conftest import SceneMaker
 from tests.process.processes import Commands
@@ -34,7 +34,7 @@ VERIFY = ("verify", REFERENCE)
 
 @pytest.fixture
 def scene(make_scene: SceneMaker, request: pytest.FixtureRequest) -> Scene:
-    """A table of songs; no index yet. The index is in a real OpenSearch where a test asks for it."""
+    """A table of songs without an index. A parameter of the test chooses a real OpenSearch."""
     real = getattr(request, "param", "") == "opensearch"
     url = request.getfixturevalue("opensearch_url") if real else ""
     made = make_scene(re.sub(r"\W|_", "-", request.node.name.removeprefix("test_"))[:60].strip("-"), opensearch_url=url)
@@ -45,7 +45,7 @@ def scene(make_scene: SceneMaker, request: pytest.FixtureRequest) -> Scene:
 
 @pytest.fixture
 def filled(scene: Scene) -> Runtime:
-    """The songs, and their index; no worker."""
+    """The table of songs and its index, without a worker."""
     runtime = connect(scene.sync, scene.settings)
     runtime.ensure_index()
     assert run_slice(runtime, Slice(), float("inf")).done
@@ -54,7 +54,7 @@ def filled(scene: Scene) -> Runtime:
 
 @pytest.fixture
 def followed(filled: Runtime, commands: Commands) -> Runtime:
-    """The same, and a worker that has read the stream to its end."""
+    """The same, with a worker that has read the stream to its end."""
     worker = commands.start("run", REFERENCE)
     worker.wait_for_line("reading the stream")
     filled.table.put({"id": {"S": "last"}})
@@ -70,7 +70,7 @@ def index_of(runtime: Runtime) -> str:
 
 
 def plant(runtime: Runtime, chosen: list[str]) -> set[tuple[Kind, str]]:
-    """Orphans, and for each third of the ids: its document gone, or altered."""
+    """Write orphans, delete the documents of the first ids, and alter those of the others; return the differences."""
     version = External(runtime.clock.now_us())
     missing, different = chosen[:EACH], chosen[EACH:]
     orphans = [f"orphan-{number}" for number in range(EACH)]
@@ -87,22 +87,22 @@ def some_ids(count: int) -> list[str]:
     return random.Random(1).sample([song["id"] for song in lessons(SONGS)], count)
 
 
-def run(runtime: Runtime, options: VerifyOptions | None = None) -> tuple[Verified, list[Difference]]:
+def run(runtime: Runtime, options: VerifyOptions | None = None) -> tuple[VerifyResult, list[Difference]]:
     differences: list[Difference] = []
-    report = VerifyReport(differences.append)
+    report = VerifyCallbacks(differences.append)
     return verify(runtime, index_of(runtime), options or VerifyOptions(), report), differences
 
 
 def named(differences: list[Difference]) -> set[tuple[Kind, str]]:
-    assert len({one.id for one in differences}) == len(differences), "told twice"
-    return {(one.kind, one.id) for one in differences}
+    assert len({difference.id for difference in differences}) == len(differences), "reported twice"
+    return {(difference.kind, difference.id) for difference in differences}
 
 
 @contextmanager
-def writes(runtime: Runtime, besides: set[str]) -> Iterator[None]:
-    """Songs put, changed and deleted all the time, except those named."""
+def writes(runtime: Runtime, except_ids: set[str]) -> Iterator[None]:
+    """Keep putting, changing and deleting songs, except those with the given ids."""
     made = 0
-    ids = [song["id"] for song in lessons(SONGS) if song["id"] not in besides]
+    ids = [song["id"] for song in lessons(SONGS) if song["id"] not in except_ids]
     chance = random.Random(2)
 
     def write_one() -> None:
@@ -125,21 +125,21 @@ def writes(runtime: Runtime, besides: set[str]) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("scene", ["osmem-server", "opensearch"], indirect=True)
-def test_what_was_planted_is_found_by_kind_and_nothing_else(filled: Runtime) -> None:
+def test_only_planted_differences_are_reported_by_kind(filled: Runtime) -> None:
     planted = plant(filled, some_ids(2 * EACH))
     verified, differences = run(filled)
     assert named(differences) == planted
     assert (verified.items, verified.documents) == (SONGS, SONGS)
-    assert dict(verified.found) == {Kind.MISSING: EACH, Kind.ORPHAN: EACH, Kind.DIFFERENT: EACH}
-    assert all("title" in one.fields for one in differences if one.kind is Kind.DIFFERENT)
-    remember(filled, verified)
-    kept = LastRuns(filled.state()).last("verify")
-    assert kept is not None
-    assert (kept["index"], kept["remaining"], kept["found"]["orphan"]) == (index_of(filled), 3 * EACH, EACH)
-    assert kept["finished_at"].startswith("20")
+    assert dict(verified.differences) == {Kind.MISSING: EACH, Kind.ORPHAN: EACH, Kind.DIFFERENT: EACH}
+    assert all("title" in each.fields for each in differences if each.kind is Kind.DIFFERENT)
+    save_result(filled, verified)
+    last = LastRuns(filled.state()).last("verify")
+    assert last is not None
+    assert (last["index"], last["remaining"], last["found"]["orphan"]) == (index_of(filled), 3 * EACH, EACH)
+    assert last["finished_at"].startswith("20")
 
 
-def test_nothing_is_told_of_a_table_that_is_written_and_followed(followed: Runtime) -> None:
+def test_no_difference_is_reported_under_writes_that_a_worker_applies(followed: Runtime) -> None:
     with writes(followed, set()):
         verified, differences = run(followed)
         time.sleep(3)
@@ -151,7 +151,7 @@ def test_nothing_is_told_of_a_table_that_is_written_and_followed(followed: Runti
     assert verified.items > SONGS / 2
 
 
-def test_a_repair_beside_writes_mends_what_was_planted(followed: Runtime, scene: Scene) -> None:
+def test_repair_under_writes_removes_planted_differences(followed: Runtime, scene: Scene) -> None:
     chosen = some_ids(2 * EACH)
     with writes(followed, set(chosen)):
         planted = plant(followed, chosen)
@@ -162,7 +162,7 @@ def test_a_repair_beside_writes_mends_what_was_planted(followed: Runtime, scene:
     scene.await_equal()
 
 
-def test_a_sample_finds_about_its_share(filled: Runtime) -> None:
+def test_sample_finds_its_share(filled: Runtime) -> None:
     ids = some_ids(400)
     version = External(filled.clock.now_us())
     gone = [Write(identity, None, version) for identity in ids]
@@ -171,16 +171,16 @@ def test_a_sample_finds_about_its_share(filled: Runtime) -> None:
     verified, differences = run(filled, VerifyOptions(sample=10, seed=3))
     named(differences)
     assert 80 <= verified.items <= 160
-    assert 20 <= verified.found[Kind.MISSING] <= 65
-    assert 20 <= verified.found[Kind.ORPHAN] <= 65
-    assert verified.found.keys() == {Kind.MISSING, Kind.ORPHAN}
+    assert 20 <= verified.differences[Kind.MISSING] <= 65
+    assert 20 <= verified.differences[Kind.ORPHAN] <= 65
+    assert verified.differences.keys() == {Kind.MISSING, Kind.ORPHAN}
 
 
-def test_the_command_prints_json_and_nothing_else(filled: Runtime, commands: Commands) -> None:
+def test_command_prints_only_json(filled: Runtime, commands: Commands) -> None:
     planted = plant(filled, some_ids(2 * EACH))
-    found = commands.start(*VERIFY, "--json", "--settle", "1")
-    assert found.wait(60) == 1
-    *lines, last = map(json.loads, found.output)
+    reported = commands.start(*VERIFY, "--json", "--settle", "1")
+    assert reported.wait(60) == 1
+    *lines, last = map(json.loads, reported.output)
     assert {(Kind(line["kind"]), line["id"]) for line in lines} == planted
     assert all(line["key"] == {"id": {"S": line["id"]}} for line in lines)
     assert last["summary"]["remaining"] == 3 * EACH
@@ -192,24 +192,24 @@ def test_the_command_prints_json_and_nothing_else(filled: Runtime, commands: Com
     assert (last["summary"]["repaired"], last["summary"]["remaining"]) == (3 * EACH, 0)
 
 
-def test_the_command_tells_counts_examples_and_what_to_do(filled: Runtime, commands: Commands) -> None:
+def test_command_prints_counts_examples_and_the_next_step(filled: Runtime, commands: Commands) -> None:
     name = index_of(filled)
     plant(filled, some_ids(2 * EACH))
-    found = commands.start(*VERIFY, "--settle", "1")
-    assert found.wait(60) == 1
-    assert [line.split() for line in found.output[:5]] == [
+    reported = commands.start(*VERIFY, "--settle", "1")
+    assert reported.wait(60) == 1
+    assert [line.split() for line in reported.output[:5]] == [
         ["kind", "found", "remaining"],
         ["missing", f"{EACH}", f"{EACH}"],
         ["orphan", f"{EACH}", f"{EACH}"],
         ["different", f"{EACH}", f"{EACH}"],
         ["lagging", "0", "0"],
     ]
-    assert sum(line.startswith("orphan ") for line in found.output) == 1 + 20
-    assert found.output[-1] == (
+    assert sum(line.startswith("orphan ") for line in reported.output) == 1 + 20
+    assert reported.output[-1] == (
         f"index {name} differs from its table: {3 * EACH} differences; {SONGS:,} items, {SONGS:,} documents. "
         f"To repair them: `dynadex verify {REFERENCE} --repair`."
     )
-    assert "altered" not in str(found.output)
+    assert "altered" not in str(reported.output)
     assert commands.start(*VERIFY, "--settle", "1", "--repair", "--index", name).wait(60) == 0
     equal = commands.start(*VERIFY)
     assert equal.wait(60) == 0
@@ -217,10 +217,10 @@ def test_the_command_tells_counts_examples_and_what_to_do(filled: Runtime, comma
     assert any(f"{SONGS:,} of about {SONGS:,} items" in line for line in equal.errors)
 
 
-def test_interrupted_it_says_how_far_it_came(filled: Runtime, commands: Commands) -> None:
+def test_interrupted_command_prints_its_progress(filled: Runtime, commands: Commands) -> None:
     plant(filled, some_ids(2 * EACH))
     command = commands.start(*VERIFY, "--settle", "600")
-    command.wait_for_line(f"{3 * EACH} looked at again", 60)
+    command.wait_for_line(f"{3 * EACH} to recheck", 60)
     assert command.stop(signal.SIGINT) == 1
     assert command.output == []
     assert any(
@@ -229,15 +229,18 @@ def test_interrupted_it_says_how_far_it_came(filled: Runtime, commands: Commands
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
-        (("--sample", "0"), "Cannot verify a sample of 0 %: it is no percentage. Give one above 0, at most 100."),
-        (("--index", "nowhere"), "Cannot verify index nowhere: there is no such index. See `dynadex indexes`"),
+        (
+            ("--sample", "0"),
+            "Cannot verify a sample of 0 %: it is not a valid percentage. Choose a percentage above 0",
+        ),
+        (("--index", "nowhere"), "Cannot verify index nowhere: it does not exist. See `dynadex indexes`"),
         ((), "Cannot find the index behind alias"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(
-    make_scene: SceneMaker, commands: Commands, arguments: tuple[str, ...], says: str
+def test_error_is_one_line(
+    make_scene: SceneMaker, commands: Commands, arguments: tuple[str, ...], message: str
 ) -> None:
     scene = make_scene(f"verify-wrong{'-'.join(arguments)}".replace("--", "-"))
     if not scene.name.endswith("0"):
@@ -246,10 +249,10 @@ def test_what_is_wrong_is_told_in_one_line(
     assert command.wait() == 1
     assert command.output == []
     assert len(command.errors) == 1
-    assert command.errors[0].startswith(f"dynadex: {says}"), command.errors
+    assert command.errors[0].startswith(f"dynadex: {message}"), command.errors
 
 
-def test_all_the_songs_take_seconds(make_scene: SceneMaker) -> None:
+def test_all_songs_are_verified_within_a_minute(make_scene: SceneMaker) -> None:
     scene = make_scene("verify-all")
     scene.create_table()
     songs: list[dict[str, Any]] = list(lessons())

@@ -48,7 +48,7 @@ def test_invalid_or_occupied_port_is_an_error(make_scene: SceneMaker, commands: 
     wrong = commands.start("run", REFERENCE, "--http", "many", **scene.variables)
     assert wrong.wait() == 1
     assert wrong.errors == [
-        "dynadex: Cannot answer on many: that is no port. For example: --http 9464, or --http 0.0.0.0:9464."
+        "dynadex: Cannot serve on many: it is not a valid port. For example: --http 9464, or --http 0.0.0.0:9464."
     ]
     taken = scene.settings.dynamodb_url or ""
     refused = commands.start("run", REFERENCE, "--http", taken.rpartition(":")[2], **scene.variables)

@@ -97,7 +97,7 @@ def test_backfill_killed_at_random_moments_resumes(
             refill.kill()
         last = commands.start(*arguments)
         assert last.wait(120) == 0, str(last)
-        last.wait_for_line("refill complete")
+        last.wait_for_line("backfill complete")
     assert scene.differences() == []
     assert max(scans.pages.values()) <= 2, scans.pages.most_common(5)
     assert scans.pages.total() <= len(scans.pages) + 2 * kills * SEGMENTS

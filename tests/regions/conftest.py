@@ -1,4 +1,4 @@
-"""Two regions for the whole suite, and the line of figures it ends with."""
+"""Two regions for the whole suite, and its final line with figures."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _FIGURES = pytest.StashKey[Figures]()
 SCALE = float(os.environ.get("REGIONS_SCALE", "0.04"))
 
 
-def scaled(full: int, least: int = 1) -> int:
-    """How often something is done in this run."""
-    return max(least, round(full * SCALE))
+def scaled(full: int, min_count: int = 1) -> int:
+    """Return the number of repetitions in this run."""
+    return max(min_count, round(full * SCALE))
 
 
 @pytest.fixture(scope="session")
 def figures(pytestconfig: pytest.Config) -> Figures:
-    """What the whole run does; add to it."""
+    """The figures of the whole run, to add to."""
     return pytestconfig.stash.setdefault(_FIGURES, Figures())
 
 
@@ -36,39 +36,39 @@ def figures(pytestconfig: pytest.Config) -> Figures:
 def nodes(
     opensearch_url: str, tmp_path_factory: pytest.TempPathFactory, report_backend: Callable[[str], None]
 ) -> Iterator[dict[str, OpenSearchNode | str]]:
-    """The first region's real OpenSearch lives through everything; the second's, in the full run, is lost and wiped."""
-    _forget_lessons(opensearch_url)
+    """A real OpenSearch for the first region, and in the full run one for the second, which loses its data."""
+    _delete_lessons(opensearch_url)
     if SCALE < 1:
         yield {FIRST: opensearch_url}
     else:
         with OpenSearchNode(tmp_path_factory.mktemp("second")) as second:
             report_backend(f"opensearch {second.version}")
             yield {FIRST: opensearch_url, SECOND: second}
-    _forget_lessons(opensearch_url)
+    _delete_lessons(opensearch_url)
 
 
 @pytest.fixture(scope="session")
 def world(nodes: dict[str, OpenSearchNode | str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Two regions that hold the same songs."""
     with two_regions(tmp_path_factory.mktemp("regions"), nodes) as made:
-        songs = all_songs()[: scaled(13_925, least=300)]
+        songs = all_songs()[: scaled(13_925, min_count=300)]
         load_songs(made.regions.dynamodb(FIRST), sync.table, songs, lambda _: None)
-        wait_for(lambda: made.regions.min_found() >= len(songs), "every song in both regions", 120, 0.2)
+        wait_for(lambda: made.regions.min_documents() >= len(songs), "every song in both regions", 120, 0.2)
         made.await_healthy(FIRST, SECOND)
         yield made
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The very last line, after pytest's own."""
+    """Print the figures after the summary of pytest."""
     figures = config.stash.get(_FIGURES, None)
     if figures:
         config.get_terminal_writer().line(str(figures))
 
 
 @pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """A line that is seen although the test passes."""
+def print_line(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Print a line that is shown even if the test passes."""
 
     def line(text: str) -> None:
         with capsys.disabled():
@@ -77,8 +77,8 @@ def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     return line
 
 
-def _forget_lessons(opensearch_url: str) -> None:
-    """The demo's index has one name; the cluster may have been used before."""
+def _delete_lessons(opensearch_url: str) -> None:
+    """Delete indexes of the demo that an earlier run left in the cluster."""
     with OpenSearch(opensearch_url) as client:
         for name in client.indices.get(index=f"{sync.index}-*"):
             client.indices.delete(index=name)

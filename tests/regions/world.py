@@ -1,4 +1,4 @@
-"""Two regions as a test sees them: through the router, and behind it."""
+"""Two regions for the tests: their router, tables, indexes, and clients that search and write."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _SETTLE_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answered search: when it was asked, from where, and who answered how."""
+    """The response to a search: when and from where it was sent, the region that served it, and the status."""
 
-    asked_at: float
+    sent_at: float
     location: str
     region: str
     status: int
@@ -41,7 +41,7 @@ class Answer:
 
 @dataclass
 class World:
-    """Regions, and what people do to them."""
+    """Two regions, with the operations of a client and of a test."""
 
     regions: Regions
     clusters: Mapping[str, str]
@@ -56,29 +56,29 @@ class World:
         )
 
     def put(self, region: str, identity: str, lesson: Mapping[str, Any]) -> httpx.Response:
-        """Write a new lesson as somebody near this region."""
+        """Write a new lesson as a client near this region."""
         headers = {LOCATION_HEADER: LOCATIONS[region], "If-None-Match": "*"}
         return self.http.put(f"/api/documents/{identity}", json={"id": identity, **lesson}, headers=headers)
 
     def search(self, region: str, words: str, size: int = 5) -> httpx.Response:
-        """Search as somebody near this region."""
+        """Search as a client near this region."""
         return self.http.get(
             "/api/search", params={"q": words, "size": size}, headers={LOCATION_HEADER: LOCATIONS[region]}
         )
 
-    def found(self, region: str, identity: str, words: str) -> bool:
-        """Whether this region itself, which must be the one that answers, finds the lesson."""
+    def finds(self, region: str, identity: str, words: str) -> bool:
+        """Return whether a search finds the lesson. Fails if another region serves the search."""
         answer = self.search(region, words)
         assert answer.headers[REGION_HEADER] == region
         return answer.is_success and any(hit["id"] == identity for hit in answer.json()["hits"])
 
     def items(self, region: str) -> dict[str, Any]:
-        """Every item of a region's replica."""
+        """Return every item of a region's replica."""
         pages = self.regions.dynamodb(region).get_paginator("scan").paginate(TableName=sync.table, ConsistentRead=True)
         return {item["id"]["S"]: item for page in pages for item in page["Items"]}
 
     def cluster(self, region: str) -> str:
-        """Where a region's search cluster answers now."""
+        """Return the current URL of a region's search cluster."""
         if region in self.clusters:
             return self.clusters[region]
         stack = StackFolder(Path(self.regions.regions[region].options.directory) / "search").read()
@@ -86,31 +86,31 @@ class World:
         return stack.endpoints.opensearch
 
     def documents(self, region: str) -> dict[str, Any]:
-        """Every document of a region's index that a search can find."""
+        """Return every document of a region's index that is visible to searches."""
         index = connect(sync, self.regions.regions[region].options.settings(self.cluster(region))).index
         index.refresh(sync.index)
-        found: dict[str, Any] = {}
+        documents: dict[str, Any] = {}
         for page in index.versions(sync.index):
             ids = [identity for identity, _ in page]
             stored = zip(ids, index.get_many(sync.index, ids), strict=True)
-            found |= {identity: one.source for identity, one in stored if one}
-        return found
+            documents |= {identity: document.source for identity, document in stored if document}
+        return documents
 
     def differences(self) -> list[str]:
-        """Every document that is not what its region's item becomes, and every item that is not the same in both."""
-        told, replicas = [], {region: self.items(region) for region in LOCATIONS}
+        """Return the differences between items and documents, and those between the replicas."""
+        differences, replicas = [], {region: self.items(region) for region in LOCATIONS}
         for region, items in replicas.items():
             documents = self.documents(region)
             for identity in items.keys() | documents.keys():
                 item = items.get(identity)
                 if not same(sync.build(item).body, documents.get(identity)):
-                    told.append(f"{region}: {identity}: item {item}, document {documents.get(identity)}")
+                    differences.append(f"{region}: {identity}: item {item}, document {documents.get(identity)}")
         first, second = replicas.values()
-        told += [f"replicas: {i}" for i in first.keys() | second.keys() if _plain(first, i) != _plain(second, i)]
-        return told
+        differences += [f"replicas: {i}" for i in first.keys() | second.keys() if _plain(first, i) != _plain(second, i)]
+        return differences
 
     def await_equal(self) -> int:
-        """Wait until nothing differs; how many documents there are then in each region."""
+        """Wait until no difference remains; return the number of items in each region."""
         last: list[str] = []
 
         def equal() -> bool:
@@ -124,7 +124,7 @@ class World:
         return len(self.items(FIRST))
 
     def await_healthy(self, *names: str) -> None:
-        """Wait until the router takes exactly these regions for healthy."""
+        """Wait until the router considers exactly these regions healthy."""
         wait_for(lambda: sorted(self.regions.ready()) == sorted(names), f"{names} healthy", _SETTLE_SECONDS, 0.1)
 
 
@@ -142,15 +142,15 @@ class Load:
 
     def search(self, region: str) -> None:
         while not self._stop.wait(0.02):
-            asked_at = time.monotonic()
+            sent_at = time.monotonic()
             answer = self.world.search(region, "the", size=1)
             with self._lock:
                 self.answers.append(
-                    Answer(asked_at, LOCATIONS[region], answer.headers.get(REGION_HEADER, ""), answer.status_code)
+                    Answer(sent_at, LOCATIONS[region], answer.headers.get(REGION_HEADER, ""), answer.status_code)
                 )
 
     def write(self, region: str) -> None:
-        """A new lesson, then its end, and again: while a region is gone, the router may not have seen it yet."""
+        """Write new lessons and delete every other one. Right after a region is lost, some writes fail."""
         while not self._stop.wait(0.02):
             identity = f"load-{region}-{uuid4().hex[:8]}"
             answers = [self.world.put(region, identity, {"title": f"Loaded {identity}"})]
@@ -162,14 +162,14 @@ class Load:
                 self.refused += sum(not answer.is_success for answer in answers)
 
     def since(self, moment: float) -> list[Answer]:
-        """Answers to what was asked after this moment."""
+        """Return the responses to searches that were sent after this time."""
         with self._lock:
-            return [one for one in self.answers if one.asked_at > moment]
+            return [answer for answer in self.answers if answer.sent_at > moment]
 
 
 @contextmanager
 def load(world: World) -> Iterator[Load]:
-    """People in both locations search and write."""
+    """Run clients in both locations that search and write."""
     made = Load(world)
     threads = [
         threading.Thread(target=act, args=(region,)) for region in LOCATIONS for act in (made.search, made.write)
@@ -186,8 +186,8 @@ def load(world: World) -> Iterator[Load]:
 
 @contextmanager
 def two_regions(directory: Path, nodes: Mapping[str, OpenSearchNode | str]) -> Iterator[World]:
-    """Two regions; ``nodes``: the search cluster of each that has none in memory, by URL where it outlives a cut."""
-    clusters = {region: one if isinstance(one, str) else one.url for region, one in nodes.items()}
+    """Run two regions. ``nodes`` are search clusters by region; one given by URL outlives its region."""
+    clusters = {region: node if isinstance(node, str) else node.url for region, node in nodes.items()}
 
     def switches(regions: Mapping[str, Region]) -> Switches:
         def cut(name: str) -> None:
@@ -214,7 +214,7 @@ def two_regions(directory: Path, nodes: Mapping[str, OpenSearchNode | str]) -> I
 
 
 def in_threads(count: int, act: Callable[[int], None]) -> None:
-    """Do it that many times at once; fails as the first of them failed."""
+    """Run it in this number of threads. Raises the first error."""
     failures: list[BaseException] = []
 
     def run(number: int) -> None:

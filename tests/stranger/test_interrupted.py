@@ -21,7 +21,7 @@ def command_without_response(folder: Path, *arguments: str) -> Iterator[Running]
         with connection:
             assert connection.recv(1)
             running.send(signal.SIGINT)
-            running.wait_for_line("stopping .*once more")
+            running.wait_for_line("stopping .*again to stop")
             yield running
 
 
@@ -35,4 +35,4 @@ def test_worker_stops_without_a_response(tmp_path: Path) -> None:
     with command_without_response(tmp_path, "run", "dynadex.demo.lessons:sync") as running:
         # It ends before the timeout of the table. The duration is not tested, because machines may be busy.
         assert running.wait() == 1
-        running.wait_for_line("not waiting any longer for what hangs")
+        running.wait_for_line("stopped without waiting for requests in flight")

@@ -51,7 +51,7 @@ def test_new_user_gets_from_a_table_to_a_search_a_changed_mapping_and_a_rollback
 
     before = walk.query(LARGE_FLOCKS)
     walk.edit(NUMBERS_ALONE)
-    assert walk.on_sync("check").output[-1].startswith("Nothing has to be mended")
+    assert walk.on_sync("check").output[-1].startswith("No errors")
     assert worker.stop() == 0
     rebuild = walk.commands.start("rebuild", walk.reference)
     rebuild.wait_for_line("created index")

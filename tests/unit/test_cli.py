@@ -1,4 +1,4 @@
-"""The commands as a whole: the same flags everywhere, an example each, colours for terminals alone, completion."""
+"""Properties of all commands: consistent options, examples, color only on terminals, shell completion."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from typer.testing import CliRunner
 from dynadex.cli import app
 from dynadex.cli.options import _syncs_here
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
-# They start backends of their own, and take a URL instead.
+_COLOR = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
+# Commands that start their own backends unless a URL is given.
 STARTING = ("local ", "demo")
-# Print what they found, so a program must be able to read it.
+# Commands with a result, which a program must be able to read.
 PRINTING = {"check", "config", "indexes", "init", "redrive", "resync", "status", "local status", "verify"}
 
 
@@ -40,41 +40,41 @@ COMMANDS = dict(commands())
 
 
 def flags(command: Any) -> dict[str, Any]:
-    return {flag: one for one in command.params for flag in getattr(one, "opts", ()) if flag.startswith("-")}
+    return {flag: option for option in command.params for flag in getattr(option, "opts", ()) if flag.startswith("-")}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_has_an_example_of_itself(name: str) -> None:
+def test_command_has_an_example(name: str) -> None:
     text = inspect.cleandoc(COMMANDS[name].help)
     assert re.search(r"Examples?:", text)
     assert f"    dynadex {name}" in text
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_option_says_what_it_does(name: str) -> None:
-    assert [flag for flag, one in flags(COMMANDS[name]).items() if not one.help] == []
+def test_option_has_a_help_text(name: str) -> None:
+    assert [flag for flag, option in flags(COMMANDS[name]).items() if not option.help] == []
 
 
-def test_the_same_flag_means_the_same_everywhere() -> None:
+def test_option_has_the_same_help_text_everywhere() -> None:
     for flag in ("--opensearch", "--dynamodb", "--sample", "--yes", "--segments", "--resume"):
-        helps = {one.help for name, command in COMMANDS.items() for f, one in flags(command).items()
+        helps = {option.help for name, command in COMMANDS.items() for f, option in flags(command).items()
                  if f == flag and not name.startswith(STARTING) and (flag, name) != ("--sample", "verify")}  # fmt: skip
         assert len(helps) == 1, flag
 
 
 @pytest.mark.parametrize("limit", [("--max-age", "-5"), ("--max-age", "0"), ("--max-attempts", "-1")])
-def test_a_limit_that_would_dead_letter_every_change_untried_is_refused(limit: tuple[str, str]) -> None:
+def test_limit_that_would_dead_letter_every_change_is_rejected(limit: tuple[str, str]) -> None:
     answer = CliRunner().invoke(app, ["run", "nobody:nothing", *limit])
     assert answer.exit_code == 2
     assert limit[0] in answer.output
 
 
-def test_what_prints_data_prints_json_too() -> None:
+def test_command_with_a_result_prints_json() -> None:
     assert {name for name, command in COMMANDS.items() if "--json" in flags(command)} == PRINTING
 
 
 def on_a_terminal(*arguments: str, **variables: str) -> str:
-    """What a command shows on a terminal."""
+    """Run a command on a terminal and return its output."""
     leader, follower = pty.openpty()
     env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
     process = subprocess.Popen(
@@ -87,22 +87,22 @@ def on_a_terminal(*arguments: str, **variables: str) -> str:
         while part := os.read(leader, 4096):
             shown += part
     except OSError:
-        # How a terminal on Linux says that the other side is closed.
+        # Linux raises it when the other side of a terminal is closed.
         pass
     os.close(leader)
     process.wait(timeout=60)
     return shown.decode()
 
 
-def test_colours_are_for_terminals_that_want_them() -> None:
-    assert _COLOUR.search(on_a_terminal("--help"))
-    assert not _COLOUR.search(on_a_terminal("--help", NO_COLOR="1"))
+def test_color_appears_only_on_a_terminal_without_no_color() -> None:
+    assert _COLOR.search(on_a_terminal("--help"))
+    assert not _COLOR.search(on_a_terminal("--help", NO_COLOR="1"))
     piped = subprocess.run([sys.executable, "-m", "dynadex", "--help"], capture_output=True, text=True, check=True)
     assert "\x1b" not in piped.stdout
 
 
-def test_exit_codes_are_told() -> None:
-    assert "Exit codes: 0 when all is well; 1" in str(get_command(app).epilog)
+def test_exit_codes_are_documented() -> None:
+    assert "Exit codes: 0 for success; 1" in str(get_command(app).epilog)
 
 
 @pytest.fixture
@@ -119,11 +119,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("typed", "offered"),
     [("", ["broken:sync", "songs:sync", "songs:other"]), ("songs:s", ["songs:sync"]), ("x", [])],
 )
-def test_a_shell_completes_the_syncs_of_this_folder(typed: str, offered: list[str]) -> None:
+def test_syncs_of_this_folder_are_completed(typed: str, offered: list[str]) -> None:
     assert _syncs_here(typed) == offered
 
 
-def test_a_shell_gets_them(folder: Path) -> None:
+def test_shell_receives_the_completions(folder: Path) -> None:
     words = {"_DYNADEX_COMPLETE": "complete_bash", "COMP_WORDS": "dynadex verify so", "COMP_CWORD": "2"}
     command = [str(Path(sys.executable).with_name("dynadex"))]
     done = subprocess.run(command, cwd=folder, env=os.environ | words, capture_output=True, text=True, check=False)
@@ -131,14 +131,14 @@ def test_a_shell_gets_them(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [("--http", "nonsense"), ("--dead-letters", "nonsense"), ("--opensearch", "")])
-def test_a_worker_that_logs_json_ends_with_a_line_of_json(wrong: tuple[str, str]) -> None:
+def test_worker_with_json_logs_reports_an_error_as_json(wrong: tuple[str, str]) -> None:
     answer = CliRunner().invoke(app, ["run", "dynadex.demo.lessons:sync", "--log-format", "json", *wrong])
     assert answer.exit_code == 1
     [line] = answer.output.splitlines()
     assert json.loads(line)["message"].startswith("Cannot ")
 
 
-def test_a_password_is_written_into_no_project(tmp_path: Path) -> None:
+def test_password_is_not_written_to_the_project(tmp_path: Path) -> None:
     url = "https://admin:secret@search.example.org"
     answer = CliRunner().invoke(app, ["init", "--dir", str(tmp_path / "new"), "--opensearch", url])
     assert answer.exit_code == 0

@@ -59,7 +59,7 @@ def test_deploy_prints_and_runs_the_command_and_returns_its_exit_code(folder: Pa
 def test_invalid_region_is_an_error_before_anything_runs(folder: Path, name: str) -> None:
     done = run(folder, "songs:sync", "--region", name, "--yes")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "that is no name of a region. For example: --region eu-west-1." in done.stderr
+    assert "it is not a valid region name. For example: --region eu-west-1." in done.stderr
 
 
 def test_app_runs_in_the_environment_of_make(folder: Path) -> None:
@@ -100,9 +100,13 @@ def test_dry_run_runs_nothing(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "path", "message"),
     [
-        (["songs:sync"], "bin", "Cannot deploy songs:sync: nobody is there to be asked. Say so with --yes."),
+        (["songs:sync"], "bin", "Cannot deploy songs:sync: standard input is not a terminal. To confirm, pass --yes."),
         (["songs:sync", "--yes"], "nowhere", "Cannot run the CDK CLI: npx is not installed. Install Node.js"),
-        (["songs:sync", "--yes", "--app", "none"], "bin", "/none: there is no cdk.json. Run it in a clone of dynadex"),
+        (
+            ["songs:sync", "--yes", "--app", "none"],
+            "bin",
+            "/none: it does not contain a cdk.json. Run the command in a clone of dynadex",
+        ),
         (["tunes:sync", "--yes"], "bin", "Cannot load tunes:sync: there is no module 'tunes'"),
     ],
 )

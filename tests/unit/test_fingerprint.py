@@ -1,4 +1,4 @@
-"""Where two sets of ids differ, without keeping them."""
+"""The fingerprint that shows where two sets of ids differ."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dynadex.verify.fingerprint import Fingerprint, id_hash
 IDS = [f"song-{number}" for number in range(5_000)]
 
 
-def test_equal_sets_cancel_in_any_order() -> None:
+def test_equal_sets_cancel_out_in_any_order() -> None:
     shuffled = random.Random(1).sample(IDS, len(IDS))
     fingerprint = Fingerprint()
     for added, removed in zip(IDS, shuffled, strict=True):
@@ -19,7 +19,7 @@ def test_equal_sets_cancel_in_any_order() -> None:
     assert not any(map(fingerprint.suspects, IDS))
 
 
-def test_what_one_set_alone_holds_is_always_suspected_and_few_others_are() -> None:
+def test_every_id_of_only_one_set_is_suspected_and_few_others_are() -> None:
     fingerprint = Fingerprint()
     missing, orphans = set(IDS[:50]), [f"orphan-{number}" for number in range(50)]
     for identity in IDS:
@@ -32,7 +32,7 @@ def test_what_one_set_alone_holds_is_always_suspected_and_few_others_are() -> No
     assert not fingerprint.balanced
 
 
-def test_few_buckets_suspect_more_but_miss_nothing() -> None:
+def test_fewer_buckets_suspect_more_ids_but_miss_none() -> None:
     fingerprint = Fingerprint(buckets=16)
     for identity in IDS:
         fingerprint.add(identity)
@@ -42,7 +42,7 @@ def test_few_buckets_suspect_more_but_miss_nothing() -> None:
     assert 100 < sum(map(fingerprint.suspects, IDS)) < 1000
 
 
-def test_a_copy_goes_its_own_way() -> None:
+def test_copy_is_independent() -> None:
     fingerprint = Fingerprint(buckets=16)
     fingerprint.add("a")
     copy = fingerprint.copy()
@@ -51,6 +51,6 @@ def test_a_copy_goes_its_own_way() -> None:
     assert not fingerprint.balanced
 
 
-def test_a_salted_hash_is_another_one_and_every_text_has_one() -> None:
+def test_salt_changes_the_hash_and_every_text_has_one() -> None:
     assert id_hash("a") == id_hash("a") != id_hash("a", b"salt")
     assert 0 <= id_hash("\ud800") < 2**96

@@ -1,4 +1,4 @@
-"""What the live view is told of the worker's doing: counts, lag and outcomes, a second at a time."""
+"""The feed of the live view: counts, lag and outcomes per second."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ def started() -> tuple[LiveFeed, ManualClock]:
     return LiveFeed(SCHEMA, clock), clock
 
 
-def test_each_change_is_told_once_newest_first_with_what_became_of_it() -> None:
+def test_changes_are_listed_newest_first_with_their_outcomes() -> None:
     feed, clock = started()
     records = [record(1, "a"), record(2, "b", removed=True), record(3, "c")]
     feed.on_start(records)
     clock.sleep(0.5)
     feed.on_result(records, ApplyResult(outcomes={"b": "superseded", "c": "dead_lettered"}))
     flow = feed.flow()
-    assert [(one.id, one.kind, one.outcome) for one in flow.changes] == [
+    assert [(change.id, change.kind, change.outcome) for change in flow.changes] == [
         ("c", "put", "dead_lettered"), ("b", "delete", "superseded"), ("a", "put", "applied"),
     ]  # fmt: skip
-    assert {one.applied_us - one.written_us for one in flow.changes} == {MICROSECONDS // 2}
+    assert {change.applied_us - change.written_us for change in flow.changes} == {MICROSECONDS // 2}
     assert flow.total == 3
 
 
-def test_what_failed_is_not_told_until_it_is_done() -> None:
+def test_failed_change_is_listed_only_when_it_is_completed() -> None:
     feed, clock = started()
     records = [record(1, "a"), record(2, "b")]
     feed.on_start(records)
     feed.on_result(records, ApplyResult(failed={"2": "the cluster is busy"}))
-    assert [one.id for one in feed.flow().changes] == ["a"]
+    assert [change.id for change in feed.flow().changes] == ["a"]
     clock.sleep(7)
     assert feed.flow().lag_seconds == 7
     feed.on_start(records[1:])
     feed.on_result(records[1:], ApplyResult())
-    assert [one.id for one in feed.flow().changes] == ["b", "a"]
+    assert [change.id for change in feed.flow().changes] == ["b", "a"]
     clock.sleep(3)
     assert feed.flow().lag_seconds == 0
 
 
-def test_lag_is_the_age_of_the_oldest_change_that_is_not_applied_yet() -> None:
+def test_lag_is_the_age_of_the_oldest_unapplied_change() -> None:
     feed, clock = started()
     feed.on_start([record(1), record(2, written=NOW + 2)])
     clock.sleep(4.5)
@@ -67,7 +67,7 @@ def test_lag_is_the_age_of_the_oldest_change_that_is_not_applied_yet() -> None:
     assert feed.flow().lag[-8:] == (0.0, 1.0, 2.0, 3.0, 4.0, 4.5, 0.0, 0.0)
 
 
-def test_a_minute_is_kept_and_no_more_than_fifty_changes() -> None:
+def test_flow_contains_a_minute_and_at_most_50_changes() -> None:
     feed, clock = started()
     for second in range(100):
         batch = [record(second, f"{second}-{number}", written=NOW + second) for number in range(3)]
@@ -81,7 +81,7 @@ def test_a_minute_is_kept_and_no_more_than_fifty_changes() -> None:
     assert flow.total == 300
 
 
-def test_a_record_without_a_usable_key_is_passed_over() -> None:
+def test_record_without_a_valid_key_has_no_id() -> None:
     feed, _ = started()
     malformed = {"eventName": "INSERT", "dynamodb": {"SequenceNumber": "1"}}
     feed.on_start([malformed])
@@ -90,4 +90,4 @@ def test_a_record_without_a_usable_key_is_passed_over() -> None:
     keyless = record(2)
     keyless["dynamodb"]["Keys"] = {"other": {"S": "x"}}
     feed.on_result([keyless], ApplyResult(dead_lettered=1))
-    assert [one.id for one in feed.flow().changes] == [""]
+    assert [change.id for change in feed.flow().changes] == [""]

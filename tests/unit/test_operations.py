@@ -1,4 +1,4 @@
-"""Operations in the background: one at a time, and whatever ends them is told."""
+"""Operations in the background: one at a time, and every end is reported."""
 
 from __future__ import annotations
 
@@ -14,73 +14,73 @@ from dynadex.errors import SourceError
 SOON = 10.0
 
 
-class Held:
-    """A connection that takes its time: until it is let go, or told to stop."""
+class HeldConnection:
+    """A connection that blocks until it is released or stopped."""
 
     def __init__(self, error: BaseException) -> None:
-        self.begun, self.let_go = threading.Event(), threading.Event()
+        self.started, self.released = threading.Event(), threading.Event()
         self.clocks: list[Clock] = []
         self._error = error
 
     def connect(self, clock: Clock) -> Any:
         self.clocks.append(clock)
-        self.begun.set()
-        assert self.let_go.wait(SOON)
+        self.started.set()
+        assert self.released.wait(SOON)
         raise self._error
 
-    def stop_or_go_on(self, clock: Clock) -> Any:
-        self.begun.set()
+    def block(self, clock: Clock) -> Any:
+        self.started.set()
         clock.sleep(SOON)
-        raise AssertionError("it was not stopped")
+        raise AssertionError("the operation was not stopped")
 
 
 def ended(operations: Operations) -> Operation:
-    """The operation, once it is over."""
+    """Wait for the operation to end and return it."""
     for thread in threading.enumerate():
         if thread.name in NAMES:
             thread.join(SOON)
-    now = operations.now()
-    assert now
-    assert now.state != "running"
-    return now
+    latest = operations.latest()
+    assert latest
+    assert latest.state != "running"
+    return latest
 
 
-def test_one_runs_at_a_time_and_its_failure_is_told() -> None:
-    held = Held(SourceError("read table", "lessons", "it is gone", "Create it."))
+def test_one_operation_runs_at_a_time_and_reports_its_failure() -> None:
+    held = HeldConnection(SourceError("read table", "lessons", "it does not exist", "Create it."))
     operations = Operations(held.connect)
-    assert operations.now() is None
+    assert operations.latest() is None
     assert operations.start("verify")
-    assert held.begun.wait(SOON)
-    assert operations.now() == Operation("verify")
+    assert held.started.wait(SOON)
+    assert operations.latest() == Operation("verify")
     assert not operations.start("rebuild")
-    held.let_go.set()
-    now = ended(operations)
-    assert (now.name, now.state) == ("verify", "failed")
-    assert "it is gone" in now.message
+    held.released.set()
+    operation = ended(operations)
+    assert (operation.name, operation.state) == ("verify", "failed")
+    assert "it does not exist" in operation.message
     assert operations.start("rebuild")
     assert ended(operations).name == "rebuild"
 
 
-def test_a_defect_is_told_without_its_words() -> None:
-    held = Held(RuntimeError("secret"))
-    held.let_go.set()
+def test_unexpected_error_is_reported_without_its_message() -> None:
+    held = HeldConnection(RuntimeError("secret"))
+    held.released.set()
     operations = Operations(held.connect)
     operations.start("refill")
-    now = ended(operations)
-    assert now.state == "failed"
-    assert "secret" not in now.message
+    operation = ended(operations)
+    assert operation.state == "failed"
+    assert "secret" not in operation.message
 
 
-def test_it_stops_at_once_and_starts_nothing_more() -> None:
-    held = Held(AssertionError())
-    operations = Operations(held.stop_or_go_on)
+def test_stop_ends_the_operation_and_rejects_others() -> None:
+    held = HeldConnection(AssertionError())
+    operations = Operations(held.block)
     assert operations.start("rebuild")
-    assert held.begun.wait(SOON)
+    assert held.started.wait(SOON)
     operations.stop()
     assert ended(operations).message == "Stopped before its end."
     assert not operations.start("verify")
 
 
-def test_there_are_no_others() -> None:
+def test_unknown_operation_is_rejected() -> None:
     with pytest.raises(KeyError):
-        Operations(Held(AssertionError()).connect).start("drop")
+        Operations(HeldConnection(AssertionError()).connect).start("drop")

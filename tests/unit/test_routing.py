@@ -1,4 +1,4 @@
-"""Which region answers whom."""
+"""Choice of the region for a location."""
 
 from __future__ import annotations
 
@@ -19,26 +19,28 @@ BOTH = {"us-east-1", "eu-west-1"}
         ("africa", BOTH, "us-east-1"),
         (None, BOTH, "us-east-1"),
         ("atlantis", BOTH, "us-east-1"),
-        # Everybody goes where somebody is left, whichever region that is.
+        # The home region is unhealthy.
         ("europe", {"us-east-1"}, "us-east-1"),
         ("north-america", {"eu-west-1"}, "eu-west-1"),
         (None, {"eu-west-1"}, "eu-west-1"),
-        # As if all were well.
+        # No region is healthy.
         ("europe", set(), "eu-west-1"),
         (None, set(), "us-east-1"),
     ],
 )
-def test_callers_go_home_or_to_whoever_is_healthy(location: str | None, healthy: set[str], region: str) -> None:
+def test_request_goes_to_the_home_region_or_to_a_healthy_one(
+    location: str | None, healthy: set[str], region: str
+) -> None:
     assert TWO.choose(location, healthy) == region
 
 
-def test_of_three_regions_the_first_healthy_one_stands_in() -> None:
+def test_first_healthy_region_replaces_the_home_region() -> None:
     assert THREE.choose("oceania", {"ap-southeast-2", "eu-west-1"}) == "ap-southeast-2"
     assert THREE.choose("oceania", {"eu-west-1", "us-east-1"}) == "us-east-1"
     assert THREE.choose("oceania", {"eu-west-1"}) == "eu-west-1"
 
 
-def test_a_location_belongs_to_the_first_region_there() -> None:
+def test_home_region_is_the_first_region_of_a_location() -> None:
     routes = routes_for(["eu-central-1", "eu-west-1", "us-west-2"])
     assert routes.choose("europe", {"eu-west-1", "eu-central-1"}) == "eu-central-1"
     assert (routes.locations("eu-central-1"), routes.locations("eu-west-1")) == (["europe"], [])

@@ -1,4 +1,4 @@
-"""What needs attention according to `dynadex status`, and the lines that it prints."""
+"""`dynadex status`: what needs attention, and the table that it prints."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ EMPTY = replace(
 )  # fmt: skip
 
 
-def printed(status: Status, *marked: str) -> str:
-    return "\n".join(table(status, marked, "lessons:sync"))
+def printed(state: Status, *marked: str) -> str:
+    return "\n".join(table(state, marked, "lessons:sync"))
 
 
 @pytest.mark.parametrize(
@@ -70,20 +70,20 @@ def printed(status: Status, *marked: str) -> str:
         ({"indexes": (), "stale": StaleStatus("lost", None)}, ("index", "stale")),
     ],
 )
-def test_what_needs_attention(change: dict[str, Any], expected: tuple[str, ...]) -> None:
+def test_problem_needs_attention(change: dict[str, Any], expected: tuple[str, ...]) -> None:
     assert attention(replace(HEALTHY, **change)) == expected
 
 
 @pytest.mark.parametrize(("lag", "marked"), [(4.0, False), (5.0, False), (5.1, True), (None, True)])
-def test_lag_needs_attention_above_its_limit_and_if_it_is_unknown(lag: float | None, marked: bool) -> None:
+def test_lag_needs_attention_above_the_limit_or_if_it_is_unknown(lag: float | None, marked: bool) -> None:
     assert attention(replace(HEALTHY, lag_seconds=lag), 5.0) == (("lag",) if marked else ())
 
 
 @pytest.mark.parametrize(("lag", "marked"), [(5.0, False), (5.1, True), (None, True)])
-def test_lag_of_functions_counts_if_no_worker_has_reported(lag: float | None, marked: bool) -> None:
-    status = replace(HEALTHY, lag_seconds=None, function=FunctionStatus(1, 0, 0, lag))
-    assert attention(status, 5.0) == (("lag",) if marked else ())
-    assert attention(replace(status, lag_seconds=1.0), 5.0) == ()
+def test_lag_of_functions_is_used_if_no_worker_has_reported(lag: float | None, marked: bool) -> None:
+    state = replace(HEALTHY, lag_seconds=None, function=FunctionStatus(1, 0, 0, lag))
+    assert attention(state, 5.0) == (("lag",) if marked else ())
+    assert attention(replace(state, lag_seconds=1.0), 5.0) == ()
 
 
 @pytest.mark.parametrize(
@@ -107,17 +107,17 @@ def test_lag_of_functions_counts_if_no_worker_has_reported(lag: float | None, ma
         (
             FunctionStatus(unknown="CloudWatch is unavailable"),
             "unknown: no worker has reported",
-            "not known: CloudWatch is unavailable",
+            "unknown: CloudWatch is unavailable",
         ),
     ],
 )
-def test_metrics_of_functions_have_a_separate_row(function: FunctionStatus, lag: str, row: str) -> None:
+def test_functions_have_their_own_row(function: FunctionStatus, lag: str, row: str) -> None:
     lines = printed(replace(EMPTY, function=function)).splitlines()
     assert f"  lag           {lag}" in lines
     assert f"  function      {row}" in lines
 
 
-def test_healthy_sync() -> None:
+def test_table_of_a_healthy_sync() -> None:
     assert printed(HEALTHY).splitlines() == [
         "  table         songs: 13,925 items (DynamoDB's estimate, up to 6 hours old)",
         "  index         lessons-20261124054500  13,925 documents, 4.1 MB; searched, written",
@@ -125,35 +125,35 @@ def test_healthy_sync() -> None:
         "  lag           at most 4.0 s",
         "  shards        1 open, 3 finished",
         f"                …abcdef12: applied up to 4.0 s ago, saved 2.0 s ago, position …{'1' * 8}",
-        "  worker        host:17:ab, last heard of 0.4 s ago",
+        "  worker        host:17:ab, last heartbeat 0.4 s ago",
         "  dead letters  none in file:dead-letters.jsonl",
         "  last refill   never",
         "  last verify   never",
     ]
 
 
-def test_new_sync() -> None:
+def test_table_of_a_sync_that_never_ran() -> None:
     assert printed(EMPTY, "index").splitlines() == [
         "  table         songs: 0 items (DynamoDB's estimate, up to 6 hours old)",
         "! index         none: `dynadex refill lessons:sync` creates it",
         "  lag           unknown: no worker has reported",
         "  shards        0 open, 0 finished",
-        "  worker        none holds the lease",
+        "  worker        no worker holds the lease",
         "  dead letters  none in file:dead-letters.jsonl",
         "  last refill   never",
         "  last verify   never",
     ]
 
 
-def test_silent_worker_is_marked_and_a_worker_of_an_older_version_is_not() -> None:
+def test_silent_worker_is_distinguished_from_a_stopped_one() -> None:
     silent = replace(HEALTHY, worker=replace(WORKER, silent_seconds=7300.0))
-    assert "! worker        host:17:ab, last heard of 2 h ago: it ended without a word, start another" in printed(
+    assert "! worker        host:17:ab, last heartbeat 2 h ago: it has probably ended, start another worker" in printed(
         silent, "worker"
     )
     assert "  worker        host:17:ab\n" in printed(replace(HEALTHY, worker=replace(WORKER, silent_seconds=None)))
 
 
-def test_dead_letters_are_printed_with_the_oldest_reason_and_the_command_to_run() -> None:
+def test_dead_letters_are_printed_with_a_reason_and_the_next_step() -> None:
     reason = "refused\n" + "x" * 500
     dead_lettered = DeadLetterStatus("file:letters", 2, False, "rakes", "2026-11-24T08:00:00+00:00", reason)
     [first, second] = [
@@ -169,12 +169,12 @@ def test_dead_letters_are_printed_with_the_oldest_reason_and_the_command_to_run(
     assert "  dead letters  about 1 dead letter in https://queue: " in printed(queue)
 
 
-def test_invalid_time_is_printed_unchanged() -> None:
+def test_text_that_is_not_a_time_is_printed_unchanged() -> None:
     dead_lettered = DeadLetterStatus("file:letters", 1, False, "rakes", "yesterday", "refused")
     assert "oldest yesterday: rakes: refused" in printed(replace(HEALTHY, dead_letters=dead_lettered))
 
 
-def test_last_runs_are_printed_with_all_their_counts() -> None:
+def test_last_runs_are_printed_with_their_counts() -> None:
     last = {
         "refill": {"finished_at": "2026-11-24T09:58:30+00:00", "items": 13_925, "written": 13_920, "dead_lettered": 0},
         "rebuild": {"finished_at": "2026-11-24T09:58:30+00:00", "items": 0, "indexes": ["a"], "equal": True},
@@ -189,10 +189,10 @@ def test_last_runs_are_printed_with_all_their_counts() -> None:
         "  last rebuild  2026-11-24 09:58:30 UTC (90.0 s ago): 0 items",
         "  last verify   2026-11-22 10:00:00 UTC (2 days ago): 2 missing, 0 remaining, 3 not indexed",
     ]
-    assert printed(replace(HEALTHY, last={"refill": {}})).endswith("last refill   some time ago")
+    assert printed(replace(HEALTHY, last={"refill": {}})).endswith("last refill   at an unknown time")
 
 
-def test_stale_index_is_printed_with_the_command_to_run() -> None:
+def test_stale_index_is_printed_with_the_next_step() -> None:
     stale = replace(HEALTHY, stale=StaleStatus("shard a was trimmed", None))
     assert printed(stale, "stale").splitlines()[-2:] == [
         "! stale         shard a was trimmed",
@@ -200,8 +200,8 @@ def test_stale_index_is_printed_with_the_command_to_run() -> None:
     ]
     answered = replace(HEALTHY, stale=StaleStatus("shard a was trimmed", "2026-11-24T09:50:00.000+00:00"))
     assert printed(answered, "stale").splitlines()[-2:] == [
-        "                a refill mends it that began 10 min ago",
-        "                should it have ended before it was complete: `dynadex refill lessons:sync --resume`",
+        "                the backfill that started 10 min ago restores it",
+        "                if that backfill was interrupted: `dynadex refill lessons:sync --resume`",
     ]
 
 
@@ -209,13 +209,13 @@ def test_shards_with_the_largest_lag_are_printed() -> None:
     shards = tuple(replace(SHARD, id=f"shard-{number}", position=None, passed_at=None) for number in range(30))
     lines = printed(replace(HEALTHY, open_shards=shards)).splitlines()
     assert "  shards        30 open, 3 finished" in lines
-    assert f"{' ' * 16}shard-7: not known how far applied, saved 2.0 s ago, nothing read yet" in lines
+    assert f"{' ' * 16}shard-7: applied up to an unknown time, saved 2.0 s ago, nothing read yet" in lines
     assert f"{' ' * 16}and 22 more, none further behind (--json lists them)" in lines
     assert not any("shard-8" in line for line in lines)
 
 
 def test_status_is_json() -> None:
-    status = json.loads(json.dumps(HEALTHY.as_json()))
-    assert status["indexes"][0]["documents"] == 13_925
-    assert status["open_shards"][0]["position"] == "1" * 21
-    assert status["worker"] == {"owner": "host:17:ab", "renewed_at": WORKER.renewed_at, "silent_seconds": 0.4}
+    state = json.loads(json.dumps(HEALTHY.as_json()))
+    assert state["indexes"][0]["documents"] == 13_925
+    assert state["open_shards"][0]["position"] == "1" * 21
+    assert state["worker"] == {"owner": "host:17:ab", "renewed_at": WORKER.renewed_at, "silent_seconds": 0.4}

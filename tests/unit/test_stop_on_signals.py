@@ -1,4 +1,4 @@
-"""Commands stop at the first signal, wherever it finds them."""
+"""Commands stop at the first signal, regardless of what they wait for."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ LONG_SECONDS = 40
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_the_middle_of_a_wait_stops_all_the_same(number: signal.Signals) -> None:
+def test_signal_just_before_or_after_a_wait_stops(number: signal.Signals) -> None:
     with stop_on_signals() as stop:
-        # Held for a moment by whoever waits, before and after: a signal may come just then.
+        # A waiting thread holds this lock briefly before and after its wait, when a signal may arrive.
         with stop._cond:  # type: ignore[attr-defined]
             signal.raise_signal(number)
         assert stop.wait(SOON_SECONDS)
@@ -30,20 +30,20 @@ def test_a_signal_in_the_middle_of_a_wait_stops_all_the_same(number: signal.Sign
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_that_another_thread_receives_stops_all_the_same(number: signal.Signals) -> None:
+def test_signal_delivered_to_another_thread_stops(number: signal.Signals) -> None:
     quit_thread = threading.Event()
     other = threading.Thread(target=quit_thread.wait, daemon=True)
     other.start()
     with stop_on_signals() as stop:
         assert other.ident
-        # Once this thread waits, which it does not leave for a signal of another thread.
+        # Sent while this thread waits. A signal to another thread does not interrupt its wait.
         threading.Timer(0.1, signal.pthread_kill, (other.ident, number)).start()
         assert stop.wait(SOON_SECONDS)
     quit_thread.set()
     other.join()
 
 
-def test_afterwards_signals_are_what_they_were() -> None:
+def test_signal_handlers_are_restored() -> None:
     before, threads = signal.getsignal(signal.SIGINT), threading.active_count()
     with stop_on_signals() as stop:
         assert signal.getsignal(signal.SIGINT) is not before
@@ -59,8 +59,8 @@ with stop_on_signals() as stop:
 
 
 @contextmanager
-def command_that_says(standard_error: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A command that works until it is stopped, and what it says goes there."""
+def command_with(standard_error: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command until it is stopped, with this file descriptor as its standard error."""
     with subprocess.Popen([sys.executable, "-c", COMMAND], stdout=subprocess.PIPE, stderr=standard_error) as process:
         try:
             assert process.stdout
@@ -71,24 +71,24 @@ def command_that_says(standard_error: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_command_whose_words_nobody_hears_any_more_stops_all_the_same(number: signal.Signals) -> None:
+def test_command_with_a_closed_standard_error_stops(number: signal.Signals) -> None:
     reads, writes = os.pipe()
-    with command_that_says(writes) as process:
+    with command_with(writes) as process:
         os.close(writes)
-        # As `2>&1 | tee log` does at Ctrl-C.
+        # `2>&1 | tee log` closes its end at Ctrl-C.
         os.close(reads)
         process.send_signal(number)
         assert process.wait(LONG_SECONDS) == 0
 
 
-def test_a_command_whose_words_are_heard_late_stops_all_the_same() -> None:
+def test_command_with_a_full_standard_error_stops() -> None:
     reads, writes = os.pipe()
     os.set_blocking(writes, False)
     with suppress(BlockingIOError):
         while True:
             os.write(writes, b"x" * 4096)
     os.set_blocking(writes, True)
-    with command_that_says(writes) as process:
+    with command_with(writes) as process:
         os.close(writes)
         process.send_signal(signal.SIGTERM)
         assert process.wait(LONG_SECONDS) == 0

@@ -1,4 +1,4 @@
-"""A table and an index in memory, and a clock during whose sleeps things happen: what the tests of verify play with."""
+"""A table and an index in memory, and a clock that triggers events while it sleeps, for the tests of verify."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dynadex.runtime import Runtime
 from dynadex.settings import RuntimeSettings
 from dynadex.source.table import Table, TableDescription
 from dynadex.testing import InMemoryIndex, InMemoryTable, ManualClock
-from dynadex.verify.verify import Difference, Kind, Verified, VerifyOptions, VerifyProgress, VerifyReport, verify
+from dynadex.verify.verify import Difference, Kind, VerifyCallbacks, VerifyOptions, VerifyProgress, VerifyResult, verify
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,14 +35,14 @@ COMPOSITE = KeySchema(("pk", "sk"), ("S", "N"))
 
 
 def document(item: dict[str, Any]) -> dict[str, Any] | None:
-    """Hidden items are not indexed, and of impossible ones no document can be made."""
+    """Exclude hidden items; fail for impossible ones."""
     if item.get("impossible"):
         raise ValueError("secret value")
     return None if item.get("hidden") else item
 
 
 class EventfulClock(ManualClock):
-    """Time during whose passing things happen: at given seconds from the start, or again and again."""
+    """A clock that triggers events: at a number of seconds from the start, or at each sleep."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,11 +50,11 @@ class EventfulClock(ManualClock):
         self._events: list[tuple[float, Callable[[], object]]] = []
         self._on_sleep: list[Callable[[], object]] = []
 
-    def at(self, seconds: float, happens: Callable[[], object]) -> None:
-        self._events.append((self.started_at + seconds, happens))
+    def at(self, seconds: float, event: Callable[[], object]) -> None:
+        self._events.append((self.started_at + seconds, event))
 
-    def at_each_sleep(self, happens: Callable[[], object]) -> None:
-        self._on_sleep.append(happens)
+    def at_each_sleep(self, event: Callable[[], object]) -> None:
+        self._on_sleep.append(event)
 
     @property
     def elapsed(self) -> float:
@@ -62,15 +62,15 @@ class EventfulClock(ManualClock):
 
     def sleep(self, seconds: float) -> None:
         super().sleep(seconds)
-        for event in [one for one in self._events if one[0] <= self.monotonic()]:
-            self._events.remove(event)
-            event[1]()
-        for happens in self._on_sleep:
-            happens()
+        for due in [scheduled for scheduled in self._events if scheduled[0] <= self.monotonic()]:
+            self._events.remove(due)
+            due[1]()
+        for event in self._on_sleep:
+            event()
 
 
 class FlakyIndex(InMemoryIndex):
-    """Raises the errors of ``failures`` first, by the name of the call; ``pages`` cuts its listings."""
+    """Raises the errors in ``failures`` first, by the name of the call, and lists pages of 100 documents."""
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(clock)
@@ -84,7 +84,7 @@ class FlakyIndex(InMemoryIndex):
 
     def versions(self, index: str) -> Iterator[list[tuple[str, int]]]:
         self.listed += 1
-        every = [one for page in super().versions(index) for one in page]
+        every = [row for page in super().versions(index) for row in page]
         for start in range(0, len(every), 100):
             yield every[start : start + 100]
             self._fail("versions")
@@ -96,11 +96,11 @@ class FlakyIndex(InMemoryIndex):
 
 @dataclass
 class Stage:
-    """Everything verify talks to, in memory. ``passed_us`` is how far the stream is applied."""
+    """The runtime of a verify, in memory. ``applied_us`` is the time up to which the stream is applied."""
 
     schema: KeySchema = SINGLE
     clock: EventfulClock = field(default_factory=EventfulClock)
-    passed_us: int | None = None
+    applied_us: int | None = None
     letters: list[DeadLetter] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     progress: list[VerifyProgress] = field(default_factory=list)
@@ -127,18 +127,18 @@ class Stage:
             indexer,
         )  # fmt: skip
 
-    def verify(self, options: VerifyOptions | None = None) -> Verified:
-        report = VerifyReport(self.differences.append, self.progress.append)
-        return verify(self.runtime(), INDEX, options or VerifyOptions(), report, lambda: self.passed_us)
+    def verify(self, options: VerifyOptions | None = None) -> VerifyResult:
+        callbacks = VerifyCallbacks(self.differences.append, self.progress.append)
+        return verify(self.runtime(), INDEX, options or VerifyOptions(), callbacks, lambda: self.applied_us)
 
-    def found(self) -> set[tuple[Kind, str]]:
-        """What was reported; fails if anything was reported twice."""
-        told = [(one.kind, one.id) for one in self.differences]
-        assert len(told) == len(set(told))
-        return set(told)
+    def reported(self) -> set[tuple[Kind, str]]:
+        """Return the reported differences; fail if one was reported twice."""
+        reported = [(difference.kind, difference.id) for difference in self.differences]
+        assert len(reported) == len(set(reported))
+        return set(reported)
 
     def put(self, item: Item, *, indexed: bool = True) -> str:
-        """An item with its document, or (not ``indexed``) without."""
+        """Put an item with its document, or (not ``indexed``) without it."""
         self.table.put(item)
         identity = document_id(self.schema, item)
         built = self.sync.build(item)
@@ -151,7 +151,7 @@ class Stage:
         return self.put({"id": {"S": f"song-{number}"}, **title, **attributes}, indexed=indexed)
 
     def plant(self, identity: str, version: int = 1, **fields: Any) -> None:
-        """A document, whatever its item."""
+        """Write a document regardless of its item."""
         self.write(identity, encode(fields), version)
 
     def write(self, identity: str, body: bytes | None, version: int | None = None) -> None:

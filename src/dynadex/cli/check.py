@@ -1,4 +1,4 @@
-"""`dynadex check`: would the table's items be taken? Told before anything is written."""
+"""`dynadex check`: test a declaration against a sample of the table before anything is written."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dynadex.cli.output import say
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
+from dynadex.verify.result import counted
 
 if TYPE_CHECKING:
     from dynadex.scaffold.check import CheckFinding, CheckResult
@@ -25,19 +26,20 @@ def check(
     sync: SyncReference,
     sample: Sample = 1000,
     on_cluster: Annotated[
-        bool, typer.Option("--on-cluster", help="Try the documents in an index of their own, and delete it again.")
+        bool, typer.Option("--on-cluster", help="Also write the documents to a temporary index, then delete it.")
     ] = False,
     as_json: AsJson = False,
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
 ) -> None:
-    """Try mapping and document function on a sample of the table, and say what would not fit. Writes nothing.
+    """Test a declaration on a sample of the table.
 
-    Reported are items that would be dead-lettered, with the reason; attributes with values of several kinds; mappings
-    that
-    would grow without end or name an unknown type; fields that are mapped but never seen, or seen but not mapped. Exit
-    code 1 when something should be mended first. What the mapping takes is told without asking the cluster;
-    --on-cluster asks it. Examples:
+    Reports items that would be dead-lettered, with the reason; attributes with values of several types; mappings that
+    would grow without limit or use an unknown type; fields that are mapped but do not occur, or occur but are not
+    mapped. Exit code 1 if there are errors to fix.
+
+    Changes neither the table nor the index. The mapping is evaluated locally; with --on-cluster, the documents are also
+    written to a temporary index, which is deleted even if the command is interrupted. Examples:
 
         dynadex check lessons:sync
 
@@ -51,37 +53,37 @@ def check(
     declared = load_sync(sync)
     settings = RuntimeSettings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
     with stop_on_signals() as stop:
-        found = run_check(declared, take(clients.dynamodb(settings), declared.table, sample, stop.is_set))
+        result = run_check(declared, take(clients.dynamodb(settings), declared.table, sample, stop.is_set))
         if on_cluster and not stop.is_set():
-            # Within: a signal must not end it before the index is deleted again.
-            apply_trial(found, index_on_trial(declared, settings, found.bodies))
+            # Inside the block, so that a signal does not end the command before the temporary index is deleted.
+            apply_trial(result, index_on_trial(declared, settings, result.bodies))
         if stop.is_set():
-            say("stopped before its end: of a part of the sample nothing is told")
+            say("stopped before its end: a part of the sample gives no result")
             raise typer.Exit(STOPPED)
-    print(json.dumps(found.as_json()) if as_json else "\n".join(_lines(found, sync)))
-    if not found.fits:
+    print(json.dumps(result.as_json()) if as_json else "\n".join(_lines(result, sync)))
+    if not result.fits:
         raise typer.Exit(MISFIT)
 
 
-def _lines(found: CheckResult, reference: str) -> Iterator[str]:
+def _lines(result: CheckResult, reference: str) -> Iterator[str]:
     counts = {
-        "would be taken": found.documents,
-        "left out": found.left_out,
-        "would be dead-lettered": found.dead_lettered,
+        "would be indexed": result.documents,
+        "excluded": result.left_out,
+        "would be dead-lettered": result.dead_lettered,
     }
-    yield f"{found.items:,} items: {', '.join(f'{count:,} {what}' for what, count in counts.items())}"
-    for one in found.findings:
-        yield f"{'!' if one.serious else ' '} {_line(one)}"
-    if not found.items:
-        yield "  the table is empty: nothing can be told"
+    yield f"{result.items:,} items: {', '.join(f'{count:,} {outcome}' for outcome, count in counts.items())}"
+    for finding in result.findings:
+        yield f"{'!' if finding.serious else ' '} {_line(finding)}"
+    if not result.items:
+        yield "  the table is empty: there are no items to test"
     yield (
-        f"Nothing has to be mended: `dynadex run {reference}` follows the table, `dynadex refill` brings what is there."
-        if found.fits
-        else "Mend what is marked with ! first: nothing was written."
+        f"No errors: `dynadex run {reference}` follows the table, `dynadex refill {reference}` indexes existing items."
+        if result.fits
+        else "Fix what is marked with ! first. Nothing was written."
     )
 
 
-def _line(one: CheckFinding) -> str:
-    concerned = f" ({one.items:,} item{'' if one.items == 1 else 's'}, such as {one.example})" if one.items else ""
-    where = f" {one.field}" if one.field else ""
-    return f"{one.kind}{where}: {one.message}{concerned}"
+def _line(finding: CheckFinding) -> str:
+    field = f" {finding.field}" if finding.field else ""
+    items = f" ({counted(finding.items, 'item')}, such as {finding.example})" if finding.items else ""
+    return f"{finding.kind}{field}: {finding.message}{items}"

@@ -1,4 +1,4 @@
-"""`dynadex config`: what each setting is, and where it came from."""
+"""`dynadex config`: every setting with its value and source."""
 
 from __future__ import annotations
 
@@ -13,29 +13,33 @@ from dynadex.settings import RuntimeSettings, sourced, variables, without_passwo
 
 
 def config(as_json: AsJson = False, opensearch: OpenSearchUrl = None, dynamodb: DynamoDbUrl = None) -> None:
-    """Show each setting with its value and where it came from.
+    """Show every setting with its value and source.
 
-    Flags win over the environment, the environment over the table [tool.dynadex] of the pyproject.toml in the current
-    folder, and that over the defaults. Passwords in URLs are not shown. Exit code 1 when a value cannot be used.
+    A flag takes precedence over the environment, the environment over the table [tool.dynadex] of the pyproject.toml in
+    the current folder, and that over the default. Passwords in URLs are masked. Exit code 1 if a value is invalid.
     Example:
 
         dynadex config --json
     """
-    found = sourced(opensearch_url=opensearch, dynamodb_url=dynamodb)
+    settings = sourced(opensearch_url=opensearch, dynamodb_url=dynamodb)
     if as_json:
-        print(json.dumps({one.name: {"value": _shown(one.value), "source": one.where} for one in found}))
+        print(
+            json.dumps(
+                {setting.name: {"value": _masked(setting.value), "source": setting.where} for setting in settings}
+            )
+        )
     else:
-        rows = [(one.name, "" if one.value is None else str(_shown(one.value)), one.where) for one in found]
-        names = [" or ".join(variables(one.name)) for one in found]
-        lines = [("setting", "value", "from", "variable")]
-        lines += [(*row, name) for row, name in zip(rows, names, strict=True)]
-        shown = aligned(lines)
-        if sys.stdout.isatty() and max(map(len, shown)) > get_terminal_size().columns:
-            # Names of variables are those of settings in capitals; the rest would be torn apart.
-            shown = aligned([line[:-1] for line in lines])
-        print("\n".join(shown))
+        rows = [("setting", "value", "from", "variable")]
+        for setting in settings:
+            value = "" if setting.value is None else str(_masked(setting.value))
+            rows.append((setting.name, value, setting.where, " or ".join(variables(setting.name))))
+        lines = aligned(rows)
+        if sys.stdout.isatty() and max(map(len, lines)) > get_terminal_size().columns:
+            # The column of the variables is the one that can be derived from the others.
+            lines = aligned([row[:-1] for row in rows])
+        print("\n".join(lines))
     RuntimeSettings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
 
 
-def _shown(value: Any) -> Any:
+def _masked(value: Any) -> Any:
     return without_password(value) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""`dynadex demo`: everything on this machine, with real lessons."""
+"""`dynadex demo`: run all of dynadex on this machine, with a table of music lessons."""
 
 from __future__ import annotations
 
@@ -12,40 +12,41 @@ from typing import Annotated
 
 import typer
 
-from dynadex.cli.output import lines_through, say
+from dynadex.cli.output import redirect_lines, say
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.errors import DynadexError
 
 
 def demo(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes any free one.")] = 8080,
-    songs: Annotated[int | None, typer.Option(min=1, help="How many songs to load. Default: all.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page. 0 chooses a free port.")] = 8080,
+    songs: Annotated[int | None, typer.Option(min=1, help="Number of songs to load. Default: all.")] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the page in a browser.")] = False,
     regions: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Two to four regions, such as us-east-1,eu-west-1.")
+        str | None, typer.Option(metavar="NAMES", help="Simulate two to four regions, such as us-east-1,eu-west-1.")
     ] = None,
-    directory: Annotated[Path, typer.Option("--dir", help="Folder for logs.")] = Path(".dynadex/demo"),
+    directory: Annotated[Path, typer.Option("--dir", help="Folder for logs and dead letters.")] = Path(".dynadex/demo"),
     opensearch: Annotated[
-        str | None, typer.Option(metavar="URL", help="Use this OpenSearch, which runs. Default: one is started.")
+        str | None, typer.Option(metavar="URL", help="Use this running OpenSearch. Default: start one.")
     ] = None,
     dynamodb: Annotated[
-        str | None, typer.Option(metavar="URL", help="Use this DynamoDB, which runs. Default: one is started.")
+        str | None, typer.Option(metavar="URL", help="Use this running DynamoDB. Default: start one.")
     ] = None,
 ) -> None:
-    """Music lessons, searchable on this machine: table, stream, index, worker and page in one command.
+    """Run the whole system on this machine.
 
-    Starts a local DynamoDB and a local search engine, loads songs, and serves a page to search and edit them.
-    Nothing is kept after Ctrl-C. Examples:
+    Starts a local DynamoDB and a local search engine, loads a table of music lessons, runs a worker, and serves a page
+    to search and edit the lessons. Needs no AWS account. The local backends keep their data in memory: it is lost when
+    they stop. Ctrl-C stops everything. Examples:
 
         dynadex demo --songs 500 --port 9000
 
         dynadex demo --regions us-east-1,eu-west-1
 
-    With --regions, each has its own replica of the table, index, worker and service, and the page goes through a
-    router that sends everybody to the nearest region that is healthy. The page can cut a region off and bring it back.
+    With --regions, each region has its own replica of the table, index, worker and service, and a router sends each
+    request to the nearest healthy region. The page can shut down a region and start it again.
     """
     try:
-        from dynadex.demo.demo import DemoOptions, DemoTalk, run_demo
+        from dynadex.demo.demo import DemoCallbacks, DemoOptions, run_demo
         from dynadex.demo.regions import checked_names, run_regions
     except ModuleNotFoundError as missing:
         raise DynadexError(
@@ -64,21 +65,21 @@ def demo(
     names = checked_names([name.strip() for name in regions.split(",")]) if regions is not None else []
     if names and (opensearch or dynamodb):
         raise DynadexError(
-            "run", "the demo in several regions", "each has a local backend of its own", "Leave out the URLs."
+            "run", "the demo in several regions", "each region starts its own local backends", "Omit the URLs."
         )
     with stop_on_signals() as stop, _progress(songs) as (on_loaded, on_indexed, end_progress):
-        talk = DemoTalk(on_loaded, on_indexed, ready)
+        callbacks = DemoCallbacks(on_loaded, on_indexed, ready)
         if names:
-            run_regions(options, names, stop, talk)
+            run_regions(options, names, stop, callbacks)
         else:
-            run_demo(options, stop, talk)
+            run_demo(options, stop, callbacks)
 
 
 @contextmanager
 def _progress(songs: int | None) -> Iterator[tuple[Callable[[int], None], Callable[[int], None], Callable[[], None]]]:
-    """Two bars on a terminal, a line at each end elsewhere: songs in the table, songs in the index.
+    """Show the number of songs in the table and in the index: two bars on a terminal, otherwise a line when complete.
 
-    Yields what to call with each count, and what ends the bars.
+    Yields two callbacks, which take the counts, and a function that removes the bars.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -91,15 +92,15 @@ def _progress(songs: int | None) -> Iterator[tuple[Callable[[int], None], Callab
     above = partial(console.print, markup=False, highlight=False)
     with (
         Progress(*columns, console=console, disable=not console.is_terminal) as bars,
-        lines_through(above) if console.is_terminal else nullcontext(),
+        redirect_lines(above) if console.is_terminal else nullcontext(),
     ):
-        tasks = {what: bars.add_task(what, total=total) for what in ("written to the table", "found in the index  ")}
+        tasks = {label: bars.add_task(label, total=total) for label in ("written to the table", "found in the index  ")}
 
-        def update(what: str) -> Callable[[int], None]:
+        def update(label: str) -> Callable[[int], None]:
             def on_count(count: int) -> None:
-                bars.update(tasks[what], completed=count)
+                bars.update(tasks[label], completed=count)
                 if count == total and not console.is_terminal:
-                    say(f"{count:,} songs {what.strip()}")
+                    say(f"{count:,} songs {label.strip()}")
 
             return on_count
 

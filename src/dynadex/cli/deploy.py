@@ -1,4 +1,4 @@
-"""`dynadex deploy`: a thin call of the CDK CLI, which does the work."""
+"""`dynadex deploy`: build the command line of the CDK CLI and run it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dynadex.cli.options import SyncReference
+from dynadex.cli.options import SyncReference, Yes, confirm
 from dynadex.cli.output import say
 from dynadex.errors import DynadexError
 from dynadex.sync import load_sync
 
-# Version 3 of the CLI reads another schema of cloud assemblies than version 2 of the library writes.
+# Version 3 of the CLI does not read the cloud assemblies that version 2 of the library writes.
 _CDK = "aws-cdk@2"
 _ALL = "--all"
-# By its form: AWS opens regions that no list here would have.
+# Validates the form only, because AWS adds regions.
 _REGION = re.compile(r"[a-z]{2,3}(-[a-z]+)+-\d+")
-# Where `make synth` installs CDK, beside the app's folder; elsewhere cdk.json says what runs the app.
+# `make synth` installs CDK here, next to the folder of the app. Without it, cdk.json defines how to run the app.
 _ENVIRONMENT = Path(".venv-infra/bin/python")
 
 
@@ -33,24 +32,27 @@ def deploy(
         list[str] | None,
         typer.Argument(
             metavar="CDK_ARGUMENT",
-            help="After `--`: more for the CDK CLI. Begin with names of stacks to choose those instead of all.",
+            help="After `--`: arguments for the CDK CLI. Stack names come first; by default, all stacks are deployed.",
         ),
     ] = None,
     app: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the CDK app, with its cdk.json.")] = Path("infra"),
     region: Annotated[
-        list[str] | None, typer.Option(metavar="REGION", help="A region to run in; more of them for several.")
+        list[str] | None,
+        typer.Option(metavar="REGION", help="Region to deploy to. Repeat the option for several regions."),
     ] = None,
     existing_table: Annotated[
-        bool, typer.Option("--existing-table", help="The table is there already: it is followed, not made.")
+        bool, typer.Option("--existing-table", help="Follow an existing table instead of creating one.")
     ] = False,
-    destroy: Annotated[bool, typer.Option("--destroy", help="Remove what was deployed, instead.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be run.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    destroy: Annotated[bool, typer.Option("--destroy", help="Destroy the deployed stacks instead.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command without running it.")] = False,
+    yes: Yes = False,
 ) -> None:
-    """Put the whole system on AWS with the CDK app in `infra`, by the CDK CLI; says what it runs before it does.
+    """Deploy the system to AWS with CDK.
 
-    Build the functions' code first with `make package`. Needs Node.js, credentials, and an account that is prepared
-    (`npx aws-cdk@2 bootstrap`): see docs/how-to/deploy.md. The CDK CLI asks before it gives rights. Examples:
+    Runs the CDK app in `infra`. Prints the command of the CDK CLI and prompts before running it. Requires Node.js, AWS
+    credentials, a bootstrapped account (`npx aws-cdk@2 bootstrap`), and the functions' code, built with `make package`:
+    see docs/how-to/deploy.md. The CDK CLI prompts before it grants permissions. Safe to repeat: only changes are
+    deployed. Examples:
 
         dynadex deploy songs:sync --dry-run
 
@@ -59,28 +61,27 @@ def deploy(
         dynadex deploy songs:sync -- --concurrency 2
     """
     declared = load_sync(sync)
-    for one in region or []:
-        if not _REGION.fullmatch(one):
-            raise DynadexError("deploy to", one, "that is no name of a region", "For example: --region eu-west-1.")
+    for name in region or []:
+        if not _REGION.fullmatch(name):
+            raise DynadexError("deploy to", name, "it is not a valid region name", "For example: --region eu-west-1.")
     command = cdk_command(sync, region or [], app, existing_table=existing_table, destroy=destroy, yes=yes)
     command = with_arguments(command, cdk or [])
-    who = os.environ.get("AWS_PROFILE")
-    say(f"table {declared.table}, index {declared.index}; {f'profile {who}' if who else 'the default credentials'}")
+    profile = os.environ.get("AWS_PROFILE")
+    credentials = f"profile {profile}" if profile else "the default credentials"
+    say(f"table {declared.table}, index {declared.index}; {credentials}")
     say(f"in {app.absolute()}: {shlex.join(command)}")
     if dry_run:
         return
     _check(app)
     if not yes:
-        if not sys.stdin.isatty():
-            raise DynadexError("deploy", sync, "nobody is there to be asked", "Say so with --yes.")
-        typer.confirm("Run it?", abort=True, err=True)
+        confirm("deploy", sync, "Run it?")
     raise typer.Exit(subprocess.run(command, cwd=app, check=False).returncode)
 
 
 def cdk_command(
     sync: str, regions: list[str], app: Path, *, existing_table: bool, destroy: bool, yes: bool
 ) -> list[str]:
-    """The command line of the CDK CLI. The app gets the Sync and the regions as its context."""
+    """Return the command line of the CDK CLI, with the Sync and the regions as context of the app."""
     command = ["npx", "--yes", _CDK, "destroy" if destroy else "deploy", _ALL, "-c", f"sync={sync}"]
     python = app.absolute().parent / _ENVIRONMENT
     if python.exists():
@@ -95,16 +96,16 @@ def cdk_command(
 
 
 def with_arguments(command: list[str], arguments: list[str]) -> list[str]:
-    """The command line with arguments of the user's; stacks that they name are chosen instead of all."""
+    """Return the command line with the user's arguments; stacks that they name replace the default of all stacks."""
     if arguments and not arguments[0].startswith("-"):
         command = [part for part in command if part != _ALL]
     return [*command, *arguments]
 
 
 def _check(app: Path) -> None:
-    """Raise DynadexError, saying what to install, unless the CDK CLI can run here."""
+    """Raise DynadexError unless the CDK CLI can run."""
     if not (app / "cdk.json").is_file():
-        hint = "Run it in a clone of dynadex, or name the folder of your own CDK app with --app."
-        raise DynadexError("deploy", str(app.absolute()), "there is no cdk.json", hint)
+        hint = "Run the command in a clone of dynadex, or pass the folder of your CDK app with --app."
+        raise DynadexError("deploy", str(app.absolute()), "it does not contain a cdk.json", hint)
     if shutil.which("npx") is None:
-        raise DynadexError("run", "the CDK CLI", "npx is not installed", "Install Node.js, which brings it.")
+        raise DynadexError("run", "the CDK CLI", "npx is not installed", "Install Node.js, which contains it.")

@@ -1,28 +1,26 @@
-"""`dynadex indexes` and `dynadex retire`: what there is, and away with it."""
+"""`dynadex indexes` and `dynadex retire`: list the indexes of a Sync, and delete old ones."""
 
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated
 
 import typer
 
-from dynadex.cli.options import OpenSearchUrl, SyncReference
+from dynadex.cli.options import OpenSearchUrl, SyncReference, Yes, confirm
 from dynadex.cli.output import say
-from dynadex.errors import DynadexError
 from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
 
 
 def indexes(
     sync: SyncReference,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object per index.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per index.")] = False,
     opensearch: OpenSearchUrl = None,
 ) -> None:
-    """List the indexes behind one name: what each is for, how large it is, and since when it exists.
+    """List the indexes of a Sync.
 
-    Example:
+    Shows the role, number of documents, size and creation time of each index. Changes nothing. Example:
 
         dynadex indexes lessons:sync
     """
@@ -32,41 +30,44 @@ def indexes(
     index = load_sync(sync).index
     cluster = search_cluster(RuntimeSettings.from_environment(opensearch_url=opensearch))
     rows = []
-    for one in physical_indexes(cluster, index):
-        found = cluster.stats(one.name)
-        rows.append((one, found))
+    for physical in physical_indexes(cluster, index):
+        stats = cluster.stats(physical.name)
+        rows.append((physical, stats))
         if as_json:
-            row = {"index": one.name, "role": one.role, "searched": one.searched, "written": one.written}
-            row |= {"building": one.building, "documents": found.documents, "bytes": found.bytes}
-            print(json.dumps(row | {"created_at": one.created_at.isoformat(timespec="seconds")}))
+            row: dict[str, object] = {"index": physical.name, "role": physical.role}
+            row |= {"searched": physical.searched, "written": physical.written, "building": physical.building}
+            row |= {"documents": stats.documents, "bytes": stats.bytes}
+            print(json.dumps(row | {"created_at": physical.created_at.isoformat(timespec="seconds")}))
     if not rows:
-        say(f"there is no index {index}: create it with `dynadex refill {sync}`")
+        say(f"index {index} does not exist: create it with `dynadex refill {sync}`")
     if as_json:
         return
-    for one, found in rows:
-        size = "" if found.bytes is None else f"{found.bytes / 1e6:,.1f} MB"
-        counts = f"{found.documents:>10,} documents  {size:>10}"
-        print(f"{one.name}  {one.role:<17}  {counts}  since {one.created_at:%Y-%m-%d %H:%M} UTC")
+    for physical, stats in rows:
+        size = "" if stats.bytes is None else f"{stats.bytes / 1e6:,.1f} MB"
+        counts = f"{stats.documents:>10,} documents  {size:>10}"
+        print(f"{physical.name}  {physical.role:<17}  {counts}  since {physical.created_at:%Y-%m-%d %H:%M} UTC")
 
 
 def retire(
     sync: SyncReference,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[INDEX...]", help="Default: every one kept for rollback.")
+        list[str] | None,
+        typer.Argument(metavar="[INDEX...]", help="Names of indexes. Default: every index kept for rollback."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     opensearch: OpenSearchUrl = None,
 ) -> None:
-    """Delete indexes that searches no longer use: those kept for rollback, or a rebuild that was given up.
+    """Delete indexes that searches no longer use.
 
-    Asks first. Examples:
+    Deletes indexes that are kept for rollback, or the index of an abandoned rebuild. Prompts before it deletes. The
+    index that searches use is never deleted. Examples:
 
         dynadex retire lessons:sync
 
         dynadex retire lessons:sync lessons-20261124054500 --yes
     """
     from dynadex.index.lifecycle import retirable
-    from dynadex.index.lifecycle import retire as retire_one
+    from dynadex.index.lifecycle import retire as retire_index
     from dynadex.runtime import search_cluster
 
     index = load_sync(sync).index
@@ -76,9 +77,7 @@ def retire(
         say("nothing to retire")
         return
     if not yes:
-        if not sys.stdin.isatty():
-            raise DynadexError("retire", ", ".join(chosen), "nobody is there to be asked", "Say so with --yes.")
-        typer.confirm(f"Delete {', '.join(chosen)} for good?", abort=True, err=True)
+        confirm("retire", ", ".join(chosen), f"Permanently delete {', '.join(chosen)}?")
     for name in chosen:
-        retire_one(cluster, index, name)
-        say(f"{name} is deleted")
+        retire_index(cluster, index, name)
+        say(f"deleted {name}")

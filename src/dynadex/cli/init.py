@@ -1,4 +1,4 @@
-"""`dynadex init`: a project from a table, in a folder."""
+"""`dynadex init`: generate a project from a table."""
 
 from __future__ import annotations
 
@@ -24,23 +24,28 @@ _MAX_CONFLICTS = 10
 
 def init(
     table: Annotated[
-        str | None, typer.Argument(metavar="TABLE", help="A table that is there. Default: an example of songs.")
+        str | None, typer.Argument(metavar="TABLE", help="An existing table. Default: generate an example with songs.")
     ] = None,
-    directory: Annotated[Path, typer.Option("--dir", help="Folder to write into; made if it is not there.")] = Path(),
+    directory: Annotated[
+        Path, typer.Option("--dir", help="Folder to write to. Created if it does not exist.")
+    ] = Path(),
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the module and the index. Default: the table's.")
+        str | None,
+        typer.Option(metavar="NAME", help="Name of the module and the index. Default: the name of the table."),
     ] = None,
     sample: Sample = 1000,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     as_json: AsJson = False,
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
 ) -> None:
-    """Start a project: a Sync with a mapping inferred from a table's items, tests, compose.yaml, a CDK app, a README.
+    """Generate a project from a table.
 
-    Reads a sample of the table, writes nothing but the files. Each field of the mapping says why it is so; attributes
-    that contradict themselves are named. Values of items are not written down. No file is replaced without --force,
-    and what is stopped half-way leaves nothing behind. Examples:
+    The project contains a Sync with an inferred mapping, tests, compose.yaml, a CDK app and a README. Each field of the
+    mapping has a comment with the reason for its type. Attributes with values of several types are reported.
+
+    Reads a sample of the table, and writes only the files of the project, without values of items. Existing files are
+    not replaced unless --force is given. An interrupted command writes no files. Examples:
 
         dynadex init orders --dir orders-search
 
@@ -53,50 +58,57 @@ def init(
     from dynadex.scaffold.render import project_files
     from dynadex.scaffold.sample import take
 
-    for given in (table, name):
-        if given is not None:
-            checked_table_name(given)
+    for text in (table, name):
+        if text is not None:
+            checked_table_name(text)
     settings = RuntimeSettings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
     urls = {"opensearch_url": opensearch, "dynamodb_url": dynamodb}
-    kept = {setting: url for setting, url in urls.items() if url and url == without_password(url)}
-    for setting in (one for one, url in urls.items() if url and one not in kept):
-        say(f"the URL with its password is not written down: set {variables(setting)[0]} for the commands that follow")
+    without_passwords = {setting: url for setting, url in urls.items() if url and url == without_password(url)}
+    for setting, url in urls.items():
+        if url and setting not in without_passwords:
+            variable = variables(setting)[0]
+            say(f"a URL with a password is not written to the project: set {variable} for the commands that follow")
     with stop_on_signals() as stop:
         if table is None:
-            project = from_nothing(settings, kept, name)
+            project = from_nothing(settings, without_passwords, name)
         else:
-            found = take(clients.dynamodb(settings), table, sample, stop.is_set)
-            project = from_table(found, settings, kept, name)
-            if not usable_stream(found):
-                say(f"table {table} has no stream with new images: see the README for how to enable one")
+            items = take(clients.dynamodb(settings), table, sample, stop.is_set)
+            project = from_table(items, settings, without_passwords, name)
+            if not usable_stream(items):
+                say(f"table {table} has no stream with new images: the README shows how to enable one")
         try:
             written = write(directory, project_files(project), force=force, stopped=stop.is_set)
         except KeyboardInterrupt:
-            say("stopped; nothing is written")
+            say("stopped: no files written")
             raise typer.Exit(INTERRUPTED) from None
-    _tell(project, written, directory, as_json=as_json)
+    _report(project, written, directory, as_json=as_json)
 
 
-def _tell(project: Project, written: list[Path], directory: Path, *, as_json: bool) -> None:
+def _report(project: Project, written: list[Path], directory: Path, *, as_json: bool) -> None:
     proposals = list(project.inferred.every())
-    conflicts = [one for one in proposals if one.conflict]
+    conflicts = [proposal for proposal in proposals if proposal.conflict]
     if as_json:
         fields = [
-            {"name": one.name, "mapping": one.spec, "reason": one.reason, "conflict": one.conflict or None}
-            for one in proposals
+            {
+                "name": proposal.name,
+                "mapping": proposal.spec,
+                "reason": proposal.reason,
+                "conflict": proposal.conflict or None,
+            }
+            for proposal in proposals
         ]
         print(
             json.dumps({"files": [str(path) for path in written], "sync": f"{project.module}:sync", "fields": fields})
         )
         return
-    mapped = sum(1 for one in proposals if one.spec)
+    mapped = sum(1 for proposal in proposals if proposal.spec)
     say(f"from {project.source}: {mapped} fields mapped, {len(conflicts) or 'no'} conflicts")
-    for one in conflicts[:_MAX_CONFLICTS]:
-        example = f" (see item {one.example})" if one.example else ""
-        say(f"  {one.name}: {one.conflict}{example}")
+    for proposal in conflicts[:_MAX_CONFLICTS]:
+        example = f" (see item {proposal.example})" if proposal.example else ""
+        say(f"  {proposal.name}: {proposal.conflict}{example}")
     if len(conflicts) > _MAX_CONFLICTS:
         say(f"  and {len(conflicts) - _MAX_CONFLICTS} more: see {project.module}.py")
     for path in written:
         print(path)
-    where = "" if directory == Path() else f"cd {directory}, then "
-    say(f"next: {where}read {project.module}.py and run `dynadex check {project.module}:sync`")
+    change_folder = "" if directory == Path() else f"cd {directory}, then "
+    say(f"next: {change_folder}read {project.module}.py and run `dynadex check {project.module}:sync`")

@@ -1,4 +1,4 @@
-"""``dynadex local``: the backends on this machine."""
+"""`dynadex local`: run the backends on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ NOT_RUNNING = 3
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="""Run DynamoDB and OpenSearch on this machine: no Docker, no Java, no AWS account.
+    help="""Run DynamoDB and OpenSearch locally.
+
+    They need neither Docker nor Java nor an AWS account.
 
     Example:
 
@@ -26,18 +28,22 @@ app = typer.Typer(
     """,
 )
 
-Directory = Annotated[Path, typer.Option("--dir", help="Where the stack keeps its state and logs.")]
-DynamoDBUrl = Annotated[str | None, typer.Option("--dynamodb", metavar="URL", help="Use this DynamoDB, which runs.")]
+Directory = Annotated[Path, typer.Option("--dir", help="Folder for the state and the logs of the stack.")]
+DynamoDBUrl = Annotated[
+    str | None, typer.Option("--dynamodb", metavar="URL", help="Use this running DynamoDB instead of starting one.")
+]
 OpenSearchUrl = Annotated[
-    str | None, typer.Option("--opensearch", metavar="URL", help="Use this OpenSearch, which runs.")
+    str | None, typer.Option("--opensearch", metavar="URL", help="Use this running OpenSearch instead of starting one.")
 ]
 DynamoDBPort = Annotated[
-    int | None, typer.Option(metavar="N", help="Port for the DynamoDB started here.", show_default="a free one")
+    int | None, typer.Option(metavar="N", help="Port of the DynamoDB to start.", show_default="a free port")
 ]
 OpenSearchPort = Annotated[
-    int | None, typer.Option(metavar="N", help="Port for the OpenSearch started here.", show_default="a free one")
+    int | None, typer.Option(metavar="N", help="Port of the OpenSearch to start.", show_default="a free port")
 ]
-Detach = Annotated[bool, typer.Option("--detach", "-d", help="Leave it running behind and return once it is ready.")]
+Detach = Annotated[
+    bool, typer.Option("--detach", "-d", help="Run in the background and return when the stack is ready.")
+]
 
 
 @app.command()
@@ -51,9 +57,9 @@ def up(
 ) -> None:
     """Start the backends, and stop them on Ctrl-C.
 
-    Prints where they answer and the environment that points other programs
-    at them. What they hold is in memory, gone once they stop. A backend that
-    runs already is used, not started, when its URL is given.
+    Prints their URLs and the environment variables for other programs.
+    Their data is in memory and is lost when they stop. If the URL of a
+    running backend is given, it is used instead of starting one.
 
     Examples:
 
@@ -71,7 +77,7 @@ def up(
 
 @app.command()
 def down(directory: Directory = DEFAULT_DIRECTORY) -> None:
-    """Stop the stack that runs in this directory and wait until it is gone.
+    """Stop the stack of this folder and wait until it has ended.
 
     Example:
 
@@ -83,7 +89,9 @@ def down(directory: Directory = DEFAULT_DIRECTORY) -> None:
 
 @app.command()
 def status(directory: Directory = DEFAULT_DIRECTORY, as_json: AsJson = False) -> None:
-    """Say what runs, where, since when and where its logs are. Exit code 0 if it runs, 3 if not.
+    """Show the backends of this folder with their URLs, start time and logs.
+
+    Exit code 0 if they are running, 3 if not.
 
     Example:
 

@@ -3,45 +3,58 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dynadex.errors import DynadexError
+
 _SYNC = re.compile(r"^(\w+) *(?::.*)?= *(?:dynadex\.)?Sync\(", re.MULTILINE)
 
 
 def _syncs_here(incomplete: str) -> list[str]:
-    """References that a shell may complete: what modules in this folder seem to declare; none of them is run."""
-    found = []
+    """Return references for shell completion: the Syncs that modules of this folder declare, by their text alone."""
+    references = []
     for path in sorted(Path().glob("*.py")):
         names = _SYNC.findall(path.read_text(encoding="utf-8", errors="replace"))
-        found += [f"{path.stem}:{name}" for name in names]
-    return [reference for reference in found if reference.startswith(incomplete)]
+        references += [f"{path.stem}:{name}" for name in names]
+    return [reference for reference in references if reference.startswith(incomplete)]
 
 
 SyncReference = Annotated[
     str,
     typer.Argument(
         metavar="MODULE:ATTRIBUTE",
-        help="Your Sync: a module that can be imported from here, and its name there, as in lessons:sync.",
+        help="Your Sync: an importable module and the name of the Sync in it, for example lessons:sync.",
         autocompletion=_syncs_here,
     ),
 ]
-Sample = Annotated[int, typer.Option(min=1, metavar="N", help="Look at so many items, taken from all over the table.")]
+Sample = Annotated[int, typer.Option(min=1, metavar="N", help="Read this number of items, spread over the table.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-JsonLines = Annotated[bool, typer.Option("--json", help="Print a JSON object per line.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 OpenSearchUrl = Annotated[
-    str | None, typer.Option("--opensearch", metavar="URL", help="The search cluster. Default: OPENSEARCH_URL.")
+    str | None, typer.Option("--opensearch", metavar="URL", help="URL of the search cluster. Default: OPENSEARCH_URL.")
 ]
 DynamoDbUrl = Annotated[
     str | None,
-    typer.Option("--dynamodb", metavar="URL", help="The DynamoDB endpoint. Default: DYNADEX_DYNAMODB_URL, else AWS."),
+    typer.Option(
+        "--dynamodb", metavar="URL", help="URL of the DynamoDB endpoint. Default: DYNADEX_DYNAMODB_URL, otherwise AWS."
+    ),
 ]
 
 DeadLetters = Annotated[
     str | None,
     typer.Option(
-        "--dead-letters", metavar="WHERE", help="Where keys are dead-lettered: file:PATH or the URL of an SQS queue."
+        "--dead-letters", metavar="LOCATION", help="Location of dead letters: file:PATH or the URL of an SQS queue."
     ),
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not prompt for confirmation.")]
+
+
+def confirm(operation: str, subject: str, question: str) -> None:
+    """Prompt for confirmation. Raises DynadexError if there is no terminal to prompt on, typer.Abort for a no."""
+    if not sys.stdin.isatty():
+        raise DynadexError(operation, subject, "standard input is not a terminal", "To confirm, pass --yes.")
+    typer.confirm(question, abort=True, err=True)

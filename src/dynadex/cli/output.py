@@ -1,35 +1,35 @@
-"""What a command prints: its result on standard output, and everything about its work on standard error."""
+"""Output of the commands: results go to standard output, progress and log lines to standard error."""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
 
 from dynadex.clock import SystemClock, iso
 
-# The attributes that every log record has; all others are fields of the message.
+# The attributes of every log record. All others are fields that the caller passed as ``extra``.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class LogFormat(StrEnum):
-    """How lines on standard error look."""
+    """Format of the log lines on standard error."""
 
     TEXT = "text"
     JSON = "json"
 
 
 def say(line: str) -> None:
-    """Print a line for the person at the terminal on standard error, so that standard output stays data."""
-    _terminal.write(f"dynadex: {line}")
+    """Print a line for the user on standard error, so that standard output contains only results."""
+    _handler.write(f"dynadex: {line}")
 
 
 def printable(text: str) -> str:
-    """Return text unchanged if a terminal can show it, else as a JSON string."""
+    """Return text unchanged if a terminal can show it, otherwise as a JSON string."""
     return text if text.isprintable() else json.dumps(text)
 
 
@@ -39,51 +39,65 @@ def aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def json_line(message: str, level: str = "INFO", fields: dict[str, Any] | None = None) -> str:
-    """Return a log line as JSON: time (ISO, UTC), level, message, and the fields."""
+def json_line(message: str, level: str = "INFO", fields: Mapping[str, Any] | None = None) -> str:
+    """Return a log line as a JSON object: time (ISO, UTC), level, message, and the fields."""
     record = {"time": iso(SystemClock().now_us()), "level": level, "message": message, **(fields or {})}
     return json.dumps(record, ensure_ascii=False, default=str)
 
 
 def log_to_terminal(log_format: LogFormat = LogFormat.TEXT) -> None:
-    """Print what dynadex logs, from INFO up, on standard error."""
+    """Print the log records of dynadex from level INFO on standard error."""
+    _handler.setFormatter(_FORMATTERS[log_format])
     logger = logging.getLogger("dynadex")
     logger.setLevel(logging.INFO)
-    _terminal.log_format = log_format
-    if _terminal not in logger.handlers:
-        logger.addHandler(_terminal)
+    # Does nothing if the handler is already added.
+    logger.addHandler(_handler)
 
 
 @contextmanager
-def lines_through(write: Callable[[str], None]) -> Iterator[None]:
-    """Print lines by ``write`` while the block runs, as a progress bar needs it."""
-    before, _terminal.write = _terminal.write, write
+def redirect_lines(write: Callable[[str], None]) -> Iterator[None]:
+    """Pass log lines and the lines of `say` to ``write`` within the block. A progress bar needs this."""
+    before, _handler.write = _handler.write, write
     try:
         yield
     finally:
-        _terminal.write = before
+        _handler.write = before
 
 
-def _to_standard_error(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+class _TextFormatter(logging.Formatter):
+    """Lines for people, with a mark for warnings and errors. A traceback follows its line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - a method of logging.Formatter
+        return f"dynadex: {'! ' if record.levelno >= logging.WARNING else ''}{record.message}"
 
 
-class _Terminal(logging.Handler):
-    """Log records as lines: text for people, or JSON for log collectors."""
+class _JsonFormatter(logging.Formatter):
+    """One JSON object per line for log collectors. A traceback is the field ``exception``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return json_line(record.getMessage(), record.levelname, fields)
+
+
+class _LineHandler(logging.Handler):
+    """Passes each formatted log record to ``write``, which prints it on standard error unless redirected.
+
+    An OSError of ``write`` reaches the caller of the log method, so that a full disk ends the command.
+    """
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
-        self.log_format = LogFormat.TEXT
-        self.write: Callable[[str], None] = _to_standard_error
+        self.write: Callable[[str], None] = _print_to_standard_error
 
     def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        if self.log_format is LogFormat.JSON:
-            fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-            self.write(json_line(message, record.levelname, fields))
-        else:
-            mark = "! " if record.levelno >= logging.WARNING else ""
-            self.write(f"dynadex: {mark}{message}")
+        self.write(self.format(record))
 
 
-_terminal = _Terminal()
+def _print_to_standard_error(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+_FORMATTERS = {LogFormat.TEXT: _TextFormatter(), LogFormat.JSON: _JsonFormatter()}
+_handler = _LineHandler()

@@ -1,18 +1,18 @@
-"""Progress of long work on standard error: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of long work on standard error: a progress bar on a terminal, otherwise a line every few seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from dynadex.cli.output import lines_through, say
+from dynadex.cli.output import redirect_lines, say
 from dynadex.clock import SystemClock
 
 _LINE_SECONDS = 5.0
 
 
 class Bar:
-    """What to update. ``done`` and ``total`` are items; ``detail`` is in words."""
+    """A progress bar. If standard error is not a terminal, it prints lines instead."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -21,7 +21,7 @@ class Bar:
         console = Console(stderr=True)
         self._clock = SystemClock()
         self._live = console.is_terminal
-        self._started_at = self._told_at = self._clock.monotonic()
+        self._started_at = self._line_at = self._clock.monotonic()
         self._first: int | None = None
         self._bar = Progress(
             TextColumn("{task.fields[counts]}"),
@@ -37,18 +37,21 @@ class Bar:
         self._open = True
 
     def update(self, done: int, total: int | None, detail: str) -> None:
-        """Show where the work is; the first call says where it begins."""
+        """Show the progress: items done, their approximate total (None if unknown), and a detail in words.
+
+        The first call defines where the work starts, which the rate is based on.
+        """
         now = self._clock.monotonic()
         if self._first is None:
             self._first, self._started_at = done, now
         rate = (done - self._first) / max(now - self._started_at, 0.001)
-        # DynamoDB's own count is an estimate: what is done can be more.
+        # The count of DynamoDB is an estimate, which the number of items done may exceed.
         total = max(done, total) if total else None
         counts = f"{done:,} of about {total:,} items" if total else f"{done:,} items"
         self._last = f"{counts}, {rate:,.0f} items/s: {detail}"
         self._bar.update(self._task, completed=done, total=total, counts=f"{counts}, {rate:,.0f}/s", detail=detail)
-        if not self._live and now - self._told_at >= _LINE_SECONDS:
-            self._told_at = now
+        if not self._live and now - self._line_at >= _LINE_SECONDS:
+            self._line_at = now
             remaining = f", about {(total - done) / rate:,.0f} s left" if total and rate and done < total else ""
             say(self._last + remaining)
 
@@ -58,29 +61,30 @@ class Bar:
 
     @property
     def live(self) -> bool:
-        """Whether a bar is drawn: not where standard error is no terminal, and not once it is closed."""
+        """Whether a bar is shown: only on a terminal, and until it is closed."""
         return self._live
 
     def start(self) -> None:
+        """Show the bar."""
         self._bar.start()
 
     def close(self, line: str = "") -> None:
-        """Take the bar away; the last state stays as a line, and another may follow. Once only."""
+        """Remove the bar, and print its last state and another line. Only the first call has an effect."""
         if self._open:
             self._open = False
             self._bar.stop()
             self._live = False
-            for told in filter(None, (self._last, line)):
-                say(told)
+            for text in filter(None, (self._last, line)):
+                say(text)
 
 
 @contextmanager
 def progress_bar() -> Iterator[Bar]:
-    """A bar for as long as the block runs."""
+    """Show a progress bar until the block ends."""
     bar = Bar()
     bar.start()
     try:
-        with lines_through(bar.print_above) if bar.live else nullcontext():
+        with redirect_lines(bar.print_above) if bar.live else nullcontext():
             yield bar
     finally:
         bar.close()

@@ -1,4 +1,4 @@
-"""`dynadex rebuild` and `dynadex rollback`: a new index beside the old one, and back."""
+"""`dynadex rebuild` and `dynadex rollback`: replace the index that searches use, and return to the old one."""
 
 from __future__ import annotations
 
@@ -21,18 +21,23 @@ def rebuild(
     read_capacity: ReadCapacity = None,
     resume: Resume = False,
     from_export: FromExport = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Compare every item before the swap, not a sample.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Swap even if the new index is worse than the old.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare every item before the swap, instead of a sample.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Swap even if the new index is worse than the old one.")
+    ] = False,
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
     dead_letters: DeadLetters = None,
 ) -> None:
-    """Build a new index as declared now, while writes and searches go on; then let searches use it.
+    """Build a new index and switch searches to it.
 
-    For a new mapping, new analyzers, a new document function. The new index is compared with its table and with the
-    old index before the swap, and a worse one is refused. The old one is kept, and kept fresh, until
-    `dynadex retire`. Where a worker runs, start it with the new declaration as soon as this says that the index is
-    created. Examples:
+    Use it after a change of the mapping, the analyzers or the document function. Writes and searches continue during
+    the rebuild. Before the swap, the new index is compared with its table and with the old index; a worse one is
+    rejected. The old index is kept, and kept up to date, until `dynadex retire`. If a worker is running, restart it
+    with the new declaration as soon as the command reports that the index is created. Safe to interrupt: continue with
+    --resume. Examples:
 
         dynadex rebuild lessons:sync
 
@@ -53,29 +58,30 @@ def rebuild(
         try:
             done = run_rebuild(runtime, options, stop, progress_on(bar))
         except Stopping:
-            bar.close("rebuild stopped before its end; searches use the old index: go on with --resume")
+            bar.close("rebuild stopped before its end; searches still use the old index: continue with --resume")
             raise typer.Exit(STOPPED) from None
         bar.close()
-        for told in dead_lettered(done.refilled, settings):
-            say(told)
+        for line in dead_lettered(done.refilled, settings):
+            say(line)
         if done.comparison:
             say(str(done.comparison))
         say(f"searches use {done.name}")
         if done.comparison:
             old = done.comparison.old
-            say(f"{old} is kept: `dynadex rollback {sync}` goes back to it, `dynadex retire {sync}` removes it")
+            say(f"{old} is kept: `dynadex rollback {sync}` returns to it, `dynadex retire {sync}` deletes it")
 
 
 def rollback(
     sync: SyncReference,
     to: Annotated[
-        str | None, typer.Option(metavar="INDEX", help="Which index. Default: the newest one that is kept.")
+        str | None, typer.Option(metavar="INDEX", help="Index to use. Default: the newest of the other indexes.")
     ] = None,
     opensearch: OpenSearchUrl = None,
 ) -> None:
-    """Let searches use the index from before the last rebuild again, at once.
+    """Switch searches back to the old index.
 
-    It was written all the time, so it is up to date. Once more goes forward again. Example:
+    Undoes the swap of the last rebuild, and takes effect immediately. The old index is up to date, because every change
+    was written to it too. Run the command again to switch forward. Example:
 
         dynadex rollback lessons:sync
     """
@@ -84,4 +90,4 @@ def rollback(
 
     cluster = search_cluster(RuntimeSettings.from_environment(opensearch_url=opensearch))
     before, now = roll_back(cluster, load_sync(sync).index, to)
-    say(f"searches use {now}, no longer {before}, which is kept")
+    say(f"searches use {now} instead of {before}, which is kept")

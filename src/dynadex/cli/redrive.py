@@ -1,4 +1,4 @@
-"""`dynadex redrive` and `dynadex resync`: settle keys by hand."""
+"""`dynadex redrive` and `dynadex resync`: retry dead letters, and reconcile single keys."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ def redrive(
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
     dead_letters: DeadLetters = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what is dead-lettered, and why.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the dead letters with their reasons, without retrying them.")
+    ] = False,
     as_json: JsonLines = False,
 ) -> None:
-    """Try dead-lettered keys again: read each item as it is now, and make its document right.
+    """Retry dead letters.
 
-    A dead letter is removed only after its key is settled. What still fails stays dead-lettered and is listed with its
-    reason; then the exit code is 1. Example:
+    Reads the current item of each dead-lettered key, and updates its document. A dead letter is removed only after its
+    key is settled. A key that fails again stays dead-lettered and is listed with its reason; the exit code is then 1.
+    Safe to repeat and to interrupt. Example:
 
         dynadex redrive lessons:sync --dry-run
     """
@@ -39,11 +42,11 @@ def redrive(
         opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters
     )
 
-    def progress(so_far: Redriven) -> None:
-        say(f"{so_far.settled:,} settled, {len(so_far.failing):,} {'dead-lettered' if dry_run else 'still failing'}")
+    def on_progress(result: Redriven) -> None:
+        say(f"{result.settled:,} settled, {len(result.failing):,} {'dead-lettered' if dry_run else 'still failing'}")
 
     with stop_on_signals() as stop:
-        result = run_redrive(connect(load_sync(sync), settings), stop, progress, dry_run=dry_run)
+        result = run_redrive(connect(load_sync(sync), settings), stop, on_progress, dry_run=dry_run)
         stopped = stop.is_set()
     for letter, reason in result.failing:
         identity = letter.id or letter.sequence_number
@@ -55,10 +58,10 @@ def redrive(
         }
         print(json.dumps(row) if as_json else f"{printable(identity or '')}\t{printable(reason)}")
     if stopped:
-        say("stopped before its end: what was not looked at stays dead-lettered")
+        say("stopped before its end: keys that were not retried stay dead-lettered")
         raise typer.Exit(STOPPED)
     if not result.failing and not result.settled:
-        say(f"nothing is dead-lettered in {settings.dead_letters_location}")
+        say(f"no dead letters in {settings.dead_letters_location}")
     if result.failing and not dry_run:
         raise typer.Exit(STILL_FAILING)
 
@@ -67,16 +70,16 @@ def resync(
     sync: SyncReference,
     keys: Annotated[
         list[str],
-        typer.Argument(metavar="KEY...", help="""Document ids, or keys as typed JSON: '{"id": {"S": "rakes"}}'."""),
+        typer.Argument(metavar="KEY...", help="""Document ids, or keys as DynamoDB JSON: '{"id": {"S": "rakes"}}'."""),
     ],
     as_json: JsonLines = False,
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
 ) -> None:
-    """Make the documents of the given keys equal to their items now, whatever happened before.
+    """Reconcile single keys.
 
-    Prints each key with what became of it, and whether there is no such item, in which case no document is left of it;
-    exit code 1 when one cannot be indexed. Example:
+    Makes the documents of the keys equal to their current items. If an item does not exist, its document is deleted.
+    Prints each key with the outcome; the exit code is 1 if an item cannot be indexed. Safe to repeat. Example:
 
         dynadex resync lessons:sync oneills1850-0001-0050-1
     """
@@ -85,11 +88,11 @@ def resync(
     from dynadex.runtime import connect
 
     settings = RuntimeSettings.from_environment(opensearch_url=opensearch, dynamodb_url=dynamodb)
-    outcome = run_resync(connect(load_sync(sync), settings), keys)
-    for identity, one in outcome.items():
-        equal = one.reply.outcome is Outcome.APPLIED
-        row = {"id": identity, "equal": equal, "item": one.has_item, "reason": None if equal else one.reply.reason}
-        what = one.reply.reason if not equal else "equal" if one.has_item else "equal: no such item, and no document"
-        print(json.dumps(row) if as_json else f"{printable(identity)}\t{printable(what)}")
-    if any(one.reply.outcome is not Outcome.APPLIED for one in outcome.values()):
+    outcomes = run_resync(connect(load_sync(sync), settings), keys)
+    for identity, resynced in outcomes.items():
+        is_equal, reason = resynced.reply.outcome is Outcome.APPLIED, resynced.reply.reason
+        row = {"id": identity, "equal": is_equal, "item": resynced.has_item, "reason": None if is_equal else reason}
+        equal = "equal" if resynced.has_item else "equal: neither item nor document exists"
+        print(json.dumps(row) if as_json else f"{printable(identity)}\t{printable(equal if is_equal else reason)}")
+    if any(resynced.reply.outcome is not Outcome.APPLIED for resynced in outcomes.values()):
         raise typer.Exit(STILL_FAILING)

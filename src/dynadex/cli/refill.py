@@ -1,4 +1,4 @@
-"""`dynadex refill`: load an index from its table."""
+"""`dynadex refill`: backfill an index from its table."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Segments = Annotated[
         min=1,
         max=64,
         metavar="N",
-        help="Parts of the table scanned at once. Default: two for each processor of the search cluster's data nodes.",
+        help="Number of parallel scans. Default: two for each processor of the search cluster's data nodes.",
     ),
 ]
 ReadCapacity = Annotated[
     float | None,
-    typer.Option(min=0.5, metavar="N", help="Read no more than so many capacity units a second. Default: no limit."),
+    typer.Option(min=0.5, metavar="N", help="Limit of read capacity units per second. Default: no limit."),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on where the last one was interrupted.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the last run where it was interrupted.")]
 FromExport = Annotated[
     str | None,
     typer.Option(
-        metavar="WHERE",
-        help="Read a point-in-time export (a folder, or s3://bucket/prefix) instead of the table: no capacity used.",
+        metavar="LOCATION",
+        help="Read a point-in-time export (a folder, or s3://bucket/prefix), which uses no capacity of the table.",
     ),
 ]
 
@@ -52,10 +52,10 @@ def refill(
     dynamodb: DynamoDbUrl = None,
     dead_letters: DeadLetters = None,
 ) -> None:
-    """Load the whole index from a scan of its table, while the stream keeps running.
+    """Backfill the index from its table.
 
-    Creates the index if there is none; deletes documents that have no item. Safe to repeat, to interrupt and to run
-    beside the worker. Examples:
+    Writes every item of the table, and deletes documents without an item. Creates the index if it does not exist. Safe
+    to repeat, to interrupt (continue with --resume), and to run while a worker applies changes. Examples:
 
         dynadex refill lessons:sync
 
@@ -77,28 +77,28 @@ def refill(
         try:
             done = run_refill(runtime, options, stop, progress_on(bar))
         except Stopping:
-            bar.close("refill stopped before its end; nothing is harmed: go on with --resume")
+            bar.close("backfill stopped before its end: continue with --resume")
             raise typer.Exit(STOPPED) from None
-        bar.close("; ".join(["refill complete", *dead_lettered(done, settings)]))
+        bar.close("; ".join(["backfill complete", *dead_lettered(done, settings)]))
 
 
 def dead_lettered(done: Refilled, settings: RuntimeSettings) -> Iterator[str]:
-    """How many keys a refill could not index, and where they are; nothing if there are none."""
+    """Yield a line with the number and location of the keys that could not be indexed, if there are any."""
     if count := done.progress.result.dead_lettered:
         yield f"dead-lettered {count:,} keys that cannot be indexed, see {settings.dead_letters_location}"
 
 
 def progress_on(bar: Bar) -> OnProgress:
-    """Return a callback that shows a refill's progress on a bar."""
+    """Return a callback that shows the progress of a backfill on a bar."""
 
-    def on_progress(now: RefillProgress) -> None:
-        result = now.result
+    def on_progress(progress: RefillProgress) -> None:
+        result = progress.result
         parts = {
             "not indexed": result.not_indexed,
             "newer already": result.superseded,
             "dead-lettered": result.dead_lettered,
         }
-        told = [f"{result.applied:,} written", *(f"{count:,} {name}" for name, count in parts.items() if count)]
-        bar.update(now.items, now.total, ", ".join(told))
+        counts = [f"{result.applied:,} written", *(f"{count:,} {name}" for name, count in parts.items() if count)]
+        bar.update(progress.items, progress.total, ", ".join(counts))
 
     return on_progress

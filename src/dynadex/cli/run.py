@@ -1,4 +1,4 @@
-"""`dynadex run`: the worker."""
+"""`dynadex run`: run a worker."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _log = logging.getLogger(__name__)
 FAILED = 1
 _MAX_PORT = 65535
 _LOOPBACK = "127.0.0.1"
-# Docker kills ten seconds after it asked. The worker gives its threads less; this is for a backend that never answers
-# before it has begun.
+# Docker sends SIGKILL ten seconds after SIGTERM. The worker stops its threads earlier; this limit is for a backend that
+# does not respond while the worker starts.
 _STOP_SECONDS = 9.0
 
 
@@ -36,26 +36,29 @@ def run(
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
     dead_letters: DeadLetters = None,
-    batch_size: Annotated[int | None, typer.Option(help="Most stream records per batch.")] = None,
-    batch_window: Annotated[float | None, typer.Option(help="Seconds a batch may wait to fill up.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Maximum number of stream records per batch.")] = None,
+    batch_window: Annotated[float | None, typer.Option(help="Seconds to wait for a batch to fill.")] = None,
     max_attempts: Annotated[
         int | None,
-        typer.Option(min=0, help="Retries of a failing batch before its records are dead-lettered. Default: no limit."),
+        typer.Option(min=0, help="Retries of a failed batch before its records are dead-lettered. Default: no limit."),
     ] = None,
     max_age: Annotated[
         float | None,
-        typer.Option(min=1, help="Seconds after which a record is dead-lettered instead of tried. Default: no limit."),
+        typer.Option(min=1, help="Age in seconds above which a record is dead-lettered. Default: no limit."),
     ] = None,
     http: Annotated[
         str | None,
-        typer.Option(metavar="[HOST:]PORT", help="Answer /metrics, /health/live and /health/ready there."),
+        typer.Option(metavar="[HOST:]PORT", help="Serve /metrics, /health/live and /health/ready on this address."),
     ] = None,
-    log_format: Annotated[LogFormat, typer.Option(help="Lines for people, or a JSON object each.")] = LogFormat.TEXT,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Format of log lines: text, or one JSON object per line.")
+    ] = LogFormat.TEXT,
 ) -> None:
-    """Follow a table's stream and keep its index in step, until Ctrl-C or SIGTERM.
+    """Run a worker that keeps the index in step.
 
-    Reads every shard, writes batches to the index, and keeps its place in a table called TABLE-dynadex. Start it
-    twice and the second one stands by. Examples:
+    Applies the changes of the table's stream to the index until Ctrl-C or SIGTERM. Creates the index and the state
+    table TABLE-dynadex if they do not exist. Of several workers for one Sync, one is the leader and the others are
+    standbys. Safe to interrupt and to kill: the next worker continues at the last checkpoint. Examples:
 
         dynadex run lessons:sync --opensearch http://127.0.0.1:9200
 
@@ -77,7 +80,7 @@ def run(
     except DynadexError as error:
         if log_format is LogFormat.TEXT:
             raise
-        # Whoever collects the log wants to read this line most of all.
+        # As a log record, so that a log collector can parse it.
         _log.error(str(error), extra=error.fields)
         raise typer.Exit(FAILED) from None
 
@@ -109,7 +112,9 @@ def _run(sync: str, settings: RuntimeSettings, limits: Limits, http: str | None,
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or int(port) > _MAX_PORT:
-        raise DynadexError("answer on", text, "that is no port", "For example: --http 9464, or --http 0.0.0.0:9464.")
+        raise DynadexError(
+            "serve on", text, "it is not a valid port", "For example: --http 9464, or --http 0.0.0.0:9464."
+        )
     return host or _LOOPBACK, int(port)
 
 
@@ -119,6 +124,6 @@ def _metrics(index: str) -> WorkerMetrics:
         from dynadex.worker.metrics import WorkerMetrics
     except ModuleNotFoundError as missing:
         raise DynadexError(
-            "answer with", "metrics", f"{missing.name} is not installed", "Install it: pip install 'dynadex[worker]'."
+            "serve", "metrics", f"{missing.name} is not installed", "Install it: pip install 'dynadex[worker]'."
         ) from missing
     return WorkerMetrics(index)

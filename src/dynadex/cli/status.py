@@ -1,4 +1,4 @@
-"""`dynadex status`: what an operator needs at a glance."""
+"""`dynadex status`: the state of a Sync at a glance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference
+from dynadex.cli.options import AsJson, DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference
 from dynadex.cli.output import printable
 from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
@@ -21,68 +21,69 @@ if TYPE_CHECKING:
 NEEDS_ATTENTION = 1
 _MAX_SHARDS = 8
 _MAX_ID, _MAX_REASON = 24, 160
-# Of the names of shards and positions, which are long and begin alike; --json has all of them.
+# Last characters to show of ids of shards and of positions, which are long and start alike. --json has them in full.
 _END = 8
-# Counts that say something even when they are zero.
-_NEVER_LEFT_OUT = ("items", "remaining")
+# Counts that are shown even if they are zero.
+_ALWAYS_SHOWN = ("items", "remaining")
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 
 
 def status(
     sync: SyncReference,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     max_lag: Annotated[
-        float | None, typer.Option("--max-lag", metavar="SECONDS", min=0, help="A lag above this needs attention.")
+        float | None, typer.Option("--max-lag", metavar="SECONDS", min=0, help="Mark a lag above this limit.")
     ] = None,
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
     dead_letters: DeadLetters = None,
 ) -> None:
-    """Show table, indexes, lag, worker, dead-lettered keys and what was done last. Changes nothing.
+    """Show the state of a Sync.
 
-    Where no worker has reported, CloudWatch is asked what the functions that are deployed as MODULE:ATTRIBUTE did in
-    the last hour (cloudwatch:GetMetricData), and --max-lag holds their largest lag to the limit.
+    Shows the table, indexes, lag, shards, worker, dead letters and last runs. Changes nothing. If no worker has
+    reported, the command reads the metrics of the Lambda functions deployed as MODULE:ATTRIBUTE for the last hour from
+    CloudWatch (requires cloudwatch:GetMetricData), and --max-lag applies to their largest lag.
 
-    What needs attention is marked with `!`: no index that is both searched and written, one that awaits its refill,
-    a worker that fell silent, dead-lettered keys, an index declared stale, too large a lag. Then the exit code is 1.
-    Examples:
+    A line that needs attention is marked with `!`, and the exit code is 1: no index is both searched and written, an
+    index awaits its backfill, a worker sends no heartbeat, dead letters exist, the index is stale, or the lag is too
+    large. Examples:
 
         dynadex status lessons:sync
 
         dynadex status lessons:sync --max-lag 60 --json
     """
     from dynadex.maintenance.status import attention
-    from dynadex.maintenance.status import status as look
+    from dynadex.maintenance.status import status as read_status
     from dynadex.runtime import connect
 
     settings = RuntimeSettings.from_environment(
         opensearch_url=opensearch, dynamodb_url=dynamodb, dead_letters=dead_letters
     )
-    found = look(connect(load_sync(sync), settings))
-    marked = attention(found, max_lag)
+    state = read_status(connect(load_sync(sync), settings))
+    marked = attention(state, max_lag)
     if as_json:
-        print(json.dumps({**found.as_json(), "attention": marked}))
+        print(json.dumps({**state.as_json(), "attention": marked}))
     else:
-        print("\n".join(table(found, marked, sync)))
+        print("\n".join(table(state, marked, sync)))
     if marked:
         raise typer.Exit(NEEDS_ATTENTION)
 
 
-def table(found: Status, marked: tuple[str, ...], reference: str) -> Iterator[str]:
-    """The lines of an aligned table; those in ``marked`` begin with an exclamation mark."""
-    now = datetime.fromisoformat(found.checked_at)
+def table(state: Status, marked: tuple[str, ...], reference: str) -> Iterator[str]:
+    """Yield the lines of an aligned table. The rows in ``marked`` start with an exclamation mark."""
+    now = datetime.fromisoformat(state.checked_at)
     rows: dict[str, list[str]] = {
-        "table": [f"{found.table}: {found.items:,} items (DynamoDB's estimate, up to 6 hours old)"],
-        "index": list(_indexes(found.indexes)) or [f"none: `dynadex refill {reference}` creates it"],
-        "lag": [_lag(found)],
-        "shards": list(_shards(found.open_shards, found.finished_shards, now)),
-        "worker": [_worker(found.worker)],
-        **({"function": [_function(found.function)]} if found.function else {}),
-        "dead letters": list(_dead_lettered(found.dead_letters, now, reference)),
+        "table": [f"{state.table}: {state.items:,} items (DynamoDB's estimate, up to 6 hours old)"],
+        "index": list(_indexes(state.indexes)) or [f"none: `dynadex refill {reference}` creates it"],
+        "lag": [_lag(state)],
+        "shards": list(_shards(state.open_shards, state.finished_shards, now)),
+        "worker": [_worker(state.worker)],
+        **({"function": [_function(state.function)]} if state.function else {}),
+        "dead letters": list(_dead_lettered(state.dead_letters, now, reference)),
     }
-    rows |= {f"last {what}": [_done(one, now)] for what, one in found.last.items() if one or what != "rebuild"}
-    if found.stale:
-        rows["stale"] = list(_stale(found.stale, now, reference))
+    rows |= {f"last {run}": [_done(summary, now)] for run, summary in state.last.items() if summary or run != "rebuild"}
+    if state.stale:
+        rows["stale"] = list(_stale(state.stale, now, reference))
     width = max(map(len, rows))
     for label, lines in rows.items():
         yield f"{'!' if label in marked else ' '} {label:<{width}}  {lines[0]}"
@@ -90,48 +91,49 @@ def table(found: Status, marked: tuple[str, ...], reference: str) -> Iterator[st
 
 
 def _indexes(indexes: tuple[IndexStatus, ...]) -> Iterator[str]:
-    name_width = max((len(one.name) for one in indexes), default=0)
-    count_width = max((len(f"{one.documents:,}") for one in indexes), default=0)
-    for one in indexes:
-        size = "" if one.bytes is None else f", {one.bytes / 1e6:,.1f} MB"
-        role = "searched" if one.searched else "being built" if one.building else "kept for rollback"
-        awaits = ", awaits its refill" if one.unfilled else ""
+    name_width = max((len(index.name) for index in indexes), default=0)
+    count_width = max((len(f"{index.documents:,}") for index in indexes), default=0)
+    for index in indexes:
+        size = "" if index.bytes is None else f", {index.bytes / 1e6:,.1f} MB"
+        role = "searched" if index.searched else "being built" if index.building else "kept for rollback"
+        awaits = ", awaits its backfill" if index.unfilled else ""
         yield (
-            f"{one.name:<{name_width}}  {one.documents:>{count_width},} documents{size}; "
-            f"{role}, {'written' if one.written else 'not written'}{awaits}"
+            f"{index.name:<{name_width}}  {index.documents:>{count_width},} documents{size}; "
+            f"{role}, {'written' if index.written else 'not written'}{awaits}"
         )
 
 
-def _lag(found: Status) -> str:
-    seconds = found.known_lag_seconds
+def _lag(state: Status) -> str:
+    seconds = state.known_lag_seconds
     if seconds is None:
         return "unknown: no worker has reported"
-    return f"at most {_span(seconds)}{' in the last hour' if found.lag_seconds is None else ''}"
+    return f"at most {_span(seconds)}{' in the last hour' if state.lag_seconds is None else ''}"
 
 
 def _shards(shards: tuple[ShardStatus, ...], finished: int, now: datetime) -> Iterator[str]:
     yield f"{len(shards):,} open, {finished:,} finished"
-    for one in shards[:_MAX_SHARDS]:
-        name = one.id if len(one.id) <= _MAX_ID else f"…{one.id[-_END:]}"
-        passed = f"applied up to {_ago(one.passed_at, now)}" if one.passed_at else "not known how far applied"
-        saved = f", saved {_ago(one.saved_at, now)}" if one.saved_at else ""
-        yield f"{name}: {passed}{saved}, {f'position …{one.position[-_END:]}' if one.position else 'nothing read yet'}"
+    for shard in shards[:_MAX_SHARDS]:
+        name = shard.id if len(shard.id) <= _MAX_ID else f"…{shard.id[-_END:]}"
+        applied = f"applied up to {_ago(shard.passed_at, now)}" if shard.passed_at else "applied up to an unknown time"
+        saved = f", saved {_ago(shard.saved_at, now)}" if shard.saved_at else ""
+        position = f"position …{shard.position[-_END:]}" if shard.position else "nothing read yet"
+        yield f"{name}: {applied}{saved}, {position}"
     if len(shards) > _MAX_SHARDS:
         yield f"and {len(shards) - _MAX_SHARDS:,} more, none further behind (--json lists them)"
 
 
 def _worker(worker: WorkerStatus | None) -> str:
     if worker is None:
-        return "none holds the lease"
+        return "no worker holds the lease"
     if worker.silent_seconds is None:
         return worker.owner
-    end = ": it ended without a word, start another" if worker.is_silent else ""
-    return f"{worker.owner}, last heard of {_span(worker.silent_seconds)} ago{end}"
+    advice = ": it has probably ended, start another worker" if worker.is_silent else ""
+    return f"{worker.owner}, last heartbeat {_span(worker.silent_seconds)} ago{advice}"
 
 
 def _function(function: FunctionStatus) -> str:
     if function.unknown:
-        return f"not known: {function.unknown}"
+        return f"unknown: {function.unknown}"
     if function.applied is None:
         return "last hour: no function of this Sync has reported"
     lag = "" if function.lag_seconds is None else f"lag at most {_span(function.lag_seconds)}, "
@@ -154,24 +156,24 @@ def _dead_lettered(dead_letters: DeadLetterStatus, now: datetime, reference: str
 
 
 def _done(summary: Mapping[str, Any] | None, now: datetime) -> str:
-    """When it ended, and what it counted, whatever that is."""
+    """Return when a run ended, with all of its counts."""
     if summary is None:
         return "never"
     counts = []
     for name, value in summary.items():
-        if isinstance(value, int) and not isinstance(value, bool) and (value or name in _NEVER_LEFT_OUT):
+        if isinstance(value, int) and not isinstance(value, bool) and (value or name in _ALWAYS_SHOWN):
             counts.append(f"{value:,} {name.replace('_', ' ')}")
         elif isinstance(value, Mapping):
             counts += [f"{count:,} {kind}" for kind, count in value.items() if count]
-    when = _when(summary["finished_at"], now) if "finished_at" in summary else "some time ago"
+    when = _when(summary["finished_at"], now) if "finished_at" in summary else "at an unknown time"
     return f"{when}: {', '.join(counts)}" if counts else when
 
 
 def _stale(stale: StaleStatus, now: datetime, reference: str) -> Iterator[str]:
     yield stale.reason
     if stale.answered_at:
-        yield f"a refill mends it that began {_ago(stale.answered_at, now)}"
-        yield f"should it have ended before it was complete: `dynadex refill {reference} --resume`"
+        yield f"the backfill that started {_ago(stale.answered_at, now)} restores it"
+        yield f"if that backfill was interrupted: `dynadex refill {reference} --resume`"
     else:
         yield f"changes were lost: `dynadex refill {reference}` brings the index up to date"
 

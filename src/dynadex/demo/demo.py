@@ -1,4 +1,4 @@
-"""The demo: local stack, table, worker, lessons and page, wired together in one process."""
+"""The demo in one region: local stack, table, worker, lessons and page in one process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CATCH_UP_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What can be chosen. ``port`` 0 takes any free one; ``songs`` None loads all."""
+    """Options of the demo. ``port`` 0 chooses a free port; ``songs`` None loads all songs."""
 
     directory: Path
     port: int = 8080
@@ -40,17 +40,20 @@ class DemoOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class DemoTalk:
-    """What the demo calls: with the number of songs loaded and indexed so far, and once it is ready, with its address
-    and a token for changes."""
+class DemoCallbacks:
+    """Callbacks of the demo.
+
+    ``on_loaded`` and ``on_indexed`` take the number of songs so far. ``on_ready`` takes the URL of the page and a token
+    that permits writes.
+    """
 
     on_loaded: Callable[[int], None]
     on_indexed: Callable[[int], None]
     on_ready: Callable[[str, str], None]
 
 
-def run_demo(options: DemoOptions, stop: threading.Event, talk: DemoTalk) -> None:
-    """Run the demo until ``stop`` is set. Raises DynadexError when a part of it fails."""
+def run_demo(options: DemoOptions, stop: threading.Event, callbacks: DemoCallbacks) -> None:
+    """Run the demo until ``stop`` is set. Raises DynadexError if a part of it fails."""
     local = LocalStack(options.directory, dynamodb_url=options.dynamodb_url, opensearch_url=options.opensearch_url)
     auth = TokenAuth(secrets.token_bytes(32))
     with listening(options.port) as sock, local as stack:
@@ -67,21 +70,21 @@ def run_demo(options: DemoOptions, stop: threading.Event, talk: DemoTalk) -> Non
                 stack.check()
                 service.check()
 
-            def found() -> int:
+            def count_documents() -> int:
                 return service.runtime.index.count(sync.index)
 
             service.fill()
-            loaded = load_lessons(dynamodb, options.songs, stop, talk)
-            await_indexed(found, loaded, stop, check, talk.on_indexed)
+            loaded = load_lessons(dynamodb, options.songs, stop, callbacks)
+            await_indexed(count_documents, loaded, stop, check, callbacks.on_indexed)
             if stop.is_set():
                 return
-            talk.on_ready(service.url, auth.token(TOKEN_SECONDS))
+            callbacks.on_ready(service.url, auth.token(TOKEN_SECONDS))
             while not stop.wait(WATCH_SECONDS):
                 check()
 
 
 def create_table(dynamodb: DynamoDBClient, name: str) -> None:
-    """The lessons table with its stream, unless it exists (a given DynamoDB may have it already)."""
+    """Create the table of lessons with a stream, unless the table exists."""
     if name in dynamodb.list_tables()["TableNames"]:
         return
     dynamodb.create_table(
@@ -94,29 +97,29 @@ def create_table(dynamodb: DynamoDBClient, name: str) -> None:
     dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
 
 
-def load_lessons(dynamodb: DynamoDBClient, songs: int | None, stop: threading.Event, talk: DemoTalk) -> int:
-    """Write the songs to the table, until ``stop`` is set; how many there were. Raises SourceError."""
-    wanted = takewhile(lambda _: not stop.is_set(), lessons(songs))
-    return load(dynamodb, sync.table, wanted, talk.on_loaded)
+def load_lessons(dynamodb: DynamoDBClient, songs: int | None, stop: threading.Event, callbacks: DemoCallbacks) -> int:
+    """Write the songs to the table until ``stop`` is set; return how many were written. Raises SourceError."""
+    until_stopped = takewhile(lambda _: not stop.is_set(), lessons(songs))
+    return load(dynamodb, sync.table, until_stopped, callbacks.on_loaded)
 
 
 def await_indexed(
-    found: Callable[[], int],
-    wanted: int,
+    count_documents: Callable[[], int],
+    expected: int,
     stop: threading.Event,
     check: Callable[[], None],
     on_indexed: Callable[[int], None],
     clock: Clock | None = None,
 ) -> None:
-    """Wait until ``found`` counts every song loaded. Raises DynadexError when they do not arrive."""
+    """Wait until the index contains the expected number of documents. Raises DynadexError if it takes too long."""
     clock = clock or SystemClock()
     give_up_at = clock.monotonic() + _CATCH_UP_SECONDS
     count = 0
-    while count < wanted and not stop.is_set():
+    while count < expected and not stop.is_set():
         check()
-        count = found()
-        on_indexed(min(count, wanted))
+        count = count_documents()
+        on_indexed(min(count, expected))
         if clock.monotonic() > give_up_at:
-            reason = f"{count} of {wanted} songs arrived within {_CATCH_UP_SECONDS:.0f} s"
-            raise DynadexError("fill index", sync.index, reason, "See the lines above for what went wrong.")
+            reason = f"after {_CATCH_UP_SECONDS:.0f} s, it contains {count} of {expected} songs"
+            raise DynadexError("fill index", sync.index, reason, "The lines above show the cause.")
         stop.wait(0.1)

@@ -1,4 +1,4 @@
-"""Music lessons: what the demo keeps in step, and what its players search."""
+"""The Sync of the demo: a table of music lessons and its index."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dynadex import Search, Sync, analysis
 SETTINGS: dict[str, Any] = {"refresh_interval": "500ms", "analysis": analysis.settings()}
 
 MAPPINGS: dict[str, Any] = {
-    # An attribute that is not searched is stored, but can neither be mapped wrongly nor refuse the document.
+    # Other attributes are stored but not mapped, so that none of them can cause a mapping conflict.
     "dynamic": False,
     "properties": {
-        # The key tells documents apart where one page of a search ends and the next begins.
+        # The key is the tiebreaker of the sort order between two pages of a search.
         "id": {"type": "keyword"},
         "title": analysis.title(),
         "form": {"type": "keyword"},

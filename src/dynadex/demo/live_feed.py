@@ -1,4 +1,4 @@
-"""What the worker of this process does, as it does it: kept for the live view, and for no longer than a minute."""
+"""The changes that the worker of this process applied in the last minute, for the live view."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ _CHANGES_KEPT = 50
 
 @dataclass(frozen=True, slots=True)
 class AppliedChange:
-    """One change that is done with. Times are in microseconds since the epoch; ``written_us`` as the stream tells it,
-    rounded down; ``outcome``: applied, stale, reconciled or dead-lettered."""
+    """A completed change. Times are in microseconds since the epoch; the stream rounds ``written_us`` down.
+
+    ``outcome`` is applied, superseded, reconciled or dead_lettered.
+    """
 
     id: str
     kind: str
@@ -33,8 +35,11 @@ class AppliedChange:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """The last minute, a value a second, the present second last. ``lag`` is the age of the oldest change that was not
-    applied at the end of a second, in seconds; up to one too much, since the stream rounds times down."""
+    """The changes of the last minute, with one value per second; the current second is the last one.
+
+    ``lag`` is the age in seconds of the oldest change that was not applied at the end of each second. It is up to one
+    second too large, because the stream rounds times down.
+    """
 
     total: int
     per_second: tuple[int, ...]
@@ -43,22 +48,22 @@ class Flow:
 
     @property
     def lag_seconds(self) -> float:
-        """The lag as of now; what was applied in the last second counts."""
+        """The current lag, in seconds. It includes changes that were applied in the last second."""
         return max(self.lag[-2:])
 
     def as_json(self) -> dict[str, Any]:
-        """As the live view is told."""
+        """Return it as plain JSON."""
         return {
             "lag_seconds": round(self.lag_seconds, 2),
             "applied_total": self.total,
             "per_second": list(self.per_second),
-            "lag_series": [round(one, 2) for one in self.lag],
-            "changes": [asdict(one) for one in self.changes],
+            "lag_series": [round(seconds, 2) for seconds in self.lag],
+            "changes": [asdict(change) for change in self.changes],
         }
 
 
 class LiveFeed:
-    """Told by the worker's threads of the records they take and finish; asked by the page."""
+    """Collects the records that the threads of the worker start and complete, and returns them for the page."""
 
     def __init__(self, schema: KeySchema, clock: Clock) -> None:
         self._schema = schema
@@ -69,38 +74,38 @@ class LiveFeed:
         # By whole second since the epoch.
         self._applied: dict[int, int] = {}
         self._lag: dict[int, float] = {}
-        self._open: dict[str, int] = {}
+        self._in_flight: dict[str, int] = {}
 
     def on_start(self, records: Sequence[Record]) -> None:
-        """These records are being applied, perhaps not for the first time."""
+        """Note that the worker starts to apply these records, possibly again."""
         changes = _changes(records)
         with self._lock:
-            self._open |= {one.sequence_number: one.time_us for one in changes}
+            self._in_flight |= {change.sequence_number: change.time_us for change in changes}
 
     def on_result(self, records: Sequence[Record], result: ApplyResult) -> None:
-        """What became of these records: all but those in ``result.failed`` are finished."""
+        """Note that the worker has completed these records, except those in ``result.failed``."""
         now_us = self._clock.now_us()
-        finished = [one for one in _changes(records) if one.sequence_number not in result.failed]
+        completed = [change for change in _changes(records) if change.sequence_number not in result.failed]
         with self._lock:
-            for change in finished:
-                self._open.pop(change.sequence_number, None)
-                self._changes.append(self._seen(change, result.outcomes, now_us))
+            for change in completed:
+                self._in_flight.pop(change.sequence_number, None)
+                self._changes.append(self._applied_change(change, result.outcomes, now_us))
             second = now_us // MICROSECONDS
-            self._total += len(finished)
-            self._applied[second] = self._applied.get(second, 0) + len(finished)
-            if finished:
-                _note_age(self._lag, min(one.time_us for one in finished), now_us)
-            self._forget(second)
+            self._total += len(completed)
+            self._applied[second] = self._applied.get(second, 0) + len(completed)
+            if completed:
+                _note_age(self._lag, min(change.time_us for change in completed), now_us)
+            self._drop_before(second - SECONDS_KEPT + 1)
 
     def flow(self) -> Flow:
-        """The last minute, as of now."""
+        """Return the changes of the last minute."""
         now_us = self._clock.now_us()
         last = now_us // MICROSECONDS
         seconds = range(last - SECONDS_KEPT + 1, last + 1)
         with self._lock:
             lag = dict(self._lag)
-            if self._open:
-                _note_age(lag, min(self._open.values()), now_us)
+            if self._in_flight:
+                _note_age(lag, min(self._in_flight.values()), now_us)
             return Flow(
                 self._total,
                 tuple(self._applied.get(second, 0) for second in seconds),
@@ -108,7 +113,7 @@ class LiveFeed:
                 tuple(reversed(self._changes)),
             )
 
-    def _seen(self, change: Change, outcomes: Mapping[str, str], now_us: int) -> AppliedChange:
+    def _applied_change(self, change: Change, outcomes: Mapping[str, str], now_us: int) -> AppliedChange:
         try:
             identity = document_id(self._schema, change.key)
         except ValueError:
@@ -116,14 +121,14 @@ class LiveFeed:
         kind = "delete" if change.image is None and change.image_known else "put"
         return AppliedChange(identity, kind, change.time_us, now_us, outcomes.get(identity, "applied"))
 
-    def _forget(self, second: int) -> None:
-        for kept in (self._applied, self._lag):
-            for old in [one for one in kept if one <= second - SECONDS_KEPT]:
-                del kept[old]
+    def _drop_before(self, first: int) -> None:
+        for by_second in (self._applied, self._lag):
+            for old in [second for second in by_second if second < first]:
+                del by_second[old]
 
 
 def _note_age(lag: dict[int, float], written_us: int, until_us: int) -> None:
-    """A change written then was not applied until now: so old was it at the end of each second between."""
+    """Raise the lag of each second in which a change was written but not applied to the age of that change."""
     last = until_us // MICROSECONDS
     for second in range(max(written_us // MICROSECONDS, last - SECONDS_KEPT + 1), last + 1):
         at_us = min(until_us, (second + 1) * MICROSECONDS)

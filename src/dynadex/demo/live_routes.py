@@ -1,12 +1,12 @@
-"""Routes of the live view: what flows from the table to the index, and operations at the push of a button.
+"""Routes of the live view: the changes that flow from the table to the index, and operations that the page starts.
 
-Only a process that has the worker in it can serve them, as the demo does.
+Only a process that contains the worker can serve them, such as the demo.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from starlette.concurrency import run_in_threadpool
@@ -24,38 +24,38 @@ from dynadex.search.problem import Problem
 LIVE = "/api/live"
 _MAX_LETTERS = 20
 _MAX_INDEXES = 20
-_KEPT_SECONDS = 1.0
-# With nothing to do a worker notes how far it is every eight seconds; beyond this, it is behind.
+_CACHE_SECONDS = 1.0
+# An idle worker saves its position every eight seconds. A larger lag is real.
 _IDLE_SECONDS = 15.0
 
 
 class Feed(Protocol):
-    """Tells of the changes that were applied lately."""
+    """The changes of the last minute."""
 
-    def flow(self) -> Told:
-        """The last minute."""
+    def flow(self) -> AsJson:
+        """Return the changes of the last minute."""
 
 
-class Told(Protocol):
-    """Something that the page is told."""
+class AsJson(Protocol):
+    """A value for the page."""
 
     def as_json(self) -> dict[str, Any]:
-        """As plain JSON."""
+        """Return it as plain JSON."""
 
 
 class OperationRunner(Protocol):
     """Runs one operation at a time."""
 
     def start(self, name: str) -> bool:
-        """Start one; False when one runs. Raises KeyError for a name that is none."""
+        """Start an operation; return False if one is running. Raises KeyError for an unknown name."""
 
-    def now(self) -> Told | None:
-        """The one that runs, or ran last."""
+    def latest(self) -> AsJson | None:
+        """Return the running operation, otherwise the last one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """A key that is dead-lettered, why, and since when (ISO time)."""
+class LiveDeadLetter:
+    """A dead-lettered key with the reason and the time (ISO)."""
 
     id: str
     reason: str
@@ -63,52 +63,54 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What there is besides the flow. Each call may raise DynadexError.
+class LiveSources:
+    """Functions that read the other values of the live view. Each may raise DynadexError.
 
-    ``dead-lettered`` gives the number of dead-lettered keys and some of them; ``indexes`` name, role and documents of
-    each physical index; ``stale`` why the index is declared stale, or None.
+    ``dead_letters`` returns the number of dead letters and the first of them; ``indexes`` the name, role and number of
+    documents of each physical index; ``stale`` the reason why the index is stale, or None.
     """
 
-    dead_letters: Callable[[], tuple[int, Sequence[Letter]]]
+    dead_letters: Callable[[], tuple[int, Sequence[LiveDeadLetter]]]
     indexes: Callable[[], Sequence[tuple[str, str, int]]]
     stale: Callable[[], str | None]
 
 
 def live_routes(
-    feed: Feed, health: Health, around: Surroundings, operations: OperationRunner, auth: Auth, clock: Clock
+    feed: Feed, health: Health, sources: LiveSources, operations: OperationRunner, auth: Auth, clock: Clock
 ) -> list[BaseRoute]:
-    """The routes, for ``create_app``. ``health`` is for these routes alone."""
-    live = _Live(feed, health, _Kept(around, clock), operations, clock)
+    """Return the routes for ``create_app``. ``health`` must not be shared with other routes."""
+    live = _LiveEndpoints(feed, health, _SourceCache(sources, clock), operations, clock)
     return [
         Route(LIVE, live.show),
         Route("/api/operations/{name}", protected(auth, live.operate), methods=["POST"]),
     ]
 
 
-class _Live:
-    def __init__(self, feed: Feed, health: Health, around: _Kept, operations: OperationRunner, clock: Clock) -> None:
+class _LiveEndpoints:
+    def __init__(
+        self, feed: Feed, health: Health, sources: _SourceCache, operations: OperationRunner, clock: Clock
+    ) -> None:
         self._feed = feed
         self._health = health
-        self._around = around
+        self._sources = sources
         self._operations = operations
         self._clock = clock
 
     async def show(self, request: Request) -> Response:  # noqa: ARG002 - Starlette passes it
-        found = await self._health.ready()
+        ready = await self._health.ready()
         flow = self._feed.flow().as_json()
-        behind = found.lag_seconds
-        if behind is not None and behind > _IDLE_SECONDS:
-            # The worker has not even read what it should have applied.
-            flow["lag_seconds"] = round(behind, 2) if behind < float("inf") else None
-        operation = self._operations.now()
+        lag_seconds = ready.lag_seconds
+        if lag_seconds is not None and lag_seconds > _IDLE_SECONDS:
+            # The feed does not contain changes that the worker has not read yet.
+            flow["lag_seconds"] = round(lag_seconds, 2) if lag_seconds < float("inf") else None
+        operation = self._operations.latest()
         return reply(
             {
                 "now": self._clock.now_us(),
-                "ready": not found.reasons,
-                "reasons": list(found.reasons),
+                "ready": not ready.reasons,
+                "reasons": list(ready.reasons),
                 **flow,
-                **await run_in_threadpool(self._around.told),
+                **await run_in_threadpool(self._sources.values),
                 "operation": operation.as_json() if operation else None,
             }
         )
@@ -118,50 +120,43 @@ class _Live:
         try:
             started = self._operations.start(name)
         except KeyError:
-            raise Problem(404, "not_found", "There is no such operation.") from None
+            raise Problem(404, "not_found", "The operation does not exist.") from None
         if not started:
-            raise Problem(409, "busy", "Another operation is running: wait for its end.")
-        operation = self._operations.now()
+            raise Problem(409, "busy", "Another operation is running. Wait until it ends.")
+        operation = self._operations.latest()
         return reply({"operation": operation.as_json() if operation else None}, 202)
 
 
-class _Kept:
-    """What there is besides the flow, asked for once a second at most, however many look at it."""
+class _SourceCache:
+    """The values of the sources. They are read at most once a second, regardless of the number of viewers."""
 
-    def __init__(self, around: Surroundings, clock: Clock) -> None:
-        self._around = around
+    def __init__(self, sources: LiveSources, clock: Clock) -> None:
+        self._sources = sources
         self._clock = clock
-        self._told: dict[str, Any] = {}
-        self._until = float("-inf")
+        self._values: dict[str, Any] = {}
+        self._expires_at = float("-inf")
 
-    def told(self) -> dict[str, Any]:
-        if self._clock.monotonic() >= self._until:
-            self._told = self._ask()
-            self._until = self._clock.monotonic() + _KEPT_SECONDS
-        return self._told
+    def values(self) -> dict[str, Any]:
+        if self._clock.monotonic() >= self._expires_at:
+            self._values = self._read()
+            self._expires_at = self._clock.monotonic() + _CACHE_SECONDS
+        return self._values
 
-    def _ask(self) -> dict[str, Any]:
-        # What cannot be told now leaves the rest as it is: the view is most wanted when something is wrong.
-        count, letters = _or(self._around.dead_letters, (0, ()))
+    def _read(self) -> dict[str, Any]:
+        # A source that fails leaves the others visible: the view is needed most during an outage.
+        count, letters = _or(self._sources.dead_letters, (0, ()))
         return {
-            "dead_letters": {
-                "total": count,
-                "letters": [_letter(one) for one in letters[:_MAX_LETTERS]],
-            },
-            "stale": _or(self._around.stale, None),
+            "dead_letters": {"total": count, "letters": [asdict(letter) for letter in letters[:_MAX_LETTERS]]},
+            "stale": _or(self._sources.stale, None),
             "indexes": [
                 {"name": name, "role": role, "documents": documents}
-                for name, role, documents in _or(self._around.indexes, ())[:_MAX_INDEXES]
+                for name, role, documents in _or(self._sources.indexes, ())[:_MAX_INDEXES]
             ],
         }
 
 
-def _letter(one: Letter) -> Mapping[str, str]:
-    return {"id": one.id, "reason": one.reason, "dead_lettered_at": one.dead_lettered_at}
-
-
-def _or(ask: Callable[[], Any], otherwise: Any) -> Any:
+def _or(read: Callable[[], Any], default: Any) -> Any:
     try:
-        return ask()
+        return read()
     except DynadexError:
-        return otherwise
+        return default

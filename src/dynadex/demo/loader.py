@@ -1,4 +1,4 @@
-"""Lessons into the table, by the batch."""
+"""Write lessons to a table in batches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dynadex.source.table import translate
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# BatchWriteItem takes no more than this at once.
+# The limit of BatchWriteItem.
 _MAX_ITEMS = 25
 _ATTEMPTS = 8
 
@@ -29,9 +29,9 @@ def load(
     on_progress: Callable[[int], None],
     clock: Clock | None = None,
 ) -> int:
-    """Write the lessons, telling after each batch how many are in; returns how many there were.
+    """Write the lessons and return how many were written. ``on_progress`` takes the number after each batch.
 
-    Raises SourceError, or SourceUnavailable when the table takes no more even after some patience.
+    Raises SourceError, or SourceUnavailable if the table is still throttled after several attempts.
     """
     written = 0
     for batch in _batches(lessons):

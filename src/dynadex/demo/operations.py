@@ -1,6 +1,6 @@
-"""Operations at the push of a button: verify, redrive, rebuild, rollback and refill, one at a time, in a thread.
+"""Operations that the page starts: verify, redrive, rebuild, rollback and backfill, one at a time, in a thread.
 
-Each calls what its command calls; this only starts it, and keeps how far it is.
+Each calls the same function as its command. This module starts it and stores its progress.
 """
 
 from __future__ import annotations
@@ -30,8 +30,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The operation that runs, or ran last. ``state``: running, done or failed. ``done`` of about ``total`` items
-    (None: not known); ``message`` is for people, ``result`` its end in numbers."""
+    """The running operation, or the last one.
+
+    ``state`` is running, done or failed. ``done`` is the number of items so far, of about ``total`` (None if unknown).
+    ``message`` describes the progress or the result, and ``result`` contains its counts.
+    """
 
     name: str
     state: str = "running"
@@ -41,37 +44,37 @@ class Operation:
     result: Mapping[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """As the live view is told."""
+        """Return it as plain JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What an operation is given: its own connections, when to stop, and where to say how far it is."""
+    """The arguments of an operation: its own runtime, the event that stops it, and a function that sets its fields."""
 
     runtime: Runtime
     stop: threading.Event
-    tell: Callable[..., None]
+    update: Callable[..., None]
 
 
-# What it came to, in words for people and in numbers.
+# Run an operation; return a message and the counts.
 Work = Callable[[_Run], tuple[str, dict[str, Any]]]
 
 
 class Operations:
-    """Starts operations. ``connect`` makes a runtime whose clock is the one given."""
+    """Starts operations. ``connect`` returns a runtime with the clock that it is called with."""
 
     def __init__(self, connect: Callable[[Clock], Runtime]) -> None:
         self._connect = connect
         self._lock = threading.Lock()
         self._stopped = False
-        # One for each operation: a refill that fails sets it, to stop its other threads.
+        # Each operation has its own event, because a failing backfill sets it to stop its other threads.
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._operation: Operation | None = None
 
     def start(self, name: str) -> bool:
-        """Start one; False when one runs already. Raises KeyError for a name that is none."""
+        """Start an operation; return False if one is running. Raises KeyError for an unknown name."""
         work = _WORK[name]
         with self._lock:
             if self._stopped or (self._operation and self._operation.state == "running"):
@@ -82,13 +85,13 @@ class Operations:
             self._thread.start()
         return True
 
-    def now(self) -> Operation | None:
-        """The one that runs, or ran last."""
+    def latest(self) -> Operation | None:
+        """Return the running operation, otherwise the last one."""
         with self._lock:
             return self._operation
 
     def stop(self) -> None:
-        """End what runs, and start nothing more. What was begun can be gone on with by its command."""
+        """Stop the running operation and reject new ones. Its command can continue what was interrupted."""
         with self._lock:
             self._stopped = True
             self._stop.set()
@@ -97,52 +100,48 @@ class Operations:
 
     def _work(self, work: Work, stop: threading.Event) -> None:
         try:
-            run = _Run(self._connect(StoppableClock(stop)), stop, self._tell)
-            with _messages_of(run):
+            run = _Run(self._connect(StoppableClock(stop)), stop, self._update)
+            with _logged_messages(run):
                 message, result = work(run)
-            self._tell(state="done", message=message, result=result)
+            self._update(state="done", message=message, result=result)
         except Stopping:
-            self._tell(state="failed", message="Stopped before its end.")
+            self._update(state="failed", message="Stopped before its end.")
         except DynadexError as error:
-            self._tell(state="failed", message=str(error))
-        except Exception:  # noqa: BLE001 - the thread's end must be told, whatever it was
+            self._update(state="failed", message=str(error))
+        except Exception:  # noqa: BLE001 - the page must show that the operation has failed
             _log.exception("operation failed")
-            self._tell(state="failed", message="It failed for a reason that nobody foresaw: see the log.")
+            self._update(state="failed", message="Failed because of an unexpected error: see the log.")
 
-    def _tell(self, **changes: Any) -> None:
+    def _update(self, **changes: Any) -> None:
         with self._lock:
             assert self._operation is not None
             self._operation = replace(self._operation, **changes)
 
 
 def _verify(run: _Run) -> tuple[str, dict[str, Any]]:
-    def on_progress(now: verifies.VerifyProgress) -> None:
-        words = f"{now.items:,} items compared, {counted(now.differences, 'difference')}"
-        run.tell(done=now.items, total=now.total, message=words)
+    def on_progress(progress: verifies.VerifyProgress) -> None:
+        message = f"{progress.items:,} items compared, {counted(progress.differences, 'difference')}"
+        run.update(done=progress.items, total=progress.total, message=message)
 
     index = searched_index(run.runtime.index, run.runtime.sync.index)
-    report = verifies.VerifyReport(on_progress=on_progress)
-    verified = verifies.verify(run.runtime, index, verifies.VerifyOptions(), report)
-    verifies.remember(run.runtime, verified)
-    compared = f"{verified.items:,} items and {verified.documents:,} documents compared"
-    found = verified.remaining.total()
-    words = "the index equals its table" if verified.equal else f"{counted(found, 'difference')} found"
-    return f"{compared}: {words}.", verified.summary()
+    callbacks = verifies.VerifyCallbacks(on_progress=on_progress)
+    result = verifies.verify(run.runtime, index, verifies.VerifyOptions(), callbacks)
+    verifies.save_result(run.runtime, result)
+    compared = f"{result.items:,} items and {result.documents:,} documents compared"
+    differences = f"{counted(result.remaining.total(), 'difference')} found"
+    return f"{compared}: {'the index equals its table' if result.equal else differences}.", result.summary()
 
 
 def _redrive(run: _Run) -> tuple[str, dict[str, Any]]:
-    def on_progress(now: Redriven) -> None:
-        run.tell(done=now.settled + len(now.failing), message=told(now))
+    def on_progress(progress: Redriven) -> None:
+        run.update(done=progress.settled + len(progress.failing), message=counts(progress))
 
-    def told(now: Redriven) -> str:
-        return f"{now.settled:,} settled, {len(now.failing):,} still failing"
+    def counts(redriven: Redriven) -> str:
+        return f"{redriven.settled:,} settled, {len(redriven.failing):,} still failing"
 
     done = redrive(run.runtime, run.stop, on_progress)
-    nothing = not done.settled and not done.failing
-    return "Nothing is dead-lettered." if nothing else f"{told(done)}.", {
-        "settled": done.settled,
-        "failing": len(done.failing),
-    }
+    message = f"{counts(done)}." if done.settled or done.failing else "There are no dead letters."
+    return message, {"settled": done.settled, "failing": len(done.failing)}
 
 
 def _refill(run: _Run) -> tuple[str, dict[str, Any]]:
@@ -155,12 +154,12 @@ def _refill(run: _Run) -> tuple[str, dict[str, Any]]:
 def _rebuild(run: _Run) -> tuple[str, dict[str, Any]]:
     built = rebuild(run.runtime, RebuildOptions(), run.stop, _progress_of(run))
     summary = refills.summary(run.runtime.clock, built.refilled) | {"index": built.name}
-    return f"Searches use {built.name} now; the index before is kept.", summary
+    return f"Searches use {built.name} now; the previous index is kept.", summary
 
 
 def _rollback(run: _Run) -> tuple[str, dict[str, Any]]:
     before, now = roll_back(run.runtime.index, run.runtime.sync.index)
-    return f"Searches use {now} now, no longer {before}, which is kept.", {"before": before, "now": now}
+    return f"Searches use {now} now instead of {before}, which is kept.", {"before": before, "now": now}
 
 
 _WORK: Mapping[str, Work] = {
@@ -170,27 +169,28 @@ NAMES = tuple(_WORK)
 
 
 def _progress_of(run: _Run) -> OnProgress:
-    def on_progress(now: RefillProgress) -> None:
-        run.tell(done=now.items, total=now.total, message=f"{now.items:,} items read: {now.result}")
+    def on_progress(progress: RefillProgress) -> None:
+        message = f"{progress.items:,} items read: {progress.result}"
+        run.update(done=progress.items, total=progress.total, message=message)
 
     return on_progress
 
 
-class _Messages(logging.Handler):
-    """Shows what an operation logs as its message."""
+class _MessageHandler(logging.Handler):
+    """Shows each log record of an operation as its message."""
 
-    def __init__(self, tell: Callable[..., None]) -> None:
+    def __init__(self, update: Callable[..., None]) -> None:
         super().__init__(logging.INFO)
-        self._tell = tell
+        self._update = update
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._tell(message=record.getMessage())
+        self._update(message=record.getMessage())
 
 
 @contextmanager
-def _messages_of(run: _Run) -> Iterator[None]:
-    """Show what the rooms log that only operations use in this process."""
-    handler = _Messages(run.tell)
+def _logged_messages(run: _Run) -> Iterator[None]:
+    """Show the log records of the rooms that only operations use in this process."""
+    handler = _MessageHandler(run.update)
     loggers = [logging.getLogger(name) for name in ("dynadex.refill", "dynadex.verify")]
     for logger in loggers:
         logger.addHandler(handler)

@@ -1,8 +1,8 @@
-"""One region as a process of its own: ``python -m dynadex.demo.region OPTIONS PARENT_PID``.
+"""One region as a separate process: ``python -m dynadex.demo.region OPTIONS PARENT_PID``.
 
-It has its own search engine, worker and HTTP service, and shares the table's endpoint with the other regions, under
-its own name. All of it ends at once when the process does, as when a region is lost; what starts next begins with an
-empty index, fills it, and is ready only then. The service's address is printed as a JSON line.
+It has its own search engine, worker and HTTP service. The regions share one DynamoDB endpoint, each under its own
+region name. Killing the process ends all of it, which simulates the loss of a region. When it is started again, it
+starts with an empty index, fills it, and is ready after that. It prints the URL of the service as a JSON line.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
 
 _WATCH_SECONDS = 0.5
-# A region that restarts finds the lease of the one that was killed.
+# Short, because a restarted region waits for the lease of the killed process to expire.
 _LEASE_SECONDS = 2.0
-# With nothing to do a worker notes up to eight seconds of lag.
+# An idle worker reports up to eight seconds of lag.
 _READY_LAG_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class RegionOptions:
-    """``secret`` (hexadecimal) signs the tokens of those who may write, in every region the same.
+    """Options of one region.
 
-    ``opensearch_url`` None: a search engine of its own, in memory.
+    ``secret`` (hexadecimal) signs the tokens that permit writes, and is the same in every region. ``opensearch_url``
+    None starts a search engine in memory.
     """
 
     name: str
@@ -47,7 +48,7 @@ class RegionOptions:
     opensearch_url: str | None = None
 
     def program(self) -> Program:
-        """How to start it."""
+        """Return how to start the process of the region."""
         folder = StackFolder(Path(self.directory))
         folder.prepare()
         return Program(
@@ -59,7 +60,7 @@ class RegionOptions:
         )
 
     def settings(self, opensearch_url: str) -> RuntimeSettings:
-        """This region's: another region, another index, other checkpoints; only the endpoint of DynamoDB is shared."""
+        """Return the settings of this region. Only the DynamoDB endpoint is shared with other regions."""
         return local_settings(
             dynamodb_url=self.dynamodb_url,
             opensearch_url=opensearch_url,
@@ -71,7 +72,7 @@ class RegionOptions:
 
 
 def run(options: RegionOptions) -> None:
-    """Run until the parent is gone. Raises DynadexError when a part of it fails."""
+    """Run until the parent process ends. Raises DynadexError if a part of it fails."""
     from dynadex.http.auth import TokenAuth
 
     auth = TokenAuth(bytes.fromhex(options.secret))
@@ -84,7 +85,7 @@ def run(options: RegionOptions) -> None:
         settings = options.settings(stack.endpoints.opensearch)
         service = parts.enter_context(running(load_sync(options.sync), settings, sock, auth, options.name))
         print(json.dumps({"url": url_of(sock)}), flush=True)
-        # A lost index is made anew without being asked: nobody searches it before that is done.
+        # A lost index is filled automatically. The router sends no searches here before that is done.
         service.fill()
         while True:
             service.runtime.clock.sleep(_WATCH_SECONDS)

@@ -1,4 +1,4 @@
-"""Several regions on this machine: a replicated table, each region's own index, worker and service, and a router."""
+"""The demo in several regions on one machine: a replicated table, an index, worker and service each, and a router."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import httpx
 
 from dynadex import clients
 from dynadex.clock import Clock, SystemClock
-from dynadex.demo.demo import WATCH_SECONDS, DemoOptions, DemoTalk, await_indexed, create_table, load_lessons
+from dynadex.demo.demo import WATCH_SECONDS, DemoCallbacks, DemoOptions, await_indexed, create_table, load_lessons
 from dynadex.demo.lessons import sync
 from dynadex.demo.region import RegionOptions
 from dynadex.demo.router import Router, Switches
@@ -44,7 +44,7 @@ _POLL_SECONDS = 0.05
 
 @dataclass
 class Region:
-    """One region: its process, which can be killed and started anew."""
+    """One region: its process, which can be killed and started again."""
 
     options: RegionOptions
     clock: Clock = field(default_factory=SystemClock)
@@ -53,7 +53,7 @@ class Region:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
-        """Start it with an empty index, and wait until it answers; ready it is later. Raises LocalStackError."""
+        """Start it and wait until it responds; it is ready once its index is filled. Raises LocalStackError."""
         with self._lock:
             if self._child is not None:
                 return
@@ -61,25 +61,25 @@ class Region:
             give_up_at = self.clock.monotonic() + _START_SECONDS
             while (url := self._child.answering_url()) is None:
                 if self.clock.monotonic() > give_up_at:
-                    raise self._child.failure("start", f"it does not answer after {_START_SECONDS:g} s")
+                    raise self._child.failure("start", f"it does not respond after {_START_SECONDS:g} s")
                 self.clock.sleep(_POLL_SECONDS)
             self.url = url
 
     def cut(self) -> None:
-        """Kill index, worker and service in the middle of whatever they do."""
+        """Kill index, worker and service."""
         with self._lock:
             child, self._child, self.url = self._child, None, None
             if child:
                 child.kill()
 
     def check(self) -> None:
-        """Raise LocalStackError if it has ended by itself."""
+        """Raise LocalStackError if its process has ended unexpectedly."""
         child = self._child
         if child and self.url:
             child.check()
 
     def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         with self._lock:
             child, self._child, self.url = self._child, None, None
             if child:
@@ -88,7 +88,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Regions:
-    """Every region, by name, behind one address."""
+    """The regions by name. ``url`` is the address of the router, ``token`` permits writes."""
 
     url: str
     regions: Mapping[str, Region]
@@ -96,33 +96,35 @@ class Regions:
     settings: RuntimeSettings
 
     def dynamodb(self, region: str) -> DynamoDBClient:
-        """A client of a region's own replica of the table."""
+        """Return a client of the region's own replica of the table."""
         return clients.dynamodb(replace(self.settings, region=region))
 
     def ready(self) -> list[str]:
-        """The regions that the router takes for healthy."""
-        told = httpx.get(f"{self.url}/regions", trust_env=False).json()["regions"]
-        return [one["name"] for one in told if one["healthy"]]
+        """Return the names of the regions that the router considers healthy."""
+        states = httpx.get(f"{self.url}/regions", trust_env=False).json()["regions"]
+        return [state["name"] for state in states if state["healthy"]]
 
-    def min_found(self) -> int:
-        """How many documents there are where there are fewest."""
+    def min_documents(self) -> int:
+        """Return the number of documents in the region with the fewest documents."""
         counts = []
         for region in self.regions.values():
-            answer = httpx.get(f"{region.url}/api/search?size=0", trust_env=False)
-            counts.append(answer.json()["total"] if answer.is_success else 0)
+            response = httpx.get(f"{region.url}/api/search?size=0", trust_env=False)
+            counts.append(response.json()["total"] if response.is_success else 0)
         return min(counts)
 
     def check(self) -> None:
-        """Raise LocalStackError if a region has ended by itself."""
+        """Raise LocalStackError if the process of a region has ended unexpectedly."""
         for region in self.regions.values():
             region.check()
 
 
 def checked_names(names: Sequence[str]) -> list[str]:
-    """Names of two to four regions. Raises LocalStackError."""
-    wrong = [name for name in names if not _NAME.fullmatch(name)]
-    if wrong or len({*names}) < len(names) or not 2 <= len(names) <= 4:
-        reason = f"{wrong[0]!r} is no region" if wrong else "that is not two to four of them"
+    """Return the names if they are two to four different regions. Raises LocalStackError."""
+    invalid = [name for name in names if not _NAME.fullmatch(name)]
+    if invalid or len({*names}) < len(names) or not 2 <= len(names) <= 4:
+        reason = (
+            f"{invalid[0]!r} is not a valid region name" if invalid else "two to four different regions are required"
+        )
         raise LocalStackError("run regions", ", ".join(names), reason, "For example: --regions us-east-1,eu-west-1.")
     return list(names)
 
@@ -135,10 +137,10 @@ def running_regions(
     opensearch_urls: Mapping[str, str] | None = None,
     switches: Callable[[Mapping[str, Region]], Switches] | None = None,
 ) -> Iterator[Regions]:
-    """Start everything, until the block ends. Raises LocalStackError.
+    """Run the regions and their router until the block ends. Raises LocalStackError.
 
-    ``opensearch_urls``: a search cluster for a region, by name, instead of one in memory. ``switches``: how regions are
-    cut off and brought back, where that is more than to kill and start their processes.
+    ``opensearch_urls`` are search clusters by region, for regions that do not start one in memory. ``switches`` shut
+    down and restart a region; by default, they kill and start its process.
     """
     folder = StackFolder(directory)
     folder.prepare()
@@ -156,8 +158,8 @@ def running_regions(
             )  # fmt: skip
             regions[name] = Region(options)
         _start(regions)
-        acts = switches(regions) if switches else Switches(lambda n: regions[n].cut(), lambda n: regions[n].start())
-        router = Router(routes_for(names), lambda: {name: one.url for name, one in regions.items()}, acts)
+        actions = switches(regions) if switches else Switches(lambda n: regions[n].cut(), lambda n: regions[n].start())
+        router = Router(routes_for(names), lambda: {name: region.url for name, region in regions.items()}, actions)
         with listening(port) as sock, serving(router.app(), sock):
             yield Regions(url_of(sock), regions, TokenAuth(secret).token(TOKEN_SECONDS), settings)
     finally:
@@ -167,20 +169,20 @@ def running_regions(
         folder.unlock()
 
 
-def run_regions(options: DemoOptions, names: Sequence[str], stop: threading.Event, talk: DemoTalk) -> None:
-    """Run the demo in several regions until ``stop`` is set. Raises DynadexError when a part of it fails."""
+def run_regions(options: DemoOptions, names: Sequence[str], stop: threading.Event, callbacks: DemoCallbacks) -> None:
+    """Run the demo in several regions until ``stop`` is set. Raises DynadexError if a part of it fails."""
     with running_regions(names, options.directory, options.port) as running:
         for name, region in running.regions.items():
             log_file = Path(region.options.directory) / "region.log"
             _log.info(f"{name}: {region.url}, log {log_file}", extra={"region": name, "url": region.url})
-        loaded = load_lessons(running.dynamodb(names[0]), options.songs, stop, talk)
-        await_indexed(running.min_found, loaded, stop, running.check, talk.on_indexed)
-        # The router has not asked all of them since: until it has, it would send people to whoever was ready first.
+        loaded = load_lessons(running.dynamodb(names[0]), options.songs, stop, callbacks)
+        await_indexed(running.min_documents, loaded, stop, running.check, callbacks.on_indexed)
+        # Until the router has checked every region again, it sends all requests to the region that was ready first.
         while len(running.ready()) < len(names) and not stop.wait(_POLL_SECONDS):
             running.check()
         if stop.is_set():
             return
-        talk.on_ready(running.url, running.token)
+        callbacks.on_ready(running.url, running.token)
         while not stop.wait(WATCH_SECONDS):
             running.check()
 
@@ -190,20 +192,20 @@ def _answering(child: Child) -> str:
     give_up_at = clock.monotonic() + _START_SECONDS
     while (url := child.answering_url()) is None:
         if clock.monotonic() > give_up_at:
-            raise child.failure("start", f"it does not answer after {_START_SECONDS:g} s")
+            raise child.failure("start", f"it does not respond after {_START_SECONDS:g} s")
         clock.sleep(_POLL_SECONDS)
     return url
 
 
 def _create_replicated(dynamodb: DynamoDBClient, names: Sequence[str]) -> None:
-    """A table with a replica in each other region, each with a stream of its own."""
+    """Create the table with a replica in each other region, each with its own stream."""
     create_table(dynamodb, sync.table)
     updates: Any = [{"Create": {"RegionName": name}} for name in names[1:]]
     dynamodb.update_table(TableName=sync.table, ReplicaUpdates=updates)
 
 
 def _start(regions: Mapping[str, Region]) -> None:
-    """All at once: each waits for processes of its own. Raises what the first of them raised."""
+    """Start the regions in parallel, because each waits for its own processes. Raises the first error."""
     failures: list[BaseException] = []
 
     def start(region: Region) -> None:

@@ -1,8 +1,8 @@
-"""One address before several regions: a small HTTP proxy that sends each caller to the region that Route 53 would.
+"""A router in front of several regions: an HTTP proxy that chooses the region of a request as Route 53 does.
 
-Health checks ask every region's ``/health/ready`` once a period. ``X-Location`` says where a caller is; the answer's
-``X-Dynadex-Region`` says who answered. A request is never sent twice: like a DNS name, the router knows only what the
-checks found, so that for up to a period callers meet a region that is gone.
+It calls ``/health/ready`` of every region once per period. The header ``X-Location`` of a request is the location of
+the client, ``X-Dynadex-Region`` of the response is the region that served it. Requests are not retried: as with DNS,
+the choice depends only on the last health checks, so for up to a period requests reach a region that has failed.
 """
 
 from __future__ import annotations
@@ -33,24 +33,27 @@ _log = logging.getLogger(__name__)
 
 LOCATION_HEADER = "X-Location"
 PERIOD_SECONDS = 1.0
-# One slow answer says nothing yet; nobody there at all says enough.
-_FAILURES = 2
+# A region is unhealthy after this number of failed checks, or after one refused connection.
+_MAX_FAILURES = 2
 _CHECK_SECONDS = 2.5
-_ANSWER_SECONDS = 30.0
+_RESPONSE_SECONDS = 30.0
 _MAX_CONNECTIONS = 100
 _THIS_MACHINE = frozenset(("127.0.0.1", "localhost", "::1"))
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
-# What concerns one connection only, and what httpx has undone or will do anew.
-_OF_A_CONNECTION = frozenset(
+# Headers that apply to a single connection, and those that httpx has decoded or sets itself.
+_HOP_BY_HOP = frozenset(
     ("connection", "content-encoding", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
 )
-# Every server says these for itself.
-_OF_A_SERVER = frozenset(("date", "server"))
+# Headers that each server sets itself.
+_SERVER_HEADERS = frozenset(("date", "server"))
 
 
 @dataclass(frozen=True, slots=True)
-class ReadyRegions:
-    """What the last health check of a region found. ``cut``: it was cut off on purpose."""
+class RegionHealth:
+    """Result of the last health check of a region.
+
+    ``failures`` is the number of failed checks in a row. ``cut`` is true if the region was shut down by request.
+    """
 
     healthy: bool = False
     reasons: tuple[str, ...] = ("not checked yet",)
@@ -61,14 +64,14 @@ class ReadyRegions:
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """How a region is cut off and brought back, by name. Both block, and may raise DynadexError."""
+    """Functions that shut down and restart a region by name. Both block, and may raise DynadexError."""
 
     cut: Callable[[str], None]
     restore: Callable[[str], None]
 
 
 class Router:
-    """``urls`` tells where each region's service answers now, None while it does not."""
+    """The router. ``urls`` returns the current URL of the service of each region, None while it is not running."""
 
     def __init__(
         self,
@@ -82,23 +85,23 @@ class Router:
         self._urls = urls
         self._switches = switches
         self._period_seconds = period_seconds
-        self._checked = {region: ReadyRegions() for region in routes.regions}
+        self._health = {region: RegionHealth() for region in routes.regions}
         self._client = httpx.AsyncClient(
-            timeout=_ANSWER_SECONDS,
+            timeout=_RESPONSE_SECONDS,
             limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_CONNECTIONS),
             transport=transport,
             trust_env=False,
         )
 
     def app(self) -> SecurityHeaders:
-        """The router as an ASGI application, whose lifespan runs the health checks."""
+        """Return the router as an ASGI application. Its lifespan runs the health checks."""
         app = Starlette(
             routes=[
                 Route("/regions", self._regions),
                 Route("/regions/{name}/cut", self._switch(self._switches.cut, cut=True), methods=["POST"]),
                 Route("/regions/{name}/restore", self._switch(self._switches.restore, cut=False), methods=["POST"]),
                 Route("/api/config", self._config),
-                Route("/{path:path}", self._pass_on, methods=_METHODS),
+                Route("/{path:path}", self._forward, methods=_METHODS),
             ],
             exception_handlers=HANDLERS,
             lifespan=self._checking,
@@ -106,7 +109,7 @@ class Router:
         return SecurityHeaders(app)
 
     async def check_all(self) -> None:
-        """One health check of every region, all at once."""
+        """Check the health of all regions concurrently."""
         await asyncio.gather(*(self._check(region) for region in self._routes.regions))
 
     @asynccontextmanager
@@ -126,84 +129,83 @@ class Router:
             await asyncio.sleep(self._period_seconds)
 
     async def _check(self, region: str) -> None:
-        found, before = await self._asked(self._urls()[region]), self._checked[region]
-        if not found.healthy and not found.failures:
-            found = replace(found, failures=before.failures + 1)
-        healthy = found.healthy or (before.healthy and found.failures < _FAILURES)
-        # Whether it was cut off may have changed meanwhile.
-        self._checked[region] = replace(found, healthy=healthy, cut=self._checked[region].cut)
+        health, before = await self._request_health(self._urls()[region]), self._health[region]
+        if not health.healthy and not health.failures:
+            health = replace(health, failures=before.failures + 1)
+        healthy = health.healthy or (before.healthy and health.failures < _MAX_FAILURES)
+        # ``cut`` is read again, because it may have changed during the request.
+        self._health[region] = replace(health, healthy=healthy, cut=self._health[region].cut)
 
-    async def _asked(self, url: str | None) -> ReadyRegions:
-        """What a region says of itself; with failures, if nobody is there to say anything."""
+    async def _request_health(self, url: str | None) -> RegionHealth:
+        """Return the health that a region reports; unhealthy immediately if it cannot be reached."""
         if url is None:
-            return ReadyRegions(reasons=("it does not run",), failures=_FAILURES)
+            return RegionHealth(reasons=("it is not running",), failures=_MAX_FAILURES)
         try:
-            answer = await self._client.get(f"{url}/health/ready", timeout=_CHECK_SECONDS)
-            told = answer.json()
-            return ReadyRegions(answer.is_success, tuple(told.get("reasons", ())), told.get("lag_seconds"))
+            response = await self._client.get(f"{url}/health/ready", timeout=_CHECK_SECONDS)
+            report = response.json()
+            return RegionHealth(response.is_success, tuple(report.get("reasons", ())), report.get("lag_seconds"))
         except httpx.ConnectError:
-            return ReadyRegions(reasons=("it does not answer",), failures=_FAILURES)
+            return RegionHealth(reasons=("it does not respond",), failures=_MAX_FAILURES)
         except (httpx.HTTPError, ValueError):
-            return ReadyRegions(reasons=("it does not answer in time",))
+            return RegionHealth(reasons=("it does not respond in time",))
 
     async def _regions(self, request: Request) -> Response:  # noqa: ARG002 - Starlette passes it
-        told = [
+        regions = [
             {
                 "name": region,
-                "state": "cut" if checked.cut else "up",
-                "healthy": checked.healthy,
-                "reasons": list(checked.reasons),
-                "lag_seconds": checked.lag_seconds,
+                "state": "cut" if health.cut else "up",
+                "healthy": health.healthy,
+                "reasons": list(health.reasons),
+                "lag_seconds": health.lag_seconds,
                 "locations": self._routes.locations(region),
             }
-            for region, checked in self._checked.items()
+            for region, health in self._health.items()
         ]
-        return reply({"regions": told, "locations": list(LOCATIONS), "default": self._routes.default})
+        return reply({"regions": regions, "locations": list(LOCATIONS), "default": self._routes.default})
 
-    def _switch(self, act: Callable[[str], None], *, cut: bool) -> Callable[[Request], Awaitable[Response]]:
+    def _switch(self, action: Callable[[str], None], *, cut: bool) -> Callable[[Request], Awaitable[Response]]:
         async def switch(request: Request) -> Response:
-            # Another site's page could have its own name lead to this machine, and then be no foreign origin.
+            # Prevents DNS rebinding: another site could resolve its own name to this machine.
             if request.url.hostname not in _THIS_MACHINE:
-                raise Problem(403, "cross_origin", "A region is cut off and brought back on this machine only.")
+                raise Problem(403, "cross_origin", "A region can be shut down and restarted only from this machine.")
             name = request.path_params["name"]
-            if name not in self._checked:
-                raise Problem(404, "not_found", "There is no such region.")
-            self._checked[name] = replace(self._checked[name], cut=cut)
-            answer = reply({"name": name, "state": "cut" if cut else "up"}, 202)
-            # Starting takes a while; how it went, the health checks will tell.
-            answer.background = BackgroundTask(self._act, act, name)
-            return answer
+            if name not in self._health:
+                raise Problem(404, "not_found", "The region does not exist.")
+            self._health[name] = replace(self._health[name], cut=cut)
+            response = reply({"name": name, "state": "cut" if cut else "up"}, 202)
+            # In the background, because a start takes several seconds. The health checks report the result.
+            response.background = BackgroundTask(self._act, action, name)
+            return response
 
         return switch
 
-    async def _act(self, act: Callable[[str], None], name: str) -> None:
+    async def _act(self, action: Callable[[str], None], name: str) -> None:
         try:
-            await run_in_threadpool(act, name)
+            await run_in_threadpool(action, name)
         except DynadexError as error:
             _log.warning("%s", error)
-            self._checked[name] = replace(self._checked[name], cut=True)
+            self._health[name] = replace(self._health[name], cut=True)
 
     async def _config(self, request: Request) -> Response:
-        answer = await self._ask(request)
-        if answer.is_success:
-            return reply({**decode(answer.content), "regions": True})
-        return _passed_on(answer)
+        response = await self._send(request)
+        if response.is_success:
+            return reply({**decode(response.content), "regions": True})
+        return _forwarded(response)
 
-    async def _pass_on(self, request: Request) -> Response:
-        return _passed_on(await self._ask(request))
+    async def _forward(self, request: Request) -> Response:
+        return _forwarded(await self._send(request))
 
-    async def _ask(self, request: Request) -> httpx.Response:
-        healthy = [region for region, checked in self._checked.items() if checked.healthy]
+    async def _send(self, request: Request) -> httpx.Response:
+        """Send a request to the region of its location. Raises Problem (502) if the region does not respond."""
+        healthy = [region for region, health in self._health.items() if health.healthy]
         region = self._routes.choose(request.headers.get(LOCATION_HEADER), healthy)
         url = self._urls()[region]
         if url is None:
-            raise _gone(region)
+            raise _unreachable(region)
         query: bytes = request.scope["query_string"]
-        # As it was sent: an id may hold an escaped slash.
+        # The raw path, because an id may contain an escaped slash.
         target = request.scope["raw_path"] + (b"?" + query if query else b"")
-        headers = [
-            (name, value) for name, value in request.headers.raw if name.decode().lower() not in _OF_A_CONNECTION
-        ]
+        headers = [(name, value) for name, value in request.headers.raw if name.decode().lower() not in _HOP_BY_HOP]
         try:
             return await self._client.request(
                 request.method,
@@ -212,19 +214,19 @@ class Router:
                 content=await request.body() or None,
             )
         except httpx.HTTPError as error:
-            raise _gone(region) from error
+            raise _unreachable(region) from error
 
 
-def _passed_on(answer: httpx.Response) -> Response:
-    passed = Response(answer.content, answer.status_code)
-    passed.raw_headers = [
+def _forwarded(response: httpx.Response) -> Response:
+    forwarded = Response(response.content, response.status_code)
+    forwarded.raw_headers = [
         (name.lower(), value)
-        for name, value in answer.headers.raw
-        if name.decode().lower() not in _OF_A_CONNECTION | _OF_A_SERVER
+        for name, value in response.headers.raw
+        if name.decode().lower() not in _HOP_BY_HOP | _SERVER_HEADERS
     ]
-    passed.headers["content-length"] = str(len(answer.content))
-    return passed
+    forwarded.headers["content-length"] = str(len(response.content))
+    return forwarded
 
 
-def _gone(region: str) -> Problem:
-    return Problem(502, "region_unreachable", f"Region {region} does not answer.", headers={REGION_HEADER: region})
+def _unreachable(region: str) -> Problem:
+    return Problem(502, "region_unreachable", f"Region {region} does not respond.", headers={REGION_HEADER: region})

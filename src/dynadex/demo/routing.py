@@ -1,7 +1,7 @@
-"""Which region answers whom: what the Route 53 records of a deployment decide, as pure functions.
+"""Choice of the region for a request, as the Route 53 records of a deployment make it. Pure functions.
 
-Route 53 finds the record of the caller's location, or the default; behind it stands that region and, for when its
-health check fails, the others.
+Route 53 selects the record of the client's location, or the default record. The record contains a region and, in case
+its health check fails, the other regions.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-# What the first part of a region's name says of where it is.
+# Location by the first part of the name of a region.
 _CONTINENTS: Mapping[str, str] = {
     "af": "africa",
     "ap": "asia",
@@ -27,32 +27,32 @@ LOCATIONS = ("africa", "asia", "europe", "north-america", "oceania", "south-amer
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Regions in order, each location's own region, and the one for everybody else."""
+    """Regions in order, and the home region of each location. The first region is the default."""
 
     regions: Sequence[str]
     homes: Mapping[str, str]
 
     @property
     def default(self) -> str:
-        """The region of those whose location has none."""
+        """The region for locations without a home region."""
         return self.regions[0]
 
     def locations(self, region: str) -> list[str]:
-        """The locations whose own region it is."""
+        """Return the locations whose home region this is."""
         return [location for location, home in self.homes.items() if home == region]
 
     def choose(self, location: str | None, healthy: Collection[str]) -> str:
-        """The region that answers somebody there: their own, else another that is healthy, else their own all the same.
+        """Return the home region of a location if it is healthy, otherwise another healthy region.
 
-        That nobody is healthy more likely says something of the checks than of the regions: Route 53 then answers as
-        if all were well, too.
+        If no region is healthy, the home region is returned, as Route 53 does: the cause is then more likely in the
+        checks than in the regions.
         """
         home = self.homes.get(location or "", self.default)
         return next((region for region in (home, *self.regions) if region in healthy), home)
 
 
 def routes_for(regions: Sequence[str]) -> Routes:
-    """Each continent to the first region there."""
+    """Return routes from each continent to its first region."""
     homes: dict[str, str] = {}
     for region in regions:
         homes.setdefault(_location(region), region)

@@ -1,4 +1,4 @@
-"""Worker, HTTP service and live view of one Sync, side by side in this process: what a demo runs for each index."""
+"""Worker, HTTP service and live view of one Sync in one process; the demo runs one for each index."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from dynadex.worker.follow import BatchObserver, follow
 _log = logging.getLogger(__name__)
 
 TOKEN_SECONDS = 12 * 3600.0
-# A rebuild waits for it once; on one machine no batch takes as long as on Lambda.
-_MAX_INVOCATION_SECONDS = "10"
+# A rebuild waits this long. On one machine, a batch is faster than on Lambda.
+_MAX_BATCH_SECONDS = "10"
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A worker and a service that run."""
+    """A running worker and HTTP service."""
 
     runtime: Runtime
     url: str
     _failure: list[BaseException]
 
     def check(self) -> None:
-        """Raise what ended the worker, if it has ended."""
+        """Raise the error that ended the worker, if it has ended."""
         if self._failure:
             raise self._failure[0]
 
     def fill(self) -> None:
-        """Refill the index if it was created for a table that held items. Raises as ``refill`` does."""
+        """Backfill the index if it was created for a table with items. Raises the same errors as ``refill``."""
         from dynadex.refill.refill import RefillOptions, refill
 
         runtime = self.runtime
@@ -53,9 +53,9 @@ class Service:
 
 
 def local_settings(**overrides: Any) -> RuntimeSettings:
-    """Settings of this process's environment for a worker on this machine, see ``Settings.from_environment``."""
+    """Return the settings for a worker on this machine, see ``RuntimeSettings.from_environment``."""
     return RuntimeSettings.from_environment(
-        {"DYNADEX_MAX_BATCH_SECONDS": _MAX_INVOCATION_SECONDS, **os.environ}, **overrides
+        {"DYNADEX_MAX_BATCH_SECONDS": _MAX_BATCH_SECONDS, **os.environ}, **overrides
     )
 
 
@@ -67,9 +67,9 @@ def running(
     auth: Auth,
     region: str | None = None,
 ) -> Iterator[Service]:
-    """Follow the table and answer on the socket, until the block ends. The index is made if there is none.
+    """Run a worker, and the service on the socket, until the block ends. Creates the index if it does not exist.
 
-    ``region`` is told with every answer. Raises DynadexError when table or cluster cannot be used.
+    ``region`` is a header of every response. Raises DynadexError if the table or the cluster cannot be used.
     """
     runtime = connect(sync, settings)
     runtime.ensure_index()
@@ -93,7 +93,7 @@ def running(
 
 @contextmanager
 def _worker(sync: Sync, settings: RuntimeSettings, observer: BatchObserver) -> Iterator[list[BaseException]]:
-    """The worker in a thread; what ended it too early is put into the list."""
+    """Run the worker in a thread. The list receives the error that ends it."""
     stop, failure = threading.Event(), list[BaseException]()
 
     def work() -> None:

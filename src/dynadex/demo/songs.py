@@ -1,4 +1,4 @@
-"""The tunes that the demo's lessons are about. scripts/make_songs.py says where they come from."""
+"""The tunes of the demo's lessons. scripts/make_songs.py documents their sources."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from typing import Any
 
 
 def lessons(count: int | None = None) -> Iterator[dict[str, Any]]:
-    """The first ``count`` lessons as plain items, or all. Any first few are of every kind."""
+    """Yield the first ``count`` lessons as plain items, or all. A few lessons already contain every kind of tune."""
     with (files("dynadex.demo") / "songs.jsonl.gz").open("rb") as packed, gzip.open(packed) as lines:
         yield from map(json.loads, islice(lines, count))

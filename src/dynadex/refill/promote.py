@@ -12,8 +12,8 @@ from dynadex.index.aliases import searched_index
 from dynadex.index.lifecycle import end_building, swap_read_alias
 from dynadex.refill.plan import RefillPlan
 from dynadex.runtime import Runtime
-from dynadex.verify.recheck import Passed
-from dynadex.verify.verify import Bounds, Difference, Kind, Verified, VerifyOptions, VerifyReport, verify
+from dynadex.verify.recheck import AppliedUntil
+from dynadex.verify.verify import Bounds, Difference, Kind, VerifyCallbacks, VerifyOptions, VerifyResult, verify
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class IndexComparison:
     old: str
     documents: int
     old_documents: int
-    verified: Verified
+    verified: VerifyResult
     worse: Counter[Kind]
     examples: Sequence[str] = ()
 
@@ -56,13 +56,12 @@ def promote(
     *,
     every_item: bool = False,
     force: bool = False,
-    passed: Passed | None = None,
+    passed: AppliedUntil | None = None,
 ) -> IndexComparison | None:
     """Make the filled index searchable, compare it with the index in use, and promote it unless it is worse.
 
-    ``passed`` is the parameter of `dynadex.verify.verify.verify`. Returns the comparison, or None if searches use the
-    index already. Raises SearchError if the index is worse, unless ``force`` is set; searches then still use the old
-    index.
+    ``passed`` is the ``applied_until`` of `verify`. Returns the comparison, or None if searches use the index already.
+    Raises SearchError if the index is worse, unless ``force`` is set; searches then still use the old index.
     """
     index, [name] = runtime.sync.index, plan.indexes
     old = searched_index(runtime.index, index)
@@ -86,7 +85,7 @@ def compare(
     old: str,
     *,
     every_item: bool = False,
-    passed: Passed | None = None,
+    passed: AppliedUntil | None = None,
 ) -> IndexComparison:
     """Compare a new index with its table and, if it lacks a document, with the old index.
 
@@ -114,5 +113,5 @@ def compare(
             examples.append(difference.id)
 
     options = VerifyOptions(sample_percent, bounds=Bounds(patience_seconds=_PATIENCE_SECONDS))
-    verified = verify(runtime, name, options, VerifyReport(on_difference), passed)
+    verified = verify(runtime, name, options, VerifyCallbacks(on_difference), passed)
     return IndexComparison(name, old, documents, old_documents, verified, worse, examples)

@@ -1,1 +1,1 @@
-"""Compare a table with an index item by item, and repair what differs."""
+"""Compare a table with an index item by item, and repair the differences."""

@@ -1,19 +1,18 @@
-"""Compare every item with its document and every document with its item; yield what seems to differ.
+"""Compare every item with its document and every document with its item; yield candidates for a difference.
 
-The second direction reads no item twice. While the items are compared, each document that is found is added to a
-fingerprint of the index; afterwards each document that the index lists is removed from it. What does not cancel out are
-documents to which no item led, those that came or went meanwhile, and a few of their neighbors in the fingerprint:
-only these are looked up by key.
+The second direction reads no item twice. During the first direction, each document that is read is added to a
+fingerprint of the index. Afterwards each document that the index lists is removed from it. The ids that do not cancel
+out are those of documents without an item, of documents that were written or deleted in the meantime, and a few ids
+that share their bucket in the fingerprint. Only these documents are looked up by key.
 
-A document with an item is for the first direction to report, one without an item for the second, unless it has
-canceled out already. So no difference is reported twice, and none is missed that lasted from beginning to end: either
-its item was scanned, or its document is listed and no item led to it. (An item that was written after the scan had
-passed its place is not compared: the next run does it.)
+The first direction reports a document with an item. The second direction reports one without an item, unless it has
+canceled out. Therefore no difference is reported twice, and no difference that lasted from start to end is missed:
+either its item was scanned, or its document is listed and no item led to it. (An item that is written after the scan
+has passed its position is compared by the next run.)
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from decimal import Decimal
 
@@ -26,52 +25,50 @@ from dynadex.retry import Retrier
 from dynadex.runtime import Runtime
 from dynadex.verify.fingerprint import Fingerprint, id_hash
 from dynadex.verify.recheck import Candidate
-from dynadex.verify.result import Verified
+from dynadex.verify.result import VerifyResult
 
-# Documents read at once.
+# Documents read in one request.
 _BATCH = 200
-# Shortened ids looked for in one scan; about 600 bytes each.
+# Shortened ids whose items one scan searches for, at about 600 bytes each.
 MAX_SHORTENED = 20_000
-# Documents remembered as looked at, in case their listing must begin anew; about 100 bytes each.
-MAX_REMEMBERED = 100_000
+# Listed ids that are stored in case the listing must start again, at about 100 bytes each.
+MAX_STORED_IDS = 100_000
 _HASHES = 2**96
-# What DynamoDB takes as a number: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+# The numbers that DynamoDB accepts: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _MAX_DIGITS, _MIN_EXPONENT, _MAX_EXPONENT = 38, -130, 125
 
-_log = logging.getLogger(__name__)
-
-# Candidates that one small step of the comparison found; none for most steps.
+# The candidates of each small step of a comparison. Most steps have none.
 Steps = Iterator[Sequence[Candidate]]
 
 
 class Comparison:
-    """One comparison of a table with an index. It counts in ``verified`` and waits for unavailable backends."""
+    """One comparison of a table with an index. It counts in ``result`` and waits for unavailable backends."""
 
-    def __init__(self, runtime: Runtime, verified: Verified, retry: Retrier) -> None:
+    def __init__(self, runtime: Runtime, result: VerifyResult, retry: Retrier) -> None:
         self._runtime = runtime
         self._schema = runtime.description.schema
         self._reader = runtime.index
-        self._verified = verified
+        self._result = result
         self._retry = retry
 
-    def everything(self) -> Steps:
+    def compare_all(self) -> Steps:
         """Compare every item, then every document."""
         fingerprint = Fingerprint()
         yield from self._compare_segment(0, 1, fingerprint)
-        left = yield from self._without_listed(fingerprint)
-        if not left.balanced:
-            yield from self._look_up(left)
+        remainder = yield from self._without_listed(fingerprint)
+        if not remainder.balanced:
+            yield from self._look_up(remainder)
 
-    def sample(self, segments: Sequence[int], total_segments: int, percent: float, salt: bytes) -> Steps:
-        """Compare the items of some segments, then the documents whose salted hashes are in the percentage."""
+    def compare_sample(self, segments: Sequence[int], total_segments: int, percent: float, salt: bytes) -> Steps:
+        """Compare the items of some segments, then the documents whose salted hashes are within the percentage."""
         for segment in segments:
             yield from self._compare_segment(segment, total_segments, None)
-        self._retry(lambda: self._reader.refresh(self._verified.index))
+        self._retry(lambda: self._reader.refresh(self._result.index))
         limit = int(_HASHES * percent / 100)
         for ids in self._listed(lambda identity: id_hash(identity, salt) < limit):
             candidates = [self._candidate(identity) for identity in ids]
-            self._verified.documents += len(ids)
-            self._verified.unchecked += candidates.count(None)
+            self._result.documents += len(ids)
+            self._result.unchecked += candidates.count(None)
             yield [candidate for candidate in candidates if candidate]
 
     def _compare_segment(self, segment: int, total_segments: int, fingerprint: Fingerprint | None) -> Steps:
@@ -84,14 +81,14 @@ class Comparison:
         scan, position = self._runtime.scan(segment, total_segments), None
         while True:
             page_size = self._runtime.settings.refill_page_size
-            page = self._retry(lambda: scan.page(position, page_size))  # noqa: B023 - called at once
+            page = self._retry(lambda: scan.page(position, page_size))  # noqa: B023 - called immediately
             yield page.items
             position = page.last_evaluated_key
             if position is None:
                 return
 
     def _expected(self, item: Item) -> tuple[str, Item, Built]:
-        """The id of the item's document (empty: there can be no document), its key, and what the item becomes."""
+        """Return the id of the item's document (empty if it cannot have one), its key, and what the item becomes."""
         try:
             key = self._schema.key_of(item)
             return document_id(self._schema, key), key, self._runtime.sync.build(item)
@@ -101,11 +98,11 @@ class Comparison:
     def _compare(
         self, expected: Sequence[tuple[str, Item, Built]], fingerprint: Fingerprint | None
     ) -> Sequence[Candidate]:
-        self._verified.items += len(expected)
-        self._verified.unindexable += sum(bool(built.problem) for _, _, built in expected)
-        self._verified.not_indexed += sum(built.body is None and not built.problem for _, _, built in expected)
+        self._result.items += len(expected)
+        self._result.unindexable += sum(bool(built.problem) for _, _, built in expected)
+        self._result.not_indexed += sum(built.body is None and not built.problem for _, _, built in expected)
         ids = [identity for identity, _, _ in expected if identity]
-        stored = self._retry(lambda: self._reader.get_many(self._verified.index, ids))
+        stored = self._retry(lambda: self._reader.get_many(self._result.index, ids))
         documents = dict(zip(ids, stored, strict=True))
         candidates = []
         for identity, key, built in expected:
@@ -113,33 +110,33 @@ class Comparison:
             if document and fingerprint:
                 fingerprint.add(identity)
             if identity and not same(built.body, document.source if document else None):
-                # A document that cancels out in the fingerprint is reported here even if its item is deleted by then.
+                # A document that cancels out in the fingerprint is reported here, even if its item is deleted later.
                 candidates.append(Candidate(identity, key, without_item=bool(document and fingerprint)))
         return candidates
 
     def _without_listed(self, fingerprint: Fingerprint) -> Generator[Sequence[Candidate], None, Fingerprint]:
-        """Return what is left of the fingerprint without the documents that the index lists."""
+        """Return the remainder of the fingerprint after removing every document that the index lists."""
         failures = 0
         while True:
-            left, self._verified.documents = fingerprint.copy(), 0
+            remainder, self._result.documents = fingerprint.copy(), 0
             try:
-                self._reader.refresh(self._verified.index)
-                for page in self._reader.versions(self._verified.index):
+                self._reader.refresh(self._result.index)
+                for page in self._reader.versions(self._result.index):
                     for identity, _ in page:
-                        left.remove(identity)
-                    self._verified.documents += len(page)
+                        remainder.remove(identity)
+                    self._result.documents += len(page)
                     yield ()
             except SearchError as error:
                 self._retry.wait(error, failures)
                 failures += 1
             else:
-                return left
+                return remainder
 
-    def _look_up(self, left: Fingerprint) -> Steps:
-        """Look up the documents that did not cancel out: by key, or by a scan where the id does not hold the key."""
+    def _look_up(self, remainder: Fingerprint) -> Steps:
+        """Yield the documents that did not cancel out; search the table for the items of shortened ids."""
         shortened: set[str] = set()
-        unlisted = 0
-        for ids in self._listed(left.suspects):
+        excess = 0
+        for ids in self._listed(remainder.suspects):
             candidates = []
             for identity in ids:
                 candidate = self._candidate(identity)
@@ -148,56 +145,56 @@ class Comparison:
                 elif len(shortened) < MAX_SHORTENED:
                     shortened.add(identity)
                 else:
-                    unlisted += 1
+                    excess += 1
             yield candidates
-        if not unlisted:
-            yield from self._look_for(shortened)
+        if not excess:
+            yield from self._search_for(shortened)
             return
-        parts = -(-(len(shortened) + unlisted) // MAX_SHORTENED)
+        parts = -(-(len(shortened) + excess) // MAX_SHORTENED)
         for part in range(parts):
-            ids_of_part = self._retry(lambda: self._shortened(left, part, parts))  # noqa: B023 - called at once
-            yield from self._look_for(ids_of_part)
+            ids_of_part = self._retry(lambda: self._shortened(remainder, part, parts))  # noqa: B023 - called immediately
+            yield from self._search_for(ids_of_part)
 
-    def _listed(self, suspicious: Callable[[str], bool]) -> Iterator[Sequence[str]]:
-        """Yield each suspicious id of the listing once, even where the listing must begin anew.
+    def _listed(self, is_suspect: Callable[[str], bool]) -> Iterator[Sequence[str]]:
+        """Yield each suspect id of the listing once, even if the listing must start again.
 
-        That requires remembering them; with too many it does not begin anew: raises SearchError.
+        Raises SearchError instead of starting again if more than MAX_STORED_IDS ids have been yielded.
         """
         seen: set[int] = set()
         failures = 0
         while True:
             try:
-                for page in self._reader.versions(self._verified.index):
-                    ids = [identity for identity, _ in page if suspicious(identity) and id_hash(identity) not in seen]
-                    seen.update(id_hash(identity) for identity in ids[: MAX_REMEMBERED - len(seen)])
+                for page in self._reader.versions(self._result.index):
+                    ids = [identity for identity, _ in page if is_suspect(identity) and id_hash(identity) not in seen]
+                    seen.update(id_hash(identity) for identity in ids[: MAX_STORED_IDS - len(seen)])
                     yield ids
             except SearchUnavailable as error:
-                if len(seen) >= MAX_REMEMBERED:
-                    hint = "Too many documents were looked at to continue from there. Run the command again."
+                if len(seen) >= MAX_STORED_IDS:
+                    hint = "Too many documents have been compared to resume the listing. Run the command again."
                     raise SearchError(error.operation, error.subject, error.reason, hint) from error
                 self._retry.wait(error, failures)
                 failures += 1
             else:
                 return
 
-    def _shortened(self, left: Fingerprint, part: int, parts: int) -> set[str]:
-        """One part of the suspicious ids that do not hold their keys; the parts are about equal."""
+    def _shortened(self, remainder: Fingerprint, part: int, parts: int) -> set[str]:
+        """Return one of several parts, about equal in size, of the suspect ids that do not contain their keys."""
         return {
             identity
-            for page in self._reader.versions(self._verified.index)
+            for page in self._reader.versions(self._result.index)
             for identity, _ in page
-            if left.suspects(identity) and id_hash(identity) % parts == part and self._candidate(identity) is None
+            if remainder.suspects(identity) and id_hash(identity) % parts == part and self._candidate(identity) is None
         }
 
-    def _look_for(self, ids: set[str]) -> Steps:
-        """Scan the table for the items of shortened ids; those without an item are candidates."""
+    def _search_for(self, ids: set[str]) -> Steps:
+        """Scan the table for the items of shortened ids, and yield the ids without an item as candidates."""
         if not ids:
             return
-        below = read_version(self._runtime.clock.now_us(), self._runtime.timing)
+        scan_version = read_version(self._runtime.clock.now_us(), self._runtime.timing)
         for items in self._pages(0, 1):
             ids.difference_update(map(self._identity, items))
             yield ()
-        yield [Candidate(identity, None, below) for identity in ids]
+        yield [Candidate(identity, None, scan_version) for identity in ids]
 
     def _identity(self, item: Item) -> str:
         try:
@@ -206,7 +203,7 @@ class Comparison:
             return ""
 
     def _candidate(self, identity: str) -> Candidate | None:
-        """A listed document as a candidate for having no item; None for a shortened id."""
+        """Return a listed document as a candidate for an orphan, or None for a shortened id."""
         try:
             key = key_of_id(self._schema, identity)
         except ValueError:
@@ -217,7 +214,7 @@ class Comparison:
 
 
 def _can_exist(key: Item) -> bool:
-    """Whether DynamoDB takes such a key; it refuses a whole batch of reads for one that it does not take."""
+    """Return whether DynamoDB accepts a key. It rejects a whole batch of reads that contains an invalid one."""
     parts = [part for value in key.values() for part in value.items()]
     return all(_is_number(content) if kind == "N" else len(content) > 0 for kind, content in parts)
 

@@ -1,4 +1,4 @@
-"""Where two large sets of ids differ, in memory that does not grow with them."""
+"""A fingerprint that shows where two large sets of ids differ, in memory that does not grow with the sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DIGEST_BYTES = 12
 
 
 def id_hash(identity: str, salt: bytes = b"") -> int:
-    """A number of 96 bits that looks random, the same for one id in every process."""
+    """Return a pseudo-random number of 96 bits that is the same for an id in every process."""
     encoded = identity.encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(encoded, digest_size=_DIGEST_BYTES, salt=salt).digest())
 
@@ -20,39 +20,40 @@ def id_hash(identity: str, salt: bytes = b"") -> int:
 class Fingerprint:
     """Sums of hashes of ids, modulo 2**64, spread over buckets (8 bytes each, 8 MB by default).
 
-    Add the ids of one set, remove those of the other. What both hold cancels, whatever the order; a bucket with
-    anything else in it is zero by a chance of 1 in 2**64 only. So every id that just one set holds is in a bucket that
-    ``suspects``, along with a few innocent neighbours.
+    Add the ids of one set and remove those of the other, in any order. Ids in both sets cancel out. A bucket that
+    contains any other id is zero with a probability of 1 in 2**64. Therefore ``suspects`` is true for every id that
+    only one set contains, and for a few ids that share its bucket.
     """
 
     def __init__(self, buckets: int = _BUCKETS) -> None:
         self._sums = array("Q", bytes(8 * buckets))
 
     def add(self, identity: str) -> None:
-        """The first set holds this id."""
+        """Add an id of the first set."""
         bucket, value = self._place(identity)
         self._sums[bucket] = (self._sums[bucket] + value) & _MASK
 
     def remove(self, identity: str) -> None:
-        """The second set holds this id."""
+        """Remove an id of the second set."""
         bucket, value = self._place(identity)
         self._sums[bucket] = (self._sums[bucket] - value) & _MASK
 
     def suspects(self, identity: str) -> bool:
-        """Whether it may be that only one set holds this id."""
+        """Return whether it is possible that only one set contains this id."""
         return self._sums[self._place(identity)[0]] != 0
 
     @property
     def balanced(self) -> bool:
-        """Whether both sets hold the same ids."""
+        """Whether both sets contain the same ids."""
         return not any(self._sums)
 
     def copy(self) -> Fingerprint:
-        """Another one with the same sums."""
+        """Return an independent fingerprint with the same sums."""
         other = Fingerprint(0)
         other._sums = self._sums[:]
         return other
 
     def _place(self, identity: str) -> tuple[int, int]:
+        """Return the bucket of an id and the value to add there."""
         number = id_hash(identity)
         return (number >> _VALUE_BITS) % len(self._sums), number & _MASK

@@ -1,4 +1,4 @@
-"""Repair confirmed differences: reconcile their keys, and delete documents that no key of the table has."""
+"""Repair confirmed differences: reconcile their keys, and delete documents without a key in the table."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from dynadex.verify.recheck import Confirmed
 from dynadex.verify.result import Difference
 
 _BATCH_SECONDS = 60.0
-_LEFT = "left: its version is above that of the read that saw no item"
+_NEWER_THAN_READ = "not deleted: its version is greater than the version of the read that did not find its item"
 
 
 def unrepaired(batches: Iterable[Sequence[Confirmed]]) -> Iterator[Sequence[Difference]]:
-    """Yield differences as they were confirmed."""
+    """Yield confirmed differences unchanged."""
     for batch in batches:
         yield [confirmed.difference for confirmed in batch]
 
 
 class Repair:
-    """Repairs in one index. Waits for backends that are unavailable."""
+    """Repairs differences in one index. It waits for backends that are unavailable."""
 
     def __init__(self, runtime: Runtime, index: str, retry: Retrier) -> None:
         self._runtime = runtime
@@ -36,22 +36,25 @@ class Repair:
             yield self._repaired(batch) if batch else ()
 
     def _repaired(self, batch: Sequence[Confirmed]) -> Sequence[Difference]:
-        replies = self._retry(lambda: self._reconciled(batch))
+        replies = self._retry(lambda: self._reconcile(batch))
         keyless = [confirmed for confirmed in batch if confirmed.difference.key is None]
-        replies |= self._retry(lambda: self._deleted(keyless))
+        replies |= self._retry(lambda: self._delete(keyless))
         return [self._outcome(confirmed, replies[confirmed.difference.id]) for confirmed in batch]
 
-    def _reconciled(self, batch: Sequence[Confirmed]) -> dict[str, Reply]:
+    def _reconcile(self, batch: Sequence[Confirmed]) -> dict[str, Reply]:
+        """Reconcile the differences that have a key; return the replies by document id."""
         differences = [confirmed.difference for confirmed in batch]
         keys = {difference.id: difference.key for difference in differences if difference.key is not None}
         return self._runtime.reconciler.reconcile(self._index, keys, self._deadline())
 
-    def _deleted(self, keyless: Sequence[Confirmed]) -> dict[str, Reply]:
-        """Delete documents that no key has, each below the version of a read that saw no item."""
+    def _delete(self, keyless: Sequence[Confirmed]) -> dict[str, Reply]:
+        """Delete documents without a key, each with the version of a read that did not find its item."""
         if not keyless:
             return {}
         now = read_version(self._runtime.clock.now_us(), self._runtime.timing)
-        deletes = [Write(orphan.difference.id, None, External(orphan.below or now)) for orphan in keyless]
+        deletes = [
+            Write(confirmed.difference.id, None, External(confirmed.scan_version or now)) for confirmed in keyless
+        ]
         replies = self._runtime.writer.write_once(self._index, deletes, self._deadline())
         return {delete.id: reply for delete, reply in zip(deletes, replies, strict=True)}
 
@@ -64,16 +67,16 @@ class Repair:
             return replace(difference, repaired=True)
         if reply.outcome is Outcome.REJECTED and difference.key is not None:
             return self._dead_letter(confirmed, reply.reason)
-        note = _LEFT if reply.outcome is Outcome.CONFLICT else reply.reason
+        note = _NEWER_THAN_READ if reply.outcome is Outcome.CONFLICT else reply.reason
         return replace(difference, repaired=False, note=note)
 
     def _dead_letter(self, confirmed: Confirmed, reason: str) -> Difference:
-        """Keep nothing of an item that cannot be indexed; its key is dead-lettered with the reason."""
+        """Dead-letter the key of an item that cannot be indexed; the reconciler has deleted its document."""
         difference, indexer = confirmed.difference, self._runtime.indexer
         letter = indexer.letter(self._index, difference.id, difference.key, reason)
         problem = indexer.dead_letter([letter])
         if problem:
             return replace(difference, repaired=False, note=problem)
-        # Not the reason itself: the cluster quotes values in it.
-        note = f"its item cannot be indexed: dead-lettered in {self._runtime.settings.dead_letters_location}"
+        # The note leaves out the reason, because the cluster quotes values of the item in it.
+        note = f"the item cannot be indexed: dead-lettered in {self._runtime.settings.dead_letters_location}"
         return replace(difference, repaired=True, note=note, newly_unindexable=not confirmed.known_problem)

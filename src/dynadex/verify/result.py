@@ -1,4 +1,7 @@
-"""What verify finds and counts. Ids, keys and names of fields; never the value of an attribute that is no key."""
+"""Differences between a table and an index, and their counts.
+
+They contain ids, keys and names of fields, but never the value of an attribute outside the key.
+"""
 
 from __future__ import annotations
 
@@ -14,26 +17,26 @@ from dynadex.document.typed_json import binary
 
 
 class Kind(StrEnum):
-    """How a document is not what its item becomes."""
+    """How a document differs from what its item becomes."""
 
     MISSING = "missing"
-    """There is an item, and no document."""
+    """The item exists, the document does not."""
     ORPHAN = "orphan"
-    """There is a document, and no item, or one that is not indexed."""
+    """The document exists, but its item does not, or is not indexed."""
     DIFFERENT = "different"
-    """Both are there, and some fields are not equal."""
+    """Both exist, and some fields differ."""
     LAGGING = "lagging"
-    """Any of these, and the stream is not yet applied that far: the index lags."""
+    """Any of these, but the stream is not applied up to the time of the comparison."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One document that is not what its item becomes.
+    """A document that differs from what its item becomes.
 
-    ``key`` is None where the document's id does not tell it. ``fields`` are those that differ, sorted, nested ones as
-    dotted paths; none where there is no document, or none wanted. ``repaired`` is None where no repair was tried;
-    ``note`` says why one failed, or that its key was dead-lettered. ``newly_unindexable``: its item was found to be
-    unindexable only by the repair.
+    ``key`` is None if it cannot be derived from the id of the document. ``fields`` are the names of the fields that
+    differ, sorted, with nested fields as dotted paths; empty if the document or the indexed item does not exist.
+    ``repaired`` is None if no repair was tried. ``note`` is the reason why a repair failed, or states that the key was
+    dead-lettered. ``newly_unindexable`` is true if only the repair showed that the item cannot be indexed.
     """
 
     kind: Kind
@@ -45,61 +48,63 @@ class Difference:
     newly_unindexable: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """As plain JSON; binary parts of the key as base64 text."""
-        told: dict[str, Any] = {"kind": str(self.kind), "id": self.id, "key": _json_key(self.key)}
-        told["fields"] = list(self.fields)
+        """Return it as plain JSON, with binary parts of the key as base64 text."""
+        row: dict[str, Any] = {"kind": str(self.kind), "id": self.id, "key": _json_key(self.key)}
+        row["fields"] = list(self.fields)
         if self.repaired is not None:
-            told |= {"repaired": self.repaired}
-        return told | ({"note": self.note} if self.note else {})
+            row["repaired"] = self.repaired
+        if self.note:
+            row["note"] = self.note
+        return row
 
 
 @dataclass(slots=True)
-class Verified:
-    """What a comparison of a table with an index came to.
+class VerifyResult:
+    """Counts of a comparison of a table with an index.
 
-    ``items`` were compared with their documents and ``documents`` with their items: all there are or, where
-    ``sample`` is given, about that percentage.
+    ``items`` is the number of items compared with their documents, ``documents`` the number of documents compared with
+    their items: all of them or, if ``sample`` is set, about that percentage.
     """
 
     index: str
     sample: float | None = None
     items: int = 0
     documents: int = 0
-    found: Counter[Kind] = field(default_factory=Counter)
+    differences: Counter[Kind] = field(default_factory=Counter)
     repaired: Counter[Kind] = field(default_factory=Counter)
     not_indexed: int = 0
-    """Items that the document function leaves out."""
+    """Items that the document function excludes."""
     unindexable: int = 0
-    """Items of which no document can be made, or that the index refused in a repair."""
+    """Items from which no document can be built, or whose document the index rejected in a repair."""
     in_motion: int = 0
-    """Keys that changed at every look until the time for them was over: neither equal nor different."""
+    """Keys that changed between all checks until the time limit: neither equal nor different."""
     unchecked: int = 0
-    """Documents of a sample whose shortened ids do not tell their keys."""
+    """Documents of a sample that were not compared because their shortened ids do not contain their keys."""
 
     def count(self, difference: Difference) -> None:
-        """Count one difference, and its repair."""
-        self.found[difference.kind] += 1
+        """Count a difference and its repair."""
+        self.differences[difference.kind] += 1
         self.repaired[difference.kind] += bool(difference.repaired)
         self.unindexable += difference.newly_unindexable
 
     @property
     def remaining(self) -> Counter[Kind]:
-        """Differences found, without those that are repaired."""
-        return self.found - self.repaired
+        """Differences that are not repaired."""
+        return self.differences - self.repaired
 
     @property
     def equal(self) -> bool:
-        """Whether nothing remains that differs."""
+        """Whether no difference remains."""
         return not self.remaining
 
     def summary(self) -> dict[str, Any]:
-        """As plain JSON."""
+        """Return the counts as plain JSON."""
         return {
             "index": self.index,
             "sample": self.sample,
             "items": self.items,
             "documents": self.documents,
-            "found": {str(kind): self.found[kind] for kind in Kind},
+            "found": {str(kind): self.differences[kind] for kind in Kind},
             "repaired": self.repaired.total(),
             "remaining": self.remaining.total(),
             "not_indexed": self.not_indexed,
@@ -110,22 +115,22 @@ class Verified:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun: ``1 item``, ``2,000 items``."""
+    """Return a number with its noun: ``1 item``, ``2,000 items``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def differing_fields(body: bytes, source: Any) -> tuple[str, ...]:
-    """The fields in which a stored source differs from a document's bytes, sorted, nested ones as dotted paths."""
+    """Return the fields in which a stored source differs from a document's bytes, sorted, nested as dotted paths."""
     return tuple(sorted(_differing(decode(body), source, "")))
 
 
-def _differing(wanted: Any, found: Any, prefix: str) -> Iterator[str]:
-    for name in wanted.keys() | found.keys():
-        if name not in wanted or name not in found:
+def _differing(expected: Any, stored: Any, prefix: str) -> Iterator[str]:
+    for name in expected.keys() | stored.keys():
+        if name not in expected or name not in stored:
             yield prefix + name
-        elif isinstance(wanted[name], dict) and isinstance(found[name], dict):
-            yield from _differing(wanted[name], found[name], f"{prefix}{name}.")
-        elif not same(encode({name: wanted[name]}), {name: found[name]}):
+        elif isinstance(expected[name], dict) and isinstance(stored[name], dict):
+            yield from _differing(expected[name], stored[name], f"{prefix}{name}.")
+        elif not same(encode({name: expected[name]}), {name: stored[name]}):
             yield prefix + name
 
 

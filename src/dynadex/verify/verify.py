@@ -1,8 +1,8 @@
-"""`dynadex verify`: every item against its document and every document against its item, while writes go on.
+"""`dynadex verify`: compare every item with its document and every document with its item, under concurrent writes.
 
-Memory does not grow with the table: items come a page at a time, documents by the batch, which documents have been
-seen is a fingerprint of fixed size, and candidates wait in a bounded queue. Why nothing is missed or told twice is in
-``verify_directions``; why lag is never told as a difference is in ``verify_candidates``.
+Memory use does not grow with the table: items are read a page at a time and documents a batch at a time, the documents
+that were read are kept as a fingerprint of fixed size, and candidates wait in a bounded queue. `compare` shows why no
+difference is missed or reported twice, `recheck` why lag is never reported as a difference.
 """
 
 from __future__ import annotations
@@ -22,28 +22,31 @@ from dynadex.runtime import Runtime
 from dynadex.state.checkpoints import Checkpoints
 from dynadex.state.last_runs import LastRuns
 from dynadex.verify.compare import Comparison, Steps
-from dynadex.verify.recheck import Bounds, Candidate, Observation, Passed, Rechecks
+from dynadex.verify.recheck import AppliedUntil, Bounds, Candidate, Observation, Rechecks
 from dynadex.verify.repair import Repair, unrepaired
-from dynadex.verify.result import Difference, Kind, Verified
+from dynadex.verify.result import Difference, Kind, VerifyResult
 
 __all__ = [
-    "Bounds", "Difference", "Kind", "Verified", "VerifyOptions", "VerifyProgress", "VerifyReport", "remember",
-    "resolved", "verify",
+    "Bounds", "Difference", "Kind", "VerifyCallbacks", "VerifyOptions", "VerifyProgress", "VerifyResult",
+    "resolve_index", "save_result", "verify",
 ]  # fmt: skip
 
 _log = logging.getLogger(__name__)
 
 _ALL = 100.0
-# A sample is of so many segments, spread over the table: each costs a request, however little is in it.
-_MIN_SAMPLED, _MAX_SAMPLED, _ITEMS_PER_SAMPLED = 5, 50, 200
-_MAX_SEGMENTS = 1_000_000
+# A sample consists of several segments, spread over the table. Each costs a request, even if it contains no items.
+_MIN_SEGMENTS, _MAX_SEGMENTS, _ITEMS_PER_SEGMENT = 5, 50, 200
+_MAX_TOTAL_SEGMENTS = 1_000_000
 _SALT_BYTES = 16
 _NOT_IN_A_NAME = frozenset(' "*\\<|,>/?#:')
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """What can be chosen. ``sample`` is a percentage above 0 (None: everything); ``seed`` makes it choose the same."""
+    """Options of a verify.
+
+    ``sample`` is a percentage above 0; None compares everything. ``seed`` makes the choice of a sample repeatable.
+    """
 
     sample: float | None = None
     repair: bool = False
@@ -53,17 +56,19 @@ class VerifyOptions:
     def __post_init__(self) -> None:
         if self.sample is not None and not 0 < self.sample <= _ALL:
             raise DynadexError(
-                "verify", f"a sample of {self.sample:g} %", "it is no percentage", "Give one above 0, at most 100."
-            )
+                "verify", f"a sample of {self.sample:g} %", "it is not a valid percentage",
+                "Choose a percentage above 0, and at most 100.",
+            )  # fmt: skip
         if self.sample == _ALL:
             object.__setattr__(self, "sample", None)
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyProgress:
-    """How far it is. ``total`` is about how many items there are to compare, None where that is not known.
+    """Progress of a verify.
 
-    ``differences`` are those found so far, ``waiting`` the keys that seem to differ and are looked at again.
+    ``total`` is the approximate number of items to compare, None if unknown. ``differences`` counts the confirmed
+    differences, ``waiting`` the candidates that wait for a recheck.
     """
 
     items: int
@@ -73,112 +78,120 @@ class VerifyProgress:
     waiting: int
 
 
-def _silent(_: object) -> None:
+def _ignore(_: object) -> None:
     pass
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyReport:
-    """What a verify calls: with each difference once, and with its progress after each step."""
+class VerifyCallbacks:
+    """Callbacks of a verify: called with each difference once, and with the progress after each step."""
 
-    on_difference: Callable[[Difference], None] = _silent
-    on_progress: Callable[[VerifyProgress], None] = _silent
+    on_difference: Callable[[Difference], None] = _ignore
+    on_progress: Callable[[VerifyProgress], None] = _ignore
 
 
 def verify(
-    runtime: Runtime, index: str, options: VerifyOptions, report: VerifyReport, passed: Passed | None = None
-) -> Verified:
-    """Compare the table with one physical index, and repair what differs if that is asked for.
+    runtime: Runtime,
+    index: str,
+    options: VerifyOptions,
+    callbacks: VerifyCallbacks,
+    applied_until: AppliedUntil | None = None,
+) -> VerifyResult:
+    """Compare the table with one physical index, and repair the differences if ``options.repair`` is set.
 
-    ``passed`` says how far the stream is applied; by default a worker's checkpoints do, where there are any.
-    Whatever differed throughout is reported; what differs for as long as a change is on its way is not. Waits for
-    backends that go away meanwhile, saying so. Raises SearchError, SourceError or StateError for what waiting cannot
-    mend, and Stopping once the runtime's clock is stopped.
+    Reports what differed throughout, but not what differs only while a change is in the stream. Waits for backends
+    that become unavailable, and logs this. ``applied_until`` returns how far the stream is applied; by default, the
+    checkpoints of a worker do, if there are any. Raises SearchError, SourceError or StateError for an error that is not
+    transient, and Stopping when the clock of the runtime is stopped.
     """
-    verified = Verified(index, options.sample)
+    result = VerifyResult(index, options.sample)
     retry = Retrier(runtime.clock, _log)
-    passed = passed or _passed(runtime)
+    position = applied_until or _checkpoints(runtime)
     expected_items = round(runtime.description.item_count * (options.sample or _ALL) / _ALL) or None
+    comparison = Comparison(runtime, result, retry)
     rechecks = Rechecks(
-        lambda candidates: retry(lambda: _look(runtime, index, candidates)),
-        lambda: retry(passed),
+        lambda candidates: retry(lambda: _observe(runtime, index, candidates)),
+        lambda: retry(position),
         runtime.clock,
         runtime.timing,
         options.bounds,
     )
+    repair = Repair(runtime, index, retry).repaired if options.repair else unrepaired
     with infrequent_gc():
-        candidates = _steps(Comparison(runtime, verified, retry), options, expected_items)
-        confirmed = rechecks.confirm(candidates)
-        repair = Repair(runtime, index, retry).repaired if options.repair else unrepaired
-        for differences in repair(confirmed):
+        # A pipeline of generators: compare | recheck | repair.
+        for differences in repair(rechecks.confirm(_steps(comparison, options, expected_items))):
             for difference in differences:
-                verified.count(difference)
-                report.on_difference(difference)
-            found = verified.found.total()
-            report.on_progress(VerifyProgress(verified.items, expected_items, verified.documents, found, len(rechecks)))
-    verified.in_motion = rechecks.in_motion
-    return verified
+                result.count(difference)
+                callbacks.on_difference(difference)
+            callbacks.on_progress(
+                VerifyProgress(
+                    result.items, expected_items, result.documents, result.differences.total(), len(rechecks)
+                )
+            )
+    result.in_motion = rechecks.in_motion
+    return result
 
 
-def resolved(runtime: Runtime, name: str, *, repair: bool = False) -> str:
-    """The physical index of this name, or the newest behind this alias.
+def resolve_index(runtime: Runtime, name: str, *, repair: bool = False) -> str:
+    """Return the physical index with this name, or the newest one behind this alias.
 
-    Raises SearchError (404), and for an index of somebody else's that is to be repaired: it would lose what it holds.
+    Raises SearchError (404) if it does not exist; with ``repair``, also if the Sync does not write it, because a repair
+    would replace its documents.
     """
     if not name or name.startswith("_") or _NOT_IN_A_NAME.intersection(name):
-        # A cluster takes it for a pattern, or for all.
-        raise SearchError("verify index", repr(name), "that is no name of one index", "Leave --index out, or name one.")
-    behind = runtime.index.indexes_behind(name)
-    if not behind and not runtime.index.exists(name):
-        hint = "See `dynadex indexes` for those there are; `dynadex refill` creates the first one."
-        raise SearchError("verify index", name, "there is no such index", hint, status=404)
-    found = behind[-1] if behind else name
-    ours = runtime.index.indexes_behind(sync_alias(runtime.sync.index))
-    if repair and found not in ours:
-        reason = (
-            f"{found} is no index that is written for {runtime.sync.index}, and repairing would replace what it holds"
-        )
-        raise SearchError("repair index", name, reason, f"There are: {', '.join(ours)}." if ours else "There is none.")
-    return found
+        # OpenSearch would expand it as a pattern or as a list of indexes.
+        reason = "it is not the name of a single index or alias"
+        raise SearchError("verify index", repr(name), reason, "Omit --index, or name one index or alias.")
+    behind_alias = runtime.index.indexes_behind(name)
+    if not behind_alias and not runtime.index.exists(name):
+        hint = "See `dynadex indexes` for the existing ones; `dynadex refill` creates the first one."
+        raise SearchError("verify index", name, "it does not exist", hint, status=404)
+    physical = behind_alias[-1] if behind_alias else name
+    written = runtime.index.indexes_behind(sync_alias(runtime.sync.index))
+    if repair and physical not in written:
+        reason = f"dynadex does not write {physical} for {runtime.sync.index}, and a repair would replace its documents"
+        hint = f"Choose from: {', '.join(written)}." if written else "Create an index with `dynadex refill`."
+        raise SearchError("repair index", name, reason, hint)
+    return physical
 
 
-def remember(runtime: Runtime, verified: Verified) -> None:
-    """Keep the result for `dynadex status`, unless it is that of a sample. Raises StateError."""
-    if verified.sample is None:
+def save_result(runtime: Runtime, result: VerifyResult) -> None:
+    """Store the result for `dynadex status`, unless it is that of a sample. Raises StateError."""
+    if result.sample is None:
         runtime.state().ensure()
         finished_at = iso(runtime.clock.now_us())
-        LastRuns(runtime.state()).note("verify", {"finished_at": finished_at, **verified.summary()})
+        LastRuns(runtime.state()).note("verify", {"finished_at": finished_at, **result.summary()})
 
 
 def _steps(comparison: Comparison, options: VerifyOptions, expected_items: int | None) -> Steps:
-    """The steps of a comparison of everything, or of a sample."""
+    """Return the steps of a comparison of everything, or of a sample."""
     if options.sample is None:
-        return comparison.everything()
+        return comparison.compare_all()
     chance = random.Random(options.seed)
     segments, total_segments = _segments(options.sample, expected_items, chance)
-    return comparison.sample(segments, total_segments, options.sample, chance.randbytes(_SALT_BYTES))
+    return comparison.compare_sample(segments, total_segments, options.sample, chance.randbytes(_SALT_BYTES))
 
 
-def _look(runtime: Runtime, index: str, candidates: Sequence[Candidate]) -> list[Observation]:
+def _observe(runtime: Runtime, index: str, candidates: Sequence[Candidate]) -> list[Observation]:
     """Read the documents of candidates, then their items."""
-    stored = runtime.index.get_many(index, [candidate.id for candidate in candidates])
-    items = iter(runtime.table.read_items([key for candidate in candidates if (key := candidate.key) is not None]))
-    observed = [None if candidate.key is None else next(items) for candidate in candidates]
+    documents = runtime.index.get_many(index, [candidate.id for candidate in candidates])
+    read = iter(runtime.table.read_items([key for candidate in candidates if (key := candidate.key) is not None]))
+    items = [None if candidate.key is None else next(read) for candidate in candidates]
     now = runtime.clock.now_us()
     return [
         Observation(document, runtime.sync.build(item) if item else NOT_INDEXED, item is not None, now)
-        for document, item in zip(stored, observed, strict=True)
+        for document, item in zip(documents, items, strict=True)
     ]
 
 
-def _passed(runtime: Runtime) -> Passed:
-    """What a worker's checkpoints say. Where none was ever kept, asking for them must not make a table."""
+def _checkpoints(runtime: Runtime) -> AppliedUntil:
+    """Return how far the checkpoints of a worker are. A verify does not create the state table."""
     state = runtime.state()
     return Checkpoints(state, runtime.clock).passed_us if state.exists() else lambda: None
 
 
-def _segments(percent: float, expected: int | None, chance: random.Random) -> tuple[list[int], int]:
-    """Which segments to scan for about ``expected`` items (None: unknown), and of how many."""
-    wanted = _MAX_SAMPLED if expected is None else expected // _ITEMS_PER_SAMPLED
-    total = round(min(_MAX_SEGMENTS, max(_MIN_SAMPLED, min(_MAX_SAMPLED, wanted)) * _ALL / percent))
+def _segments(percent: float, expected_items: int | None, chance: random.Random) -> tuple[list[int], int]:
+    """Return the segments to scan for about the expected number of items (None: unknown), and their total number."""
+    target = _MAX_SEGMENTS if expected_items is None else expected_items // _ITEMS_PER_SEGMENT
+    total = round(min(_MAX_TOTAL_SEGMENTS, max(_MIN_SEGMENTS, min(_MAX_SEGMENTS, target)) * _ALL / percent))
     return chance.sample(range(total), max(1, round(total * percent / _ALL))), total

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import ROOT, inline_code
+from tests.docs.scripts import loaded
 
 DOCUMENT = ROOT / "docs" / "architecture.md"
 PACKAGE = ROOT / "src" / "dynadex"
@@ -59,6 +60,12 @@ def test_each_file_and_function_of_the_walks_is_there() -> None:
 )
 def test_name_that_leads_nowhere_is_noticed(step: str) -> None:
     assert missing(step)
+
+
+def test_pictures_are_fresh() -> None:
+    script = loaded("make_architecture")
+    drawn = {name: (ROOT / name).read_text(encoding="utf-8") for name in script.GENERATED}
+    assert drawn == {name: script.picture(theme) for name, theme in script.GENERATED.items()}, "run `make docs`"
 
 
 def test_every_folder_and_module_has_a_row() -> None:

@@ -117,7 +117,7 @@ def test_export_is_read_from_a_bucket(
     load(runtime, "s3://exports/mine")
     assert any("export s3://exports/mine/AWSDynamoDB/" in line for line in logged)
     assert scene.differences() == []
-    for location, reason in (("s3://exports/none", "there is no export"), ("s3://missing", "NoSuchBucket")):
+    for location, reason in (("s3://exports/none", "it contains no export"), ("s3://missing", "NoSuchBucket")):
         with pytest.raises(SourceError, match=reason):
             load(runtime, location)
 

@@ -10,6 +10,7 @@ import typer
 from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference
 from dynadex.cli.progress import Bar, progress_bar
 from dynadex.cli.stopping import stop_on_signals
+from dynadex.index.results import counted
 from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
 
@@ -85,7 +86,7 @@ def refill(
 def dead_lettered(done: Refilled, settings: RuntimeSettings) -> Iterator[str]:
     """Yield a line with the number and location of the keys that could not be indexed, if there are any."""
     if count := done.progress.result.dead_lettered:
-        yield f"dead-lettered {count:,} keys that cannot be indexed, see {settings.dead_letters_location}"
+        yield f"dead-lettered {counted(count, 'key')} that cannot be indexed: see {settings.dead_letters_location}"
 
 
 def progress_on(bar: Bar) -> OnProgress:

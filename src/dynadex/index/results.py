@@ -98,3 +98,8 @@ class BulkStats:
         """Count one request: its duration, and the writes that the cluster could not take."""
         self.max_seconds = max(self.max_seconds, seconds)
         self.retries += not_taken
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 item``, ``2,000 items``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

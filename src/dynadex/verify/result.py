@@ -114,11 +114,6 @@ class VerifyResult:
         }
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: ``1 item``, ``2,000 items``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def differing_fields(body: bytes, source: Any) -> tuple[str, ...]:
     """Return the fields in which a stored source differs from a document's bytes, sorted, nested as dotted paths."""
     return tuple(sorted(_differing(decode(body), source, "")))

@@ -17,7 +17,7 @@ from dynadex.document.identity import document_id
 from dynadex.gc_tuning import infrequent_gc
 from dynadex.index.aliases import is_unfilled
 from dynadex.index.apply_records import apply_records, prepare_batch
-from dynadex.index.results import ApplyResult
+from dynadex.index.results import ApplyResult, counted
 from dynadex.retry import Retrier
 from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings
@@ -165,7 +165,7 @@ class _Batches:
         if result.dead_lettered:
             where = self._runtime.settings.dead_letters_location
             _log.warning(
-                f"dead-lettered {result.dead_lettered} keys that cannot be indexed: see {where}",
+                f"dead-lettered {counted(result.dead_lettered, 'key')} that cannot be indexed: see {where}",
                 extra={"dead_lettered": result.dead_lettered, "dead_letters": where},
             )
 

@@ -44,7 +44,7 @@ def _save(page: Page, **values: str) -> None:
     page.get_by_test_id("save").click()
 
 
-def test_added_changed_and_deleted_lesson_is_shown_at_once(manage: Page, figures: Figures) -> None:
+def test_added_changed_and_deleted_lesson_is_shown_immediately(manage: Page, figures: Figures) -> None:
     held: list[Route] = []
 
     def hold_the_first(route: Route) -> None:

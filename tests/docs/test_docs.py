@@ -1,4 +1,4 @@
-"""The documents say what is true: generated ones are fresh, links lead somewhere, no command or setting is missing."""
+"""The documents are correct: generated ones are up to date, links lead somewhere, no command or setting is missing."""
 
 from __future__ import annotations
 

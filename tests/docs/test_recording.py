@@ -1,4 +1,4 @@
-"""The recording in the README: small, still readable, and asking nothing of anybody."""
+"""The recording in the README: small, readable without animation, and without external resources."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def test_items_of_one_shape_share_its_conversion() -> None:
     ],
     ids=["a set", "a number in another notation", "a shape of many names"],
 )
-def test_item_with_a_shape_of_its_own_is_not_cached(item: dict[str, Any]) -> None:
+def test_item_with_a_unique_shape_is_not_cached(item: dict[str, Any]) -> None:
     fast_json._converted.cache_clear()
     assert body_of(item) == encode(plain(item))
     assert fast_json._converted.cache_info().currsize == 0

@@ -15,7 +15,7 @@ _BATCH_SECONDS = 60.0
 
 
 class Listing(Protocol):
-    """The search cluster, as far as a sweep reads it."""
+    """Operations of the search cluster that a sweep reads with."""
 
     def refresh(self, index: str) -> None: ...
     def versions(self, index: str) -> Iterator[list[tuple[str, int]]]: ...

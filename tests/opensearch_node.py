@@ -158,7 +158,7 @@ class OpenSearchNode:
         ]
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait for yellow, not green: a single node cannot allocate replicas, so an index with replicas is never green."""
+        """Wait for yellow: a single node cannot allocate replicas, so an index with replicas is never green."""
         deadline = time.monotonic() + START_SECONDS
         health = "/_cluster/health?wait_for_status=yellow&wait_for_no_initializing_shards=true&timeout=2s"
         while self._get(health) is None:

@@ -1,4 +1,4 @@
-"""Parts of the documents that are not run unchanged, with the reason. An entry that no document contains fails a test."""
+"""Parts of the documents that are not run unchanged, with the reason. An entry without a document fails a test."""
 
 from __future__ import annotations
 

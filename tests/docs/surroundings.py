@@ -65,7 +65,7 @@ class Surroundings:
         return self._folder
 
     def run_python(self, block: Block) -> str:
-        """Return the output of a block, run after the blocks before it. It is also saved if the document names a file."""
+        """Run a block after the ones before it, and return its output. Save it if the document names a file."""
         if block.saved_as:
             self.write(block.saved_as, block.text)
         self._pasted.append(block.text)

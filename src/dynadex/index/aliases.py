@@ -127,7 +127,7 @@ def ensure_index(
     the new index awaits a refill. One matching index is enough: while a mapping changes, writers write to an index of
     the old mapping and one of the new.
 
-    Raises SearchError when another index or alias has the name, or when every existing index contradicts the declaration.
+    Raises SearchError when another index or alias has the name, or every existing index contradicts the declaration.
     """
     existing = admin.indexes_behind(sync_alias(index))
     if existing:

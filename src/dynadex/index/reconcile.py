@@ -73,7 +73,7 @@ class _Task:
         self.built = Built(problem=reason) if refused_before else built
 
     def write(self, stored: Stored | None, version: int) -> Write | None:
-        """Return the write that makes the document equal to the built one, and protects it; None when none is needed."""
+        """Return the write that makes the document equal to the built one and protects it; None if not needed."""
         body, version = self.built.body, max(version, self.change_version or 0)
         equal = same(body, stored.source if stored else None)
         if equal and (self.change_version is None or self.marked_absent):
@@ -152,7 +152,7 @@ class Reconciler:
         for (task, write), reply in zip(writing, replies, strict=True):
             if reply == APPLIED:
                 settled[task.id] = _final(task.built)
-            # A delete that was refused met a newer tombstone, if the document is still absent: which is as good as ours.
+            # A refused delete whose document is still absent met a newer tombstone, which has the same effect.
             task.marked_absent = reply.outcome is not Outcome.RETRY and write.body is None
             if reply.outcome is Outcome.REJECTED:
                 task.refused = (write.body, reply.reason)

@@ -35,7 +35,10 @@ def holder_of_lease(state: StateTable) -> Holder | None:
 
 
 class Lease:
-    """Exclusive permission to run the worker of one sync. After ``term_seconds`` without a heartbeat a standby takes over."""
+    """Exclusive permission to run the worker of one sync.
+
+    A standby takes over after ``term_seconds`` without a heartbeat.
+    """
 
     def __init__(self, state: StateTable, owner: str, clock: Clock, term_seconds: float) -> None:
         self.owner = owner

@@ -45,7 +45,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block. ``saved_as``: the file with this content, if the line before ends like this: `` `songs.py`: ``."""
+    """A fenced block. ``saved_as``: the file with this content, if the line before ends in `` `songs.py`: ``."""
 
     document: str
     line: int

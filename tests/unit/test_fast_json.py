@@ -1,4 +1,4 @@
-"""The fast way from typed JSON to the bytes of a document gives the same bytes as the slow way."""
+"""The fast path from typed JSON to the bytes of a document gives the same bytes as the slow path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dynadex.document.body import encode
 from dynadex.document.fast_json import body_of
 from dynadex.document.typed_json import plain
 
-# Texts that often contain the syntax of JSON, of typed JSON and of the fast way.
+# Texts that often contain the syntax of JSON, of typed JSON and of the fast path.
 TEXTS = st.text(st.sampled_from('ab"\\{}[]:,\0\n/é🎻') | st.characters(), max_size=8) | st.sampled_from(
     ['{"S":"a"}', '"}', "}}", "]}", '{"N":"1"}', "\\u0000", "\0", '\\"', "\\", '{"M":{', "null", "true"]
 )

@@ -203,7 +203,7 @@ def index_reasons(alias: str, index: MonitoredIndex, timeout_seconds: float) -> 
     # A shard without a node does not count as failed; it is only missing from the successful ones.
     if shards.get("failed") or shards.get("successful", 0) < shards.get("total", 0):
         return ("some shards of the index cannot be searched",)
-    return ("the index awaits a refill of the items older than it",) if unfilled else ()
+    return ("the index awaits a backfill of the items older than it",) if unfilled else ()
 
 
 def _lag_report(lag_source: LagSource | None) -> _LagReport:

@@ -105,9 +105,10 @@ convergence: $(VENV)/.dev opensearch
 	CONVERGENCE_SCALE=$(or $(SCALE),10) $(BIN)/python -m pytest tests/property -q --timeout 1800
 	$(BIN)/python -m tests.property.report $(or $(SCHEDULES),2000)
 
-## docs: generate the reference pages, build the site in build/site, and test the docs
+## docs: generate the reference pages and the architecture picture, build the site in build/site, and test the docs
 docs: $(VENV)/.dev
 	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python scripts/make_architecture.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	$(BIN)/python -m pytest tests/docs -q
 

@@ -10,8 +10,8 @@ from pathlib import Path
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 WIDTH, HEIGHT = 1180, 370
 TITLE = (
-    "A DynamoDB table feeds an OpenSearch index: the worker or a Lambda function through the stream, a refill through "
-    "a scan or an export; verify compares the two; the search service and page read the index"
+    "A DynamoDB table feeds an OpenSearch index: the worker or a Lambda function through the stream, a backfill "
+    "through a scan or an export; verify compares the two; the search service and page read the index"
 )
 
 
@@ -59,7 +59,7 @@ class Arrow:
 BOXES = (
     Box(10, 20, 200, 330, ("DynamoDB table", "the only source of truth"), store=True),
     Box(370, 20, 240, 90, ("Worker or Lambda", "applies each change")),
-    Box(370, 140, 240, 90, ("Refill", "in time-boxed slices")),
+    Box(370, 140, 240, 90, ("Backfill", "in time-boxed slices")),
     Box(370, 260, 240, 90, ("Verify and repair", "item by item")),
     Box(740, 20, 210, 330, ("OpenSearch index", "a view of the table,", "rebuilt at any time"), store=True),
     Box(1020, 130, 140, 110, ("Search", "HTTP service", "and page")),

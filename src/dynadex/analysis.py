@@ -1,13 +1,14 @@
 """Text analysis for names and titles: finds them despite misspellings, missing words and different spellings.
 
->>> from dynadex import Sync, Search, analysis
->>> sync = Sync(
-...     table="songs",
-...     index="songs",
-...     settings={"analysis": analysis.settings()},
-...     mappings={"properties": {"title": analysis.title()}},
-...     search=Search(fields={"title": 1}),
-... )
+Examples:
+    >>> from dynadex import Sync, Search, analysis
+    >>> sync = Sync(
+    ...     table="songs",
+    ...     index="songs",
+    ...     settings={"analysis": analysis.settings()},
+    ...     mappings={"properties": {"title": analysis.title()}},
+    ...     search=Search(fields={"title": 1}),
+    ... )
 
 A field mapped with ``title()`` has sub-fields, each of which analyzes the text in another way; the search service
 recognizes and uses them (see docs/how-to/search.md). All of them ignore case, accents, punctuation and apostrophes,

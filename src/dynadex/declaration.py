@@ -27,7 +27,8 @@ RELEVANCE = "relevance"
 class Search:
     """What the search service and its page offer for an index.
 
-    >>> Search(fields={"title": 3, "composer": 1}, facets=("key",), title="Songs", sorts={"newest": "-year"})
+    Examples:
+        >>> search = Search(fields={"title": 3, "composer": 1}, facets=("key",), sorts={"newest": "-year"})
 
     A Sync checks it against the mappings, and raises DeclarationError for a field that is not mapped or whose type
     does not support its use.

@@ -100,10 +100,24 @@ def connect(
     on_unavailable: Callable[[SearchUnavailable], None] | None = None,
     on_bulk: Callable[[float, int], None] | None = None,
 ) -> Runtime:
-    """Create the runtime of a Sync. Reads the description of the table once, for its key schema.
+    """Connect a Sync to its table, index, state and dead letters.
 
-    ``on_unavailable`` is called with the error of each bulk request that the search cluster could not accept, before
-    it is retried; ``on_bulk`` after each bulk request, see `Writer`. Raises SourceError if the table cannot be read.
+    Reads the description of the table once, for its key schema.
+
+    Args:
+        sync: The Sync to connect.
+        settings: Endpoints, limits and timeouts.
+        clock: The clock of all parts; the system's by default.
+        on_unavailable: Called with the error of each bulk request that the search cluster could not accept, before the
+            request is retried.
+        on_bulk: Called after each bulk request with its duration in seconds and the number of writes that the cluster
+            could not accept.
+
+    Returns:
+        The runtime of the Sync.
+
+    Raises:
+        SourceError: The table cannot be read.
     """
     clock = clock or SystemClock()
     table = Table(clients.dynamodb(settings), sync.table, clock)

@@ -28,7 +28,8 @@ DocumentFunction = Callable[[dict[str, Any]], Document | None]
 class Sync:
     """The declaration of one index that is kept in step with one table.
 
-    >>> sync = Sync(table="lessons", index="lessons", mappings={"properties": {"title": {"type": "text"}}})
+    Examples:
+        >>> sync = Sync(table="lessons", index="lessons", mappings={"properties": {"title": {"type": "text"}}})
 
     A Sync only declares and connects to nothing: the command `dynadex` runs it, and `dynadex.aws` makes Lambda
     handlers from it.

@@ -7,7 +7,6 @@ import dataclasses
 import importlib
 import inspect
 import re
-import string
 import textwrap
 from collections.abc import Iterator
 from itertools import pairwise
@@ -29,12 +28,8 @@ def entries() -> Iterator[tuple[str, list[str]]]:
 
 
 def listed() -> set[str]:
-    """Every importable name of the page: what it renders, and the shown members of modules."""
-    names: set[str] = set()
-    for name, members in entries():
-        names |= {f"{name}.{member}" for member in members} if inspect.ismodule(resolved(name)) else {name}
-        names.add(name)
-    return names
+    """Every name of the page: what it renders, and the members that it shows."""
+    return {name for entry, members in entries() for name in (entry, *(f"{entry}.{member}" for member in members))}
 
 
 def resolved(name: str) -> Any:
@@ -65,14 +60,13 @@ def documented() -> dict[str, set[str]]:
     blocks = [(block.document, block.text) for block in all_blocks() if block.language == "python"]
     # Names that a template fills in are chosen from those of the package itself.
     blocks += [
-        (path.name, string.Template(path.read_text(encoding="utf-8")).safe_substitute(names="Sync"))
-        for path in _TEMPLATES.glob("*.py.txt")
+        (path.name, re.sub(r"\$\w+", "Sync", path.read_text(encoding="utf-8"))) for path in _TEMPLATES.glob("*.py.txt")
     ]
-    found: dict[str, set[str]] = {}
+    imported: dict[str, set[str]] = {}
     for document, code in blocks:
         lines = [line for line in code.splitlines() if line.startswith(("from dynadex", "import dynadex"))]
-        found.setdefault(document, set()).update(imports("\n".join(lines)))
-    return found
+        imported.setdefault(document, set()).update(imports("\n".join(lines)))
+    return imported
 
 
 @pytest.mark.parametrize("document", sorted(documented()))
@@ -95,12 +89,18 @@ def undocumented(public: Any) -> list[str]:
     if not inspect.isclass(public) and not inspect.isfunction(public):
         return []  # an alias of a type: its module documents it
     text = inspect.getdoc(public) or ""
+    if inspect.isclass(public) and "__init__" in vars(public):
+        text += f"\n\n{inspect.cleandoc(public.__init__.__doc__ or '')}"
     function = public.__init__ if inspect.isclass(public) else public
     missing = [] if text else ["a docstring"]
     if inspect.isclass(public) and (issubclass(public, BaseException) or "__init__" not in vars(public)):
         return missing
     fields = described_fields(public) if dataclasses.is_dataclass(public) and inspect.isclass(public) else set()
-    described = fields | set(re.findall(r"^    (\*{0,2}\w+)(?: \([^)]*\))?: \S", section(text, "Args"), re.MULTILINE))
+    described = fields | set(
+        re.findall(
+            r"^    \*{0,2}(\w+)(?: \([^)]*\))?: \S", section(text, "Args") + section(text, "Attributes"), re.MULTILINE
+        )
+    )
     parameters = [name for name in inspect.signature(function).parameters if name != "self"]
     missing += [f"argument {name}" for name in parameters if name not in described]
     missing += [f"type of {name}" for name in parameters if name not in function.__annotations__]

@@ -20,9 +20,10 @@ from dynadex.local.stack import LocalStack
 from dynadex.retry import Backoff
 from dynadex.settings import RuntimeSettings
 from dynadex.source.stream_event import Record
-from dynadex.worker.event_source_mapping import EventSourceMapping, lambda_handler
+from dynadex.worker.event_source_mapping import EventSourceMapping
 from tests.infra.conftest import ROOT, Figure, Zip
 from tests.infra.deployed_function import DeployedFunction
+from tests.lambda_semantics import lambda_handler
 
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 MAX_BYTES = 5_000_000

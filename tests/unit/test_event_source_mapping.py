@@ -12,7 +12,8 @@ from dynadex.errors import DynadexError, SearchError, SearchUnavailable
 from dynadex.retry import Backoff
 from dynadex.source.stream_event import Record
 from dynadex.testing import ManualClock
-from dynadex.worker.event_source_mapping import EventSourceMapping, Limits, lambda_handler
+from dynadex.worker.event_source_mapping import EventSourceMapping, Limits
+from tests.lambda_semantics import lambda_handler
 
 FIRST = 100_000_000_000_000_000_000
 

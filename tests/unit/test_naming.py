@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import dynadex
 
 ROOT = Path(dynadex.__file__).parent
+REPOSITORY = Path(__file__).parents[2]
 ROOMS = sorted({path.relative_to(ROOT).parts[0] for path in ROOT.rglob("*.py")})
 # They do not describe the content of the variable.
 VAGUE = {"found", "wanted", "kept", "one", "told", "given"}
@@ -62,3 +64,29 @@ def test_constructor_takes_at_most_six_parameters(room: str) -> None:
         and len(node.args.args) + len(node.args.kwonlyargs) - 1 > MAX_PARAMETERS
     ]
     assert large == []
+
+
+# Called by a library, by this name.
+CALLED_BY_LIBRARIES = {
+    "collect",  # prometheus_client
+    "formatMessage",  # logging
+}
+
+
+def test_no_function_or_class_is_used_by_tests_alone() -> None:
+    """The names that only one place in the product contains: their own definition. `dynadex.testing` is for tests."""
+    product = [path for folder in ("src", "infra", "scripts", "bench") for path in (REPOSITORY / folder).rglob("*.py")]
+    words = Counter(word for path in product for word in re.findall(r"\w+", code_of(path)))
+    defined = {
+        node.name
+        for path in ROOT.rglob("*.py")
+        if "testing" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("__")
+    }
+    assert {name for name in defined if words[name] == 1} == CALLED_BY_LIBRARIES
+
+
+def code_of(path: Path) -> str:
+    """A module without its docstrings."""
+    return re.sub(r'"""(?:.|\n)*?"""', "", path.read_text(encoding="utf-8"))

@@ -1,7 +1,8 @@
 """Lambda handlers for a Sync, which also log and report metrics.
 
->>> from dynadex.aws import stream_handler  # doctest: +SKIP
->>> stream = stream_handler(sync)  # doctest: +SKIP
+Examples:
+    >>> from dynadex.aws import stream_handler
+    >>> stream = stream_handler(sync)
 """
 
 from __future__ import annotations

@@ -62,7 +62,15 @@ class MappingCheck:
 
 
 def refusals(mappings: Mapping[str, Any], document: Mapping[str, Any]) -> list[Refusal]:
-    """Return why an empty index with these mappings refuses the document; empty if it accepts it."""
+    """Return why an empty index with these mappings refuses a document.
+
+    Args:
+        mappings: Mappings of the index, as OpenSearch writes them.
+        document: The document, as plain values.
+
+    Returns:
+        One refusal per field, with its path and the reason; empty if the index accepts the document.
+    """
     return MappingCheck(mappings).refusals(document)
 
 

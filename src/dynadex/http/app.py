@@ -94,6 +94,9 @@ def create_app(
         schema: The key schema of the table, as ``Runtime.description.schema``.
         options: Authorization, limits, and surroundings of the service.
 
+    Returns:
+        An ASGI application.
+
     Raises:
         DeclarationError: The declared version attribute is part of the table's key.
     """

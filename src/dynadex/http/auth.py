@@ -65,8 +65,11 @@ class TokenAuth:
         """Return a token for the header ``Authorization: Bearer TOKEN``.
 
         Args:
-            lifetime_seconds: The time until it expires.
+            lifetime_seconds: Seconds until it expires.
             scope: The scopes, separated by spaces. Changes need ``write``.
+
+        Returns:
+            The signed token.
         """
         import jwt
 

@@ -171,7 +171,17 @@ class InMemoryIndex:
         self._physical(index).body = {**body, "settings": {"index": {**before, **settings["index"]}}}
 
     def documents(self, index: str) -> dict[str, Any]:
-        """Return every document of an index by its id."""
+        """Return every document of an index.
+
+        Args:
+            index: Name of an index, or of an alias of one index.
+
+        Returns:
+            The documents by id, as parsed JSON.
+
+        Raises:
+            SearchError: The index does not exist.
+        """
         entries = self._physical(index).entries
         return {identity: entry.source for identity, entry in entries.items() if entry.source is not None}
 

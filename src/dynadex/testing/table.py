@@ -97,11 +97,19 @@ class InMemoryTable:
             self._record("REMOVE", identity, item)
 
     def items(self) -> dict[str, dict[str, Any]]:
-        """Return every item by its document id."""
+        """Return every item.
+
+        Returns:
+            The items in typed JSON, by the id of their documents.
+        """
         return dict(self._items)
 
     def records(self) -> list[dict[str, Any]]:
-        """Return every stream record ever added, trimmed ones included, oldest first."""
+        """Return every stream record ever added, trimmed ones included.
+
+        Returns:
+            Records as DynamoDB Streams sends them, oldest first.
+        """
         records = [record for shard in self._shards for record in shard.records]
         return sorted(records, key=lambda record: int(record["dynamodb"]["SequenceNumber"]))
 

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
 
 from dynadex.clock import Clock
 from dynadex.errors import DynadexError
@@ -152,16 +151,3 @@ def _unfinished(records: Sequence[Record], failed: Sequence[str]) -> Sequence[Re
         return ()
     numbers = [sequence_number(record) for record in records]
     return records[numbers.index(first) :] if first in numbers else records
-
-
-def lambda_handler(function: Callable[[dict[str, Any], Any], Any], context: Callable[[], Any]) -> Handler:
-    """Adapt a Lambda function to a handler, reading its partial batch response as AWS does."""
-
-    def handle(records: Sequence[Record]) -> Sequence[str]:
-        reply = function({"Records": list(records)}, context())
-        failures = (reply or {}).get("batchItemFailures") or []
-        numbers = [failure.get("itemIdentifier") for failure in failures]
-        # A failure without a usable identifier makes the whole batch a failure.
-        return [number if number else "0" for number in numbers]
-
-    return handle

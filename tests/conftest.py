@@ -1,4 +1,4 @@
-"""What every test may ask for: a real OpenSearch, and a line at the end of the run that names each backend it used."""
+"""Fixtures of every test: a real OpenSearch, and a line at the end of the run that names each backend used."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def report_backend(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Call it with "name version"; the end of the run says which backends the tests really met."""
+    """Report a backend as "name version"; the end of the run lists the reported backends."""
     return pytestconfig.stash[BACKENDS].add
 
 
@@ -53,7 +53,7 @@ def logged() -> Iterator[list[str]]:
 
 @pytest.fixture(scope="session")
 def opensearch_url(tmp_path_factory: pytest.TempPathFactory, report_backend: Callable[[str], None]) -> Iterator[str]:
-    """A real OpenSearch: the one OPENSEARCH_URL names, or a node of our own. Neither is an error, never a skip."""
+    """URL of a real OpenSearch: the one OPENSEARCH_URL names, or a new node. Without either, the test fails."""
     url = os.environ.get("OPENSEARCH_URL")
     if url:
         with OpenSearch(url) as client:

@@ -1,4 +1,4 @@
-"""A real OpenSearch node on this machine, for tests and benchmarks. `make opensearch` fetches what it runs from."""
+"""A real OpenSearch node on this machine, for tests and benchmarks. `make opensearch` downloads it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ JVM_OPTIONS: Final = (
     "-Xmx1g",
     "-Xshare:auto",
     "-XX:+ExitOnOutOfMemoryError",
-    # The rest is what the distribution's own jvm.options says.
+    # The rest is from the distribution's own jvm.options.
     "-XX:-OmitStackTraceInFastThrow",
     "-Djava.awt.headless=true",
     "-Dfile.encoding=UTF-8",
@@ -41,13 +41,13 @@ JVM_OPTIONS: Final = (
 
 
 class NodeError(RuntimeError):
-    """The node cannot do what was asked; the message says what to do, or ends with the node's own last words."""
+    """The node failed. The message contains the remedy, or ends with the end of the node's log."""
 
 
 class OpenSearchNode:
     """One single-node cluster. Its ports and its data under `home` outlive `stop()` and `kill()`.
 
-    The process holds the other end of its standard input, so the node dies with it, whatever kills it.
+    The process holds the other end of its standard input, so the node ends with it, even if it is killed.
     """
 
     def __init__(self, home: Path, *, jars: Path | None = None) -> None:
@@ -66,7 +66,7 @@ class OpenSearchNode:
         return self._process.pid if self._process and self._process.poll() is None else None
 
     def start(self) -> None:
-        """Come back when the node answers and every primary shard is active."""
+        """Start the node, and return when it responds and every primary shard is active."""
         if self.pid is not None:
             raise NodeError(f"the node at {self.url} runs already")
         command = self._command()
@@ -83,7 +83,7 @@ class OpenSearchNode:
             raise
 
     def stop(self) -> None:
-        """End of input: the node closes its shards and exits. Does nothing when it is not running."""
+        """Close the node's input, so that it closes its shards and exits. Does nothing when it is not running."""
         if self._process is None:
             return
         self._close_stdin(self._process)
@@ -97,7 +97,7 @@ class OpenSearchNode:
             raise NodeError(f"the node had exited with {code}\n{self.log_tail()}")
 
     def kill(self) -> None:
-        """SIGKILL, as a machine that loses power: nothing is flushed but what was already synced."""
+        """Send SIGKILL, like a power failure: only data that was already synced survives."""
         if self._process is None:
             return
         self._process.kill()
@@ -110,14 +110,14 @@ class OpenSearchNode:
         self.start()
 
     def wipe(self) -> None:
-        """Forget every index. Only a stopped node can."""
+        """Delete every index. The node must be stopped."""
         if self.pid is not None:
             raise NodeError("stop the node before its data is wiped")
         if (data := self.home / "data").exists():
             shutil.rmtree(data)
 
     def log_tail(self, lines: int = 60) -> str:
-        """The last lines of the node's log, then of its console."""
+        """Return the last lines of the node's log, then of its console."""
         return "\n".join(
             f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
             for log in (self.home / "logs" / "node.log", self._console)
@@ -158,7 +158,7 @@ class OpenSearchNode:
         ]
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        """Yellow, not green: replicas have nowhere to go on a single node, so an index with some is never green."""
+        """Wait for yellow: a single node cannot allocate replicas, so an index with replicas is never green."""
         deadline = time.monotonic() + START_SECONDS
         health = "/_cluster/health?wait_for_status=yellow&wait_for_no_initializing_shards=true&timeout=2s"
         while self._get(health) is None:
@@ -170,7 +170,7 @@ class OpenSearchNode:
         self.version = json.loads(self._get("/") or b"{}")["version"]["number"]
 
     def _get(self, path: str) -> bytes | None:
-        """The body of a 200, or None. Never through a proxy, whatever the environment says."""
+        """Return the body of a 200, or None. Proxies in the environment are ignored."""
         with closing(http.client.HTTPConnection(LOOPBACK, self._http_port, timeout=10)) as connection:
             try:
                 connection.request("GET", path)
@@ -186,7 +186,7 @@ class OpenSearchNode:
 
 
 def _installation() -> tuple[str, Path]:
-    """The Java to use and the directory of its jars: jars.sh decides, as it does for `make opensearch`."""
+    """Return the Java to use and the directory of its jars, which jars.sh determines, as for `make opensearch`."""
     asked = subprocess.run([HERE / "jars.sh", "where"], capture_output=True, text=True, check=False)
     if asked.returncode != 0:
         raise NodeError(asked.stderr.strip())
@@ -195,7 +195,7 @@ def _installation() -> tuple[str, Path]:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Below every system's ephemeral range: nobody gets them by chance while the node restarts."""
+    """Return ports below every system's ephemeral range, which no process gets by chance while the node restarts."""
     ports: set[int] = set()
     while len(ports) < count:
         port = random.randrange(20_000, 32_000)

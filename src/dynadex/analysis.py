@@ -1,4 +1,4 @@
-"""Text analysis for names and titles that finds them as people remember and type them.
+"""Text analysis for names and titles: finds them despite misspellings, missing words and different spellings.
 
 Examples:
     >>> from dynadex import Sync, Search, analysis
@@ -52,7 +52,7 @@ _MAX_START = 30
 
 
 def settings(articles: tuple[str, ...] = ARTICLES) -> dict[str, Any]:
-    """Return the value of ``analysis`` in the settings of an index; you can add analyzers of your own to it.
+    """Return the value of ``analysis`` in the settings of an index. You can add your own analyzers to it.
 
     Args:
         articles: Lowercase words that a query may omit from a title or add to it, such as "the".
@@ -115,13 +115,13 @@ def _char_filters(ignored_words: tuple[str, ...]) -> dict[str, Any]:
     return {
         "dynadex_dropped": _replace(_DROPPED, ""),
         "dynadex_ampersand": _replace("&", " and "),
-        # osmem-server applies mapping filters last, whatever their position, so patterns ignore case.
+        # osmem-server applies mapping filters last, regardless of their position, so patterns ignore case.
         "dynadex_letters": {"type": "mapping", "mappings": list(_letters())},
         "dynadex_umlauts": {"type": "mapping", "mappings": umlauts},
         "dynadex_pairs": _replace(f"(?i){_PAIR}", _SINGLE),
         **{f"dynadex_{digits}": _replace(rf"(?i)\b(?:{names})\b", digits) for names, digits in _NUMBERS.items()},
         "dynadex_gaps": _replace(_GAP, "_"),
-        # Two underscores, so that each word has a pair of its own: else the second of two articles would remain.
+        # Two underscores, so that each word has a separate pair: otherwise the second of two articles would remain.
         "dynadex_wide_gaps": _replace(_GAP, "__"),
         "dynadex_trim": _replace("^_+|_+$", ""),
         # Marks of the start and the end; two filters, because some engines read "_$1_" as a group named 1_.

@@ -1,4 +1,4 @@
-"""Clients of AWS and OpenSearch: the only module with endpoints, signing and time-outs.
+"""Clients of AWS and OpenSearch: the only module with endpoints, signing and timeouts.
 
 It imports an SDK when the first client that needs it is made, so that importing dynadex stays cheap.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 3.0
 _READ_SECONDS = 20.0
-# A refill has at most this many segments, each with a connection of its own.
+# A refill has at most this many segments, each with its own connection.
 _POOL = 32
 _MAX_CLIENTS = 32
 # Operations whose items or records botocore passes on unparsed.
@@ -85,7 +85,7 @@ def cloudwatch(settings: RuntimeSettings) -> Any:
 
 
 def opensearch(settings: RuntimeSettings) -> OpenSearch:
-    """Return an OpenSearch client that keeps every digit of a number and signs requests where the settings say so.
+    """Return an OpenSearch client that keeps every digit of a number and signs requests if the settings require it.
 
     It never retries: the writer does. Raises DeclarationError for plain HTTP to a host other than a loopback address,
     and when requests must be signed but the region or the credentials are missing.

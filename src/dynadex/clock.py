@@ -43,7 +43,7 @@ class SystemClock:
 
 
 class Stopping(BaseException):
-    """Ends a wait of a command that was asked to stop. It is not an error: no ``except Exception`` may catch it."""
+    """Ends a wait of a command that received a stop signal. Not an error: no ``except Exception`` may catch it."""
 
 
 class StoppableClock(SystemClock):

@@ -42,8 +42,8 @@ class Search:
             to its field, with a minus sign before the field for descending order.
         suggest: Text field from which the service completes what is typed; None for no completions.
         version: Number attribute that counts the writes of an item, other than a key attribute. The service increments
-            it, and requires of a PUT the version that it replaces (optimistic concurrency). None: a PUT replaces
-            whatever item exists.
+            it, and a PUT must name the version that it replaces (optimistic concurrency). None: a PUT replaces any
+            existing item.
 
     Attributes:
         title_fields: Those of the searched fields that are mapped with `dynadex.analysis.title()`, and so tolerate

@@ -71,13 +71,13 @@ class SearchError(DynadexError):
 
 
 class SearchUnavailable(SearchError):
-    """The search cluster did not answer, or answered 429 or 5xx; the same call may succeed later."""
+    """The search cluster did not respond, or returned 429 or 5xx; the same call may succeed later."""
 
     retryable = True
 
 
 class RequestTooLarge(SearchError):
-    """The search cluster answered 413: split the request into smaller ones."""
+    """The search cluster returned 413: split the request into smaller ones."""
 
 
 class LocalStackError(DynadexError):

@@ -42,20 +42,20 @@ class RuntimeSettings:
     """DYNADEX_DYNAMODB_URL: Endpoint of DynamoDB, its streams, SQS, S3 and CloudWatch, for an emulator. Unset: the
     endpoints of AWS."""
     region: str | None = None
-    """AWS_REGION, else AWS_DEFAULT_REGION: AWS region of the table. Unset: `us-east-1` for a loopback endpoint, else
-    the region of the AWS profile."""
+    """AWS_REGION, else AWS_DEFAULT_REGION: AWS region of the table. Unset: `us-east-1` for a loopback endpoint,
+    otherwise the region of the AWS profile."""
     state_table: str | None = None
-    """DYNADEX_STATE_TABLE: Name of the DynamoDB table that keeps checkpoints, leases and the state of refills.
+    """DYNADEX_STATE_TABLE: Name of the DynamoDB table that keeps checkpoints, leases and the state of backfills.
     Unset: `TABLE-dynadex`."""
     dead_letters: str = "file:dead-letters.jsonl"
     """DYNADEX_DEAD_LETTERS: Where the keys of items that cannot be indexed are dead-lettered: `file:PATH`, or the URL
     of an SQS queue. A relative path starts at the current folder."""
     stream_granularity_seconds: float = 1.0
     """DYNADEX_STREAM_GRANULARITY_SECONDS: Granularity, in seconds, to which the stream rounds down the times of its
-    records: 1 on AWS, 60 in DynamoDB Local. With too low a value, a refill could overwrite a newer document."""
+    records: 1 on AWS, 60 in DynamoDB Local. If the value is too low, a backfill could overwrite a newer document."""
     max_clock_skew_seconds: float = 1.0
     """DYNADEX_MAX_CLOCK_SKEW_SECONDS: Maximum difference, in seconds, between the clock of this machine and that of
-    DynamoDB. With too low a value, a refill could overwrite a newer document."""
+    DynamoDB. If the value is too low, a backfill could overwrite a newer document."""
     worker_batch_size: int = 1000
     """DYNADEX_WORKER_BATCH_SIZE: Maximum number of stream records in a batch of the worker."""
     worker_batch_window_seconds: float = 0.0
@@ -71,9 +71,9 @@ class RuntimeSettings:
     max_bulk_bytes: int = 5 * 1024 * 1024
     """DYNADEX_MAX_BULK_BYTES: Maximum size, in bytes, of a bulk request to the search cluster."""
     refill_page_size: int = 2000
-    """DYNADEX_REFILL_PAGE_SIZE: Maximum number of items that a refill reads, writes and checkpoints together."""
+    """DYNADEX_REFILL_PAGE_SIZE: Maximum number of items that a backfill reads, writes and checkpoints together."""
     refill_slice_seconds: float = 240.0
-    """DYNADEX_REFILL_SLICE_SECONDS: Time, in seconds, that one invocation of the refill function scans before the
+    """DYNADEX_REFILL_SLICE_SECONDS: Time, in seconds, that one invocation of the backfill function scans before the
     state machine starts the next one."""
     opensearch_timeout_seconds: float = 30.0
     """DYNADEX_OPENSEARCH_TIMEOUT_SECONDS: Timeout, in seconds, of a request to the search cluster."""
@@ -81,12 +81,12 @@ class RuntimeSettings:
     """DYNADEX_WORKER_POLL_SECONDS: Pause of the worker, in seconds, after it reads a shard that has no new records."""
     max_ready_lag_seconds: float = 60.0
     """DYNADEX_MAX_READY_LAG_SECONDS: Maximum lag of the index, in seconds, with which `/health/ready` of the search
-    service answers 200. An idle worker reports its lag up to eight seconds late, so use at least 15."""
+    service returns 200. An idle worker reports its lag up to eight seconds late, so use at least 15."""
 
     max_client_requests_per_second: int = 30
     """DYNADEX_MAX_CLIENT_REQUESTS_PER_SECOND: Maximum number of searches, completions and documents that one client may
-    request in a second. Each process of the search service counts for itself; behind the API gateway on AWS, which
-    throttles, it does not count."""
+    request in a second. Each process of the search service counts separately. On AWS there is no such
+    limit: the API gateway throttles."""
     cors_origins: str | None = None
     """DYNADEX_CORS_ORIGINS: Other websites whose pages may call the search service and, with a token, write through it:
     origins such as `https://example.org`, separated by commas. Unset: none."""
@@ -120,7 +120,7 @@ class RuntimeSettings:
             **overrides: Values of flags by field name. They take precedence over the environment, unless None.
 
         Returns:
-            The settings: each from its flag, else the environment, else pyproject.toml, else its default.
+            The settings, each from the first source that has it: flag, environment, pyproject.toml, default.
 
         Raises:
             DeclarationError: If a value is unusable; it names the flag, the variable or the key.

@@ -152,7 +152,7 @@ def _not_loaded(reference: str, reason: str, hint: str) -> DeclarationError:
 
 
 def _load_json(index: str, what: str, source: Mapping[str, Any] | str | Path | None) -> dict[str, Any]:
-    """The mappings or settings as a dict of their own, from a mapping or a file."""
+    """The mappings or settings as a new dict, from a mapping or a file."""
     if source is None:
         return {}
     if isinstance(source, Mapping):

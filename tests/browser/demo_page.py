@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 STOP_SECONDS = 30
-# Nothing but what a page needs: no calls home, no updates.
+# No background traffic of the browser: no telemetry, no updates.
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -102,7 +102,7 @@ def running_demo(directory: Path, songs: int | None = None) -> Iterator[Demo]:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Yield the browser that DYNADEX_CHROMIUM names, else the system's, else Playwright's own."""
+    """Yield a browser: the one that DYNADEX_CHROMIUM names, the system's, or Playwright's own, in this order."""
     executable = os.environ.get("DYNADEX_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=list(CHROMIUM_ARGUMENTS))

@@ -66,7 +66,7 @@ def _live(page: Page) -> None:
 
 
 SCENES = (_suggestions, _filtered, _nothing, _item, _manage, _form, _sign_in, _live)
-# In dark mode only the colours differ, and on a phone only the layout.
+# In dark mode only the colors differ, and on a phone only the layout.
 _ALL = bool(os.environ.get("BROWSER_SCALE"))
 IN_THE_LIGHT = SCENES if _ALL else (_suggestions, _nothing, _manage, _form, _live)
 IN_THE_DARK = SCENES if _ALL else (_filtered, _form)

@@ -101,6 +101,6 @@ def test_item_with_a_composite_key_is_added_found_changed_and_deleted(page: Page
 
     go_to(page, "manage")
     row.get_by_test_id("item-delete").click()
-    expect(notice).to_contain_text(re.compile(r"gone from searches after \d+\.\d s"), timeout=SOON)
+    expect(notice).to_contain_text(re.compile(r"removed from searches after \d+\.\d s"), timeout=SOON)
     _search(page)
     expect(page.get_by_test_id("no-results")).to_be_visible(timeout=SOON)

@@ -81,7 +81,7 @@ def test_rebuild_shows_its_progress_and_can_be_rolled_back(live: Page) -> None:
     expect(live.get_by_test_id("operation-message")).to_contain_text("items read, 0 documents")
 
 
-def test_operation_without_a_token_asks_for_one(browser: Browser, demo: Demo) -> None:
+def test_operation_without_a_token_opens_the_sign_in_dialog(browser: Browser, demo: Demo) -> None:
     with opened(browser, f"{demo.address}/#live") as page:
         page.get_by_test_id("operation-verify").click()
         expect(page.get_by_test_id("sign-in-dialog")).to_be_visible()

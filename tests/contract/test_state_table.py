@@ -83,7 +83,7 @@ class TestStateTable:
         }
         assert described["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
 
-    def test_several_workers_may_create_the_table_at_once(self, client: Any) -> None:
+    def test_several_workers_may_create_the_table_at_the_same_time(self, client: Any) -> None:
         name = f"contract-{uuid.uuid4().hex[:12]}-dynadex"
         start, errors = threading.Barrier(4), []
 
@@ -201,11 +201,11 @@ class TestCheckpoints:
             checkpoints.save("shard", checkpoint)
             assert checkpoints.load() == {"shard": checkpoint}
 
-    def test_forgotten_checkpoint_is_deleted(self, checkpoints: Checkpoints) -> None:
+    def test_checkpoint_can_be_deleted(self, checkpoints: Checkpoints) -> None:
         checkpoints.save("a", Checkpoint("1", finished=True))
         checkpoints.save("b", Checkpoint("2"))
-        checkpoints.forget("a")
-        checkpoints.forget("never")
+        checkpoints.delete("a")
+        checkpoints.delete("never")
         assert checkpoints.load() == {"b": Checkpoint("2")}
 
     def test_stream_is_known_once_followed(self, checkpoints: Checkpoints) -> None:

@@ -41,7 +41,7 @@ DIALECT: Final = (
     Phrase("(?:by|for) (?:itself|themselves)", "automatically, independently", "It ends by itself."),
     # Reporting
     Phrase("tells?|told|telling", "report, return, log, state, distinguish", "It is told at the end."),
-    Phrase("says?|said|saying", "report, return, state, show", "The command says that it is equal."),
+    Phrase("(?<!quickstart )(?<!document )says?|said|saying", "report, return, state, show", "It says it is equal."),
     Phrase("asks?|asked|asking", "query, call, request, prompt", "The service asks the cluster."),
     Phrase(r"answer(?:s|ed)? \d{3}", "return 503, respond with 503", "It answers 503."),
     Phrase("without a word", "sent no heartbeat, without a message", "It ended without a word."),
@@ -53,7 +53,8 @@ DIALECT: Final = (
     Phrase("made[- ]up|makes up", "generated, generate", "The table is made up."),
     # State
     Phrase(
-        "(?<!there )(?:is|are|was|were|be) no (?!longer|more|less|later|greater|larger|better|worse)[a-z]+",
+        "(?<!there )(?<!there must )(?:is|are|was|were|be) no "
+        "(?!longer|more|less|later|greater|larger|better|worse)[a-z]+",
         "is not a (valid) X, does not have X", "It is no integer.",
     ),
     Phrase("away", "unavailable; deletes; immediately", "The cluster is away."),
@@ -107,6 +108,7 @@ DIALECT: Final = (
     Phrase("(?:mapping|index|cluster|field|function|page) wants", "expects, requires", "The mapping wants text."),
     Phrase("writ(?:es?|ten) (?:it )?down", "record, store", "what is written down"),
     Phrase("left behind", "pending, remaining", "It has been left behind."),
+    Phrase("as far as (?:it|they)", "operations that X uses", "The cluster, as far as it writes."),
     # Manner, degree and time
     Phrase("hardly ever", "rarely", "It hardly ever fails."),
     Phrase("besides?", "next to, alongside; in addition to", "beside the old index"),
@@ -123,7 +125,7 @@ DIALECT: Final = (
     Phrase("half-way", "before the end", "It is stopped half-way."),
     Phrase("merely|mere", "only", "It is merely late."),
     Phrase("perhaps", "may", "the title that was perhaps meant"),
-    Phrase("but for|save where|save for", "except", "all but for two"),
+    Phrase("(?<!, )but for|save where|save for", "except", "all but for two"),
     Phrase("nothing but|none but", "only", "It holds nothing but positions."),
     Phrase("(?<=[;,] )else|or else", "otherwise", "It is equal; else it is read."),
     Phrase("(?<=, )for (?:it|they|he|there|dynamodb|each of them)", "because", "twice, for it is late"),
@@ -131,6 +133,8 @@ DIALECT: Final = (
     Phrase("(?:called|searched|marked|begins?|meant) so", "in this way", "It is called so."),
     Phrase("home-made", "custom", "a home-made indexer"),
     Phrase("only just", "recently, just", "It has only just started."),
+    Phrase("(?:the|in the) (?:slow|fast|other) way", "path, method", "It is converted the slow way."),
+    Phrase("wherever", "anywhere", "wherever the module does it"),
     Phrase("out of (?:its|their) sight", "hidden from", "It is out of its sight."),
     Phrase(
         "behaviours?|authoris(?:e|es|ed|ation)|synthesis(?:e|ed)|(?:optim|recogn|normal|summar)is(?:e|es|ed)|colours?",
@@ -152,8 +156,11 @@ DIALECT: Final = (
 )  # fmt: skip
 
 # Other words for the standard terms of docs/glossary.md.
+_REFILL: Final = Phrase(
+    "(?:re-?fill)(?:s|ed|ing)?", "backfill (the command is `dynadex refill`)", "A refill loads the index."
+)
 TERMS: Final = (
-    Phrase("(?:re-?fill)(?:s|ed|ing)?", "backfill (the command is `dynadex refill`)", "A refill loads the index."),
+    _REFILL,
     Phrase("park(?:s|ed|ing)?", "dead-letter, dead-lettered", "The key is parked."),
     Phrase("ghosts?", "orphan", "Ghosts are swept."),
     Phrase("zombies?", "late writer", "It outlives every zombie."),
@@ -164,6 +171,8 @@ TERMS: Final = (
 )
 
 PHRASES: Final = (*DIALECT, *TERMS)
+# For the code, where a refill is the function behind `dynadex refill`.
+PHRASES_IN_CODE: Final = tuple(phrase for phrase in PHRASES if phrase is not _REFILL)
 
 # Ordinary English that resembles a phrase of the list.
 ORDINARY: Final = (
@@ -181,6 +190,8 @@ ORDINARY: Final = (
     "An understanding by readers; outstanding bytes.",
     "A third reader starts a quarter later; the placeholder stands for a name.",
     "The document is current, and its own version is greater than the other.",
+    "If the item is new, there must be no document. There are no such indexes.",
+    "It works as the quickstart says, not just for readers, but for writers.",
 )
 
 # Names for variables that hide the domain noun.

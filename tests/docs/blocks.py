@@ -1,4 +1,4 @@
-"""What the documents hold that can be run: fenced blocks, and the commands of a console with what they print."""
+"""Executable parts of the documents: fenced blocks, and the commands of a console with their output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-# Its blocks show how a command is called, not a call; the file itself is compared with the commands.
+# Its blocks show the syntax of commands, not calls. Another test compares the file with the commands.
 REFERENCE: Final = "docs/cli.md"
 _FENCE = re.compile(
     r"^(?P<margin> *)```(?P<language>\S*)[^\n]*\n(?P<text>.*?)^(?P=margin)``` *$", re.MULTILINE | re.DOTALL
@@ -29,23 +29,23 @@ class Step:
 
     @property
     def known_as(self) -> str:
-        """Its name among the exceptions: the error that it is to end with, or the command."""
+        """Name in the exceptions: the expected error, or the command."""
         return self.shown[0] if self.fails else self.command
 
     @property
     def fails(self) -> bool:
-        """Whether it is shown to end with an error."""
+        """Whether the document shows an error."""
         return bool(self.shown) and self.shown[0].startswith("dynadex: Cannot ")
 
     @property
     def program(self) -> str:
-        """Its first word that is no variable."""
+        """First word that is not an assignment of a variable."""
         return next(word for word in self.command.split() if "=" not in word)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block. ``saved_as``: the file whose content it is, if the line before it ends so: `` `songs.py`: ``."""
+    """A fenced block. ``saved_as``: the file with this content, if the line before ends in `` `songs.py`: ``."""
 
     document: str
     line: int
@@ -62,7 +62,7 @@ class Block:
         return f"{self.document}:{self.line}"
 
     def steps(self) -> list[Step]:
-        """The commands, in order. A line that ends with a backslash goes on."""
+        """Return the commands in order. A backslash at the end of a line continues the command."""
         steps: list[Step] = []
         for line in self.text.replace("\\\n", "").splitlines():
             if line.startswith(_PROMPT):
@@ -74,29 +74,29 @@ class Block:
 
 
 def blocks_of(path: Path) -> list[Block]:
-    """Every fenced block of a document."""
+    """Return every fenced block of a document."""
     return list(blocks_in(path.read_text(encoding="utf-8"), str(path.relative_to(ROOT))))
 
 
 def blocks_in(text: str, document: str) -> Iterator[Block]:
-    """Every fenced block of a text."""
-    for found in _FENCE.finditer(text):
-        saved_as = _SAVED_AS.search(text[: found.start()].rstrip())
+    """Yield every fenced block of a text."""
+    for match in _FENCE.finditer(text):
+        saved_as = _SAVED_AS.search(text[: match.start()].rstrip())
         yield Block(
             document,
-            text.count("\n", 0, found.start()) + 1,
-            found["language"],
-            textwrap.dedent(found["text"]).rstrip("\n"),
+            text.count("\n", 0, match.start()) + 1,
+            match["language"],
+            textwrap.dedent(match["text"]).rstrip("\n"),
             saved_as[1] if saved_as else None,
         )
 
 
 def all_blocks() -> list[Block]:
-    """Of all documents but the generated reference."""
+    """Return the blocks of all documents except the generated reference."""
     return [block for path in DOCUMENTS for block in blocks_of(path) if block.document != REFERENCE]
 
 
 def inline_code(path: Path) -> list[str]:
-    """What stands between backticks outside of fenced blocks."""
+    """Return the inline code outside fenced blocks."""
     text = _FENCE.sub("", path.read_text(encoding="utf-8"))
-    return [" ".join(one.split()) for one in re.findall(r"(?<!`)`([^`]+)`(?!`)", text)]
+    return [" ".join(code.split()) for code in re.findall(r"(?<!`)`([^`]+)`(?!`)", text)]

@@ -19,7 +19,7 @@ from tests.docs.tables import SYNCS, create_tables
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeSettings]:
-    """Backends with the tables that documents speak of."""
+    """Settings of backends with the tables of the documents."""
     with LocalStack(tmp_path_factory.mktemp("stack")) as stack:
         endpoints = stack.endpoints
         settings = RuntimeSettings(dynamodb_url=endpoints.dynamodb, opensearch_url=endpoints.opensearch)
@@ -29,7 +29,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeSettin
 
 @pytest.fixture(scope="session")
 def service(settings: RuntimeSettings) -> Iterator[str]:
-    """Where the lessons can be searched, once there is an index."""
+    """URL of a service that searches the lessons, once their index exists."""
     runtime = connect(SYNCS["lessons"], settings)
     app = create_app(runtime.sync, runtime.index, runtime.table, runtime.description.schema)
     with listening(0) as sock, serving(app, sock):
@@ -38,12 +38,12 @@ def service(settings: RuntimeSettings) -> Iterator[str]:
 
 @pytest.fixture
 def surroundings(tmp_path: Path, settings: RuntimeSettings, service: str) -> Iterator[Surroundings]:
-    """Of one document."""
+    """Surroundings of one document."""
     names = {
         "https://search.example.com": settings.opensearch_url,
         "0.0.0.0:9464": "127.0.0.1:0",
         "dynadex rebuild ": f"python {REBUILD_FILE} rebuild ",
-        # Without an account and Node.js it can say what it would run.
+        # A dry run needs neither an account nor Node.js.
         "dynadex deploy ": "dynadex deploy --dry-run ",
     }
     made = Surroundings(tmp_path, settings, service, names)

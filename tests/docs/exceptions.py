@@ -1,4 +1,4 @@
-"""What of the documents is not run as it stands, and why. An entry that no longer fits a document fails a test."""
+"""Parts of the documents that are not run unchanged, with the reason. An entry without a document fails a test."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Final
 
 from tests.docs.surroundings import Surroundings
 
-# By document and command, as it stands there. Its words are parsed by the real command all the same.
+# By document and literal command. The real command still parses its words.
 NOT_RUN: Final = {
     ("docs/how-to/regions.md", "dynadex demo --regions us-east-1,eu-west-1"): (
         "takes a fixed port and all songs; tests/browser starts it with a free port and fewer"
     ),
     ("docs/how-to/regions.md", "curl -i -H 'X-Location: europe' 'http://127.0.0.1:8080/api/search?q=mallow'"): (
-        "asks the demo of several regions, as tests/browser and tests/regions do"
+        "calls the demo of several regions, as tests/browser and tests/regions do"
     ),
     ("docs/how-to/regions.md", "curl http://127.0.0.1:8080/regions"): "the same",
     (
@@ -25,15 +25,15 @@ NOT_RUN: Final = {
     ("docs/how-to/deploy.md", "cd .."): "a folder of the repository",
 }
 
-# By document and first line: Python that is run elsewhere.
+# By document and first line: Python that another test runs.
 RUN_ELSEWHERE: Final = {
     ("docs/how-to/deploy.md", "from aws_cdk import App, Environment, Stack"): "tests/infra/test_synthesis.py",
 }
 
-# Documents whose blocks a test of their own runs.
+# Documents whose blocks a separate test runs.
 OWN_TEST: Final = {"docs/quickstart.md": "tests/docs/test_quickstart.py"}
 
-# Exit codes that the document means, where it is not 0.
+# Expected exit codes other than 0.
 EXIT_CODES: Final = {
     ("docs/how-to/start.md", "dynadex check orders:sync"): 1,
 }
@@ -45,7 +45,7 @@ FOREIGN_OPTIONS: Final = {
     "--proxy-headers": "uvicorn",
 }
 
-# What a document takes for granted before its first block, or before the command that is named.
+# Prerequisites of a document before its first block, or before the named command.
 BEFORE: Final[dict[tuple[str, str], Callable[[Surroundings], None]]] = {
     ("docs/how-to/deploy.md", ""): lambda here: here.fill("lessons"),
     ("docs/how-to/http.md", ""): lambda here: here.fill("lessons"),

@@ -1,4 +1,4 @@
-"""The texts of the repository that people read, by source: documents, help, docstrings, messages, names of tests."""
+"""The texts of the repository that people read, by source: documents, help, docstrings, messages, page, tests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,14 @@ _FENCED = re.compile(r"^(?P<margin> *)(?P<fence>```+).*?^(?P=margin)(?P=fence) *
 # What mkdocstrings includes, with its options.
 _DIRECTIVE = re.compile(r"^:::.*\n(?:(?: {4}.*)?\n)*", re.MULTILINE)
 _CODE = re.compile(r"(`+).+?\1", re.DOTALL)
+# An example in the help of a command.
+_EXAMPLE = re.compile(r"^ {4}dynadex .*$", re.MULTILINE)
+_JAVASCRIPT = re.compile(
+    r"""//(?P<comment>[^\n]*)|"(?P<text>(?:\\.|[^"\\\n])*)"|`(?P<template>(?:\\.|[^`\\])*)`|'(?:\\.|[^'\\\n])*'"""
+)
+_EXPRESSION = re.compile(r"\$\{[^}]*\}")
+# Attributes of HTML that a page shows or a screen reader reads.
+_VISIBLE = ("alt", "aria-label", "placeholder", "title")
 _LINK_TARGET = re.compile(r"(?<=\])\([^)\s]+\)")
 _PLACEHOLDER = "X"
 
@@ -28,8 +37,10 @@ Text = tuple[str, str]
 
 
 def without_code(text: str) -> str:
-    """The prose of a Markdown text or docstring: no code blocks, no inline code, no link targets."""
-    return _LINK_TARGET.sub("", _CODE.sub(_PLACEHOLDER, _DIRECTIVE.sub("", _FENCED.sub("", text))))
+    """The prose of a Markdown text or docstring: no code blocks, examples, inline code or link targets."""
+    for block in (_FENCED, _DIRECTIVE, _EXAMPLE):
+        text = block.sub("", text)
+    return _LINK_TARGET.sub("", _CODE.sub(_PLACEHOLDER, text))
 
 
 def documents() -> Iterator[Text]:
@@ -83,6 +94,49 @@ def names_of_tests() -> Iterator[Text]:
         names = [name.removeprefix("test_").replace("_", " ") for name in functions if name.startswith("test_")]
         if names:
             yield _name(path), ".\n".join(names)
+
+
+def page() -> Iterator[Text]:
+    """The texts and comments of the page, by file."""
+    for path in sorted((ROOT / "src/dynadex/http/page").glob("*")):
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".html":
+            yield _name(path), texts_of_html(text)
+        elif path.suffix == ".js":
+            yield _name(path), texts_of_javascript(text)
+
+
+def texts_of_html(text: str) -> str:
+    """The texts between tags, and those in visible attributes."""
+    parser = _Texts()
+    parser.feed(text)
+    return "\n".join(parser.texts)
+
+
+def texts_of_javascript(text: str) -> str:
+    """The comments, and the literals of more than one word, with a placeholder for each expression."""
+    matches = list(_JAVASCRIPT.finditer(text))
+    comments = "\n".join(match["comment"].strip() for match in matches if match["comment"])
+    literals = (_EXPRESSION.sub(_PLACEHOLDER, match["text"] or match["template"] or "") for match in matches)
+    return "\n".join([without_code(comments), *(literal for literal in literals if " " in literal.strip())])
+
+
+def templates() -> Iterator[Text]:
+    """The files of generated projects."""
+    for path in sorted((ROOT / "src/dynadex/scaffold/templates").glob("*.txt")):
+        yield _name(path), without_code(path.read_text(encoding="utf-8"))
+
+
+class _Texts(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - HTMLParser passes it
+        self.texts += [value for name, value in attrs if value and name in _VISIBLE]
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
 
 
 def variables(path: Path) -> set[str]:

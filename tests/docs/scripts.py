@@ -1,4 +1,4 @@
-"""The scripts of the repository, which are no package, as modules."""
+"""Loading of the repository's scripts as modules: they are not in a package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def loaded(script: str) -> Any:
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up.
+    # Dataclasses require their module in sys.modules.
     sys.modules[script] = module
     spec.loader.exec_module(module)
     return module

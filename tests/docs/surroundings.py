@@ -1,4 +1,4 @@
-"""What a document's commands find: a folder with modules, tables with items, a search cluster, a service."""
+"""Environment of a document's commands: a folder with modules, tables with items, a search cluster, a service."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.docs.blocks import Block, Step
 from tests.docs.tables import MODULES, SYNCS
 from tests.process.processes import Running, environment
 
-# A server that answers with an error makes curl fail, and show the answer.
+# An error response makes curl fail, and show the response.
 _CURL = "silent\nshow-error\nfail-with-body\n"
 # A rebuild without the wait for other writers: there are none.
 _REBUILD = """
@@ -38,7 +38,7 @@ _FOLLOWS = "reading the stream as worker"
 
 
 class Surroundings:
-    """One folder, on backends that are there. ``names`` stand for what a document can only make up."""
+    """One folder and running backends. ``names`` maps placeholders of the documents to real names."""
 
     def __init__(self, folder: Path, settings: RuntimeSettings, service: str, names: Mapping[str, str]) -> None:
         self._folder = folder
@@ -53,19 +53,19 @@ class Surroundings:
             URL=service,
             DYNADEX_DYNAMODB_URL=settings.dynamodb_url or "",
             OPENSEARCH_URL=settings.opensearch_url,
-            # A worker that is stopped hands over as soon as this allows.
+            # A new worker waits this long for the lease of one that was killed.
             DYNADEX_WORKER_LEASE_SECONDS="1",
         )
         for name, text in {".curlrc": _CURL, REBUILD_FILE: _REBUILD, **MODULES}.items():
             (folder / name).write_text(text)
 
     def write(self, name: str, text: str) -> Path:
-        """A file in the folder where the commands run now."""
+        """Write a file to the current folder of the commands, and return the folder."""
         (self._folder / name).write_text(text + "\n")
         return self._folder
 
     def run_python(self, block: Block) -> str:
-        """What the block prints, pasted below those before it; kept as a file where the document says so."""
+        """Run a block after the ones before it, and return its output. Save it if the document names a file."""
         if block.saved_as:
             self.write(block.saved_as, block.text)
         self._pasted.append(block.text)
@@ -79,14 +79,14 @@ class Surroundings:
         return self._printed.removeprefix(before)
 
     def run(self, step: Step, exit_code: int = 0) -> list[str]:
-        """What a command prints, by a shell. One that does not end by itself is left running."""
+        """Run a command in a shell and return its output. A worker is left running."""
         command = step.command
-        for made_up, real in self._names.items():
-            command = command.replace(made_up, real)
+        for placeholder, real in self._names.items():
+            command = command.replace(placeholder, real)
         if step.program == "cd":
             self._folder /= command.removeprefix("cd ")
             return []
-        # Whoever starts it again has ended the one before.
+        # Starting the same command again implies that the reader has ended the earlier one.
         if before := self._running.pop(command, None):
             _end(before)
         if command.startswith(_ENDLESS) and not exit_code:
@@ -104,20 +104,20 @@ class Surroundings:
         return Running(["bash", "-c", command], self._folder, self._variables)
 
     def runtime(self, name: str) -> Runtime:
-        """The Sync of one of the modules, wired."""
+        """Return the Sync of a module, connected."""
         return connect(SYNCS[name], self.settings)
 
     def fill(self, name: str) -> None:
-        """An index that equals its table."""
+        """Backfill an index, so that it equals its table."""
         refill(self.runtime(name), RefillOptions(), threading.Event())
 
     def fill_another(self, name: str) -> None:
-        """A second index, which searches use from now on. There is nobody to wait for."""
+        """Build a second index and promote it, without waiting for other writers: none exist."""
         with patch("dynadex.refill.plan.fence_seconds", lambda *_: 0):
             rebuild(self.runtime(name), RebuildOptions(RefillOptions()), threading.Event())
 
     def declare_stale(self, name: str) -> None:
-        """As a worker does when it finds that the stream has forgotten."""
+        """Mark the index as stale, as a worker does when the stream was trimmed."""
         Checkpoints(self.runtime(name).state(), self.runtime(name).clock).mark_stale("a shard was trimmed")
 
     def edit(self, file: str, name: str, value: str) -> None:
@@ -129,12 +129,12 @@ class Surroundings:
         path.write_text("\n".join(lines))
 
     def end(self) -> None:
-        """Every worker, in peace."""
+        """Stop every worker cleanly."""
         for running in self._running.values():
             _end(running)
 
     def clean(self) -> None:
-        """Leave the backends as they were: no index, no progress."""
+        """Restore the initial state of the backends: no index, no progress."""
         for running in self._running.values():
             running.close()
         dynamodb = clients.dynamodb(self.settings)

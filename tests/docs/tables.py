@@ -1,4 +1,4 @@
-"""The tables that the documents speak of, and their Syncs."""
+"""The tables of the documents, and their Syncs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SONGS = 60
 ORDERS = 1_000
 _BATCH = 25
 RAKES: Final = {"id": "rakes", "title": "The Rakes of Mallow", "form": "Reel", "key": "G major"}
-# What stands in each folder as a module, until a document says another content.
+# Modules in each folder, until a document replaces their content.
 MODULES: Final = {
     "songs.py": 'from dynadex import Sync\n\nsync = Sync(table="songs", index="songs", mappings={"properties": '
     '{"title": {"type": "text"}, "key": {"type": "keyword"}}})\n',

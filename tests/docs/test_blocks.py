@@ -1,4 +1,4 @@
-"""Every block of the documents is run, or says in `exceptions` why not; every command they name would be accepted."""
+"""Every block of the documents is run, unless `exceptions` gives a reason, and every command is valid."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_every_block_is_of_a_kind_that_is_tested() -> None:
 
 
 @pytest.mark.parametrize("document", RUN)
-def test_a_document_does_what_it_says(document: str, surroundings: Surroundings) -> None:
+def test_document_works_as_described(document: str, surroundings: Surroundings) -> None:
     prepare(surroundings, document, "")
     printed = None
     for block in blocks_of(ROOT / document):
@@ -53,7 +53,7 @@ def test_a_document_does_what_it_says(document: str, surroundings: Surroundings)
 
 
 def run(block: Block, surroundings: Surroundings) -> str | None:
-    """One block, as its kind asks; what Python printed is what a block of text after it must show."""
+    """Run one block, and return the output of Python, which a block of text after it must show."""
     if block.language == CONSOLE:
         for step in block.steps():
             run_step(block.document, step, surroundings)
@@ -67,27 +67,27 @@ def run(block: Block, surroundings: Surroundings) -> str | None:
 
 
 def run_step(document: str, step: Step, surroundings: Surroundings) -> None:
-    """A command, which must print what the document shows, figures and omissions apart."""
+    """Run a command. It must print what the document shows, apart from figures and omissions."""
     if (document, step.command) in NOT_RUN or is_checked_only(step):
         return
     prepare(surroundings, document, step.known_as)
-    told = surroundings.run(step, EXIT_CODES.get((document, step.command), int(step.fails)))
+    printed = surroundings.run(step, EXIT_CODES.get((document, step.command), int(step.fails)))
     if step.program == "curl":
-        told, shown = ["".join(told)], ["".join(step.shown)] * bool(step.shown)
+        printed, shown = ["".join(printed)], ["".join(step.shown)] * bool(step.shown)
     else:
         shown = list(step.shown)
-    missing = [line for line in shown if not any(pattern(line).fullmatch(one) for one in told)]
-    assert not missing, "\n".join(told)
+    missing = [line for line in shown if not any(pattern(line).fullmatch(output) for output in printed)]
+    assert not missing, "\n".join(printed)
 
 
 def pattern(shown: str) -> re.Pattern[str]:
-    """What a line may be: any figures, anything for an ellipsis."""
+    """Return a pattern of the line with any figures, and any text for an ellipsis."""
     text = re.escape(shown).replace(re.escape("..."), ".*")
     return re.compile(re.sub(r"\d[\d,]*", lambda _: r"\d[\d,]*", text), re.DOTALL)
 
 
 def prepare(surroundings: Surroundings, document: str, command: str) -> None:
-    """What the document takes for granted."""
+    """Create the prerequisites of the document or command."""
     if (document, command) in BEFORE:
         BEFORE[(document, command)](surroundings)
 
@@ -98,7 +98,7 @@ def test_every_command_of_a_console_would_be_accepted(step: Step) -> None:
         check(step.command)
 
 
-def test_no_exception_outlives_what_it_excepts() -> None:
+def test_every_exception_is_still_needed() -> None:
     steps = {(document, name) for document, step in STEPS for name in (step.command, step.known_as)}
     assert {*NOT_RUN, *EXIT_CODES, *(one for one in BEFORE if one[1])} <= steps
     assert RUN_ELSEWHERE.keys() <= {(block.document, block.first_line) for block in BLOCKS if block.language == PYTHON}

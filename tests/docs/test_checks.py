@@ -1,4 +1,4 @@
-"""The checks of documents find what is wrong: without that, they would pass whatever stands there."""
+"""The checks of documents find invalid commands and output, and accept valid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents say what is true: generated ones are fresh, links lead somewhere, no command or setting is missing."""
+"""The documents are correct: generated ones are up to date, links lead somewhere, no command or setting is missing."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_readme_names_every_command() -> None:
     assert [name for name in commands if f"`dynadex {name}`" not in readme] == []
 
 
-def test_the_readme_links_and_images_work_wherever_it_is_shown() -> None:
+def test_readme_links_and_images_work_on_every_site() -> None:
     """The package index shows it, too, and has no files next to it."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     images = re.findall(r"""!\[[^\]]+\]\(([^)]+)\)|(?:src|srcset)="([^"]+)""", readme)

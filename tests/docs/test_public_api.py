@@ -74,7 +74,7 @@ def test_documented_import_is_public(document: str) -> None:
     assert documented()[document] - listed() == set()
 
 
-def test_every_name_that_the_package_hands_on_is_public() -> None:
+def test_every_name_that_the_package_exports_is_public() -> None:
     public = [resolved(name) for name in listed()]
     assert [name for name in dynadex.__all__ if getattr(dynadex, name) not in public] == ["__version__"]
 

@@ -22,7 +22,7 @@ _COMMAND_SECONDS = 60
 
 
 class Reader:
-    """Somebody with a terminal in an empty folder, who does what stands there."""
+    """A reader who follows the quickstart, with a terminal in an empty folder."""
 
     def __init__(self, folder: Path, programs: Path) -> None:
         self.folder = folder
@@ -30,7 +30,7 @@ class Reader:
         self._worker: Running | None = None
 
     def types(self, command: str) -> str:
-        """What the command prints; it must succeed."""
+        """Run a command, which must succeed, and return its output."""
         done = subprocess.run(
             ["bash", "-c", command], cwd=self.folder, env=self.variables,
             capture_output=True, text=True, check=False, timeout=_COMMAND_SECONDS,
@@ -39,14 +39,14 @@ class Reader:
         return done.stdout
 
     def pastes(self, printed: str) -> None:
-        """The lines that begin with `export`."""
+        """Set the variables in the printed lines that begin with `export`."""
         lines = [line for line in printed.splitlines() if line.startswith("export ")]
         assert lines, printed
         assignments = (word.split("=", 1) for line in lines for word in shlex.split(line)[1:])
         self.variables |= dict(assignments)
 
     def runs_python(self, block: Block) -> None:
-        """As a script of its own."""
+        """Run a block as a separate script."""
         (self.folder / (block.saved_as or "step.py")).write_text(block.text)
         self.types(f"python {block.saved_as or 'step.py'}")
 
@@ -56,13 +56,13 @@ class Reader:
         return self._worker
 
     def finds(self, command: str, title: str) -> None:
-        """What a search answers, a moment later at most."""
+        """Wait until a search returns only this title."""
 
-        def found() -> bool:
+        def is_searchable() -> bool:
             hits = json.loads(self.types(command.replace("curl ", "curl -sS ")))["hits"]["hits"]
             return [hit["_source"]["title"] for hit in hits] == [title]
 
-        wait_for(found, title, every_seconds=0.1)
+        wait_for(is_searchable, title, every_seconds=0.1)
 
     def leaves(self) -> None:
         if self._worker:
@@ -87,10 +87,10 @@ def commands(block: Block) -> list[str]:
     return [step.command for step in block.steps()]
 
 
-def test_who_does_what_the_quickstart_says_finds_what_was_written(reader: Reader) -> None:
+def test_quickstart_works_as_written(reader: Reader) -> None:
     start, table, module, follow, find, fill = blocks_of(DOCUMENT)
     install, up = commands(start)
-    # The environment is made as this makes it, from the same requirements.
+    # The fixture has created the environment in the same way, from the same requirements.
     assert install == "pip install 'dynadex[local]'"
     check(install)
     reader.pastes(reader.types(up))
@@ -105,7 +105,7 @@ def test_who_does_what_the_quickstart_says_finds_what_was_written(reader: Reader
     reader.types(write)
     reader.finds(search, "The Rakes of Mallow")
 
-    # Ctrl-C ends it, and the next start goes on where it stopped.
+    # Ctrl-C ends it, and the next start continues where it stopped.
     assert worker.stop(signal.SIGINT) == 0
     worker.close()
     reader.types(write.replace("The Rakes of Mallow", "The Rakes of Kildare"))

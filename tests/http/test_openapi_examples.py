@@ -1,6 +1,6 @@
 """Valid and invalid requests, generated from the OpenAPI document, for every route: no response is a defect.
 
-30 examples per route, 2,000 with HTTP_SCALE=1, and a quarter of that on real backends. A route without parameters has
+30 examples per route, 2,000 with HTTP_SCALE=1, and 25 % of that on real backends. A route without parameters has
 one.
 """
 

@@ -104,7 +104,7 @@ def descendants(pid: int) -> set[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Return whether the process is running. A zombie is not."""
+    """Return whether the process is running. One that has ended but was not reaped is not."""
     answer = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return bool(answer.stdout.strip()) and not answer.stdout.lstrip().startswith("Z")
 

@@ -1,4 +1,4 @@
-"""The local stack as real processes: it answers, it says what is wrong, and it leaves nothing behind."""
+"""The local stack as real processes: it responds, reports errors, and leaves no process or file."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def worker_pid(endpoints: Endpoints) -> int:
     return pid
 
 
-def test_both_answer_inside_the_block_and_are_gone_after_it(tmp_path: Path) -> None:
+def test_both_backends_run_inside_the_block_and_end_after_it(tmp_path: Path) -> None:
     with LocalStack(tmp_path) as stack:
         assert_answers(stack.endpoints)
         stack.check()
@@ -186,7 +186,7 @@ def test_both_answer_inside_the_block_and_are_gone_after_it(tmp_path: Path) -> N
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_up_stops_both_on_a_signal(supervisors: Supervisors, number: signal.Signals) -> None:
     process, running = supervisors.start_until_ready()
-    # The state file is there a moment before the words are.
+    # The state file is written shortly before the output.
     output = printed_until("Stop it with Ctrl-C.\n", process)
     process.send_signal(number)
     assert ended(process) == (0, "local stack: stopped\n", "")
@@ -205,7 +205,7 @@ def test_a_signal_while_starting_stops_what_was_started(supervisors: Supervisors
     assert not supervisors.folder.is_locked()
 
 
-def test_a_killed_supervisor_leaves_no_orphan_and_no_obstacle(supervisors: Supervisors) -> None:
+def test_killed_supervisor_leaves_no_orphan_process_and_can_be_started_again(supervisors: Supervisors) -> None:
     process, running = supervisors.start_until_ready()
     worker = worker_pid(running.endpoints)
     assert is_alive(worker)
@@ -231,7 +231,7 @@ time.sleep(3600)
     fork = wait_for(lambda: child_of(process.pid, except_for=running))
     try:
         process.kill()
-        # osmem-server looks for its parent's id, which stays taken until the dead parent is reaped.
+        # osmem-server polls its parent's id, which stays in use until the dead parent is reaped.
         process.wait()
         wait_until_gone(*running.children.values())
         assert is_alive(fork)
@@ -267,7 +267,7 @@ def test_a_port_that_is_taken_is_named(supervisors: Supervisors, backend: str) -
     assert f"Cannot listen on port {port} for {backend}: Address already in use. Free it" in errors
 
 
-def test_a_port_taken_at_the_last_moment_is_told_by_the_child(
+def test_port_taken_just_before_the_start_is_reported_by_the_child(
     supervisors: Supervisors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dynadex.local.stack.why_unusable", lambda _port: None)
@@ -286,7 +286,7 @@ def test_ports_can_be_fixed(tmp_path: Path) -> None:
         assert stack.endpoints == Endpoints(*(f"http://127.0.0.1:{port}" for port in ports))
 
 
-def test_up_behind_then_status_then_down(supervisors: Supervisors) -> None:
+def test_detached_up_then_status_then_down(supervisors: Supervisors) -> None:
     assert supervisors.run("status")[0] == NOT_RUNNING
     code, output, errors = supervisors.run("up", "--detach")
     assert (code, errors) == (0, "")
@@ -315,7 +315,7 @@ def test_up_behind_then_status_then_down(supervisors: Supervisors) -> None:
     assert "not running" in output
 
 
-def test_up_behind_tells_why_it_could_not_start(supervisors: Supervisors) -> None:
+def test_detached_up_reports_why_it_could_not_start(supervisors: Supervisors) -> None:
     with listen_socket(0) as other:
         other.listen()
         port = other.getsockname()[1]
@@ -341,7 +341,7 @@ def test_a_given_backend_that_does_not_answer_is_named(supervisors: Supervisors,
     assert f"Connection refused. Start it, or leave out --{backend}" in errors
 
 
-def test_a_given_backend_that_only_fails_is_no_answer() -> None:
+def test_given_backend_that_returns_errors_is_not_available() -> None:
     with listen_socket(0) as broken:
         broken.listen()
         url = f"http://127.0.0.1:{broken.getsockname()[1]}"
@@ -354,7 +354,7 @@ def test_a_given_backend_that_only_fails_is_no_answer() -> None:
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "127.0.0.1:9200", "http://", "http://127.0.0.1:port"])
-def test_an_unusable_url_is_no_answer(url: str) -> None:
+def test_unusable_url_is_not_available(url: str) -> None:
     assert why_silent(url) is not None
 
 
@@ -374,7 +374,7 @@ def test_what_is_not_installed_is_named_with_the_command_that_installs_it(
     assert not (tmp_path / "ministack.log").exists(), "nothing was started"
 
 
-def test_a_child_that_dies_at_once_is_shown_with_its_last_words(
+def test_child_that_dies_immediately_is_shown_with_the_end_of_its_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tmp_path / "broken"

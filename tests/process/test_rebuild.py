@@ -1,4 +1,4 @@
-"""Rebuild, rollback, retire: as a user runs them, and what becomes of them when something goes wrong."""
+"""Rebuild, rollback and retire as a user runs them, including failures and interruptions."""
 
 from __future__ import annotations
 

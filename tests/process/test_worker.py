@@ -24,7 +24,7 @@ ALL_SONGS = sum(1 for _ in lessons())
 
 
 def start_worker(commands: Commands, scene: Scene, **variables: str) -> Running:
-    """Start a worker and wait until it reads. Small batches let it be interrupted at many points."""
+    """Start a worker and wait until it reads. Small batches allow interruptions at many points."""
     quick = {"DYNADEX_WORKER_BATCH_SIZE": "200", "DYNADEX_WORKER_LEASE_SECONDS": "0.5"}
     worker = commands.start("run", REFERENCE, **scene.variables | quick | variables)
     worker.wait_for_line(READING)

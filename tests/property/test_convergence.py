@@ -1,4 +1,4 @@
-"""Convergence: once the stream is drained, index and table are equal, whatever wrote the index in any order.
+"""Convergence: once the stream is drained, index and table are equal after any writes in any order.
 
 `make convergence` runs the same with many more schedules.
 """

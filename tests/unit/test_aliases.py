@@ -309,7 +309,7 @@ class _NotThere:
         return False
 
 
-def test_one_of_two_indexes_created_at_once_remains() -> None:
+def test_one_of_two_indexes_created_at_the_same_time_remains() -> None:
     cluster = _ConcurrentlyCreated()
     assert ensure_index(cluster, "songs", {}, {}, ManualClock(AT_US)) == (NAME, True)
     assert cluster.indexes_behind(sync_alias("songs")) == [NAME]

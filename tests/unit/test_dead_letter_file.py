@@ -1,4 +1,4 @@
-"""Dead letters in a file: no letter is lost, whatever a killed writer left and whatever characters a key has."""
+"""Dead letters in a file: no letter is lost after a killed writer, or with any characters in a key."""
 
 from __future__ import annotations
 

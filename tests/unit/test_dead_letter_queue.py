@@ -1,4 +1,4 @@
-"""Redrive from an SQS queue that takes longer than its visibility time-out."""
+"""Redrive from an SQS queue that takes longer than its visibility timeout."""
 
 from __future__ import annotations
 

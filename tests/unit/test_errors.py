@@ -101,7 +101,7 @@ SEARCH: dict[str, Expected] = {
 
 
 @pytest.mark.parametrize(("error", "kind", "reason", "hint"), SEARCH.values(), ids=SEARCH)
-def test_error_of_the_search_cluster_says_whether_a_retry_may_succeed(
+def test_error_of_the_search_cluster_states_whether_a_retry_may_succeed(
     error: Exception, kind: type[SearchError], reason: str, hint: str
 ) -> None:
     ours = opensearch.translate(error, "write to index", "songs")
@@ -142,7 +142,7 @@ SOURCE: dict[str, tuple[Any, type[SourceError], str, str]] = {
 
 
 @pytest.mark.parametrize(("error", "kind", "reason", "hint"), SOURCE.values(), ids=SOURCE)
-def test_error_of_dynamodb_says_whether_a_retry_may_succeed(
+def test_error_of_dynamodb_states_whether_a_retry_may_succeed(
     error: Any, kind: type[SourceError], reason: str, hint: str
 ) -> None:
     ours = table.translate(error, "scan table", "songs")

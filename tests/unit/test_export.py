@@ -160,7 +160,7 @@ def test_any_exported_item_equals_the_scanned_item(scanned: dict[str, Any]) -> N
 
 
 def test_pages_of_large_items_are_short(tmp_path: Path) -> None:
-    """A page of a scan has 1 MB; a thousand items of 400 KB would be 400 MB for each segment."""
+    """A page of a scan has 1 MB; 1,000 items of 400 KB would be 400 MB for each segment."""
     large = [{"id": {"S": f"tune-{n}"}, "text": {"S": "x" * 400_000}} for n in range(30)]
     pages = read(opened(write_export(tmp_path, "tunes", large, AT_US, files=2)))
     assert sorted(identity for page in pages for identity in page) == sorted(item["id"]["S"] for item in large)

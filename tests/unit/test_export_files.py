@@ -151,7 +151,7 @@ def test_lost_connection_is_not_a_damaged_file() -> None:
         (ReadTimeoutError(endpoint_url="https://s3"), SourceUnavailable, "Check the endpoint"),
     ],
 )
-def test_error_of_s3_says_whether_a_retry_may_succeed(
+def test_error_of_s3_states_whether_a_retry_may_succeed(
     trouble: Exception, kind: type[SourceError], message: str
 ) -> None:
     with pytest.raises(SourceError, match=message) as caught:

@@ -1,4 +1,4 @@
-"""Failed requests are freed at once, with their bodies."""
+"""Failed requests are freed immediately, with their bodies."""
 
 from __future__ import annotations
 

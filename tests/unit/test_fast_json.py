@@ -1,4 +1,4 @@
-"""The fast way from typed JSON to the bytes of a document gives the same bytes as the slow way."""
+"""The fast path from typed JSON to the bytes of a document gives the same bytes as the slow path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dynadex.document.body import encode
 from dynadex.document.fast_json import body_of
 from dynadex.document.typed_json import plain
 
-# Texts that often contain the syntax of JSON, of typed JSON and of the fast way.
+# Texts that often contain the syntax of JSON, of typed JSON and of the fast path.
 TEXTS = st.text(st.sampled_from('ab"\\{}[]:,\0\n/é🎻') | st.characters(), max_size=8) | st.sampled_from(
     ['{"S":"a"}', '"}', "}}", "]}", '{"N":"1"}', "\\u0000", "\0", '\\"', "\\", '{"M":{', "null", "true"]
 )
@@ -131,7 +131,7 @@ def test_items_of_one_shape_share_its_conversion() -> None:
     ],
     ids=["a set", "a number in another notation", "a shape of many names"],
 )
-def test_item_with_a_shape_of_its_own_is_not_cached(item: dict[str, Any]) -> None:
+def test_item_with_a_unique_shape_is_not_cached(item: dict[str, Any]) -> None:
     fast_json._converted.cache_clear()
     assert body_of(item) == encode(plain(item))
     assert fast_json._converted.cache_info().currsize == 0

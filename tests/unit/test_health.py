@@ -294,7 +294,7 @@ def test_index_created_for_a_table_with_items_is_not_ready_before_its_refill() -
     cluster, clock = SearchableIndex(), ManualClock()
     name, _ = ensure_index(cluster, "lessons", {}, {}, clock, has_items=lambda: True)
     service = client(cluster)
-    assert reasons(service) == ["the index awaits a refill of the items older than it"]
+    assert reasons(service) == ["the index awaits a backfill of the items older than it"]
     mark_filled(cluster, "lessons", [name])
     assert ready(client(cluster))[0] == 200
 

@@ -135,7 +135,7 @@ def test_second_of_two_identical_writes_is_a_conflict(client: Client, memory: In
     first, second = (client.put(path_of("x"), json={"title": "5 plays"}, headers=match(1)) for _ in range(2))
     assert first.status_code == 200
     assert error_of(second) == (412, "version_conflict")
-    # Enough to see that an earlier attempt, whose response was lost, succeeded.
+    # This shows a client that an earlier attempt, whose response was lost, succeeded.
     assert second.json()["error"]["current"] == first.json()["item"]
 
 

@@ -49,10 +49,10 @@ MAY_IMPORT |= {
     "scaffold": RUNS,
     "local": {"errors"},
 }
-# The two programs at the top: nothing imports them, but that the command line starts the demo.
+# The two programs at the top: nothing imports them, except that the command line starts the demo.
 MAY_IMPORT["demo"] = set(MAY_IMPORT)
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
-# What the package itself hands on, and the rooms it is from.
+# Names that the package exports, and the packages that define them.
 FACE = {
     "dynadex.Sync": "sync",
     "dynadex.Search": "declaration",
@@ -76,7 +76,7 @@ print(seconds, line.split()[1])
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    """Every module, with the part it belongs to: a package's name, or its own."""
+    """Yield every module with its package, or with its own name at the top level."""
     for path in sorted(ROOT.rglob("*.py")):
         inside = path.relative_to(ROOT)
         if inside.parts[0] not in ("__init__.py", "__main__.py"):
@@ -84,7 +84,7 @@ def modules() -> Iterator[tuple[str, Path]]:
 
 
 def imported(path: Path) -> set[str]:
-    """The rooms that a module imports, wherever in the module it does."""
+    """Return the packages that a module imports anywhere."""
     rooms: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
@@ -139,7 +139,7 @@ def test_class_name_stands_once() -> None:
 
 
 def test_only_clients_makes_a_client() -> None:
-    """The one place with endpoints, signing and time-outs; the rest may name the SDKs' errors, and types."""
+    """Only one module has endpoints, signing and timeouts; the others may use the SDKs' errors and types."""
     made = set()
     for name, path in modules():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -161,7 +161,7 @@ def run(code: str) -> str:
     [
         ("dynadex", HEAVY),
         ("dynadex.aws", HEAVY),
-        # A handler needs boto3's errors at once, and both SDKs only when it is first called.
+        # A handler needs boto3's errors on import, and both SDKs only when it is first called.
         ("dynadex.aws.connection", [name for name in HEAVY if name != "botocore"]),
         ("dynadex.declaration", HEAVY),
         ("dynadex.testing", [name for name in HEAVY if name != "botocore"]),

@@ -1,4 +1,4 @@
-"""The lease: one worker runs, the others stand by, and clocks of two machines are never compared."""
+"""The lease: one worker runs, the others are standbys, and clocks of two machines are never compared."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _holds(condition: str, item: dict[str, Any] | None, parameters: dict[str, An
 
 
 class Worker(Lease):
-    """A lease with a clock of its own."""
+    """A lease with a separate clock."""
 
     def __init__(self, state: StateTable, owner: str) -> None:
         self.clock = ManualClock(start_us=len(owner) * 1_000_000_000)
@@ -137,7 +137,7 @@ def test_replaced_holder_cannot_release_the_lease_of_another(first: Worker, seco
     assert second.renew()
 
 
-def test_released_lease_is_acquired_at_once(first: Worker, second: Worker) -> None:
+def test_released_lease_is_acquired_immediately(first: Worker, second: Worker) -> None:
     first.acquire()
     assert not second.acquire()
     first.release()
@@ -204,7 +204,7 @@ def test_deleted_lease_is_lost(state: InMemoryState, first: Worker, second: Work
 
 @pytest.mark.parametrize("step", ["acquire", "renew"])
 def test_heartbeat_whose_reply_was_lost_still_counts(state: InMemoryState, first: Worker, step: str) -> None:
-    """The SDK has given up, and the caller tries again later."""
+    """The SDK has stopped its retries, and the caller tries again later."""
     if step == "renew":
         first.acquire()
     state.lose_reply = True

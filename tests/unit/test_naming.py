@@ -15,7 +15,7 @@ import dynadex
 ROOT = Path(dynadex.__file__).parent
 REPOSITORY = Path(__file__).parents[2]
 ROOMS = sorted({path.relative_to(ROOT).parts[0] for path in ROOT.rglob("*.py")})
-# They say nothing about what is in the variable.
+# They do not describe the content of the variable.
 VAGUE = {"found", "wanted", "kept", "one", "told", "given"}
 _SUPERLATIVE = re.compile(r"_?(most|longest|largest|greatest|highest|fewest|least|shortest|smallest)_", re.IGNORECASE)
 MAX_PARAMETERS = 6

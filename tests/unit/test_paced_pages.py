@@ -12,7 +12,7 @@ from dynadex.testing import ManualClock
 
 
 class Table:
-    """A table whose pages consume thirty times the capacity of a second: items of 400 KB, a hundred units each."""
+    """A table whose pages consume 30 times the capacity of a second: items of 400 KB, 100 units each."""
 
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock

@@ -28,7 +28,7 @@ OLD, NEW, NEWER = ({"id": "x", "title": title} for title in ("old", "new", "newe
 
 
 class Stage:
-    """A table, and an index that returns ``first`` for some searches, then ``later``. A search takes half a second."""
+    """A table, and an index that returns ``first`` for some searches, then ``later``. A search takes 0.5 seconds."""
 
     def __init__(self, first: Any, later: Any = None, searches: int = 10**6) -> None:
         self.first = first
@@ -67,7 +67,7 @@ def test_write_is_visible_once_its_document_is() -> None:
     assert stage.preferences == {"p"}
 
 
-def test_delete_is_visible_once_the_document_is_gone() -> None:
+def test_delete_is_visible_once_the_document_is_deleted() -> None:
     stage = Stage(hit("x", OLD, 1), None, searches=2)
     assert stage.is_visible(None)
     assert stage.searches == -1
@@ -91,7 +91,7 @@ def test_wait_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("then", [NEWER, None])
-def test_write_that_was_superseded_at_once_is_not_waited_for(then: Any) -> None:
+def test_write_that_was_superseded_immediately_is_not_waited_for(then: Any) -> None:
     stage = Stage(hit("x", NEWER, 1) if then else None)
     if then:
         stage.memory.put({"id": {"S": "x"}, "title": {"S": "newer"}})

@@ -91,7 +91,7 @@ def test_closed_shard_is_read_to_its_end() -> None:
     assert [name for child in children for name in ids_of(reader(table, shard_id=child).read(9).records)] == ["c"]
 
 
-def test_finished_shard_ends_at_once() -> None:
+def test_finished_shard_ends_with_its_first_read() -> None:
     table = filled("a")
     table.split("shard-0")
     read = reader(table, table.records()[0]["dynamodb"]["SequenceNumber"]).read(1)

@@ -16,10 +16,10 @@ def shards(*lines: str) -> list[Shard]:
     return parsed
 
 
-# listed, started, finished -> ready, lost, forget
+# listed, started, finished -> ready, lost, obsolete
 PLANS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, str, str]]] = {
     "nothing listed": ((), "", "", ("", "", "")),
-    "roots are read at once": (("a", "b"), "", "", ("a b", "", "")),
+    "roots are read immediately": (("a", "b"), "", "", ("a b", "", "")),
     "a child waits for its parent": (("a", "b<a"), "", "", ("a", "", "")),
     "a child waits while its parent is read": (("a", "b<a"), "a", "", ("a", "", "")),
     "a child follows its finished parent": (("a", "b<a"), "a", "a", ("b", "", "")),
@@ -49,10 +49,10 @@ PLANS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, str, str]]] = {
 @pytest.mark.parametrize(("listed", "started", "finished", "expected"), PLANS.values(), ids=PLANS)
 def test_plan_of_reads(listed: tuple[str, ...], started: str, finished: str, expected: tuple[str, str, str]) -> None:
     plan = plan_reads(shards(*listed), started.split(), finished.split())
-    ready, lost, forget = expected
+    ready, lost, obsolete = expected
     assert plan.ready == ready.split()
     assert [line.split()[1] for line in plan.lost] == lost.split()
-    assert plan.forget == forget.split()
+    assert plan.obsolete == obsolete.split()
 
 
 def test_lost_changes_are_explained() -> None:

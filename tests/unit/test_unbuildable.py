@@ -77,7 +77,7 @@ def _replayed(stage: Stage, old: dict[str, Any]) -> list[str]:
     first, second = Change(KEY, old, now, "7"), Change(KEY, GOOD, now + 1_000_000, "8")
     indexer.apply(indexer.prepare([second]), float("inf"))
     stage.letters.clear()
-    # The older change is redelivered in a batch of its own (after a crash, or by a frozen invocation).
+    # The older change is redelivered in a separate batch (after a crash, or by a frozen invocation).
     tally = indexer.apply(indexer.prepare([first]), float("inf"))
     assert stage.documents()["song-1"]["title"] == "fixed"
     assert tally.reconciled == 1

@@ -1,4 +1,4 @@
-"""What `.github` holds: valid by GitHub's schemas, pinned, with few rights, and without a stored credential."""
+"""The files in `.github`: valid by GitHub's schemas, pinned, with few permissions, and without a stored credential."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OF_A_WORKFLOW = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Content of a YAML file, every value as it is written: `on` is a key here, not true."""
+    """Return the content of a YAML file with literal values: `on` is a key here, not true."""
     content: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)
     return content
 
@@ -202,7 +202,7 @@ def test_dependencies_of_every_kind_are_updated() -> None:
     assert (ROOT / "infra/pyproject.toml").exists()
 
 
-def test_a_bug_report_asks_for_what_it_takes_to_reproduce_it() -> None:
+def test_bug_report_requires_what_is_needed_to_reproduce_it() -> None:
     form = read(GITHUB / "ISSUE_TEMPLATE/bug.yml")["body"]
     required = {one["id"] for one in form if one.get("validations", {}).get("required") == "true"}
     assert required == {"version", "command", "expected", "actual"}

@@ -219,7 +219,7 @@ def test_reply_that_never_matches_its_request_has_a_reason() -> None:
     assert replies[0].reason == "the number of replies (1) differs from the number of writes (2)"
 
 
-def test_request_refused_as_a_whole_raises_at_once() -> None:
+def test_request_refused_as_a_whole_raises_immediately() -> None:
     clock = ManualClock()
     refusal = SearchError("write to index", INDEX, "security_exception", "Check the credentials.", status=401)
     cluster = Cluster(clock, refusal)

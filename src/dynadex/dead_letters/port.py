@@ -1,6 +1,6 @@
 """The port for dead letters: keys that could not be indexed, each with the reason.
 
-A dead letter holds no document and no image. Redrive reads the item anew.
+A dead letter holds no document and no image. Redrive reads the current item.
 """
 
 from __future__ import annotations

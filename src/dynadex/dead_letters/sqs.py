@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 # Messages in one request, at most: a limit of SQS.
 _BATCH = 10
-# Visibility time-out of a received message: longer than a batch takes to be settled.
+# Visibility timeout of a received message: longer than a batch takes to be settled.
 _HIDDEN_SECONDS = 300
 # Visible messages, and those that a reader has received and not settled yet.
 _COUNTS: Final = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 # SQS may return no message although there are some; this many empty replies in a row mean that the queue is empty.
 _EMPTY_REPLIES = 2
-# Errors of releasing a message that is visible again already, because its visibility time-out has passed.
+# Errors of releasing a message that is visible again already, because its visibility timeout has passed.
 _VISIBLE_AGAIN = frozenset(("MessageNotInflight", "ReceiptHandleIsInvalid"))
 
 
@@ -50,7 +50,7 @@ class DeadLetterQueue:
     def batches(self) -> Iterator[list[StoredLetter]]:
         seen: set[str] = set()
         repeated = empty = 0
-        # A message whose visibility time-out has passed is received again, ahead of messages not received yet.
+        # A message whose visibility timeout has passed is received again, ahead of messages not received yet.
         while empty < _EMPTY_REPLIES and repeated <= len(seen):
             messages = self._receive()
             fresh = [message for message in messages if message["MessageId"] not in seen]

@@ -1,6 +1,6 @@
-"""Encoding of a document as JSON bytes, and decoding, without the loss of a digit.
+"""Encoding and decoding of a document as JSON bytes, without loss of digits.
 
-orjson encodes; a Decimal is written as its own text, so that numbers of up to 38 digits stay exact. The standard
+orjson encodes. A Decimal is written as its text, so that numbers of up to 38 digits stay exact. The standard
 library decodes, with Decimals, because orjson reads such numbers as floats.
 """
 
@@ -16,7 +16,7 @@ import orjson
 
 
 class Built(NamedTuple):
-    """Result of building a document: its bytes, nothing (the item is not indexed), or a problem.
+    """Result of building a document: its bytes, None (the item is not indexed), or a problem.
 
     Attributes:
         body: The document as JSON bytes; None if there is none.

@@ -1,12 +1,12 @@
-"""Typed JSON directly to the bytes of a document, for a Sync without a document function.
+"""Direct conversion of typed JSON to the bytes of a document, for a Sync without a document function.
 
-`typed_json` decides what typed JSON means, and `body` how it is encoded. This module has two faster ways to the same
-bytes, for nearly all items; whatever they do not recognize for certain takes the slow way, ``encode(plain(item))``.
+`typed_json` defines what typed JSON means, and `body` how it is encoded. This module has two faster paths to the same
+bytes, for nearly all items. An item that neither path supports takes the slow path, ``encode(plain(item))``.
 
 - Flat items, whose lists contain only texts and numbers: one pass, with numbers as their own text.
 - All others: orjson encodes the typed JSON, in which every text, number and boolean is already written as in the
   document, wrapped in its type. What remains between these values is the shape of the item: names, maps and lists. The
-  items of a table have few shapes; each is converted once, the slow way, and cached.
+  items of a table have few shapes; each is converted once, by the slow path, and cached.
 
 The cache of shapes is kept because nested items are faster with it. Speed relative to TypeDeserializer and json.dumps
 (bench/decode.py, image to body, medians of three runs of nine rounds), with and without it:
@@ -29,8 +29,8 @@ from dynadex.change import AttributeValue, Item
 from dynadex.document.body import encode
 from dynadex.document.typed_json import plain, small_int, value
 
-# Numbers written alike in typed JSON and in the document: without an exponent, a leading zero or -0, and not so small
-# that a Decimal is written with an exponent.
+# Numbers with the same text in typed JSON and in the document: without an exponent, a leading zero or -0, and not so
+# small that a Decimal is written with an exponent.
 _NUMBER = r"[1-9][0-9]*+(?:\.[0-9]++)?+|0(?:\.(?!0{6})[0-9]++)?+|-(?:[1-9][0-9]*+(?:\.[0-9]++)?+|0\.(?!0{6})[0-9]++)"
 _TEXT = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _is_plain_number = re.compile(_NUMBER, re.ASCII).fullmatch
@@ -40,7 +40,7 @@ _split_at_values = re.compile(
 ).split
 # In a shape, this byte replaces a value; orjson never writes it.
 _PLACEHOLDER, _PLACEHOLDER_TYPED, _PLACEHOLDER_WRITTEN = b"\0", b'{"S":"\\u0000"}', b'"\\u0000"'
-# Sets, and numbers written otherwise, stay in the shape: items with them rarely share one.
+# Sets, and numbers in another notation, stay in the shape: items with them rarely share one.
 _SET, _OTHER_NUMBER = b'S":[', b'"N":"'
 _MAX_SHAPES, _MAX_SHAPE_BYTES = 256, 8192
 
@@ -82,7 +82,7 @@ def _scalar(attribute: AttributeValue) -> Any:
 
 
 def _element(attribute: AttributeValue) -> Any:
-    """Like ``_scalar``, but for the element of a list: a list within a list is not flat."""
+    """Like ``_scalar``, for an element of a list: a list within a list is not flat."""
     text = attribute.get("S")
     if type(text) is str and len(attribute) == 1:
         return text
@@ -92,13 +92,13 @@ def _element(attribute: AttributeValue) -> Any:
 
 
 def _shapes_recur() -> bool:
-    """Whether caching pays off. It does not if the maps of each item have other names."""
+    """Whether caching pays off. It does not if the maps of each item have different names."""
     cache = _converted.cache_info()
     return cache.misses < _MAX_SHAPES or cache.hits > cache.misses
 
 
 def _by_shape(item: Item) -> bytes | None:
-    """The body, or None if only the slow way can make it."""
+    """The body, or None if only the slow path can build it."""
     try:
         pieces = _split_at_values(orjson.dumps(item))
     except TypeError:

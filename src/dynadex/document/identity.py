@@ -1,4 +1,4 @@
-"""The _id of a document, from the key of its item. Frozen: existing indexes depend on every byte of it.
+"""The _id of a document, derived from the key of its item. Do not change it: existing indexes depend on every byte.
 
 The _id of a simple key is its text: a string unchanged, a number in canonical decimal notation, binary as base64.
 The _id of a composite key is ``partition|sort``, with ``%`` and ``|`` in each part percent-encoded, so that two keys
@@ -63,7 +63,7 @@ def document_id(schema: KeySchema, key: Item) -> str:
 
 
 def key_of_id(schema: KeySchema, identity: str) -> dict[str, Any] | None:
-    """Return the key whose document has this _id, or None if the id is shortened, from which no key follows.
+    """Return the key whose document has this _id, or None if the id is shortened and so does not determine the key.
 
     Raises ValueError if no key of this schema has such an id.
     """

@@ -1,8 +1,7 @@
-"""Predicts from the mappings of an index which documents it refuses, without a request. Pure functions.
+"""Prediction, from the mappings of an index, of the documents that it refuses, without a request. Pure functions.
 
-Unless ``dynamic`` is set otherwise, OpenSearch adds a field that is not mapped with the type of its first value, and
-refuses documents with another type afterwards. So a `MappingCheck` checks documents one after another, and keeps the
-fields that they add.
+By default (``dynamic``), OpenSearch maps an unmapped field to the type of its first value, and refuses later documents
+with another type. A `MappingCheck` therefore checks documents one after another, and keeps the fields that they add.
 """
 
 from __future__ import annotations

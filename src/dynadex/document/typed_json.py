@@ -3,7 +3,7 @@
 | DynamoDB | plain value |
 |---|---|
 | S | str |
-| N | int if it is written as one and fits into 64 bits, else Decimal with its exact digits; never a float |
+| N | int if it is written as one and fits into 64 bits, otherwise Decimal with its exact digits; never a float |
 | BOOL, NULL | bool, None |
 | M, L | dict, list, recursively |
 | SS, NS | sorted list |
@@ -22,9 +22,9 @@ from typing import Any
 from dynadex.change import AttributeValue, Item
 
 _INT_BITS = 63
-# A longer text is not a 64-bit integer.
+# A longer text never fits into 64 bits.
 _MAX_INT_LENGTH = len("-9223372036854775808")
-# A shorter text of digits always is.
+# A shorter text of digits always fits.
 _SAFE_INT_LENGTH = len("9223372036854775807")
 
 
@@ -47,7 +47,7 @@ def value(attribute: AttributeValue) -> Any:
 
 
 def number(text: str) -> int | Decimal:
-    """Return the exact number: an int if it fits into 64 bits, else a Decimal. Raises ValueError or TypeError."""
+    """Return the exact number: an int if it fits into 64 bits, otherwise a Decimal. Raises ValueError or TypeError."""
     if not isinstance(text, str):
         raise TypeError(f"expected a number as text, got {type(text).__name__}")
     if len(text) <= _MAX_INT_LENGTH and text.removeprefix("-").isdecimal():
@@ -64,7 +64,7 @@ def number(text: str) -> int | Decimal:
 
 
 def small_int(text: str) -> int | None:
-    """Return the int of a text that is short enough to fit into 64 bits for certain; None is no verdict."""
+    """Return the int of a text that certainly fits into 64 bits by its length; None if that is not certain."""
     return int(text) if len(text) < _SAFE_INT_LENGTH and text.isdecimal() else None
 
 

@@ -1,4 +1,4 @@
-"""The version rule: which version a write carries, and what a version conflict means. Pure functions.
+"""The version rule: the version of each write, and the meaning of a version conflict. Pure functions.
 
 The time of a stream record is rounded down (AWS: to a second; DynamoDB Local: to a minute), and its sequence number
 does not fit into a 64-bit version. So the version of a change is its time alone, in microseconds: a pure function of
@@ -61,7 +61,7 @@ def is_superseded(change_us: int, current_version: int, timing: Timing) -> bool:
 
 
 def latest(changes: Iterable[tuple[str, Change]]) -> dict[str, Change]:
-    """Return the last change of each document id, by integer sequence number, in whatever order they arrive.
+    """Return the last change of each document id, by integer sequence number, regardless of their order.
 
     Only that one is written, and its outcome counts for the older ones. Sequence numbers have 21 to 40 digits: compared
     as text, a shorter one could seem later, and an old image would be written.

@@ -101,8 +101,8 @@ class TokenAuth:
 class GatewayAuth:
     """Accepts requests that an AWS HTTP API in front of the function has authorized.
 
-    The event says so, which no header can forge. The API's routes for writes have an authorizer; this second check
-    refuses writes if a route lacks one.
+    The event contains the authorizer's result, which a header cannot forge. The API's routes for writes have an
+    authorizer; this second check refuses writes if a route lacks one.
     """
 
     writes = True

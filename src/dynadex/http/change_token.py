@@ -1,4 +1,4 @@
-"""Change tokens: a write becomes an opaque text, which a later search waits for.
+"""Change tokens: opaque texts that identify a write, so that a later search can wait for it.
 
 A token is not secret and grants nothing: a forged token only makes a public search wait for a moment. Tokens are
 therefore validated but not signed.
@@ -29,8 +29,8 @@ class ChangeToken:
 
     Attributes:
         identity: The id of the item's document.
-        fingerprint: The fingerprint of the document after the write, or None if there must be no document.
-        written_us: A time not before the write, in microseconds since the epoch.
+        fingerprint: The fingerprint of the document after the write, or None if the document must not exist.
+        written_us: A time at or after the write, in microseconds since the epoch.
     """
 
     identity: str
@@ -75,6 +75,6 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, list):
         return [_canonical(part) for part in value]
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        # In a list of its own, so that no text equals a number.
+        # In a list, so that no text equals a number.
         return [canonical_number(str(value)), 0]
     return value

@@ -23,7 +23,7 @@ from dynadex.http.response import reply
 from dynadex.index.aliases import is_unfilled
 
 MAX_LAG_SECONDS = 60.0
-# Load balancers wait a few seconds for an answer; the service must answer before they give up.
+# Load balancers wait a few seconds for a response; the service must respond within that time.
 TIMEOUT_SECONDS = 2.0
 CACHE_SECONDS = 1.0
 # A backend may have recovered long before a call to it times out, so a new call is made after this time.
@@ -55,7 +55,7 @@ class LagSource(Protocol):
         """
 
     def stale(self) -> str | None:
-        """Return why the index is declared stale, or None. A refill repairs it when it is complete, not before."""
+        """Return why the index is declared stale, or None. Only a complete refill recovers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class _LagReport:
 
 
 class _Check(Generic[Result]):
-    """A blocking call in a thread of its own. Callers that arrive while it runs share its result."""
+    """A blocking call in a separate thread. Callers that arrive while it runs share its result."""
 
     def __init__(self, call: Callable[[], Result], clock: Clock, timeout_seconds: float) -> None:
         self._call = call
@@ -162,7 +162,7 @@ class _Check(Generic[Result]):
         self._started_at = 0.0
 
     async def result(self) -> Result | None:
-        """Return the result, or None if the call takes longer than the time-out."""
+        """Return the result, or None if the call exceeds the timeout."""
         pending = self._pending_call()
         remaining = self._started_at + self._timeout_seconds - self._clock.monotonic()
         waiting = asyncio.wrap_future(pending)
@@ -203,7 +203,7 @@ def index_reasons(alias: str, index: MonitoredIndex, timeout_seconds: float) -> 
     # A shard without a node does not count as failed; it is only missing from the successful ones.
     if shards.get("failed") or shards.get("successful", 0) < shards.get("total", 0):
         return ("some shards of the index cannot be searched",)
-    return ("the index awaits a refill of the items older than it",) if unfilled else ()
+    return ("the index awaits a backfill of the items older than it",) if unfilled else ()
 
 
 def _lag_report(lag_source: LagSource | None) -> _LagReport:

@@ -53,14 +53,14 @@ def schemas(sync: Sync, schema: KeySchema) -> dict[str, Json]:
 
 
 def _item(schema: KeySchema) -> Json:
-    """Return the schema of an item as it is read: the table constrains nothing but the key."""
+    """Return the schema of an item in a response: the table constrains only its key."""
     kinds = {"S": "string", "N": "number", "B": "string"}
     properties = {name: {"type": kinds[kind]} for name, kind in zip(schema.names, schema.types, strict=True)}
     return _object(properties) | {"additionalProperties": True}
 
 
 def _item_input(sync: Sync, schema: KeySchema) -> Json:
-    """Return the schema of an item as it is written. The mappings apply to it only if the document is the item."""
+    """Return the schema of an item in a request. The mappings apply to it only if the document is the item."""
     properties: Json = dict(_item(schema)["properties"])
     if sync.document is None:
         for name, spec in sync.mappings.get("properties", {}).items():

@@ -16,14 +16,14 @@ from dynadex.document.typed_json import plain
 from dynadex.search.problem import Problem, bad_request
 from dynadex.source.table import Condition
 
-# More versions than any item reaches, and few enough digits to be exact in any JSON reader.
+# More versions than any item reaches, and few enough digits to be exact in any JSON parser.
 VERSION_TAG = '^"(0|[1-9][0-9]{0,14})"$'
 MAX_VERSION = 10**15 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """The version that the item must have before a write; None: there must be no item."""
+    """The version that the item must have before a write; None: the item must not exist."""
 
     version: int | None
 
@@ -45,7 +45,7 @@ class Precondition:
 
 
 def precondition(headers: Mapping[str, str], attribute: str | None) -> Precondition | None:
-    """Return the precondition in the headers, None if there is none. Raises Problem if it is invalid."""
+    """Return the precondition in the headers, or None. Raises Problem if it is invalid."""
     match, none_match = headers.get("if-match"), headers.get("if-none-match")
     if match is not None and none_match is not None:
         raise bad_request("bad_condition", "If-Match and If-None-Match cannot be combined.")
@@ -68,7 +68,7 @@ def put_precondition(headers: Mapping[str, str], attribute: str | None) -> Preco
     required = precondition(headers, attribute)
     if required is None and attribute is not None:
         message = (
-            'A write must say what it replaces: If-Match: "VERSION" for a change, If-None-Match: * for a new item.'
+            'A write must state what it replaces: If-Match: "VERSION" for a change, If-None-Match: * for a new item.'
         )
         raise Problem(428, "condition_required", message)
     return required

@@ -46,7 +46,7 @@ class ItemReader(Protocol):
 
 
 class ReadYourWrites:
-    """Looks for a write the way searches do: on the same copies of the shards, as of their last refresh."""
+    """Finds a write as searches do: on the same shard copies, as of their last refresh."""
 
     def __init__(
         self, sync: Sync, index: SearchIndex, table: ItemReader, schema: KeySchema, timing: Timing, clock: Clock
@@ -80,7 +80,7 @@ class ReadYourWrites:
             if self._shows(token, hit):
                 return True
             now = self._clock.monotonic()
-            # If another write followed at once, the document of this write never becomes visible.
+            # If another write followed immediately, the document of this write never becomes visible.
             if now >= next_table_read:
                 next_table_read = now + _TABLE_POLL_SECONDS
                 if await run_in_threadpool(self._is_current, token.identity, hit):

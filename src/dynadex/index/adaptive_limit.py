@@ -1,4 +1,4 @@
-"""Limit of concurrent bulk requests, adapted to what the cluster can take."""
+"""Limit of concurrent bulk requests, adapted to the load that the cluster can handle."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 MAX_REQUESTS = 64
-# A request that takes longer is close to its time-out: the cluster is overloaded.
+# A request that takes longer is close to its timeout: the cluster is overloaded.
 SLOW_SECONDS = 10.0
 
 
@@ -15,7 +15,7 @@ class AdaptiveLimit:
     """Limit shared by every thread that sends bulk requests.
 
     It starts at ``max_requests``, more than a healthy cluster needs. It is halved when the cluster cannot take a
-    write or a request is slow, and grows by one after as many successful requests in a row as it allows at once.
+    write or a request is slow, and grows by one after as many successful requests in a row as its current value.
     """
 
     def __init__(self, max_requests: int = MAX_REQUESTS) -> None:
@@ -26,12 +26,12 @@ class AdaptiveLimit:
 
     @property
     def current(self) -> int:
-        """How many requests may be in flight now."""
+        """Number of requests that may be in flight."""
         return int(self._limit)
 
     @contextmanager
     def slot(self, max_wait_seconds: float) -> Iterator[bool]:
-        """Wait for room for one request and hold it; yields False when there was none in time."""
+        """Wait for a slot and hold it for one request. Yields False if none became free in time."""
         with self._changed:
             acquired = self._changed.wait_for(self._has_room, min(max(0.0, max_wait_seconds), threading.TIMEOUT_MAX))
             self._in_flight += acquired

@@ -21,13 +21,13 @@ from dynadex.retry import Backoff
 
 # Writers notice a new index within this time; a rebuild waits that long before it scans.
 RESOLVE_SECONDS = 10.0
-# Tombstones must outlive every late writer, which could bring a deleted item back otherwise.
+# Tombstones must outlive every late writer, which could otherwise restore the document of a deleted item.
 GC_DELETES = "15m"
 _YIELD = Backoff(first_seconds=0.5)
 
 
 class IndexAdmin(Protocol):
-    """The search cluster, as far as it creates and describes indexes."""
+    """Operations of the search cluster that create and describe indexes."""
 
     def exists(self, index: str) -> bool: ...
     def create(self, index: str, body: Mapping[str, Any]) -> None: ...
@@ -37,7 +37,7 @@ class IndexAdmin(Protocol):
 
 
 def sync_alias(index: str) -> str:
-    """Return the alias that writers of an index use."""
+    """Return the alias through which an index is written."""
     return f"{index}-sync"
 
 
@@ -47,12 +47,12 @@ def building_alias(index: str) -> str:
 
 
 def unfilled_alias(index: str) -> str:
-    """Return the alias of an index that lacks older items than itself, until a refill has loaded them."""
+    """Return the alias of an index that lacks the items older than it, until a refill has loaded them."""
     return f"{index}-unfilled"
 
 
 class Aliases(Protocol):
-    """The search cluster, as far as it resolves aliases."""
+    """Operations of the search cluster that resolve aliases."""
 
     def indexes_behind(self, alias: str) -> list[str]: ...
 
@@ -75,7 +75,7 @@ def searched_index(admin: IndexAdmin, index: str) -> str:
 
 
 def physical_name(index: str, clock: Clock) -> str:
-    """Return the name of a physical index created now."""
+    """Return a name for a physical index that is created now."""
     return f"{index}-{datetime.fromtimestamp(clock.now_us() / 1e6, UTC):%Y%m%d%H%M%S}"
 
 
@@ -104,7 +104,7 @@ class SyncAlias:
         return self._names
 
     def resolve(self) -> Sequence[str]:
-        """Return the same as ``current``, resolved anew."""
+        """Resolve the alias again, then return the same as ``current``."""
         self._resolved_at = float("-inf")
         return self.current()
 
@@ -127,7 +127,7 @@ def ensure_index(
     the new index awaits a refill. One matching index is enough: while a mapping changes, writers write to an index of
     the old mapping and one of the new.
 
-    Raises SearchError when something else has the name, or when every existing index contradicts the declaration.
+    Raises SearchError when another index or alias has the name, or every existing index contradicts the declaration.
     """
     existing = admin.indexes_behind(sync_alias(index))
     if existing:
@@ -178,7 +178,7 @@ def creation_body(index: str, mappings: Mapping[str, Any], settings: Mapping[str
 
 
 def differences(mappings: Mapping[str, Any], settings: Mapping[str, Any], live: Mapping[str, Any]) -> Iterator[str]:
-    """Yield how a live index contradicts a declaration, a line each. What is not declared is not compared."""
+    """Yield each contradiction between a live index and a declaration. Only declared values are compared."""
     live_mappings = live.get("mappings", {})
     yield from _field_differences(mappings.get("properties", {}), live_mappings.get("properties", {}), "")
     declared_dynamic = mappings.get("dynamic")
@@ -243,7 +243,7 @@ def _leaves(tree: Any, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _text(value: Any) -> str:
-    """Return a setting in one spelling: OpenSearch returns text, 100.0 for 100, and a list for a single value."""
+    """Return a setting in canonical form: OpenSearch returns text, 100.0 for 100, and a list for a single value."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Application of stream records to the indexes: the path that the Lambda handler and the worker share."""
+"""Application of stream records to the indexes, shared by the Lambda handler and the worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bulk requests: the bytes of each write, and the meaning of each item of a reply. Pure functions, frozen values."""
+"""Bulk requests: the bytes of each write, and the meaning of each item of a reply. Pure."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ _OK = frozenset((200, 201))
 _CONFLICT, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 409, 404, 429, 500
 # The error of a delete through an alias that does not exist: OpenSearch tries to create an index of that name.
 _INVALID_NAME = "invalid_index_name_exception"
-# Refusals of one write that are about the index or the permissions, so that every other write meets them too.
+# Refusals of one write that are about the index or the permissions, so that every other write would fail too.
 _INDEX_OUTCOMES = {
     _INVALID_NAME: Outcome.NO_INDEX,
     "cluster_block_exception": Outcome.RETRY,
@@ -83,7 +83,7 @@ _INDEX_OUTCOMES = {
 
 
 def classify(item: Mapping[str, Any]) -> Reply:
-    """Return the meaning of one item of a bulk reply. Nothing else decides it.
+    """Return the outcome of one item of a bulk reply. Only this function decides it.
 
     A delete that finds no document (404) is applied. A write refused for what it contains (400, 403, ...) is
     rejected: sent again it would be refused again, so its key must be dead-lettered, or its batch would never end.
@@ -121,7 +121,7 @@ def reason_of(error: Any) -> str:
 
 
 def split_by_bytes(writes: Sequence[bytes], max_bytes: int) -> Iterator[range]:
-    """Yield consecutive ranges of writes, each of at most ``max_bytes``. A larger write gets a range of its own."""
+    """Yield consecutive ranges of writes, each of at most ``max_bytes``. A larger write gets a separate range."""
     start = size = 0
     for position, encoded in enumerate(writes):
         if position > start and size + len(encoded) > max_bytes:

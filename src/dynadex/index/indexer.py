@@ -1,7 +1,7 @@
 """The indexer: applies changes and scanned items to every index behind a sync.
 
 The stream handler, the worker and the refill all write documents through it, so the convergence rule
-(docs/guarantees.md) is implemented once: write with the version of the change, look at what conflicts, and reconcile
+(docs/guarantees.md) is implemented once: write with the version of the change, check each conflict, and reconcile
 what versions cannot order.
 """
 
@@ -35,7 +35,7 @@ class Indexes(Protocol):
     """The physical indexes that changes are written to."""
 
     def current(self) -> Sequence[str]:
-        """Return their names. Raises SearchError when there is none."""
+        """Return their names. Raises SearchError when none exists."""
         ...
 
     def retired(self, index: str) -> bool:
@@ -55,9 +55,9 @@ class Written:
         return [identity for identity, reply in self.replies.items() if reply.outcome is outcome]
 
     def reconciled(self, replies: Mapping[str, Reply]) -> Written:
-        """Replace what was written by what reconciliation came to, for its keys.
+        """Replace the outcomes of these keys by those of their reconciliation.
 
-        A problem of an older image does not matter where the current item has a document.
+        A problem of an older image is irrelevant when the current item has a document.
         """
         problems = {identity: problem for identity, problem in self.problems.items() if identity not in replies}
         refused = {identity: reply.reason for identity, reply in replies.items() if reply.outcome is Outcome.REJECTED}
@@ -101,11 +101,11 @@ class Indexer:
         self._clock = clock
 
     def prepare(self, changes: Iterable[Change]) -> PreparedChanges:
-        """Return what ``apply`` takes. Calls neither table nor index."""
+        """Prepare changes for ``apply``. Calls neither table nor index."""
         return prepare_changes(self._rules, changes)
 
     def prepare_items(self, items: Iterable[Item], requested_at_us: int) -> PreparedItems:
-        """Return what ``load`` takes, for items whose read was requested at that time. Calls neither table nor index.
+        """Prepare items, whose read was requested at that time, for ``load``. Calls neither table nor index.
 
         Raises ValueError for an item without a usable key.
         """
@@ -126,7 +126,7 @@ class Indexer:
     def load(self, items: PreparedItems, deadline: float, indexes: Sequence[str]) -> ApplyResult:
         """Write the items of one scanned page to the given indexes.
 
-        A conflict is a success: the index holds something at least as new, or the stream will deliver it. An item
+        A conflict is a success: the index holds an equal or newer version, or the stream will deliver it. An item
         that is not indexed is written as a delete. Raises as ``apply`` does.
         """
         tally = merge([self._load_into(index, items, deadline) for index in indexes])
@@ -212,8 +212,8 @@ class Indexer:
     def _write(self, send: Send, index: str, documents: DocumentWrites, deadline: float) -> Written:
         """Write each document with its version, and delete with the same version each one that is refused.
 
-        An item without a document is better absent and reported than silently out of date, and the tombstone keeps
-        older versions from coming back.
+        An item without a document is better absent and reported than silently out of date, and the tombstone
+        blocks older versions.
         """
         writes = documents.writes
         replies = dict(zip(writes, send(index, list(writes.values()), deadline), strict=True)) if writes else {}
@@ -231,7 +231,7 @@ class Indexer:
         return DeadLetter(index, identity, key, reason, sequence_number, now)
 
     def dead_letter(self, letters: Sequence[DeadLetter]) -> str:
-        """Store dead letters. Returns "", or why that failed: then their records must be reported as failed."""
+        """Store dead letters. Returns "", or why that failed; their records must then be reported as failed."""
         if not letters:
             return ""
         try:

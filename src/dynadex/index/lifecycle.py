@@ -36,7 +36,7 @@ _WHILE_BUILDING: dict[str, Any] = {"refresh_interval": "-1", "number_of_replicas
 
 
 class LifecycleAdmin(IndexAdmin, Protocol):
-    """The search cluster, as far as it manages indexes."""
+    """Operations of the search cluster that manage indexes."""
 
     def update_aliases(self, actions: Sequence[Mapping[str, Any]]) -> None: ...
     def put_settings(self, index: str, settings: Mapping[str, Any]) -> None: ...
@@ -56,7 +56,7 @@ class PhysicalIndex:
 
     @property
     def role(self) -> str:
-        """Name of the role, for people."""
+        """Name of the role, for display."""
         if self.searched:
             if self.unfilled:
                 return "searched, not filled yet"
@@ -88,7 +88,7 @@ def begin_building(
 ) -> str:
     """Create an index that writers write to from now on and that is not searched, and return its name.
 
-    Where ``owner`` has begun an index already, its name is returned. Raises SearchError when there is nothing to
+    If ``owner`` has already begun an index, its name is returned. Raises SearchError when no index exists to
     rebuild, or another rebuild is not finished.
     """
     begun = find_building(admin, index, owner)
@@ -96,7 +96,7 @@ def begin_building(
         return begun
     name = physical_name(index, clock)
     while admin.exists(name):
-        # A name holds a time in seconds, and an index of this second exists.
+        # A name contains a time in seconds, and an index of the current second exists.
         clock.sleep(0.2)
         name = physical_name(index, clock)
     body = creation_body(
@@ -150,7 +150,7 @@ def swap_read_alias(admin: LifecycleAdmin, index: str, name: str) -> Sequence[st
 def roll_back(admin: LifecycleAdmin, index: str, to: str | None = None) -> tuple[str, str]:
     """Point searches to an index that is kept for rollback, and return the index they used and the one they use now.
 
-    ``to`` names the index; by default it is the newest one kept. Writers write to it all the time, so that it is as
+    ``to`` names the index; by default it is the newest one kept. It receives every change, so it is as
     fresh as the index it replaces. Raises SearchError when there is none.
     """
     current = searched_index(admin, index)

@@ -1,4 +1,4 @@
-"""Adapter to a search cluster: calls opensearch-py, and returns dynadex's own values and errors."""
+"""Adapter for a search cluster: calls opensearch-py, and returns dynadex's own values and errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TRANSIENT = "The error may be transient; if it persists, check the cluster."
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A document as the index holds it now."""
+    """Current document in the index."""
 
     version: int
     seq_no: int
@@ -142,7 +142,7 @@ class OpenSearchIndex:
         return self._get_or_none("look for index", index, f"/{quote(index)}") is not None
 
     def indexes_behind(self, alias: str) -> list[str]:
-        """Return the physical indexes behind an alias, oldest name first; none when there is no such alias."""
+        """Return the physical indexes behind an alias, oldest name first; an empty list without such an alias."""
         aliases = self._get_or_none("resolve alias", alias, f"/_alias/{quote(alias)}")
         return sorted(aliases or ())
 
@@ -228,7 +228,7 @@ def _release_request(error: BaseException) -> None:
 
 
 def _document_error(index: str, error: Mapping[str, Any]) -> SearchError:
-    """Return the error of one document: its index is missing, access is denied, or else its shard is unavailable."""
+    """Return the error of one document: its index is missing, access is denied, or its shard is unavailable."""
     status = _STATUS_OF.get(str(error.get("type")))
     if status is None:
         return SearchUnavailable("read from index", index, reason_of(error), _TRANSIENT)

@@ -1,6 +1,7 @@
 """Preparation of changes and items: document ids, documents and versions, before anything is written.
 
-It depends on the declaration alone and calls neither table nor index, so it can run while another batch is written.
+Preparation depends only on the declaration. It calls neither table nor index, so it can run while another batch is
+written.
 """
 
 from __future__ import annotations

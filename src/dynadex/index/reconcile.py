@@ -1,15 +1,15 @@
-"""Reconciliation: make the documents of given keys equal to their items, as both are now.
+"""Reconciliation: make the current documents of given keys equal to their current items.
 
 Ties, redrive and repair all use it. It never writes an image from the stream: it reads the item, and writes the
-document of that item. Each of its writes stays correct however late it arrives, even from a process that was frozen
-between its read and its write, because OpenSearch refuses the write once a later change has been settled:
+document of that item. Each of its writes stays correct regardless of when it arrives, even from a process that was
+frozen between its read and its write, because OpenSearch refuses the write once a later change has been settled:
 
 - A write with external version v = time of the read - margin: every later change carries a version above v, and
   settling it leaves a document or a tombstone at or above that version.
 - A write with ``if_seq_no``, used where the document's version is not below v: settling a later change writes the
   document even if it is equal already (``changes`` of `Reconciler.reconcile`), which raises its sequence number.
-- Where a tombstone is not below v, neither helps: a plain create would bring back an item that was deleted between
-  the read and the write. So reconciliation waits, at most the margin, until v has passed the tombstone.
+- Where a tombstone is not below v, neither helps: a plain create would restore the document of an item that was
+  deleted between the read and the write. So reconciliation waits, at most the margin, until v has passed the tombstone.
 """
 
 from __future__ import annotations
@@ -66,14 +66,14 @@ class _Task:
     built: Built = field(default_factory=Built)
 
     def plan(self, built: Built) -> None:
-        """Take what the item is built to: nothing, where the cluster refused an equal document before."""
+        """Set the document built from the item: none, if the cluster refused an equal document before."""
         body, reason = self.refused
-        # Equal by content: DynamoDB may return an item's attributes in another order each time.
+        # Equal by content: DynamoDB may return an item's attributes in a different order each time.
         refused_before = body is not None and built.body is not None and same(built.body, decode(body))
         self.built = Built(problem=reason) if refused_before else built
 
     def write(self, stored: Stored | None, version: int) -> Write | None:
-        """Return the write that makes the document as built and keeps it so; None when none is needed."""
+        """Return the write that makes the document equal to the built one and protects it; None if not needed."""
         body, version = self.built.body, max(version, self.change_version or 0)
         equal = same(body, stored.source if stored else None)
         if equal and (self.change_version is None or self.marked_absent):
@@ -104,7 +104,7 @@ class Reconciler:
             keys: Key of each document id.
             deadline: Reading of ``clock.monotonic()``.
             changes: Version of the change that a document id is reconciled for. Its document, or its absence, is
-                then written even if it is right already, so that a writer that read earlier cannot overwrite it.
+                then written even if it is correct already, so that a writer that read earlier cannot overwrite it.
 
         Returns:
             A reply for each document id. APPLIED: the document equals its item. REJECTED: the item has no document,
@@ -152,7 +152,7 @@ class Reconciler:
         for (task, write), reply in zip(writing, replies, strict=True):
             if reply == APPLIED:
                 settled[task.id] = _final(task.built)
-            # A delete that was refused met a newer tombstone, if the document is still absent: a mark as good as ours.
+            # A refused delete whose document is still absent met a newer tombstone, which has the same effect.
             task.marked_absent = reply.outcome is not Outcome.RETRY and write.body is None
             if reply.outcome is Outcome.REJECTED:
                 task.refused = (write.body, reply.reason)

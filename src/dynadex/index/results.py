@@ -1,4 +1,4 @@
-"""Results of indexing: what became of changes and items, and how the bulk requests went."""
+"""Results of indexing: outcomes of changes and items, and statistics of bulk requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ApplyResult:
     applied: int = 0
     """Documents written or deleted."""
     superseded: int = 0
-    """Writes refused because the index holds something newer."""
+    """Writes refused because the index holds a newer version."""
     reconciled: int = 0
     """Keys whose item was read again, because versions could not order two changes."""
     dead_lettered: int = 0

@@ -15,7 +15,7 @@ _BATCH_SECONDS = 60.0
 
 
 class Listing(Protocol):
-    """The search cluster, as far as a sweep reads it."""
+    """Operations of the search cluster that a sweep reads with."""
 
     def refresh(self, index: str) -> None: ...
     def versions(self, index: str) -> Iterator[list[tuple[str, int]]]: ...
@@ -57,7 +57,7 @@ def sweep(listing: Listing, writer: Writer, index: str, version: int, clock: Clo
         replies = writer.write(index, orphans, clock.monotonic() + _BATCH_SECONDS)
         unsent = [reply for reply in replies if reply.outcome is Outcome.RETRY]
         if unsent:
-            raise SearchUnavailable("sweep index", index, unsent[0].reason, "Run the refill again.")
+            raise SearchUnavailable("sweep index", index, unsent[0].reason, "Run `dynadex refill` again.")
         swept.deleted += sum(reply.outcome is Outcome.APPLIED for reply in replies)
         swept.rewritten += sum(reply.outcome is Outcome.CONFLICT for reply in replies)
     return swept

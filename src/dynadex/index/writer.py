@@ -22,7 +22,7 @@ _FATAL = {
 
 
 class BulkTarget(Protocol):
-    """The search cluster, as far as the writer uses it."""
+    """Operations of the search cluster that the writer uses."""
 
     def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
         """Send one bulk request to ``index`` and return the items of its reply, in order.
@@ -87,10 +87,10 @@ class Writer:
         return list(replies.values())
 
     def write_once(self, index: str, writes: Sequence[Write], deadline: float) -> list[Reply]:
-        """Send writes without retries, as ``write`` does: for documents built from items that were read.
+        """Send writes like ``write``, but without retries: for documents built from items that were read.
 
-        An OpenSearch node that restarts forgets its tombstones. A document that was read before the restart and sent
-        again after it could bring back an item that was deleted in between, so a caller must read the item anew.
+        An OpenSearch node loses its tombstones when it restarts. A document that was read before the restart and sent
+        again after it could restore an item that was deleted in between, so a caller must read the item again.
         """
         encoded = [write.encoded() for write in writes]
         replies = dict(enumerate(_unsent(len(writes))))

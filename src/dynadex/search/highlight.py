@@ -15,7 +15,7 @@ _STRAY = re.compile(f"[{MARK_START}{MARK_END}]")
 
 
 def highlight_clause(fields: Iterable[str]) -> dict[str, Any]:
-    """Return the clause that highlights matched words in these fields. Each field comes back as one fragment."""
+    """Return the clause that highlights matched words in these fields. Each field is returned as one fragment."""
     return {
         "pre_tags": [MARK_START],
         "post_tags": [MARK_END],

@@ -26,7 +26,7 @@ _TYPOS_IN_SINGLE_WORD = "AUTO:6,9"
 _TYPOS_IN_WHOLE, _TYPOS_IN_WHOLE_OF_ONE_WORD, _TYPOS_IN_LONG_WHOLE = "AUTO:4,7", "AUTO:5,9", 1
 _MIN_LONG_CHARACTERS = 17
 _TYPOS_IN_START = "AUTO:4,99"
-# Highlighting words with two typos would take a quarter of a search's time; the title matches without it.
+# Highlighting words with two typos would take 25 % of a search's time; the title matches without it.
 _TYPOS_IN_MARKED_WORD = "AUTO:4,99"
 # minimum_should_match, as OpenSearch writes it.
 _MIN_WORDS = "2<75%"

@@ -24,7 +24,7 @@ from dynadex.source.export_files import COPY_AGAIN, S3, Bucket, Files, Folder, m
 from dynadex.source.table_scan import Page, Pages
 
 _PAGE_ITEMS = 1000
-# Typed JSON in a page. A scan ends its pages at 1 MB; a thousand items of the maximum size would be 400 MB.
+# Typed JSON in a page. A scan ends its pages at 1 MB; 1,000 items of the maximum size would be 400 MB.
 _PAGE_BYTES = 4_000_000
 _EXPORT_AGAIN = "Export the table again: aws dynamodb export-table-to-point-in-time --export-format DYNAMODB_JSON."
 

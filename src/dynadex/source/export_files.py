@@ -45,7 +45,7 @@ class Files(Protocol):
         ...
 
     def lines(self, name: str) -> Generator[bytes, None, None]:
-        """Yield the lines of a gzip file as they are read.
+        """Yield the lines of a gzip file while it is read.
 
         Raises SourceError if it is missing or damaged, SourceUnavailable if another attempt may succeed.
         """

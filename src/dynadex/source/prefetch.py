@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 def in_background(work: Callable[[], Result]) -> Future[Result]:
-    """Start ``work`` in a thread of its own. The future returns its result, or raises what it raised."""
+    """Start ``work`` in a new thread. The future returns its result, or raises its error."""
     result: Future[Result] = Future()
 
     def run() -> None:
@@ -46,9 +46,9 @@ class PrefetchedPage(Generic[Result]):
 
 
 class Prefetch(Generic[Result]):
-    """Reads and prepares at most one page ahead, in a thread of its own. No other reader may use the pages meanwhile.
+    """Reads and prepares at most one page ahead, in a separate thread. Nothing else may use the pages meanwhile.
 
-    At the end of a ``with`` block its thread has ended, and a page that was not taken is dropped.
+    Leaving a ``with`` block ends the thread, and drops a page that was not taken.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from typing import Any
 from dynadex.clock import Clock
 from dynadex.source.table_scan import Page, Pages
 
-# Shorter than any clock can wait.
+# Shorter than any wait of a clock.
 _MIN_WAIT_SECONDS = 1e-5
 
 
@@ -30,7 +30,7 @@ class ReadCapacity:
         self._items_per_unit = 1.0
 
     def of(self, pages: Pages) -> Pages:
-        """Return the same pages, read within this capacity."""
+        """Return pages that are read within this capacity."""
         return _Paced(pages, self)
 
     def page(self, pages: Pages, start_key: Mapping[str, Any] | None, limit: int | None) -> Page:

@@ -1,4 +1,4 @@
-"""The shards of a stream to read next: parents before children, and no gap without a report. Pure functions."""
+"""Selection of the shards to read next: parents before children, with every gap reported. Pure functions."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class ReadPlan:
 
     Attributes:
         ready: Shards to read now.
-        lost: Why changes are certainly missing, as sentences; empty if none are.
-        forget: Shards whose checkpoints are no longer needed.
+        lost: Why changes are certainly missing, as sentences; empty if none are missing.
+        obsolete: Shards whose checkpoints are no longer needed.
     """
 
     ready: list[str]
     lost: list[str]
-    forget: list[str]
+    obsolete: list[str]
 
 
 def shards_of(description: Mapping[str, Any]) -> list[Shard]:

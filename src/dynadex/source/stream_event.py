@@ -1,4 +1,4 @@
-"""Stream records to changes, from a Lambda event or from GetRecords, which encode values differently."""
+"""Conversion of stream records to changes, from a Lambda event or GetRecords, which encode values differently."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _image(event_name: Any, new_image: Any) -> tuple[Any, bool]:
 def time_us(time: float | Decimal | datetime) -> int:
     """Return the time of a record in microseconds since the epoch; Lambda passes seconds, boto3 a datetime."""
     if isinstance(time, datetime):
-        # Not timestamp(): the float resolves microseconds only barely.
+        # Not timestamp(): a float barely resolves microseconds.
         return (time - _EPOCH) // _ONE_MICROSECOND
     return round(time * _MICROSECONDS)
 

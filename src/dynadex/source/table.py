@@ -135,7 +135,7 @@ class Table:
         return [items.get(_hashable(key)) for key in keys]
 
     def has_items(self) -> bool:
-        """Return whether the table has items now; the count in its description is up to six hours old."""
+        """Return whether the table has items. The count in its description is up to six hours old."""
         request: dict[str, Any] = {"TableName": self.name, "ConsistentRead": True, "Limit": 1}
         while True:
             try:
@@ -220,7 +220,7 @@ def boto_key(key: Item) -> dict[str, Any]:
 
 
 def _hashable(key: Item) -> frozenset[Any]:
-    """A hashable form of a key. Numbers are canonical, because DynamoDB returns its own spelling of them."""
+    """A hashable form of a key. Numbers are canonical, because DynamoDB returns them in its own notation."""
     parts = []
     for name, value in key.items():
         [(kind, content)] = value.items()

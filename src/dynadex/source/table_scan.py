@@ -44,7 +44,7 @@ class Pages(Protocol):
         ...
 
     def close(self) -> None:
-        """Release what the source holds open."""
+        """Release the resources of the source."""
         ...
 
 
@@ -82,4 +82,4 @@ class TableScan:
         return Page(reply["Items"], requested_at_us, reply.get("LastEvaluatedKey"), consumed)
 
     def close(self) -> None:
-        """Do nothing: a scan holds nothing open."""
+        """Do nothing: a scan holds no resources."""

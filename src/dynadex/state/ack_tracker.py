@@ -1,4 +1,4 @@
-"""Tracks how far a shard is acknowledged. Pure; it alone decides which position a checkpoint may hold."""
+"""Tracking of how far a shard is acknowledged. Pure; only this module decides which position a checkpoint may hold."""
 
 from __future__ import annotations
 

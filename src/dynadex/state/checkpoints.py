@@ -60,7 +60,7 @@ class Checkpoints:
         """
         return passed_by(self.load().values())
 
-    def forget(self, shard_id: str) -> None:
+    def delete(self, shard_id: str) -> None:
         """Delete the checkpoint of a shard that the stream no longer has."""
         self._state.delete(_PREFIX + shard_id)
 
@@ -70,7 +70,7 @@ class Checkpoints:
         return item["arn"]["S"] if item else None
 
     def follow(self, stream_arn: str) -> None:
-        """Record that the checkpoints from now on belong to this stream."""
+        """Record that later checkpoints belong to this stream."""
         self._state.put(_STREAM, {"arn": {"S": stream_arn}})
 
     def mark_stale(self, reason: str) -> None:
@@ -83,7 +83,7 @@ class Checkpoints:
         return item["reason"]["S"] if item else None
 
     def unrecovered(self) -> str | None:
-        """Return why the index is stale while no refill that recovers it has begun, else None."""
+        """Return why the index is stale while no refill that recovers it has begun; otherwise None."""
         item = self._state.get(_STALE)
         return item["reason"]["S"] if item and _RECOVERING_SINCE not in item else None
 
@@ -126,7 +126,7 @@ class Checkpoints:
 
     def _forget_position(self) -> None:
         for shard_id in self.load():
-            self.forget(shard_id)
+            self.delete(shard_id)
         self._state.delete(_STREAM)
 
 

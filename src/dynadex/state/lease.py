@@ -1,8 +1,8 @@
-"""Lease by which one worker runs and the others stand by.
+"""Lease that lets one worker run while the others are standbys.
 
 The holder increments a heartbeat counter. A standby takes over once it has seen the same count for the whole term on
-its own clock: clocks of different machines are never compared. Two workers at once, after a long pause of one, cost
-double work and nothing else, because the convergence rule makes duplicate processing harmless.
+its own clock: clocks of different machines are never compared. Two workers at the same time, after a long
+pause of one, only duplicate work, because the convergence rule makes duplicate processing harmless.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ def holder_of_lease(state: StateTable) -> Holder | None:
 
 
 class Lease:
-    """The right to run the worker of one sync. After ``term_seconds`` without a heartbeat a standby takes over."""
+    """Exclusive permission to run the worker of one sync.
+
+    A standby takes over after ``term_seconds`` without a heartbeat.
+    """
 
     def __init__(self, state: StateTable, owner: str, clock: Clock, term_seconds: float) -> None:
         self.owner = owner
@@ -49,7 +52,7 @@ class Lease:
     def acquire(self) -> bool:
         """Try to become the holder. Returns False while another holder is alive."""
         seen, self._seen = self._seen, None
-        # If this raises, the term starts anew: an outage of the state table must not count as the holder's silence.
+        # If this raises, the term starts again: an outage of the state table must not count as the holder's silence.
         item = self._state.get(_LEASE)
         if item is None:
             return self._take("attribute_not_exists(beat)", {})
@@ -71,7 +74,7 @@ class Lease:
         )
 
     def release(self) -> None:
-        """Give the lease up, so that a standby takes over at once."""
+        """Release the lease, so that a standby takes over immediately."""
         self._state.put(
             _LEASE,
             {"holder": {"S": ""}, "beat": {"N": str(self._beat + 1)}},

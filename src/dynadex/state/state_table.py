@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PARTITION, SORT = "sync", "what"
 
 
-# Error codes of replies below 500 that are about load, not about the request.
+# Error codes of statuses below 500 that are caused by load, not by the request.
 _TRANSIENT = frozenset((
     "LimitExceededException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException",
 ))  # fmt: skip

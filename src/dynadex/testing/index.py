@@ -42,9 +42,9 @@ class _PhysicalIndex:
 
 
 class InMemoryIndex:
-    """Replacement for ``dynadex.index.opensearch.OpenSearchIndex`` in tests: everything but searching.
+    """Replacement for ``dynadex.index.opensearch.OpenSearchIndex`` in tests, without searching.
 
-    Writes are visible at once. Every method raises SearchError for an index that does not exist, unless noted.
+    Writes are visible immediately. Every method raises SearchError for an index that does not exist, unless noted.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -104,7 +104,7 @@ class InMemoryIndex:
         return None
 
     def refresh(self, index: str) -> None:
-        """Do nothing, as writes are visible at once."""
+        """Do nothing: writes are visible immediately."""
         self._physical(index)
 
     def create(self, index: str, body: Mapping[str, Any]) -> None:

@@ -167,7 +167,7 @@ class Rechecks:
 
     def _check_due(self) -> Sequence[Confirmed]:
         now = self._clock.monotonic()
-        # Read before the documents: what is applied after this says nothing about them.
+        # Read before the documents: what is applied after this need not be in them.
         applied_us = self._applied_until()
         due: list[Candidate] = []
         while self._queue and self._queue[0][0] <= now:

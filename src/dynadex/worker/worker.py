@@ -192,8 +192,8 @@ class Worker:
             raise self._mark_stale(plan.lost[0])
         for shard_id in covered_by_children(shards, checkpoints, self._clock.now_us()):
             self._checkpoints.save(shard_id, replace(checkpoints[shard_id], passed_us=None))
-        for shard_id in plan.forget:
-            self._checkpoints.forget(shard_id)
+        for shard_id in plan.obsolete:
+            self._checkpoints.delete(shard_id)
         parents = {shard.shard_id: checkpoints.get(shard.parent or "") for shard in shards}
         for shard_id in plan.ready:
             name = f"shard {shard_id}"

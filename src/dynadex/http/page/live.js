@@ -9,7 +9,7 @@ const POLL_MS = 1000;
 const OPERATIONS = [
   { name: "verify", text: "Verify", about: "Compare every item with its document" },
   { name: "redrive", text: "Redrive", about: "Retry dead-lettered keys" },
-  { name: "refill", text: "Refill", about: "Reload the whole index from the table" },
+  { name: "refill", text: "Refill", about: "Backfill the whole index from the table" },
   { name: "rebuild", text: "Rebuild", about: "Build a new index next to the current one, then switch searches to it" },
   { name: "rollback", text: "Roll back", about: "Switch searches back to the index from before the last rebuild" },
 ];
@@ -66,7 +66,7 @@ function displayState({ ready, reasons, stale }) {
   $("ready").className = `state ${ready ? "good" : "bad"}`;
   $("ready").textContent = ready ? "Ready" : `Not ready: ${reasons.join("; ")}`;
   $("stale").hidden = !stale;
-  $("stale").textContent = stale ? `The index is declared stale: ${stale}. A refill repairs it.` : "";
+  $("stale").textContent = stale ? `The index is declared stale: ${stale}. A complete backfill repairs it.` : "";
 }
 
 function displayTiles({ lag_seconds: lag, per_second: rates, applied_total: total, dead_letters: deadLetters }) {

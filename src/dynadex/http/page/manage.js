@@ -1,4 +1,4 @@
-// Manage view: a searchable table of items. Writes appear in it at once, before searches show them.
+// Manage view: a searchable table of items. Writes appear in it immediately, before searches show them.
 import * as api from "./api.js";
 import { $, asText, button, element, fillSorts, label, hiddenNames, showError } from "./dom.js";
 import * as writes from "./writes.js";
@@ -82,7 +82,7 @@ function setQuery(changes) {
   return refresh();
 }
 
-// Forgets writes that searches show: from then on the search results are current, including changes by others.
+// Drops writes that searches show: from then on the search results are current, including changes by others.
 function settle() {
   const known = new Map(hits.map((hit) => [hit.id, hit.document]));
   for (const [id, write] of writes.pending) {

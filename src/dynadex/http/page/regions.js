@@ -80,7 +80,7 @@ function card({ name, state, healthy, reasons, lag_seconds: lag, locations }) {
     { className: `region${name === answering ? " answering" : ""}` },
     element("div", { className: "region-name" }, element("span", { className: "strong", textContent: name }), element("span", { className: `state ${kind}`, textContent: words })),
     element("p", { className: "quiet", textContent: details }),
-    element("p", { className: "quiet", textContent: `serves ${locations.map(locationLabel).join(", ") || "no location of its own"}` }),
+    element("p", { className: "quiet", textContent: `serves ${locations.map(locationLabel).join(", ") || "no location"}` }),
     control,
   );
   region.dataset.testid = `region-${name}`;

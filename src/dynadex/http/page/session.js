@@ -15,7 +15,8 @@ export function takeFromAddress() {
   history.replaceState(null, "", location.pathname + location.search);
 }
 
-// Runs an action that needs a token, and asks for one first or if it is refused. Returns undefined if the user cancels.
+// Runs an action that needs a token, and prompts for one if it is missing or refused. Returns undefined if the user
+// cancels.
 export async function authorised(action) {
   let reason = "";
   while (token() || (await ask(reason))) {

@@ -1,4 +1,4 @@
-// Optimistic writes: shown at once, reverted if they fail, and followed until searches show them.
+// Optimistic writes: shown immediately, reverted if they fail, and followed until searches show them.
 import * as api from "./api.js";
 import * as conflict from "./conflict.js";
 import { asText, notice } from "./dom.js";
@@ -8,7 +8,7 @@ import { authorised } from "./session.js";
 const UNDO_SECONDS = 12;
 // Writes shown before searches show them: id -> { item (null: deleted), state: saving, saved, late, or searchable }.
 export const pending = new Map();
-// "changed": pending has changed. "settled": searches show detail.id as it is in the table, or have been waited for.
+// "changed": pending has changed. "settled": searches show the current state of detail.id, or the wait for it has ended.
 export const events = new EventTarget();
 let config;
 
@@ -85,7 +85,7 @@ async function destroy({ id, item, version }) {
     const answer = await authorised(() => api.remove(id, version));
     if (!answer) return revert(id, "Not deleted: you are not signed in.");
     put(id, null, "saved");
-    await follow(id, answer.change, { words: [`Deleted “${name}”`, "gone from searches"], action: undo });
+    await follow(id, answer.change, { words: [`Deleted “${name}”`, "removed from searches"], action: undo });
   } catch (error) {
     if (error.code === "not_found") {
       // Someone else deleted it first, which is the requested result.

@@ -110,7 +110,7 @@ CASES: dict[str, Case] = {
     "a fraction in a long": Case({"x": {"N": "1.5"}}, {"x": Decimal("1.5")}, mappings=mapped("long")),
     "text that is not a number": Case({"x": {"N": "twelve"}}, reason="'x'.*'twelve' is not a number", typed=False),
     "NaN": Case({"x": {"N": "NaN"}}, reason="'x'.*not a finite number", typed=False),
-    "a number that is not written as text": Case({"x": {"N": 12}}, reason="'x'.*found int", typed=False),
+    "a number that is not written as text": Case({"x": {"N": 12}}, reason="'x'.*got int", typed=False),
     # Empty values of every type.
     "empty text": Case({"x": {"S": ""}}, {"x": ""}),
     "empty text in a date": Case({"x": {"S": ""}}, None, "cannot parse empty date", mapped("date")),

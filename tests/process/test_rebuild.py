@@ -106,7 +106,7 @@ def test_index_that_rejects_documents_of_the_old_one_is_not_promoted(library: Li
         library.rebuild(NUMBER)
     assert searched_index(cluster, library.name) == old
     assert library.roles() == ["searched", "being built"]
-    with pytest.raises(SearchError, match="another rebuild is under way"):
+    with pytest.raises(SearchError, match="another rebuild, running or abandoned"):
         library.rebuild(KEYWORD)
     with pytest.raises(SearchError, match="it is worse"):
         library.rebuild(NUMBER, resume=True)

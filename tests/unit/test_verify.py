@@ -19,6 +19,7 @@ from dynadex.document.identity import document_id
 from dynadex.errors import DynadexError, SearchError, SearchUnavailable, SourceUnavailable
 from dynadex.verify import compare
 from dynadex.verify.fingerprint import Fingerprint
+from dynadex.verify.recheck import Rechecks
 from dynadex.verify.result import differing_fields
 from dynadex.verify.verify import Bounds, Difference, Kind, VerifyOptions, _segments, resolve_index
 from tests.unit.verify_stage import COMPOSITE, INDEX, Stage
@@ -207,6 +208,25 @@ def test_settle_time_is_configurable(stage: Stage) -> None:
     stage.clock.at(20.0, partial(stage.song, 1))
     assert stage.verify(VerifyOptions(bounds=Bounds(settle_seconds=30))).equal
     assert stage.clock.elapsed >= 30
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_differences_are_confirmed_and_repaired_in_batches_of_100(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, repair: bool
+) -> None:
+    batches: list[int] = []
+    confirm = Rechecks.confirm
+
+    def counting(rechecks: Rechecks, steps: Any) -> Iterator[Any]:
+        for batch in confirm(rechecks, steps):
+            batches.append(len(batch))
+            yield batch
+
+    monkeypatch.setattr(Rechecks, "confirm", counting)
+    for number in range(450):
+        stage.song(number, indexed=False)
+    assert stage.verify(VerifyOptions(repair=repair)).differences == {Kind.MISSING: 450}
+    assert max(batches) == 100, "a repair has one minute for a batch"
 
 
 def test_all_candidates_are_decided_if_more_exist_than_may_wait(stage: Stage) -> None:

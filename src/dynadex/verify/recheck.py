@@ -149,23 +149,27 @@ class Rechecks:
         for candidates in steps:
             for candidate in candidates:
                 while len(self._queue) >= self._bounds.max_waiting:
-                    yield self._wait()
+                    yield from self._wait()
                 candidate.give_up_at = self._clock.monotonic() + self._bounds.patience_seconds
                 self._push(candidate, _FIRST_CHECK_SECONDS)
             # A stoppable clock ends the comparison here.
             self._clock.sleep(0)
-            is_due = self._queue and self._clock.monotonic() >= self._check_due_at
-            yield self._check_due() if is_due else ()
+            yield ()
+            if self._queue and self._clock.monotonic() >= self._check_due_at:
+                yield from self._check_due()
         while self._queue:
-            yield self._wait()
+            yield from self._wait()
 
-    def _wait(self) -> Sequence[Confirmed]:
+    def _wait(self) -> Iterator[Sequence[Confirmed]]:
         """Wait for the next candidate, at most for the poll interval, and check what is due."""
         pause = max(0.0, self._queue[0][0] + _GATHER_SECONDS - self._clock.monotonic())
         self._clock.sleep(min(pause, _POLL_SECONDS))
-        return self._check_due() if pause <= _POLL_SECONDS else ()
+        yield ()
+        if pause <= _POLL_SECONDS:
+            yield from self._check_due()
 
-    def _check_due(self) -> Sequence[Confirmed]:
+    def _check_due(self) -> Iterator[Sequence[Confirmed]]:
+        """Check what is due and yield the confirmed differences, at most 100 at a time: a repair has a time limit."""
         now = self._clock.monotonic()
         # Read before the documents: what is applied after this need not be in them.
         applied_us = self._applied_until()
@@ -177,11 +181,9 @@ class Rechecks:
                 self._push(candidate, _POLL_SECONDS)
             else:
                 due.append(candidate)
-        confirmed: list[Confirmed] = []
         for start in range(0, len(due), _BATCH):
-            confirmed += self._check(due[start : start + _BATCH], applied_us)
+            yield list(self._check(due[start : start + _BATCH], applied_us))
         self._check_due_at = self._clock.monotonic() + _FIRST_CHECK_SECONDS
-        return confirmed
 
     def _check(self, candidates: Sequence[Candidate], applied_us: int | None) -> Iterator[Confirmed]:
         for candidate, observation in zip(candidates, self._observe(candidates), strict=True):

@@ -122,7 +122,8 @@ class ReplicaComparison:
                 self._add(item)
             # A stoppable clock ends the comparison here.
             self._clock.sleep(0)
-            yield self._check_due()
+            yield ()
+            yield from self._check_due()
             if len(self._waiting) > _MAX_WAITING:
                 yield from self._check_until(_MAX_WAITING // 2)
         yield from self._check_until(0)
@@ -155,20 +156,18 @@ class ReplicaComparison:
     def _check_until(self, remaining: int) -> Iterator[Sequence[ReplicaDifference]]:
         """Check until at most this number of keys is waiting."""
         while len(self._waiting) > remaining:
-            yield self._check_due()
+            yield from self._check_due()
             if len(self._waiting) > remaining:
                 self._clock.sleep(_FIRST_CHECK_SECONDS)
 
-    def _check_due(self) -> Sequence[ReplicaDifference]:
+    def _check_due(self) -> Iterator[Sequence[ReplicaDifference]]:
         now = self._clock.monotonic()
         due = [identity for identity, waiting in self._waiting.items() if waiting.check_at <= now]
-        differences: list[ReplicaDifference] = []
         for start in range(0, len(due), _BATCH):
             ids = due[start : start + _BATCH]
             keys = [self._waiting[identity].key for identity in ids]
             sides = zip(ids, self._left.read_items(keys), self._right.read_items(keys), strict=True)
-            differences += filter(None, (self._judge(identity, left, right) for identity, left, right in sides))
-        return differences
+            yield list(filter(None, (self._judge(identity, left, right) for identity, left, right in sides)))
 
     def _judge(self, identity: str, left: Item | None, right: Item | None) -> ReplicaDifference | None:
         """Return a confirmed difference; None if there is none, or if another check must decide."""

@@ -18,7 +18,7 @@ from opensearchpy import OpenSearch
 
 from bench.backends import search_cluster
 from dynadex.demo.lessons import MAPPINGS, SETTINGS, sync
-from dynadex.search import query
+from dynadex.search.suggest import suggest_body
 from tests.songs import all_songs
 
 _INPUTS = 400
@@ -33,7 +33,7 @@ def main() -> Iterator[str]:
     with search_cluster() as url, OpenSearch(url, timeout=60) as client, _filled(client, songs) as index:
         candidate, baseline = [], []
         for _ in range(_ROUNDS + 1):
-            candidate.append(_durations_ms(client, index, [query.suggest_body(sync.search, text) for text in inputs]))
+            candidate.append(_durations_ms(client, index, [suggest_body(sync.search, text) for text in inputs]))
             baseline.append(_durations_ms(client, index, [_phrase_prefix(text) for text in inputs]))
     # Without the first round, which warms up.
     p95s = [_p95(times) for times in candidate[1:]]

@@ -41,7 +41,7 @@ class Retrier:
     """
 
     def __init__(self, clock: Clock, log: logging.Logger, backoff: Backoff | None = None) -> None:
-        self._clock = clock
+        self.clock = clock
         self._log = log
         self._backoff = backoff or Backoff(first_seconds=0.2, max_seconds=10.0)
         self._log_at = float("-inf")
@@ -65,13 +65,13 @@ class Retrier:
         ``failures`` is the number of failed attempts before this one.
         """
         self.log(error)
-        self._clock.sleep(min(self._backoff.pause(failures), max_pause_seconds))
+        self.clock.sleep(min(self._backoff.pause(failures), max_pause_seconds))
 
     def log(self, error: DynadexError) -> None:
         """Log an error, at most every 5 seconds. Raises the error if it is not retryable."""
         if not error.retryable:
             raise error
-        now = self._clock.monotonic()
+        now = self.clock.monotonic()
         if now >= self._log_at:
             self._log_at = now + _LOG_SECONDS
             self._log.warning("waiting: %s", error, extra=error.fields)

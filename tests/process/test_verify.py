@@ -21,7 +21,8 @@ from dynadex.index.bulk import External, Outcome, Write
 from dynadex.refill.slices import Slice, run_slice
 from dynadex.runtime import Runtime, connect
 from dynadex.state.last_runs import LastRuns
-from dynadex.verify.verify import Difference, Kind, VerifyCallbacks, VerifyOptions, VerifyResult, save_result, verify
+from dynadex.verify.result import Difference, Kind, VerifyResult
+from dynadex.verify.verify import VerifyCallbacks, VerifyOptions, save_result, verify
 from tests.process.background import background
 from tests.process.conftest import SceneMaker
 from tests.process.processes import Commands

@@ -9,6 +9,8 @@ from opensearchpy import OpenSearch
 
 from dynadex.demo.lessons import sync
 from dynadex.search import hits, query
+from dynadex.search.request import parse
+from dynadex.search.suggest import correction_body, suggest_body
 from tests.relevance.conftest import ORDER
 from tests.relevance.evaluate import Engine
 
@@ -52,19 +54,19 @@ def test_words_may_be_spread_over_title_and_composer(client: OpenSearch, engines
 def test_pages_have_each_hit_once(client: OpenSearch, engines: list[Engine]) -> None:
     seen: list[str] = []
     parameters = [("q", "reel"), ("size", "30")]
-    requests: list[Any] = [query.parse(parameters, sync.search)]
+    requests: list[Any] = [parse(parameters, sync.search)]
     for request in requests:
         reply = client.search(index=engines[0].index, body=query.body(sync.search, request, ORDER))
         page = hits.answer(reply, sync.search, request, ORDER)
         seen += [hit["id"] for hit in page["hits"]]
         if page["cursor"]:
-            requests.append(query.parse([*parameters, ("cursor", page["cursor"])], sync.search))
+            requests.append(parse([*parameters, ("cursor", page["cursor"])], sync.search))
     assert len(seen) == len(set(seen)) == page["total"] > 90
 
 
 @pytest.mark.parametrize(("typed", "first"), [("the rak", "The Rak"), ("kyr", "Kyrie"), ("the rkaes of", "The Rakes")])
 def test_unfinished_text_is_completed(typed: str, first: str, client: OpenSearch, engines: list[Engine]) -> None:
-    reply = client.search(index=engines[0].index, body=query.suggest_body(sync.search, typed))
+    reply = client.search(index=engines[0].index, body=suggest_body(sync.search, typed))
     texts = [suggestion["text"] for suggestion in hits.suggestions(reply)]
     assert texts[0].startswith(first)
     assert len({text.casefold() for text in texts}) == len(texts) <= 8
@@ -73,5 +75,5 @@ def test_unfinished_text_is_completed(typed: str, first: str, client: OpenSearch
 def test_text_without_hits_is_corrected_to_a_title(client: OpenSearch, engines: list[Engine]) -> None:
     typed = "wxyzvqx mallow"
     assert _titles(client, engines, typed) == []
-    reply = client.search(index=engines[0].index, body=query.correction_body(sync.search, typed))
+    reply = client.search(index=engines[0].index, body=correction_body(sync.search, typed))
     assert "Mallow" in (hits.correction(reply, typed) or "")

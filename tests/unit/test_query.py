@@ -13,9 +13,10 @@ from dynadex.declaration import Search, with_title_fields
 from dynadex.search.highlight import MARK_END, MARK_START, marked
 from dynadex.search.hits import answer, correction, suggestions
 from dynadex.search.problem import Problem
-from dynadex.search.query import SearchRequest, body, correction_body, parse, suggest_body
-from dynadex.search.request import DEFAULT_HITS
+from dynadex.search.query import body
+from dynadex.search.request import DEFAULT_HITS, SearchRequest, parse
 from dynadex.search.sort_order import Order
+from dynadex.search.suggest import correction_body, suggest_body
 from dynadex.search.tokens import max_tokens, words
 
 PLAIN = Search(fields={"title": 3, "title.loose": 2, "composer": 1}, facets=("form", "key"))

@@ -103,9 +103,8 @@ class Following:
             FollowedStream(cast(Any, self.stream), self.stream.stream_arn, self.checkpoints),
             Delivery(EventSourceMapping(self._handle, self.clock), self._prepare),
             self.stop,
-            self.clock,
-            self.pace,
             Retrier(self.clock, logging.getLogger("dynadex")),
+            self.pace,
         )
         follower.follow(SHARD, checkpoint or Checkpoint(None))
 

@@ -19,9 +19,9 @@ from dynadex.document.identity import document_id
 from dynadex.errors import DynadexError, SearchError, SearchUnavailable, SourceUnavailable
 from dynadex.verify import compare
 from dynadex.verify.fingerprint import Fingerprint
-from dynadex.verify.recheck import Rechecks
-from dynadex.verify.result import differing_fields
-from dynadex.verify.verify import Bounds, Difference, Kind, VerifyOptions, _segments, resolve_index
+from dynadex.verify.recheck import Bounds, Rechecks
+from dynadex.verify.result import Difference, Kind, differing_fields
+from dynadex.verify.verify import VerifyOptions, _segments, resolve_index
 from tests.unit.verify_stage import COMPOSITE, INDEX, Stage
 
 UNAVAILABLE = SearchUnavailable("list index", INDEX, "503 busy")

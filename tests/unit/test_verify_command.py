@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from dynadex.cli.verify import Examples, result_lines
-from dynadex.verify.verify import Difference, Kind, VerifyResult
+from dynadex.verify.result import Difference, Kind, VerifyResult
 
 COMMAND = "dynadex verify lessons:sync --repair"
 

@@ -50,9 +50,8 @@ def test_fatal_error_is_raised_while_the_state_table_is_unavailable() -> None:
         FollowedStream(cast(Any, following.stream), following.stream.stream_arn, following.checkpoints),
         Delivery(EventSourceMapping(handle, clock), lambda _: None),
         stop,
-        clock,
-        Pace(batch_size=4),
         Retrier(clock, log),
+        Pace(batch_size=4),
     )
     following.checkpoints.clock = following.clock
     with pytest.raises(SearchError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import replace
 from typing import Any, cast
@@ -9,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from dynadex.clock import StoppableClock, SystemClock, iso
+from dynadex.retry import Retrier
 from dynadex.source.shard_reader import StreamTrimmedError, list_shards
 from dynadex.source.shards import plan_reads
 from dynadex.state.checkpoints import Checkpoint, Checkpoints
@@ -56,7 +58,7 @@ def worker(table: InMemoryTable, state: StateTable) -> Worker:
     lease = Lease(state, "me", clock, 10.0)
     checkpoints = Checkpoints(state, clock)
     stream = FollowedStream(cast(Any, table), table.stream_arn, checkpoints)
-    return Worker(stream, lease, Delivery(mapping, lambda _: None), stop, clock)
+    return Worker(stream, lease, Delivery(mapping, lambda _: None), stop, Retrier(clock, logging.getLogger(__name__)))
 
 
 def stream_whose_parents_are_trimmed() -> InMemoryTable:

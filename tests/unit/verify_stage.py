@@ -23,7 +23,8 @@ from dynadex.runtime import Runtime
 from dynadex.settings import RuntimeSettings
 from dynadex.source.table import Table, TableDescription
 from dynadex.testing import InMemoryIndex, InMemoryTable, ManualClock
-from dynadex.verify.verify import Difference, Kind, VerifyCallbacks, VerifyOptions, VerifyProgress, VerifyResult, verify
+from dynadex.verify.result import Difference, Kind, VerifyResult
+from dynadex.verify.verify import VerifyCallbacks, VerifyOptions, VerifyProgress, verify
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -20,7 +20,8 @@ from dynadex.sync import load_sync
 from dynadex.verify.result import Kind
 
 if TYPE_CHECKING:
-    from dynadex.verify.verify import Difference, VerifyProgress, VerifyResult
+    from dynadex.verify.result import Difference, VerifyResult
+    from dynadex.verify.verify import VerifyProgress
 
 DIFFERENT = STOPPED = 1
 _EXAMPLES = 20
@@ -70,7 +71,8 @@ def verify(
     from dynadex.clock import StoppableClock, Stopping
     from dynadex.index.aliases import searched_index
     from dynadex.runtime import connect
-    from dynadex.verify.verify import Bounds, VerifyCallbacks, VerifyOptions, resolve_index, save_result
+    from dynadex.verify.recheck import Bounds
+    from dynadex.verify.verify import VerifyCallbacks, VerifyOptions, resolve_index, save_result
     from dynadex.verify.verify import verify as run_verify
 
     settings = RuntimeSettings.from_environment(

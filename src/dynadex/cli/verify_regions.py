@@ -18,7 +18,8 @@ from dynadex.sync import load_sync
 if TYPE_CHECKING:
     from dynadex.verify.across_regions import RegionsResult
     from dynadex.verify.replicas import ReplicaDifference, ReplicaResult
-    from dynadex.verify.verify import Difference, VerifyOptions
+    from dynadex.verify.result import Difference
+    from dynadex.verify.verify import VerifyOptions
 
 _EXAMPLES = 20
 _FAILED = 1

@@ -18,7 +18,8 @@ from dynadex.http.response import reply
 from dynadex.search import hits, query, sort_order
 from dynadex.search.cursor import bad_cursor
 from dynadex.search.problem import Problem, bad_request
-from dynadex.search.request import SearchRequest, check_names, query_text, single_value
+from dynadex.search.request import SearchRequest, check_names, parse, query_text, single_value
+from dynadex.search.suggest import correction_body, suggest_body
 from dynadex.sync import Sync
 
 _TIMEOUT_SECONDS = 5.0
@@ -36,7 +37,7 @@ class SearchEndpoints:
         self._read_your_writes = read_your_writes
 
     async def search(self, request: Request) -> Response:
-        search = query.parse(request.query_params.multi_items(), self._declared)
+        search = parse(request.query_params.multi_items(), self._declared)
         body = query.body(self._declared, search, self._order)
         if search.after is None:
             return reply(await run_in_threadpool(self._results, search, body, None))
@@ -51,7 +52,7 @@ class SearchEndpoints:
         q = _only_q(request)
         if self._declared.suggest is None or not q.strip():
             return reply({"suggestions": []})
-        completions = self._index.search(self._alias, query.suggest_body(self._declared, q), _TIMEOUT_SECONDS)
+        completions = self._index.search(self._alias, suggest_body(self._declared, q), _TIMEOUT_SECONDS)
         return reply({"suggestions": hits.suggestions(completions)})
 
     def _results(self, search: SearchRequest, body: Mapping[str, Any], preference: str | None) -> dict[str, Any]:
@@ -62,8 +63,8 @@ class SearchEndpoints:
         results = hits.answer(matches, self._declared, search, self._order)
         # Where filters exclude all hits, the words may well be right.
         if results["total"] == 0 and search.q.strip() and not search.filters:
-            correction_body = query.correction_body(self._declared, search.q)
-            corrections = self._index.search(self._alias, correction_body, _TIMEOUT_SECONDS)
+            correction = correction_body(self._declared, search.q)
+            corrections = self._index.search(self._alias, correction, _TIMEOUT_SECONDS)
             results["did_you_mean"] = hits.correction(corrections, search.q)
         return results
 

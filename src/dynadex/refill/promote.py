@@ -12,8 +12,9 @@ from dynadex.index.aliases import searched_index
 from dynadex.index.lifecycle import end_building, swap_read_alias
 from dynadex.refill.plan import RefillPlan
 from dynadex.runtime import Runtime
-from dynadex.verify.recheck import AppliedUntil
-from dynadex.verify.verify import Bounds, Difference, Kind, VerifyCallbacks, VerifyOptions, VerifyResult, verify
+from dynadex.verify.recheck import AppliedUntil, Bounds
+from dynadex.verify.result import Difference, Kind, VerifyResult
+from dynadex.verify.verify import VerifyCallbacks, VerifyOptions, verify
 
 _log = logging.getLogger(__name__)
 

@@ -14,12 +14,9 @@ from dynadex.declaration import Search
 from dynadex.search import title_query, word_query
 from dynadex.search.cursor import bad_cursor
 from dynadex.search.highlight import highlight_clause
-from dynadex.search.request import SearchRequest, parse
+from dynadex.search.request import SearchRequest
 from dynadex.search.sort_order import UNORDERED, Order
-from dynadex.search.suggest import correction_body, suggest_body
 from dynadex.search.tokens import is_short, max_tokens, words
-
-__all__ = ["SearchRequest", "body", "correction_body", "parse", "suggest_body"]
 
 Json = dict[str, Any]
 

@@ -19,7 +19,8 @@ from dynadex.settings import RuntimeSettings, without_password
 from dynadex.source.table_scan import Page
 from dynadex.sync import Sync
 from dynadex.verify.replicas import ReplicaComparison, ReplicaDifference, ReplicaResult
-from dynadex.verify.verify import Difference, VerifyCallbacks, VerifyOptions, VerifyProgress, VerifyResult, verify
+from dynadex.verify.result import Difference, VerifyResult
+from dynadex.verify.verify import VerifyCallbacks, VerifyOptions, VerifyProgress, verify
 
 _log = logging.getLogger(__name__)
 

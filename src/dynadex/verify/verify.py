@@ -24,12 +24,7 @@ from dynadex.state.last_runs import LastRuns
 from dynadex.verify.compare import Comparison, Steps
 from dynadex.verify.recheck import AppliedUntil, Bounds, Candidate, Observation, Rechecks
 from dynadex.verify.repair import Repair, unrepaired
-from dynadex.verify.result import Difference, Kind, VerifyResult
-
-__all__ = [
-    "Bounds", "Difference", "Kind", "VerifyCallbacks", "VerifyOptions", "VerifyProgress", "VerifyResult",
-    "resolve_index", "save_result", "verify",
-]  # fmt: skip
+from dynadex.verify.result import Difference, VerifyResult
 
 _log = logging.getLogger(__name__)
 

@@ -64,7 +64,9 @@ def follow(
     kept.
     """
     clock = StoppableClock(stop)
-    runtime = connect(sync, settings, clock, Retrier(clock, _log).log, on_bulk)
+    # One for all threads, so that an outage is logged once every few seconds.
+    retry = Retrier(clock, _log)
+    runtime = connect(sync, settings, clock, retry.log, on_bulk)
     if on_connected:
         on_connected(runtime)
     stream_arn = runtime.description.usable_stream()
@@ -82,7 +84,7 @@ def follow(
             partial(prepare_batch, runtime.indexer),
         ),
         stop,
-        clock,
+        retry,
         Pace(settings.worker_batch_size, settings.worker_batch_window_seconds, settings.worker_poll_seconds),
     )
     with infrequent_gc():

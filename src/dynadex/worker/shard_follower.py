@@ -11,7 +11,6 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
-from dynadex.clock import Clock
 from dynadex.index.apply_records import Batch
 from dynadex.retry import Retrier
 from dynadex.source.prefetch import in_background
@@ -74,15 +73,14 @@ class ShardFollower:
         stream: FollowedStream,
         delivery: Delivery,
         stop: threading.Event,
-        clock: Clock,
-        pace: Pace,
         retry: Retrier,
+        pace: Pace,
     ) -> None:
         self._stream = stream
         self._checkpoints = stream.checkpoints
         self._delivery = delivery
         self._stop = stop
-        self._clock = clock
+        self._clock = retry.clock
         self._pace = pace
         self._retry = retry
 

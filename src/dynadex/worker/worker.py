@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from dynadex.clock import Clock, Stopping
+from dynadex.clock import Stopping
 from dynadex.errors import DynadexError
 from dynadex.retry import Retrier
 from dynadex.source.shard_reader import StreamTrimmedError, list_shards
@@ -40,16 +40,16 @@ class Worker:
         lease: Lease,
         delivery: Delivery,
         stop: threading.Event,
-        clock: Clock,
+        retry: Retrier,
         pace: Pace | None = None,
     ) -> None:
         self._stream = stream
         self._checkpoints = stream.checkpoints
         self._lease = lease
         self._stop = stop
-        self._clock = clock
-        self._retry = Retrier(clock, _log)
-        self._shards = ShardFollower(stream, delivery, stop, clock, pace or Pace(), self._retry)
+        self._clock = retry.clock
+        self._retry = retry
+        self._shards = ShardFollower(stream, delivery, stop, retry, pace or Pace())
         self._wake = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
         self._failure: BaseException | None = None

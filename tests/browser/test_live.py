@@ -65,7 +65,7 @@ def test_rebuild_shows_its_progress_and_can_be_rolled_back(live: Page) -> None:
     indexes = live.get_by_test_id("indexes")
     old = indexes.locator("li .strong").inner_text()
     live.get_by_test_id("operation-rebuild").click()
-    expect(live.get_by_test_id("operation-message")).to_contain_text("until every writer knows", timeout=SOON)
+    expect(live.get_by_test_id("operation-message")).to_contain_text("until every writer writes to index", timeout=SOON)
     expect(live.get_by_test_id("operation-progress")).to_be_visible()
     expect(indexes).to_contain_text("being built", timeout=SOON)
     expect(live.get_by_test_id("operation-verify")).to_be_disabled()

@@ -86,4 +86,4 @@ def _lines(result: CheckResult, reference: str) -> Iterator[str]:
 def _line(finding: CheckFinding) -> str:
     field = f" {finding.field}" if finding.field else ""
     items = f" ({counted(finding.items, 'item')}, such as {finding.example})" if finding.items else ""
-    return f"{finding.kind}{field}: {finding.message}{items}"
+    return f"{finding.kind.replace('_', '-')}{field}: {finding.message}{items}"

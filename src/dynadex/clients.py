@@ -166,7 +166,7 @@ def _new_aws_client(service: str, settings: RuntimeSettings, environment: Sequen
     local = is_loopback(settings.dynamodb_url or variables.get("AWS_ENDPOINT_URL"))
     arguments: dict[str, Any] = {"endpoint_url": settings.dynamodb_url}
     if local and not variables.get("AWS_ACCESS_KEY_ID"):
-        # A local emulator accepts any credentials, but botocore refuses to work without some.
+        # A local emulator accepts any credentials, but botocore does not work without them.
         arguments |= {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
     client = boto3.session.Session().client(
         service,  # type: ignore[call-overload]

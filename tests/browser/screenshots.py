@@ -120,8 +120,8 @@ def changes(demo: Demo) -> Iterator[None]:
     """Write items in the background, one of which cannot be indexed."""
     stop, ran = threading.Event(), threading.Event()
     dynamodb = demo.dynamodb()
-    refused = {"title": {"S": "The Unplayable Jig"}, "difficulty": {"S": "very"}}
-    dynamodb.put_item(TableName="lessons", Item={"id": {"S": "the-unplayable-jig"}, **refused})
+    rejected = {"title": {"S": "The Unplayable Jig"}, "difficulty": {"S": "very"}}
+    dynamodb.put_item(TableName="lessons", Item={"id": {"S": "the-unplayable-jig"}, **rejected})
 
     def write() -> None:
         number = 0

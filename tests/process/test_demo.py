@@ -129,9 +129,9 @@ def test_search_shows_writes_of_a_lesson_within_two_seconds(page: Page) -> None:
 
     page.delete("mine")
     soon(lambda: "The Kathmandu Polka" not in page.titles("kathmandu polka"), "its absence from the results")
-    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+    with pytest.raises(urllib.error.HTTPError, match="404") as rejected:
         page.get("mine")
-    refused.value.close()
+    rejected.value.close()
 
 
 def test_demo_is_live_and_ready(page: Page) -> None:
@@ -214,7 +214,7 @@ def test_requests_to_several_regions_go_through_a_router(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("names", ["us-east-1", "us-east-1,us-east-1", "mars,us-east-1"])
 def test_invalid_regions_are_rejected(quiet_commands: Commands, names: str) -> None:
-    refused = quiet_commands.start("demo", "--no-browser", "--regions", names)
-    assert refused.wait() == 1
-    assert refused.errors[0].startswith("dynadex: Cannot run regions")
-    assert "For example: --regions us-east-1,eu-west-1." in str(refused)
+    rejected = quiet_commands.start("demo", "--no-browser", "--regions", names)
+    assert rejected.wait() == 1
+    assert rejected.errors[0].startswith("dynadex: Cannot run regions")
+    assert "For example: --regions us-east-1,eu-west-1." in str(rejected)

@@ -78,7 +78,7 @@ def test_region_is_lost_under_load_and_restarts_empty(
     print_line(
         f"region lost under load: {len(clients.answers) - len(answered):,} searches before, {len(answered):,} after "
         f"two periods ({len(failed)} failed), last failure {last_lost - lost_at:.1f} s after the loss, "
-        f"{clients.writes:,} writes, {clients.refused} refused; back from empty with {lessons:,} lessons after "
+        f"{clients.writes:,} writes, {clients.rejected} rejected; back from empty with {lessons:,} lessons after "
         f"{back_at - restored_at:.1f} s, 0 differences"
     )
 

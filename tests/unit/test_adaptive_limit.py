@@ -55,7 +55,7 @@ def test_limit_grows_by_one_per_round_of_successes_up_to_its_maximum() -> None:
     assert limits[-1] == 3
 
 
-def test_slot_is_refused_when_the_wait_is_too_long() -> None:
+def test_slot_is_rejected_when_the_wait_is_too_long() -> None:
     limit = AdaptiveLimit(max_requests=1)
     with limit.slot(LONG), limit.slot(0.0) as acquired:
         assert not acquired
@@ -100,7 +100,7 @@ def test_writer_without_a_slot_sends_nothing_and_replies_retry() -> None:
     assert (reply.outcome, cluster.calls) == (Outcome.RETRY, 0)
 
 
-def test_refused_writes_lower_the_limit() -> None:
+def test_rejected_writes_lower_the_limit() -> None:
     limit, cluster, clock = AdaptiveLimit(max_requests=8), _BusyCluster(), ManualClock()
     writer = Writer(cluster, clock, concurrency=limit)
     writer.write_once("songs", [Write("a", None, External(1))], clock.monotonic() + LONG)

@@ -205,7 +205,7 @@ def test_newest_matching_index_is_used() -> None:
     assert ensure_index(cluster, "songs", TITLE, {}, clock) == ("songs-20261125000000", False)
 
 
-def test_index_that_contradicts_the_declaration_is_refused() -> None:
+def test_index_that_contradicts_the_declaration_is_rejected() -> None:
     cluster, clock = InMemoryIndex(), ManualClock(AT_US)
     ensure_index(cluster, "songs", TITLE, {}, clock)
     other = {"properties": {"title": {"type": "keyword"}, "key": {"type": "keyword"}}}
@@ -226,7 +226,7 @@ def test_old_and_new_declaration_each_use_their_index_while_a_mapping_changes() 
 
 
 @pytest.mark.parametrize("as_alias", [False, True], ids=["an index", "an alias"])
-def test_name_of_a_foreign_index_or_alias_is_refused(as_alias: bool) -> None:
+def test_name_of_a_foreign_index_or_alias_is_rejected(as_alias: bool) -> None:
     cluster = InMemoryIndex()
     cluster.create("other" if as_alias else "songs", {"aliases": {"songs": {}} if as_alias else {}})
     with pytest.raises(SearchError, match=r"alias songs.*did not create.*another index name"):

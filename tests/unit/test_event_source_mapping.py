@@ -241,19 +241,19 @@ def test_records_are_not_discarded_without_an_on_failure_destination() -> None:
 
 
 def test_error_that_is_not_retryable_is_raised_and_the_position_is_kept() -> None:
-    refused = SearchError("write to index", "songs", "security_exception", status=403)
+    rejected = SearchError("write to index", "songs", "security_exception", status=403)
     delivery = Delivery(Limits(maximum_retry_attempts=0))
 
     def script(_: list[int]) -> Sequence[str]:
         if len(delivery.delivered) == 1:
             return [number(3)]
-        raise refused
+        raise rejected
 
     delivery.mapping = EventSourceMapping(delivery._handle, delivery.clock, Limits(), delivery._dead_letter)
     delivery.script = script
     with pytest.raises(SearchError) as caught:
         delivery.run(batch(4))
-    assert caught.value is refused
+    assert caught.value is rejected
     assert (delivery.done, delivery.dead_lettered) == ([1, 2], [])
 
 

@@ -18,7 +18,7 @@ from dynadex.errors import SearchError, SearchUnavailable
 from dynadex.http.app import HttpOptions, create_app
 from dynadex.http.health import CACHE_SECONDS, Health, LagSource
 from dynadex.index.aliases import ensure_index
-from dynadex.index.lifecycle import begin_building, mark_filled, swap_read_alias
+from dynadex.index.lifecycle import begin_building, mark_filled, promote_index
 from dynadex.state.checkpoints import Checkpoint, Checkpoints
 from dynadex.state.lag import StateLag
 from dynadex.state.state_table import StateError
@@ -303,7 +303,7 @@ def test_unfilled_index_is_ignored_once_another_is_searched() -> None:
     cluster, clock = SearchableIndex(), ManualClock()
     ensure_index(cluster, "lessons", {}, {}, clock, has_items=lambda: True)
     clock.advance(1)
-    swap_read_alias(cluster, "lessons", begin_building(cluster, "lessons", {}, {}, "me", clock))
+    promote_index(cluster, "lessons", begin_building(cluster, "lessons", {}, {}, "me", clock))
     assert ready(client(cluster))[0] == 200
 
 

@@ -18,7 +18,7 @@ BUSY = {"status": 429, "error": {"type": "rejected_execution_exception", "reason
 
 
 class Busy(FlakyIndex):
-    """Refuses the first bulk request as busy."""
+    """Rejects the first bulk request as busy."""
 
     busy = 1
 
@@ -54,7 +54,7 @@ KEY = {"id": {"S": "song-1"}}
 ORDERS = [{**KEY, "bars": {"S": "many"}}, {"bars": {"S": "many"}, **KEY}]
 
 
-def test_refused_item_is_rejected_in_any_order_of_its_attributes() -> None:
+def test_rejected_item_is_rejected_in_any_order_of_its_attributes() -> None:
     stage = Stage()
     orders = cycle(ORDERS)
     runtime = stage.runtime()

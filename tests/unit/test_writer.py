@@ -16,7 +16,7 @@ from dynadex.testing import ManualClock
 
 INDEX = "songs-1"
 FOREVER = float("inf")
-OK, CONFLICT, BUSY, BROKEN, REFUSED = 201, 409, 429, 500, 400
+OK, CONFLICT, BUSY, BROKEN, REJECTED = 201, 409, 429, 500, 400
 
 # Reply to a call: a status for every write, statuses in order, an error, or a function of the ids.
 Answer = int | list[int] | SearchError | Callable[[list[str]], Any]
@@ -72,14 +72,14 @@ def test_no_writes_send_no_request() -> None:
 
 def test_replies_are_in_the_order_of_the_writes() -> None:
     clock = ManualClock()
-    cluster = Cluster(clock, [OK, CONFLICT, REFUSED])
+    cluster = Cluster(clock, [OK, CONFLICT, REJECTED])
     replies = writer(cluster, clock).write(INDEX, deletes("a", "b", "c"), FOREVER)
     assert [reply.outcome for reply in replies] == [Outcome.APPLIED, Outcome.CONFLICT, Outcome.REJECTED]
 
 
 def test_only_retryable_writes_are_sent_again() -> None:
     clock = ManualClock()
-    cluster = Cluster(clock, [OK, BUSY, CONFLICT, BROKEN, REFUSED], [BUSY, OK], [OK])
+    cluster = Cluster(clock, [OK, BUSY, CONFLICT, BROKEN, REJECTED], [BUSY, OK], [OK])
     writing = writer(cluster, clock)
     replies = writing.write(INDEX, deletes("a", "b", "c", "d", "e"), FOREVER)
     assert cluster.calls == [["a", "b", "c", "d", "e"], ["b", "d"], ["b"]]
@@ -219,13 +219,13 @@ def test_reply_that_never_matches_its_request_has_a_reason() -> None:
     assert replies[0].reason == "the number of replies (1) differs from the number of writes (2)"
 
 
-def test_request_refused_as_a_whole_raises_immediately() -> None:
+def test_request_rejected_as_a_whole_raises_immediately() -> None:
     clock = ManualClock()
-    refusal = SearchError("write to index", INDEX, "security_exception", "Check the credentials.", status=401)
-    cluster = Cluster(clock, refusal)
+    rejection = SearchError("write to index", INDEX, "security_exception", "Check the credentials.", status=401)
+    cluster = Cluster(clock, rejection)
     with pytest.raises(SearchError) as caught:
         writer(cluster, clock).write(INDEX, deletes("a"), FOREVER)
-    assert caught.value is refusal
+    assert caught.value is rejection
     assert len(cluster.calls) == 1
 
 

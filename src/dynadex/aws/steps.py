@@ -62,7 +62,7 @@ def finish(runtime: Runtime, event: Any) -> dict[str, Any]:
         from dynadex.refill.promote import promote
 
         # Functions have no state table, so the position of the stream is unknown here.
-        promote(runtime, plan, passed=lambda: None)
+        promote(runtime, plan, applied_until=lambda: None)
     return {}
 
 

@@ -51,7 +51,7 @@ class IndexStats:
 
 
 class OpenSearchIndex:
-    """Requests to a search cluster. Each raises SearchError or a subclass of it."""
+    """Requests to a search cluster. Each may raise SearchError or a subclass of it."""
 
     def __init__(self, client: OpenSearch) -> None:
         self._client = client
@@ -251,14 +251,14 @@ def _write_alias(index: str) -> str:
     """Return the private alias through which a physical index is written.
 
     A write to a missing index would create it, without its mapping, and be acknowledged; with ``require_alias`` it
-    is refused. Deletes ignore ``require_alias``: they are refused because an index, unlike an alias, cannot have a
+    is rejected. Deletes ignore ``require_alias``: they are rejected because an index, unlike an alias, cannot have a
     name with capitals.
     """
     return f"{index}-WRITE"
 
 
 def translate(error: Exception, operation: str, subject: str) -> SearchError:
-    """Translate an error of opensearch-py: unavailable (retry), too large (halve), or refused (stop, with a hint)."""
+    """Translate an error of opensearch-py: unavailable (retry), too large (halve), or rejected (stop, with a hint)."""
     from opensearchpy import exceptions
 
     if isinstance(error, exceptions.SSLError):

@@ -27,7 +27,7 @@ class BulkTarget(Protocol):
     def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
         """Send one bulk request to ``index`` and return the items of its reply, in order.
 
-        Raises SearchUnavailable, RequestTooLarge, or SearchError for a request refused as a whole.
+        Raises SearchUnavailable, RequestTooLarge, or SearchError for a request rejected as a whole.
         """
         ...
 
@@ -71,7 +71,7 @@ class Writer:
         """Send writes until each has an outcome, and return the replies in order.
 
         A RETRY among them means that the deadline, a reading of ``clock.monotonic()``, came first. Raises SearchError
-        when the cluster refuses the request as a whole or the index is missing: then some writes may be applied,
+        when the cluster rejects the request as a whole or the index is missing: then some writes may be applied,
         and which ones is unknown.
         """
         encoded = [write.encoded() for write in writes]

@@ -15,7 +15,7 @@ _TIMEOUT_SECONDS = 3.0
 def why_silent(url: str, path: str = "/") -> str | None:
     """Return why no usable backend answers at the URL, or None if one does.
 
-    Any status below 500 counts as an answer: many backends refuse requests without credentials.
+    Any status below 500 counts as an answer: many backends reject requests without credentials.
     """
     parts = urlsplit(url)
     try:

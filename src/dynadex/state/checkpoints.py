@@ -32,7 +32,7 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """Checkpoints of one sync, and whether its index is stale. Every method raises StateError."""
+    """Checkpoints of one sync, and whether its index is stale. Every method may raise StateError."""
 
     def __init__(self, state: StateTable, clock: Clock) -> None:
         self._state = state

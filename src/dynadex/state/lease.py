@@ -96,9 +96,9 @@ class Lease:
         return taken
 
     def _holds(self, values: dict[str, dict[str, str]]) -> bool:
-        """Return whether a refused write is stored already.
+        """Return whether a rejected write is stored already.
 
-        When the reply to a write is lost, the SDK or the caller sends it again, and its own first arrival refuses it.
+        When the reply to a write is lost, the SDK or the caller sends it again, and its own first arrival rejects it.
         """
         item = self._state.get(_LEASE) or {}
         # Not the time, which differs at each attempt. The name of an owner is never used twice.

@@ -96,13 +96,13 @@ class EventSourceMapping:
         if not rest:
             return []
         if raised and self._limits.bisect_batch_on_function_error and len(rest) > 1:
-            # Splitting isolates the record at fault. It does not count as an attempt.
+            # Splitting isolates the record that fails. It does not count as an attempt.
             middle = len(rest) // 2
             return [_PendingBatch(rest[:middle], batch.attempts, reason), _PendingBatch(rest[middle:], 0, reason)]
         progressed = len(rest) < len(records)
-        max_attempts = self._limits.maximum_retry_attempts
+        max_retries = self._limits.maximum_retry_attempts
         failure = f"failed {attempts} times, at last: {reason}"
-        exhausted = not progressed and max_attempts is not None and attempts > max_attempts
+        exhausted = not progressed and max_retries is not None and attempts > max_retries
         if exhausted and self._discard(rest, failure, acknowledge):
             return []
         _log.warning(

@@ -118,7 +118,7 @@ class SearchService(Construct):
         return authorizers.HttpJwtAuthorizer("Writers", jwt.issuer, jwt_audience=list(jwt.audience))
 
     def _cors(self) -> apigateway.CorsPreflightOptions | None:
-        """Return the CORS options; the gateway answers preflights and replaces the function's CORS headers."""
+        """Return the CORS options; the gateway responds to preflights and replaces the function's CORS headers."""
         if not self.options.origins:
             return None
         method = apigateway.CorsHttpMethod

@@ -1,6 +1,6 @@
 """Clients of AWS and OpenSearch: the only module with endpoints, signing and timeouts.
 
-It imports an SDK when the first client that needs it is made, so that importing dynadex stays cheap.
+It imports an SDK when the first client that needs it is created, so that importing dynadex stays cheap.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _AMAZON = re.compile(
 
 
 def dynamodb(settings: RuntimeSettings) -> DynamoDBClient:
-    """Return a DynamoDB client. Clients of equal settings and credentials are shared, and safe to use in threads."""
+    """Return a DynamoDB client. Clients with equal settings and credentials are shared, and safe to use in threads."""
     client: DynamoDBClient = _aws_client("dynamodb", settings)
     return client
 
@@ -148,7 +148,7 @@ def _signer(settings: RuntimeSettings) -> Urllib3AWSV4SignerAuth | None:
 def _aws_client(service: str, settings: RuntimeSettings) -> Any:
     """Return the shared client of these settings and of the AWS_ variables in the environment.
 
-    Making a client takes longer than most calls that it is made for.
+    Creating a client takes longer than most of its calls.
     """
     return _new_aws_client(service, settings, tuple(sorted(_aws_variables())))
 

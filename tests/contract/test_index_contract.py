@@ -126,7 +126,7 @@ def documents(backend: Backend) -> Documents:
 
 
 class TestVersions:
-    """Part 1 of the rule: with version_type external the greater version wins, for documents and tombstones."""
+    """Part 1 of the rule: with version_type external the greater version is kept, for documents and tombstones."""
 
     @pytest.mark.parametrize(("version", "outcome"), [(9, CONFLICT), (10, CONFLICT), (11, APPLIED)])
     def test_write_needs_a_greater_version_than_the_document(

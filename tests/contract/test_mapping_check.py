@@ -1,4 +1,4 @@
-"""MappingCheck predicts what a real OpenSearch answers to the same documents."""
+"""MappingCheck predicts how a real OpenSearch responds to the same documents."""
 
 from __future__ import annotations
 

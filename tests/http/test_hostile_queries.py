@@ -34,7 +34,7 @@ def everything(real: Service) -> int:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=lambda hostile: hostile.what)
-def test_hostile_query_is_answered_or_rejected(
+def test_hostile_query_gets_hits_or_an_error(
     real: Service, everything: int, hostile: Hostile, slowest: dict[str, float]
 ) -> None:
     started = time.perf_counter()

@@ -199,7 +199,7 @@ def test_dashboard_shows_the_metrics_of_the_stream_function(assembly: Assembly) 
         assert f'\\\\\\"{NAMESPACE}\\\\\\",\\\\\\"{metric}\\\\\\"' in json.dumps(body)
 
 
-def test_clients_are_led_to_the_nearest_healthy_region(assembly: Assembly) -> None:
+def test_clients_are_routed_to_the_nearest_healthy_region(assembly: Assembly) -> None:
     checks = [check["Properties"]["HealthCheckConfig"] for check in assembly.of_type("AWS::Route53::HealthCheck")]
     assert {check["FullyQualifiedDomainName"] for check in checks} == {
         "us-east-1.search.example.org",

@@ -181,7 +181,7 @@ def test_denied_access_to_the_cluster(fails: Fails, command: tuple[str, ...], dy
 @pytest.mark.parametrize("command", OF_CLUSTER.values(), ids=OF_CLUSTER)
 def test_unreachable_cluster(fails: Fails, command: tuple[str, ...], dynamodb: str) -> None:
     line = fails(command, DYNADEX_DYNAMODB_URL=dynamodb, OPENSEARCH_URL=NOWHERE)
-    pattern = r"every-command\S*: the search cluster does not answer \(.*\)\. Start it, or set OPENSEARCH_URL "
+    pattern = r"every-command\S*: the search cluster does not respond \(.*\)\. Start it, or set OPENSEARCH_URL "
     assert re.search(pattern, line), line
 
 

@@ -153,7 +153,7 @@ _OFTEN_TIED = in_circumstances(
 )
 
 ABLATIONS: dict[str, Ablation] = {
-    "first of a batch wins": Ablation(
+    "first change of a batch is kept": Ablation(
         "1: within a batch, only the last change of a key is written",
         _patched(prepare, "latest", lambda pairs: dict(reversed(list(pairs)))),
     ),

@@ -320,7 +320,7 @@ def test_one_index_remains_whichever_process_is_slow() -> None:
     made = []
 
     def slow() -> bool:
-        """The next second begins, and another process creates an index, while this one looks for items."""
+        """The next second begins, and another process creates an index, while this one searches for items."""
         clock.advance(1.0)
         made.append(ensure_index(cluster, "songs", {}, {}, clock))
         return True

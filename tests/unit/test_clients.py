@@ -232,7 +232,7 @@ def test_error_reply_is_parsed_by_botocore(table: tuple[str, list[tuple[int, byt
         client.scan(TableName="songs")
 
 
-def test_clients_of_equal_settings_and_credentials_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_with_equal_settings_and_credentials_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = RuntimeSettings(region="eu-west-1")
     first = clients.dynamodb(settings)
     assert clients.dynamodb(RuntimeSettings(region="eu-west-1")) is first

@@ -57,7 +57,7 @@ def test_records_are_retried_until_they_can_be_dead_lettered(rejections: int, lo
     assert f"retrying: the records cannot be discarded yet: {DISK_FULL}" in logged
 
 
-def test_expired_record_that_cannot_be_dead_lettered_is_done_once_it_is_applied() -> None:
+def test_expired_record_that_cannot_be_dead_lettered_is_processed_once_it_is_applied() -> None:
     delivery = Delivery(Limits(maximum_record_age_seconds=60), rejections=1)
     delivery.fails = False
     old = record(1, ApproximateCreationDateTime=LONG_AGO)

@@ -42,13 +42,13 @@ SEARCH: dict[str, Expected] = {
     "connection refused": (
         foreign.ConnectionError("N/A", "connection refused", OSError()),
         SearchUnavailable,
-        "does not answer (connection refused)",
+        "does not respond (connection refused)",
         "OPENSEARCH_URL",
     ),
     "time-out": (
         foreign.ConnectionTimeout("TIMEOUT", "read timed out", OSError()),
         SearchUnavailable,
-        "does not answer (read timed out)",
+        "does not respond (read timed out)",
         "OPENSEARCH_URL",
     ),
     "an unknown certificate": (

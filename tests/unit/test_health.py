@@ -52,7 +52,7 @@ class ScriptedLag:
 
 @dataclass
 class Hanging:
-    """An index or a lag source that does not answer until it is released."""
+    """An index or a lag source that does not respond until it is released."""
 
     released: threading.Event = field(default_factory=threading.Event)
     calls: int = 0
@@ -181,7 +181,7 @@ def test_readiness_is_cached_for_a_second(index: ScriptedIndex) -> None:
 @pytest.mark.parametrize(
     ("which", "reason"),
     [
-        ("index", "the index does not answer in time"),
+        ("index", "the index does not respond in time"),
         ("lag", "the lag could not be read in time"),
     ],
 )
@@ -202,7 +202,7 @@ def test_concurrent_health_checks_share_one_call(hanging: Hanging) -> None:
         return {readiness.reasons for readiness in await asyncio.gather(*(health.ready() for _ in range(100)))}
 
     started = time.monotonic()
-    assert asyncio.run(crowd()) == {("the index does not answer in time",)}
+    assert asyncio.run(crowd()) == {("the index does not respond in time",)}
     assert time.monotonic() - started < LIMIT + 1.0
     assert hanging.calls == 1
 

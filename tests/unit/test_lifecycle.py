@@ -92,7 +92,7 @@ def test_promoted_index_is_searched_and_the_old_one_is_kept_and_written(songs: S
     assert searched_index(songs.cluster, "songs") == name
     assert songs.roles() == {FIRST: "kept for rollback", name: "searched"}
     assert songs.cluster.indexes_behind("songs-sync") == [FIRST, name]
-    # A caller that does not know whether the swap succeeded repeats it.
+    # A caller that does not know whether the promotion succeeded repeats it.
     assert promote_index(songs.cluster, "songs", name) == []
     assert songs.roles() == {FIRST: "kept for rollback", name: "searched"}
 

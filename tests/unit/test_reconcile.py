@@ -1,4 +1,4 @@
-"""Reconciliation marks what it settles, and returns its outcome, after writes that the cluster did not take."""
+"""Reconciliation marks what it settles, and returns its outcome, after writes that the cluster did not accept."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Busy(FlakyIndex):
         return super().bulk(index, body, timeout_seconds)
 
 
-def test_absence_is_marked_after_a_first_write_met_a_busy_cluster() -> None:
+def test_absence_is_marked_after_a_busy_cluster_rejected_a_first_write() -> None:
     stage = Stage()
     index = Busy(stage.clock)
     index.create(INDEX, {"aliases": {"songs": {}, "songs-sync": {}}})

@@ -102,11 +102,11 @@ def trim(table: InMemoryTable) -> None:
     table.trim("shard-0", 2)
 
 
-def forget(table: InMemoryTable) -> None:
+def drop(table: InMemoryTable) -> None:
     table.forget_shard("shard-0")
 
 
-@pytest.mark.parametrize("lose", [trim, forget])
+@pytest.mark.parametrize("lose", [trim, drop])
 @pytest.mark.parametrize("started", [True, False])
 def test_records_trimmed_before_they_were_read_stop_the_reader(
     lose: Callable[[InMemoryTable], None], started: bool

@@ -198,8 +198,8 @@ def test_stale_index_is_printed_with_the_next_step() -> None:
         "! stale         shard a was trimmed",
         "                changes were lost: `dynadex refill lessons:sync` brings the index up to date",
     ]
-    answered = replace(HEALTHY, stale=StaleStatus("shard a was trimmed", "2026-11-24T09:50:00.000+00:00"))
-    assert printed(answered, "stale").splitlines()[-2:] == [
+    recovering = replace(HEALTHY, stale=StaleStatus("shard a was trimmed", "2026-11-24T09:50:00.000+00:00"))
+    assert printed(recovering, "stale").splitlines()[-2:] == [
         "                the backfill that started 10 min ago restores it",
         "                if that backfill was interrupted: `dynadex refill lessons:sync --resume`",
     ]

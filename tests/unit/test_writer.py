@@ -202,10 +202,10 @@ def test_failed_half_is_retried_alone() -> None:
     assert cluster.calls == [["a", "b"], ["a"], ["b"], ["b"]]
 
 
-@pytest.mark.parametrize("answered", [[], [OK], [OK, OK, OK]], ids=["none", "too few", "too many"])
-def test_reply_that_does_not_match_its_request_is_retried(answered: list[int]) -> None:
+@pytest.mark.parametrize("statuses", [[], [OK], [OK, OK, OK]], ids=["none", "too few", "too many"])
+def test_reply_that_does_not_match_its_request_is_retried(statuses: list[int]) -> None:
     clock = ManualClock()
-    cluster = Cluster(clock, answered, OK)
+    cluster = Cluster(clock, statuses, OK)
     replies = writer(cluster, clock).write(INDEX, deletes("a", "b"), FOREVER)
     assert [reply.outcome for reply in replies] == [Outcome.APPLIED] * 2
     assert len(cluster.calls) == 2
@@ -251,7 +251,7 @@ def test_write_once_does_not_retry(trouble: Any) -> None:
     assert replies[1].outcome is Outcome.RETRY
 
 
-def test_every_request_is_reported_with_its_duration_and_writes_not_taken() -> None:
+def test_every_request_is_reported_with_its_duration_and_writes_not_accepted() -> None:
     clock, requests = ManualClock(), list[tuple[float, int]]()
     cluster = Cluster(clock, unavailable(), [OK, BUSY], OK, seconds=0.25)
     watched = Writer(cluster, clock, backoff=Backoff(1.0, 1.0), on_bulk=lambda *request: requests.append(request))

@@ -1,4 +1,4 @@
-"""Endpoints for searches and suggestions, answered from the index alone."""
+"""Endpoints for searches and suggestions, served from the index alone."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Outcome(Enum):
     CONFLICT = "conflict"
     """The write's condition does not hold."""
     RETRY = "retry"
-    """The cluster could not take the write now."""
+    """The cluster could not accept the write now."""
     REJECTED = "rejected"
     """The cluster rejects this document."""
     NO_INDEX = "no index"

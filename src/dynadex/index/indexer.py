@@ -39,7 +39,7 @@ class Indexes(Protocol):
         ...
 
     def retired(self, index: str) -> bool:
-        """Return whether an index that was current a moment ago no longer is."""
+        """Return whether an index that was listed by ``current`` no longer is."""
         ...
 
 
@@ -165,8 +165,8 @@ class Indexer:
     def _ties(self, index: str, conflicts: Sequence[str], changes: PreparedChanges) -> set[str]:
         """Return the conflicts that versions cannot settle.
 
-        A delete that meets a tombstone is done, unless it stands for a document that cannot be built: then it may
-        have met its own tombstone, written before its key was dead-lettered.
+        A delete that a tombstone rejects is complete, unless it stands for a document that cannot be built: then
+        the tombstone may be its own, written before its key was dead-lettered.
         """
         if not conflicts:
             return set()
@@ -182,7 +182,7 @@ class Indexer:
     def _load_into(self, index: str, items: PreparedItems, deadline: float) -> IndexResult:
         """Write items to one index and dead-letter those that it rejects."""
         written = self._write(self._writer.write_once, index, items.documents, deadline)
-        # The delete of an item without a document may have met its own tombstone, written before its key was
+        # The delete of an item without a document may be rejected by its own tombstone, written before its key was
         # dead-lettered: items of one export have the same version each time it is read.
         conflicts = written.with_outcome(Outcome.CONFLICT)
         unsettled = {identity: items.keys[identity] for identity in conflicts if identity in written.problems}

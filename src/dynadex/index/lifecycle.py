@@ -151,7 +151,7 @@ def roll_back(admin: LifecycleAdmin, index: str, to: str | None = None) -> tuple
     """Point searches to an index that is kept for rollback, and return the index they used and the one they use now.
 
     ``to`` names the index; by default it is the newest one kept. It receives every change, so it is as
-    fresh as the index it replaces. Raises SearchError when there is none.
+    current as the index it replaces. Raises SearchError when there is none.
     """
     current = searched_index(admin, index)
     targets = [

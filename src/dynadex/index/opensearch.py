@@ -139,7 +139,7 @@ class OpenSearchIndex:
 
     def exists(self, index: str) -> bool:
         """Return whether an index or alias has this name."""
-        return self._get_or_none("look for index", index, f"/{quote(index)}") is not None
+        return self._get_or_none("find index", index, f"/{quote(index)}") is not None
 
     def indexes_behind(self, alias: str) -> list[str]:
         """Return the physical indexes behind an alias, oldest name first; an empty list without such an alias."""
@@ -242,7 +242,7 @@ def _whole(reply: Json, index: str) -> Json:
     """
     shards = reply.get("_shards", {})
     if shards.get("failed") or shards.get("successful", 0) < shards.get("total", 0):
-        reason = f"{shards.get('successful')} of {shards.get('total')} shards answered"
+        reason = f"{shards.get('successful')} of {shards.get('total')} shards responded"
         raise SearchUnavailable("list index", index, reason, _TRANSIENT)
     return reply
 
@@ -265,7 +265,7 @@ def translate(error: Exception, operation: str, subject: str) -> SearchError:
         return SearchError(operation, subject, str(error.error), "Check the cluster's certificate and the URL.")
     if isinstance(error, exceptions.ConnectionError):
         return SearchUnavailable(
-            operation, subject, f"the search cluster does not answer ({error.error})",
+            operation, subject, f"the search cluster does not respond ({error.error})",
             "Start it, or set OPENSEARCH_URL (`--opensearch`) to a running cluster.",
         )  # fmt: skip
     if isinstance(error, exceptions.SerializationError):

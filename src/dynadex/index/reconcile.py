@@ -152,7 +152,7 @@ class Reconciler:
         for (task, write), reply in zip(writing, replies, strict=True):
             if reply == APPLIED:
                 settled[task.id] = _final(task.built)
-            # A rejected delete whose document is still absent met a newer tombstone, which has the same effect.
+            # A rejected delete of an absent document was rejected by a newer tombstone, which has the same effect.
             task.marked_absent = reply.outcome is not Outcome.RETRY and write.body is None
             if reply.outcome is Outcome.REJECTED:
                 task.rejected = (write.body, reply.reason)

@@ -92,9 +92,9 @@ class BulkStats:
     max_seconds: float = 0.0
     """Duration of the longest request."""
     retries: int = 0
-    """Writes that the cluster could not take when they were sent, and that are sent again."""
+    """Writes that the cluster could not accept when they were sent, and that are sent again."""
 
-    def add(self, seconds: float, not_taken: int) -> None:
-        """Count one request: its duration, and the writes that the cluster could not take."""
+    def add(self, seconds: float, not_accepted: int) -> None:
+        """Count one request: its duration, and the writes that the cluster could not accept."""
         self.max_seconds = max(self.max_seconds, seconds)
-        self.retries += not_taken
+        self.retries += not_accepted

@@ -43,7 +43,7 @@ def sweep(listing: Listing, writer: Writer, index: str, version: int, clock: Clo
     already, or the stream has delivered it since. So a document below has no item, or one that cannot be indexed. A
     document that was written after it was listed conflicts with its delete, and stays.
 
-    Raises SearchUnavailable when the cluster does not take the deletes in time; the sweep can be repeated.
+    Raises SearchUnavailable when the cluster does not accept the deletes in time; the sweep can be repeated.
     """
     listing.refresh(index)
     swept = Swept()

@@ -45,7 +45,7 @@ class Writer:
 
     The caller waits while the writer retries, which slows its reading down to what the cluster can take.
     ``on_bulk`` receives the duration in seconds of every request (halves of one count as one) and how many of its
-    writes the cluster could not take. Requests wait for a slot of ``concurrency`` where there is one.
+    writes the cluster could not accept. Requests wait for a slot of ``concurrency`` where there is one.
     """
 
     def __init__(
@@ -121,11 +121,11 @@ class Writer:
             started_at = self._clock.monotonic()
             replies = self._send(index, lines, deadline)
             seconds = self._clock.monotonic() - started_at
-            not_taken = sum(reply.outcome is Outcome.RETRY for reply in replies)
+            not_accepted = sum(reply.outcome is Outcome.RETRY for reply in replies)
             if self._concurrency:
-                self._concurrency.record(seconds, not_taken)
+                self._concurrency.record(seconds, not_accepted)
         if self._on_bulk:
-            self._on_bulk(seconds, not_taken)
+            self._on_bulk(seconds, not_accepted)
         return replies
 
     def _send(self, index: str, lines: Sequence[bytes], deadline: float) -> list[Reply]:

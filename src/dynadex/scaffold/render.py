@@ -34,7 +34,7 @@ class Project:
     Attributes:
         table: Name of the table.
         name: Name that the module's and the index's names are derived from.
-        source: What the mapping is inferred from, in words.
+        source: What the mapping is inferred from, as text.
         survey: Survey of the sampled items.
         schema: Key of the table.
         inferred: Mapping and search options.

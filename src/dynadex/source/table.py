@@ -146,7 +146,7 @@ class Table:
             try:
                 reply = self._client.scan(**request)
             except (ClientError, BotoCoreError) as error:
-                raise translate(error, "look for items of table", self.name) from error
+                raise translate(error, "find items of table", self.name) from error
             if reply["Items"] or "LastEvaluatedKey" not in reply:
                 return bool(reply["Items"])
             request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]

@@ -13,7 +13,7 @@ _PREFIX = "checkpoint/"
 _STREAM = "stream"
 _STALE = "stale"
 # Time at which the refill began that recovers the stale index.
-_RECOVERING_SINCE = "answered_since_us"
+_RECOVERING_SINCE = "recovering_since_us"
 
 
 @dataclass(frozen=True, slots=True)

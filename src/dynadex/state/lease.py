@@ -52,7 +52,7 @@ class Lease:
     def acquire(self) -> bool:
         """Try to become the holder. Returns False while another holder is alive."""
         seen, self._seen = self._seen, None
-        # If this raises, the term starts again: an outage of the state table must not count as the holder's silence.
+        # If this raises, the term starts again: an outage of the state table is not a missed heartbeat of the holder.
         item = self._state.get(_LEASE)
         if item is None:
             return self._take("attribute_not_exists(beat)", {})

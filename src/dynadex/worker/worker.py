@@ -170,7 +170,7 @@ class Worker:
         self._checkpoints.follow(self._stream.arn)
 
     def _discover(self) -> None:
-        """Look for shards to read: regularly, and immediately when one has ended."""
+        """Find shards to read: regularly, and immediately when one has ended."""
         while True:
             self._wake.clear()
             if self._stop.is_set():

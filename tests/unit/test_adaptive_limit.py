@@ -55,7 +55,7 @@ def test_limit_grows_by_one_per_round_of_successes_up_to_its_maximum() -> None:
     assert limits[-1] == 3
 
 
-def test_slot_is_rejected_when_the_wait_is_too_long() -> None:
+def test_no_slot_is_given_when_the_wait_is_too_long() -> None:
     limit = AdaptiveLimit(max_requests=1)
     with limit.slot(LONG), limit.slot(0.0) as acquired:
         assert not acquired

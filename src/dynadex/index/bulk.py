@@ -85,8 +85,8 @@ _INDEX_OUTCOMES = {
 def classify(item: Mapping[str, Any]) -> Reply:
     """Return the outcome of one item of a bulk reply. Only this function decides it.
 
-    A delete that finds no document (404) is applied. A write rejected for what it contains (400, 403, ...) is
-    rejected: sent again it would be rejected again, so its key must be dead-lettered, or its batch would never end.
+    A delete that finds no document (404) is applied. A write that fails because of what it contains
+    (400, 403, ...) is rejected: it would fail again, so its key must be dead-lettered, or its batch would never end.
     A blocked or closed index and missing permissions are not rejections: those would dead-letter every key.
     """
     [(action, result)] = item.items()

@@ -96,7 +96,7 @@ stranger: $(VENV)/.dev opensearch
 soak: $(VENV)/.dev opensearch
 	$(BIN)/python -m tests.faults.soak $(ARGS)
 
-## bench: run the benchmarks (ARGS="decode refill catch-up freshness cost growth suggest" selects some)
+## bench: run the benchmarks (ARGS="decode refill catch-up lag cost growth suggest" selects some)
 bench: $(VENV)/.dev opensearch
 	$(BIN)/python -m bench $(ARGS)
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import catch_up, cost, decode, freshness, growth, refill, suggest
+from bench import catch_up, cost, decode, growth, lag, refill, suggest
 
 BENCHMARKS: dict[str, Callable[[], Iterator[str]]] = {
     "decode": decode.main,
     "refill": refill.main,
     "catch-up": catch_up.main,
-    "freshness": freshness.main,
+    "lag": lag.main,
     "cost": cost.main,
     "growth": growth.main,
     "suggest": suggest.main,

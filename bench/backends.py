@@ -21,7 +21,7 @@ from tests.opensearch_node import OpenSearchNode
 def search_cluster(*, separate_processor: bool = False) -> Iterator[str]:
     """Yield the URL of a search cluster.
 
-    With ``separate_processor``, a node started here runs on a processor that this process does not use meanwhile.
+    With ``separate_processor``, a node started here runs on a processor that this process does not use.
     """
     url = os.environ.get("OPENSEARCH_URL")
     if url:

@@ -27,7 +27,7 @@ _NAME = "bench-catch-up"
 
 
 class _Observer:
-    """Stops the worker once all is done."""
+    """Stops the worker once all changes are applied."""
 
     def __init__(self, records: int, stop: threading.Event) -> None:
         self._left = records

@@ -1,7 +1,7 @@
 """A synthetic table with any number of items, and a stream with one change for each, generated from songs on request.
 
 It is a proxy for a DynamoDB endpoint that runs in a separate process, so that it takes no time or memory of the process
-under measurement, like a table on AWS. It forwards requests that it does not answer from generated data.
+under measurement, like a table on AWS. It forwards requests for which it has no generated data.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Frame:
 
 
 def svg(frames: Sequence[Frame], columns: int, end_seconds: float, title: str) -> str:
-    """Return an SVG that shows the frames in a loop. A row is drawn once for as long as it does not change."""
+    """Return an SVG that shows the frames in a loop. A row that does not change is drawn once."""
     width, height = round(MARGIN * 2 + columns * CELL_WIDTH), TOP + MARGIN + len(frames[0].rows) * LINE_HEIGHT
     styles, drawn = [], []
     for number, span in enumerate(_spans(frames, end_seconds)):

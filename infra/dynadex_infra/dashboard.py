@@ -5,7 +5,7 @@ from __future__ import annotations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from dynadex_infra.alarms import MINUTE, domain_metric, sync_metric
+from dynadex_infra.alarm_set import MINUTE, domain_metric, sync_metric
 from dynadex_infra.refill import Refill
 from dynadex_infra.search_domain import DomainReference
 from dynadex_infra.search_service import SearchService
@@ -71,7 +71,7 @@ def _outcomes(code: SyncCode) -> cloudwatch.GraphWidget:
 
 
 def _dead_letters(indexer: StreamIndexer) -> cloudwatch.GraphWidget:
-    queues = (indexer.dead_letters, indexer.given_up)
+    queues = (indexer.dead_letters, indexer.discarded)
     metrics = (queue.metric_approximate_number_of_messages_visible() for queue in queues)
     return _graph("Dead letters, discarded batches", *metrics)
 

@@ -54,7 +54,7 @@ class RegionalName(Construct):
 class WorldwideName(Construct):
     """Geolocation records with the first region as the default; behind each, failover to healthy regions.
 
-    | name | records | lead to |
+    | name | records | route to |
     |---|---|---|
     | ``search.example.org`` | geolocation | the caller's region, by the next name |
     | ``eu-west-1.serves.search.example.org`` | failover | the region itself or, if unhealthy, the next name |

@@ -14,7 +14,7 @@ from constructs import Construct
 
 import dynadex
 from dynadex_infra.acknowledged import acknowledge, acknowledge_wildcard
-from dynadex_infra.alarms import MINUTE, AlarmSet
+from dynadex_infra.alarm_set import MINUTE, AlarmSet
 from dynadex_infra.functions import Sizing, allow, allow_reading, sync_function
 from dynadex_infra.log_groups import log_group
 from dynadex_infra.search_domain import DomainReference, alias_paths, index_paths

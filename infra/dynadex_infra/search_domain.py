@@ -12,12 +12,12 @@ from aws_cdk import aws_opensearchservice as opensearch
 from constructs import Construct
 
 from dynadex_infra.acknowledged import acknowledge, acknowledge_wildcard
-from dynadex_infra.alarms import AlarmSet, domain_metric
+from dynadex_infra.alarm_set import AlarmSet, domain_metric
 from dynadex_infra.log_groups import log_group
 from dynadex_infra.settings import DomainSize
 
 _LOGS = ("ES_APPLICATION_LOGS", "SEARCH_SLOW_LOGS", "INDEX_SLOW_LOGS")
-# Alarm while a node still accepts shards; it refuses them when its volume is fuller.
+# Alarm while a node still accepts shards; it rejects them when its volume is fuller.
 _MIN_FREE_SHARE = 0.25
 _MIB_PER_GIB = 1024
 
@@ -112,7 +112,7 @@ class SearchDomain(Construct):
         )  # fmt: skip
         min_free_mib = self.size.volume_gib * _MIB_PER_GIB * _MIN_FREE_SHARE
         alarms.add(
-            "DiskFull", domain_metric(name, "FreeStorageSpace", "Minimum"), min_free_mib,
+            "StorageLow", domain_metric(name, "FreeStorageSpace", "Minimum"), min_free_mib,
             "A node of the search domain has 25 % of its storage left or less. Increase volume_gib before the "
             "domain blocks writes.", below=True,
         )  # fmt: skip
@@ -164,7 +164,7 @@ class SearchDomain(Construct):
 
 
 def _signed_by_this_account() -> dict[str, object]:
-    """Return an access policy that delegates to the policies of this account's roles and refuses anonymous requests.
+    """Return an access policy that delegates to the policies of this account's roles and rejects anonymous requests.
 
     The ``*`` covers every index; the policy of each role names only its own.
     """

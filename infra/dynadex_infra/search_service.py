@@ -12,7 +12,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
 from dynadex_infra.acknowledged import acknowledge
-from dynadex_infra.alarms import MINUTE, AlarmSet
+from dynadex_infra.alarm_set import MINUTE, AlarmSet
 from dynadex_infra.functions import Sizing, allow, allow_reading, sync_function
 from dynadex_infra.log_groups import log_group
 from dynadex_infra.search_domain import DomainReference, alias_paths, index_paths
@@ -118,7 +118,7 @@ class SearchService(Construct):
         return authorizers.HttpJwtAuthorizer("Writers", jwt.issuer, jwt_audience=list(jwt.audience))
 
     def _cors(self) -> apigateway.CorsPreflightOptions | None:
-        """Return the CORS options; the gateway answers preflights and replaces the function's CORS headers."""
+        """Return the CORS options; the gateway responds to preflights and replaces the function's CORS headers."""
         if not self.options.origins:
             return None
         method = apigateway.CorsHttpMethod

@@ -165,11 +165,11 @@ class Address:
         return f"{region}.{self.host}"
 
     def served_by(self, region: str) -> str:
-        """Return the name that leads to this region or, while it is unhealthy, to another."""
+        """Return the name that routes to this region or, while it is unhealthy, to another."""
         return f"{region}.serves.{self.host}"
 
     def fallback_for(self, region: str) -> str:
-        """Return the name that leads to the nearest other healthy region."""
+        """Return the name that routes to the nearest other healthy region."""
         return f"{region}.fallback.{self.host}"
 
 

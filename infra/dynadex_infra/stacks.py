@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from aws_cdk import App, CfnOutput, Environment, Stack
 from constructs import Construct
 
-from dynadex_infra.alarms import AlarmSet
+from dynadex_infra.alarm_set import AlarmSet
 from dynadex_infra.dashboard import SyncDashboard
 from dynadex_infra.edge import RegionalName, WorldwideName
 from dynadex_infra.lessons_table import LessonsTable, StateTable
@@ -64,7 +64,7 @@ class CoreStack(Stack):
         for part in (search, self.indexer, self.refill, self.service):
             part.add_alarms(alarms)
         SyncDashboard(
-            self, "Path", code=code, domain=domain, indexer=self.indexer, refill=self.refill, service=self.service
+            self, "Dashboard", code=code, domain=domain, indexer=self.indexer, refill=self.refill, service=self.service
         )
         self._add_outputs()
 

@@ -10,7 +10,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from dynadex_infra.acknowledged import acknowledge, acknowledge_wildcard
-from dynadex_infra.alarms import MINUTE, AlarmSet
+from dynadex_infra.alarm_set import MINUTE, AlarmSet
 from dynadex_infra.functions import RESERVE_SECONDS, Sizing, allow, allow_reading, sync_function
 from dynadex_infra.search_domain import DomainReference, alias_paths, index_paths
 from dynadex_infra.settings import StreamOptions, SyncCode
@@ -24,7 +24,7 @@ class StreamIndexer(Construct):
 
     Attributes:
         dead_letters: Queue of keys that cannot be indexed, with their reasons, for `dynadex redrive`.
-        given_up: Queue of Lambda's reports of batches that it discarded as too old; a backfill repairs the index.
+        discarded: Queue of Lambda's reports of batches that it discarded as too old; a backfill repairs the index.
         function: The stream function.
         options: Options of the event source mapping.
     """
@@ -42,7 +42,7 @@ class StreamIndexer(Construct):
         super().__init__(scope, name)
         self.options = options or StreamOptions()
         self.dead_letters = self._queue("DeadLetters")
-        self.given_up = self._queue("GivenUp")
+        self.discarded = self._queue("DiscardedBatches")
         dead_lettering = {"DYNADEX_DEAD_LETTERS": self.dead_letters.queue_url}
         sizing = _sizing(self.options.timeout_seconds)
         self.function = sync_function(self, "Stream", code, "stream", sizing, domain, dead_lettering)
@@ -73,7 +73,7 @@ class StreamIndexer(Construct):
                 "reasons. Correct the items or the Sync, then run `dynadex redrive`.",
             ),
             (
-                self.given_up,
+                self.discarded,
                 "Batches of changes failed until Lambda discarded them as too old, so the index is stale. Correct the "
                 "cause, start a backfill (stack output `StartRefill`), then purge this queue.",
             ),
@@ -93,7 +93,7 @@ class StreamIndexer(Construct):
             bisect_batch_on_error=True,
             # Retry until the records are too old: discarding them earlier would lose changes during an outage.
             max_record_age=Duration.hours(self.options.max_record_age_hours),
-            on_failure=sources.SqsDlq(self.given_up),
+            on_failure=sources.SqsDlq(self.discarded),
         )
 
     def _queue(self, name: str) -> sqs.Queue:

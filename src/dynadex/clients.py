@@ -1,6 +1,6 @@
 """Clients of AWS and OpenSearch: the only module with endpoints, signing and timeouts.
 
-It imports an SDK when the first client that needs it is made, so that importing dynadex stays cheap.
+It imports an SDK when the first client that needs it is created, so that importing dynadex stays cheap.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _AMAZON = re.compile(
 
 
 def dynamodb(settings: RuntimeSettings) -> DynamoDBClient:
-    """Return a DynamoDB client. Clients of equal settings and credentials are shared, and safe to use in threads."""
+    """Return a DynamoDB client. Clients with equal settings and credentials are shared, and safe to use in threads."""
     client: DynamoDBClient = _aws_client("dynamodb", settings)
     return client
 
@@ -148,7 +148,7 @@ def _signer(settings: RuntimeSettings) -> Urllib3AWSV4SignerAuth | None:
 def _aws_client(service: str, settings: RuntimeSettings) -> Any:
     """Return the shared client of these settings and of the AWS_ variables in the environment.
 
-    Making a client takes longer than most calls that it is made for.
+    Creating a client takes longer than most of its calls.
     """
     return _new_aws_client(service, settings, tuple(sorted(_aws_variables())))
 
@@ -166,7 +166,7 @@ def _new_aws_client(service: str, settings: RuntimeSettings, environment: Sequen
     local = is_loopback(settings.dynamodb_url or variables.get("AWS_ENDPOINT_URL"))
     arguments: dict[str, Any] = {"endpoint_url": settings.dynamodb_url}
     if local and not variables.get("AWS_ACCESS_KEY_ID"):
-        # A local emulator accepts any credentials, but botocore refuses to work without some.
+        # A local emulator accepts any credentials, but botocore does not work without them.
         arguments |= {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
     client = boto3.session.Session().client(
         service,  # type: ignore[call-overload]

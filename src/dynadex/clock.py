@@ -12,11 +12,11 @@ class Clock(Protocol):
     """The functions of time that dynadex uses."""
 
     def now_us(self) -> int:
-        """Return the wall-clock time in microseconds since the epoch. Versions are made from it."""
+        """Return the wall-clock time in microseconds since the epoch. Versions are derived from it."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds from an arbitrary start that never decrease. Deadlines are made from it."""
+        """Return seconds from an arbitrary start that never decrease. Deadlines are derived from it."""
         ...
 
     def sleep(self, seconds: float) -> None:

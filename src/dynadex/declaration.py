@@ -135,7 +135,7 @@ def checked_settings(index: str, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def seconds(duration: object) -> float:
-    """Return an OpenSearch duration ("15m") in seconds. Raises ValueError where OpenSearch would refuse it."""
+    """Return an OpenSearch duration ("15m") in seconds. Raises ValueError where OpenSearch would reject it."""
     match = re.fullmatch(r"(\d+)\s*(nanos|micros|ms|s|m|h|d)", str(duration))
     if not match:
         raise ValueError(f"{duration!r} is not a whole number with a unit, such as 15m")

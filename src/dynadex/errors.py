@@ -40,7 +40,7 @@ class DeclarationError(DynadexError):
 
 
 class SourceError(DynadexError):
-    """DynamoDB, its stream or an export in S3 refused the request."""
+    """DynamoDB, its stream or an export in S3 rejected the request."""
 
 
 class SourceUnavailable(SourceError):
@@ -50,7 +50,7 @@ class SourceUnavailable(SourceError):
 
 
 class SearchError(DynadexError):
-    """The search cluster refused the whole request; the documents in it are not the cause.
+    """The search cluster rejected the whole request; the documents in it are not the cause.
 
     Args:
         operation: See DynadexError.

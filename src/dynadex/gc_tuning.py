@@ -1,7 +1,7 @@
 """Less frequent garbage collection while many items or records pass through.
 
 Each item becomes dozens of objects that live until their page is written. By default, CPython 3.11 starts a collection
-every 700 new objects, to look for reference cycles, which JSON never has; that takes as much processor time as all
+every 700 new objects, to find reference cycles, which JSON never has; that takes as much processor time as all
 other work on the items.
 """
 

@@ -67,7 +67,7 @@ class Demo:
         self._request("DELETE", identity, {}).raise_for_status()
 
     def dynamodb(self) -> DynamoDBClient:
-        """Return a client of the table itself, which accepts items that the service refuses."""
+        """Return a client of the table itself, which accepts items that the service rejects."""
         endpoint = json.loads((self.folder / "stack.json").read_text())["endpoints"]["dynamodb"]
         return clients.dynamodb(RuntimeSettings(dynamodb_url=endpoint))
 

@@ -95,11 +95,11 @@ def conflict(page: Page, demo: Demo) -> None:
 
 
 def regions(page: Page) -> None:
-    """One region cut off, and the other answering its clients."""
+    """One region cut off, and the other serving its clients."""
     page.get_by_test_id("location").select_option("north-america")
     page.get_by_test_id(f"region-cut-{AMERICA}").click()
     expect(page.get_by_test_id(f"region-{AMERICA}")).to_contain_text("Restore")
-    expect(page.get_by_test_id("answered-by")).to_contain_text("eu-west-1")
+    expect(page.get_by_test_id("served-by")).to_contain_text("eu-west-1")
     results(page, "maid")
 
 
@@ -120,8 +120,8 @@ def changes(demo: Demo) -> Iterator[None]:
     """Write items in the background, one of which cannot be indexed."""
     stop, ran = threading.Event(), threading.Event()
     dynamodb = demo.dynamodb()
-    refused = {"title": {"S": "The Unplayable Jig"}, "difficulty": {"S": "very"}}
-    dynamodb.put_item(TableName="lessons", Item={"id": {"S": "the-unplayable-jig"}, **refused})
+    rejected = {"title": {"S": "The Unplayable Jig"}, "difficulty": {"S": "very"}}
+    dynamodb.put_item(TableName="lessons", Item={"id": {"S": "the-unplayable-jig"}, **rejected})
 
     def write() -> None:
         number = 0

@@ -46,16 +46,16 @@ def test_changes_appear_on_their_way_from_the_table_to_the_index(live: Page, dem
 
 def test_dead_lettered_key_is_listed_with_its_reason_until_it_is_fixed_and_redriven(live: Page, demo: Demo) -> None:
     dynamodb = demo.dynamodb()
-    refused = {"id": {"S": "refused"}, "title": {"S": "Refused"}, "difficulty": {"S": "very"}}
-    dynamodb.put_item(TableName="lessons", Item=refused)
+    rejected = {"id": {"S": "rejected"}, "title": {"S": "Rejected"}, "difficulty": {"S": "very"}}
+    dynamodb.put_item(TableName="lessons", Item=rejected)
     letters = live.get_by_test_id("letters")
-    expect(letters).to_contain_text("refused", timeout=SOON)
+    expect(letters).to_contain_text("rejected", timeout=SOON)
     expect(letters).to_contain_text("difficulty")
     expect(live.get_by_test_id("tile-dead-letters")).to_have_text("1")
-    expect(live.get_by_test_id("change").filter(has_text="refused")).to_contain_text("dead-lettered")
+    expect(live.get_by_test_id("change").filter(has_text="rejected")).to_contain_text("dead-lettered")
     _run(live, "Redrive")
     expect(live.get_by_test_id("operation-message")).to_have_text("0 settled, 1 still failing.")
-    dynamodb.put_item(TableName="lessons", Item=refused | {"difficulty": {"N": "5"}})
+    dynamodb.put_item(TableName="lessons", Item=rejected | {"difficulty": {"N": "5"}})
     _run(live, "Redrive")
     expect(live.get_by_test_id("operation-message")).to_have_text("1 settled, 0 still failing.", timeout=SOON)
     expect(live.get_by_test_id("tile-dead-letters")).to_have_text("0", timeout=SOON)

@@ -1,4 +1,4 @@
-"""The panel of regions: which region answers, the health of each, and failover when one is cut off."""
+"""The panel of regions: which region serves requests, the health of each, and failover when one is cut off."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ def page(browser: Browser, demo: Demo) -> Iterator[Page]:
         yield page
 
 
-def test_another_region_answers_while_one_is_cut_off(page: Page, figures: Figures) -> None:
-    america, answered = page.get_by_test_id(f"region-{AMERICA}"), page.get_by_test_id("answered-by")
-    expect(answered).to_have_text(f"Answered by {EUROPE}")
+def test_another_region_serves_requests_while_one_is_cut_off(page: Page, figures: Figures) -> None:
+    america, served_by = page.get_by_test_id(f"region-{AMERICA}"), page.get_by_test_id("served-by")
+    expect(served_by).to_have_text(f"Served by {EUROPE}")
     expect(america).to_contain_text("Healthy", timeout=SOON)
     expect(america).to_contain_text("s behind")
     expect(america).to_contain_text("North America")
 
     page.get_by_test_id("location").select_option("north-america")
-    expect(answered).to_have_text(f"Answered by {AMERICA}")
-    expect(america).to_have_class("region answering", timeout=SOON)
+    expect(served_by).to_have_text(f"Served by {AMERICA}")
+    expect(america).to_have_class("region serving", timeout=SOON)
 
     page.get_by_test_id(f"region-cut-{AMERICA}").click()
     expect(america).to_contain_text("Cut off", timeout=SOON)
     assert not violations(page, figures)
     search_for(page, "rakes of malow")
     expect(page.get_by_test_id("hit-title").first).to_have_text("The Rakes of Mallow", timeout=SOON)
-    expect(answered).to_have_text(f"Answered by {EUROPE}", timeout=SOON)
+    expect(served_by).to_have_text(f"Served by {EUROPE}", timeout=SOON)
 
     page.get_by_test_id(f"region-restore-{AMERICA}").click()
     expect(america).to_contain_text("Healthy", timeout=SOON)
-    expect(answered).to_have_text(f"Answered by {AMERICA}", timeout=SOON)
+    expect(served_by).to_have_text(f"Served by {AMERICA}", timeout=SOON)
 
 
 def test_location_survives_a_reload(page: Page) -> None:
     page.get_by_test_id("location").select_option("north-america")
     page.reload()
     expect(page.get_by_test_id("location")).to_have_value("north-america")
-    expect(page.get_by_test_id("answered-by")).to_have_text(f"Answered by {AMERICA}")
+    expect(page.get_by_test_id("served-by")).to_have_text(f"Served by {AMERICA}")

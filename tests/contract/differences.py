@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 VISIBLE_AT_ONCE: Final = "documents are counted before a refresh"
-ONLY_COMMON_REFUSALS: Final = "the mapping refuses only the most common invalid values"
+ONLY_COMMON_REJECTIONS: Final = "the mapping rejects only the most common invalid values"
 DESCRIBES_THE_DECLARATION: Final = "settings and mappings are described verbatim"
 
 SPELLING_KEPT: Final = "a number keeps the spelling it was written with"
@@ -16,7 +16,7 @@ SPELLING_KEPT: Final = "a number keeps the spelling it was written with"
 INDEX: Final[dict[str, frozenset[str]]] = {
     "opensearch": frozenset(),
     "osmem": frozenset({VISIBLE_AT_ONCE}),
-    "memory": frozenset({VISIBLE_AT_ONCE, ONLY_COMMON_REFUSALS, DESCRIBES_THE_DECLARATION}),
+    "memory": frozenset({VISIBLE_AT_ONCE, ONLY_COMMON_REJECTIONS, DESCRIBES_THE_DECLARATION}),
 }
 TABLE: Final[dict[str, frozenset[str]]] = {
     "ministack": frozenset(),

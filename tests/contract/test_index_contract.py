@@ -25,7 +25,7 @@ from dynadex.testing import InMemoryIndex, ManualClock
 from tests.contract.differences import (
     DESCRIBES_THE_DECLARATION,
     INDEX,
-    ONLY_COMMON_REFUSALS,
+    ONLY_COMMON_REJECTIONS,
     VISIBLE_AT_ONCE,
 )
 
@@ -126,7 +126,7 @@ def documents(backend: Backend) -> Documents:
 
 
 class TestVersions:
-    """Part 1 of the rule: with version_type external the greater version wins, for documents and tombstones."""
+    """Part 1 of the rule: with version_type external the greater version is kept, for documents and tombstones."""
 
     @pytest.mark.parametrize(("version", "outcome"), [(9, CONFLICT), (10, CONFLICT), (11, APPLIED)])
     def test_write_needs_a_greater_version_than_the_document(
@@ -147,7 +147,7 @@ class TestVersions:
 
     @pytest.mark.parametrize(("version", "outcome"), [(19, CONFLICT), (20, CONFLICT), (21, APPLIED)])
     @pytest.mark.parametrize("there_was_one", [True, False], ids=["a document", "nothing"])
-    def test_delete_leaves_a_tombstone_that_refuses_older_writes(
+    def test_delete_leaves_a_tombstone_that_rejects_older_writes(
         self, documents: Documents, version: int, outcome: Outcome, there_was_one: bool
     ) -> None:
         if there_was_one:
@@ -158,7 +158,7 @@ class TestVersions:
         assert (documents.get("a") is not None) is (outcome is APPLIED)
 
     @pytest.mark.parametrize(("version", "outcome"), [(20, CONFLICT), (21, APPLIED)])
-    def test_tombstone_refuses_older_deletes(self, documents: Documents, version: int, outcome: Outcome) -> None:
+    def test_tombstone_rejects_older_deletes(self, documents: Documents, version: int, outcome: Outcome) -> None:
         documents.remove("a", 20)
         assert documents.remove("a", version) is outcome
 
@@ -324,7 +324,7 @@ class TestDocuments:
         assert caught.value.status == 400
         assert documents.get("fine") is None
 
-    def test_only_the_document_that_the_mapping_refuses_is_refused(self, documents: Documents) -> None:
+    def test_only_the_document_that_the_mapping_rejects_is_rejected(self, documents: Documents) -> None:
         writes = [
             Write("one", b'{"n":1}', External(1)),
             Write("text", b'{"n":"many"}', External(1)),
@@ -335,12 +335,12 @@ class TestDocuments:
         stored = documents.cluster.get_many(documents.name, ["one", "text", "object", "two"])
         assert [document is not None for document in stored] == [True, False, False, True]
 
-    def test_refusal_names_the_field(self, documents: Documents) -> None:
+    def test_rejection_names_the_field(self, documents: Documents) -> None:
         body = Write("a", b'{"n":"many"}', External(1)).encoded()
         [item] = documents.cluster.bulk(documents.name, body, TIMEOUT_SECONDS)
         assert "failed to parse field [n] of type [integer]" in classify(item).reason
 
-    def test_refused_write_leaves_the_document_and_its_version(self, documents: Documents) -> None:
+    def test_rejected_write_leaves_the_document_and_its_version(self, documents: Documents) -> None:
         documents.put("a", 10, n=1)
         assert documents.put("a", 20, n="many") is REJECTED
         assert documents.existing("a").version == 10
@@ -409,7 +409,7 @@ class TestIndexes:
         assert not backend.cluster.exists(alias)
         assert backend.cluster.indexes_behind(alias) == []
 
-    def test_existing_name_is_refused(self, documents: Documents) -> None:
+    def test_existing_name_is_rejected(self, documents: Documents) -> None:
         with pytest.raises(SearchError, match="resource_already_exists") as caught:
             documents.cluster.create(documents.name, {})
         assert caught.value.status == 400
@@ -467,7 +467,7 @@ class TestIndexes:
 
     @pytest.mark.parametrize("deleted", [False, True], ids=["never there", "deleted"])
     @pytest.mark.parametrize("body", [b"{}", None], ids=["write", "delete"])
-    def test_write_to_a_missing_index_is_refused_and_creates_none(
+    def test_write_to_a_missing_index_is_rejected_and_creates_none(
         self, backend: Backend, deleted: bool, body: bytes | None
     ) -> None:
         """Without ``require_alias`` OpenSearch would create an index with a guessed mapping and acknowledge it."""
@@ -613,7 +613,7 @@ class TestKnownDifferences:
 
     def test_value_that_a_boolean_field_cannot_hold(self, documents: Documents, backend: Backend) -> None:
         accepted = documents.put("a", 1, b="perhaps") is APPLIED
-        assert accepted is backend.differs(ONLY_COMMON_REFUSALS)
+        assert accepted is backend.differs(ONLY_COMMON_REJECTIONS)
 
     def test_description_of_a_default(self, backend: Backend) -> None:
         documents = Documents(backend, mappings={"properties": {"title": {"type": "text", "norms": True}}})

@@ -1,4 +1,4 @@
-"""MappingCheck predicts what a real OpenSearch answers to the same documents."""
+"""MappingCheck predicts how a real OpenSearch responds to the same documents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from opensearchpy import OpenSearch, RequestError
 
-from dynadex.document.mapping_check import MappingCheck, count_fields, refusals
+from dynadex.document.mapping_check import MappingCheck, count_fields, rejections
 
 INDEX = "mapping-check-contract"
 FIELDS: dict[str, dict[str, Any]] = {
@@ -51,7 +51,7 @@ NAMED: tuple[dict[str, Any], ...] = (
     {"object": {"_id": 1}}, {"object": {"": 1}}, {"unparsed": {"": 1}}, {"unknown": {"": 1}}, {"text.b": 1},
     {"keyword.b": 1}, {"object.x": 1}, {"object.x": "y"}, {"unparsed.a": 1},
 )  # fmt: skip
-# OpenSearch ignores objects in a list of binary values, though it refuses a single one; MappingCheck refuses both.
+# OpenSearch ignores objects in a list of binary values, though it rejects a single one; MappingCheck rejects both.
 IGNORED_OBJECTS = {json.dumps({"binary": value}) for value in VALUES if isinstance(value, list) and {"x": 1} in value}
 # Indexed one after another, with a mapping that takes the type of a new field from its first value.
 GROWING: tuple[dict[str, Any], ...] = (
@@ -86,10 +86,10 @@ def every_document() -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", [*FIELDS, "names"])
-def test_mapping_check_refuses_what_opensearch_refuses(answers: dict[str, bool], name: str) -> None:
+def test_mapping_check_rejects_what_opensearch_rejects(answers: dict[str, bool], name: str) -> None:
     documents = NAMED if name == "names" else tuple({name: value} for value in VALUES)
     mappings = {"dynamic": False, "properties": FIELDS}
-    accepted = {json.dumps(document): not refusals(mappings, document) for document in documents}
+    accepted = {json.dumps(document): not rejections(mappings, document) for document in documents}
     accepted |= dict.fromkeys(IGNORED_OBJECTS & accepted.keys(), True)
     assert accepted == {document: answers[document] for document in accepted}
 
@@ -105,7 +105,7 @@ def test_mapping_grows_as_in_opensearch(opensearch_url: str) -> None:
                 accepted = True
             except RequestError:
                 accepted = False
-            assert (check.refusals(document) == []) is accepted, document
+            assert (check.rejections(document) == []) is accepted, document
         mappings = client.indices.get_mapping(index=index)[index]["mappings"]
         client.indices.delete(index=index)
     assert types(check.mappings) == types(mappings)

@@ -304,9 +304,9 @@ class TestStaleness:
         for thread in threads:
             thread.join()
         checkpoints = Checkpoints(state, ManualClock())
-        answered = checkpoints.recovering_since_us()
+        began_us = checkpoints.recovering_since_us()
         ended = [number for number in range(1, 5) if checkpoints.end_recovery(number)]
-        assert ended == [answered]
+        assert ended == [began_us]
 
     @pytest.mark.parametrize("moment", ["deleting the position", "recording the recovery"])
     def test_index_marked_stale_while_a_recovery_begins_is_recovered(

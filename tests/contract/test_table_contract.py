@@ -208,7 +208,7 @@ class TestTable:
         assert made.table.delete({"b": {"B": "AP8="}})
         assert made.table.read_items([{"b": {"B": b"\x00\xff"}}]) == [None]
 
-    def test_condition_absent_refuses_an_existing_item(self, made: Made) -> None:
+    def test_condition_absent_rejects_an_existing_item(self, made: Made) -> None:
         absent = Condition.absent("id")
         made.table.put(text("a", v={"N": "1"}), absent)
         with pytest.raises(ConditionFailed) as failed:

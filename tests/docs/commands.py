@@ -30,7 +30,7 @@ def words_of(command: str) -> list[str]:
 
 
 def check(command: str) -> None:
-    """Raise AssertionError, or the error of the parser, if the program would refuse the command."""
+    """Raise AssertionError, or the error of the parser, if the program would reject the command."""
     program, *arguments = words_of(command)
     CHECKS[program](arguments)
 

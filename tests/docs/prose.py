@@ -88,10 +88,10 @@ def messages() -> Iterator[Text]:
 
 
 def names_of_tests() -> Iterator[Text]:
-    """The names of the tests as sentences, by module."""
+    """The names of the tests and of their helper functions as sentences, by module."""
     for path in _modules("tests"):
-        functions = (node.name for node in ast.walk(_tree(path)) if isinstance(node, ast.FunctionDef))
-        names = [name.removeprefix("test_").replace("_", " ") for name in functions if name.startswith("test_")]
+        functions = (node for node in ast.walk(_tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+        names = [function.name.removeprefix("test_").strip("_").replace("_", " ") for function in functions]
         if names:
             yield _name(path), ".\n".join(names)
 

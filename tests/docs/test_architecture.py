@@ -44,7 +44,7 @@ def definitions(path: Path) -> set[str]:
     return names
 
 
-def test_each_file_and_function_of_the_walks_is_there() -> None:
+def test_each_file_and_function_of_the_walks_exists() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     assert len(re.findall(r"^\d+\. ", text, re.MULTILINE)) > 20
     assert missing(text) == []
@@ -58,11 +58,11 @@ def test_each_file_and_function_of_the_walks_is_there() -> None:
         "1. `Indexer.apply()` without a file.\n",
     ],
 )
-def test_name_that_leads_nowhere_is_noticed(step: str) -> None:
+def test_missing_name_is_reported(step: str) -> None:
     assert missing(step)
 
 
-def test_pictures_are_fresh() -> None:
+def test_pictures_are_current() -> None:
     script = loaded("make_architecture")
     drawn = {name: (ROOT / name).read_text(encoding="utf-8") for name in script.GENERATED}
     assert drawn == {name: script.picture(theme) for name, theme in script.GENERATED.items()}, "run `make docs`"
@@ -75,7 +75,7 @@ def test_every_folder_and_module_has_a_row() -> None:
     assert {name for row in rows for name in re.findall(r"`([^`]+)`", row)} == parts
 
 
-def test_folders_outside_of_the_package_are_there() -> None:
+def test_folders_outside_of_the_package_exist() -> None:
     folders = [code for code in inline_code(DOCUMENT) if code in ("infra/", "ops/", "bench/", "tests/")]
     assert len(folders) == 4
     assert all((ROOT / folder).is_dir() for folder in folders)

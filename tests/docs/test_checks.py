@@ -9,8 +9,8 @@ from tests.docs.blocks import Step, blocks_in
 from tests.docs.commands import check, check_mention
 from tests.docs.test_blocks import pattern
 
-# What Typer refuses, unknown options too, has a common base that it does not export.
-REFUSALS = (AssertionError, LookupError, *BadParameter.__bases__)
+# What Typer rejects, unknown options too, has a common base that it does not export.
+REJECTIONS = (AssertionError, LookupError, *BadParameter.__bases__)
 DOCUMENT = """
 `songs.py`:
 
@@ -55,8 +55,8 @@ x = 1
         "dynadexx refill songs:sync",
     ],
 )
-def test_a_command_that_would_be_refused_is_found(command: str) -> None:
-    with pytest.raises(REFUSALS):
+def test_a_command_that_would_be_rejected_is_found(command: str) -> None:
+    with pytest.raises(REJECTIONS):
         check(command)
 
 

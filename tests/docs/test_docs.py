@@ -24,12 +24,12 @@ _LINK = re.compile(r"\]\(([^)#\s]+)?(#[^)\s]+)?\)")
 
 
 @pytest.mark.parametrize("name", ["docs/cli.md", "docs/settings.md"])
-def test_generated_documents_are_fresh(name: str) -> None:
+def test_generated_documents_are_current(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == loaded("make_docs").GENERATED[name](), "run `make docs`"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_lead_somewhere(document: Path) -> None:
+def test_links_have_targets(document: Path) -> None:
     broken = [link for link in _LINK.findall(document.read_text(encoding="utf-8")) if not leads(document, *link)]
     assert not broken
 
@@ -128,7 +128,7 @@ def test_every_document_can_be_reached_from_the_readme_and_the_website() -> None
     assert [name for name in names if f"docs/{name}" not in readme and name not in beside] == []
 
 
-def test_files_that_contributing_names_are_there() -> None:
+def test_files_that_contributing_names_exist() -> None:
     names = re.findall(
         r"`((?:src|tests|infra|ops|bench)/[\w/.-]*)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     )

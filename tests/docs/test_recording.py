@@ -38,7 +38,7 @@ def test_last_picture_is_shown_without_animation() -> None:
     assert all(above < below for above, below in pairwise(heights)), "no line is drawn over another"
 
 
-def test_what_is_typed_are_commands_that_there_are() -> None:
+def test_typed_commands_are_valid() -> None:
     root = ElementTree.parse(PICTURE).getroot()
     lines = [
         " ".join(one.text or "" for one in group) for group in root.iter(f"{_SVG}g") if group.get("class") == "last"
@@ -49,7 +49,7 @@ def test_what_is_typed_are_commands_that_there_are() -> None:
         check(command)
 
 
-def test_a_row_is_drawn_once_for_as_long_as_it_stays_the_same() -> None:
+def test_row_that_does_not_change_is_drawn_once() -> None:
     animated = loaded("animated_svg")
     first, second = (animated.Run(0, "one < two"),), (animated.Run(0, "done", "green", True),)
     frames = [animated.Frame(at, rows) for at, rows in ((0, (first, ())), (1, (first, second)), (2, (second, second)))]

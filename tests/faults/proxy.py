@@ -230,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve  # noqa: N815
 
-    def _refuse(self, status: int, kind: str) -> bool:
+    def _reject(self, status: int, kind: str) -> bool:
         body = json.dumps({"error": {"type": kind, "reason": f"injected {status}"}, "status": status}).encode()
         self._answer(_Reply(status, [("Content-Type", "application/json")], body))
         return True
@@ -242,8 +242,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _some_too_many(self, request: Request) -> bool:
         operations = list(_operations(request.body))
-        refused = {i for i in range(len(operations)) if self.server.proxy.random() < 0.5} or {0}
-        taken = b"".join(lines for i, (_, lines) in enumerate(operations) if i not in refused)
+        rejected = {i for i in range(len(operations)) if self.server.proxy.random() < 0.5} or {0}
+        taken = b"".join(lines for i, (_, lines) in enumerate(operations) if i not in rejected)
         items: Iterator[Any] = iter(())
         if taken:
             reply = self._forward(request._replace(body=taken))
@@ -253,7 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
             items = iter(json.loads(reply.body)["items"])
         error = {"type": "rejected_execution_exception", "reason": "injected 429"}
         merged = [
-            {verb: {"status": _TOO_MANY, "error": error}} if i in refused else next(items)
+            {verb: {"status": _TOO_MANY, "error": error}} if i in rejected else next(items)
             for i, (verb, _) in enumerate(operations)
         ]
         body = json.dumps({"items": merged}).encode()
@@ -334,9 +334,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 # Each returns whether the fault occurred.
 _INJECTORS: dict[Fault, Callable[[_Handler, Request], bool]] = {
-    Fault.TOO_MANY: lambda handler, _: handler._refuse(_TOO_MANY, "circuit_breaking_exception"),
-    Fault.UNAVAILABLE: lambda handler, _: handler._refuse(_UNAVAILABLE, "cluster_block_exception"),
-    Fault.TOO_LARGE: lambda handler, _: handler._refuse(_TOO_LARGE, "content_too_long_exception"),
+    Fault.TOO_MANY: lambda handler, _: handler._reject(_TOO_MANY, "circuit_breaking_exception"),
+    Fault.UNAVAILABLE: lambda handler, _: handler._reject(_UNAVAILABLE, "cluster_block_exception"),
+    Fault.TOO_LARGE: lambda handler, _: handler._reject(_TOO_LARGE, "content_too_long_exception"),
     Fault.BAD_GATEWAY: _Handler._bad_gateway,
     Fault.SOME_TOO_MANY: _Handler._some_too_many,
     Fault.REQUEST_RESET: _Handler._reset,

@@ -89,7 +89,7 @@ class Stage(Scene):
         }
         return self._dead_lettered
 
-    def lost(self) -> list[str]:
+    def lost_keys(self) -> list[str]:
         """Return keys whose item is rejected and that are not dead-lettered."""
         dead_lettered = self.dead_lettered()
         return [
@@ -124,7 +124,7 @@ class Stage(Scene):
         """Wait until the stream is drained. Then table and index must be equal, and exactly the rejected items
         dead-lettered."""
         self.await_drained(*workers, seconds=seconds)
-        differences, lost = self.differences(), self.lost()
+        differences, lost = self.differences(), self.lost_keys()
         figures.comparisons += 1
         figures.differences += len(differences)
         figures.lost += len(lost)

@@ -28,7 +28,7 @@ KILLS = round(50 * SCALE)
 FAULTS_EACH = max(2, round(20 * SCALE))
 SLOW_FAULTS_EACH = max(2, round(6 * SCALE))
 OUTAGES = max(1, round(6 * SCALE))
-# One at a time, failures show the kind at fault; together they take less time.
+# One at a time, a failure shows the kind of fault that caused it; together they take less time.
 KINDS = [*((kind,) for kind in BY_CHANCE), BY_CHANCE] if SCALE >= 1 else [BY_CHANCE]
 READING = "reading the stream as worker"
 
@@ -146,7 +146,7 @@ def test_cluster_killed_and_restarted_with_its_data_leaves_no_difference(
         with writing(stage, seed=11) as load:
             wait_for(lambda: load.writes > 100, "some writes", 30)
             node.kill()
-            worker.wait_for_line("waiting: .*(the search cluster does not answer)", seconds=30)
+            worker.wait_for_line("waiting: .*(the search cluster does not respond)", seconds=30)
             node.start()
             wait_for(lambda: load.writes > 300, "more writes", 60)
         figures.writes += load.writes

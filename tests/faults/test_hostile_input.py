@@ -250,7 +250,7 @@ def declare(backends: Backends) -> Iterator[Declare]:
         return Hostile(runtime, letters)
 
     yield declare
-    # A separate client, because the proxies of some runtimes are closed by now.
+    # A separate client, because the proxies of some runtimes are closed already.
     cluster = OpenSearchIndex(clients.opensearch(backends.settings))
     for runtime in made:
         for index in runtime.alias.current():

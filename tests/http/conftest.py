@@ -96,7 +96,7 @@ def in_memory() -> Service:
     table: Any = Table(memory, sync.table)  # type: ignore[arg-type]
     clock = SystemClock()
     sources = LiveSources(
-        dead_letters=lambda: (1, [LiveDeadLetter("x", "refused", "2026-11-24")]), indexes=list, stale=lambda: None
+        dead_letters=lambda: (1, [LiveDeadLetter("x", "rejected", "2026-11-24")]), indexes=list, stale=lambda: None
     )
     health = Health(sync.index, index)
     live = live_routes(LiveFeed(memory.schema, clock), health, sources, _Operations(), AUTH, clock)

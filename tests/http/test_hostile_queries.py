@@ -34,7 +34,7 @@ def everything(real: Service) -> int:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=lambda hostile: hostile.what)
-def test_hostile_query_is_answered_or_refused(
+def test_hostile_query_gets_hits_or_an_error(
     real: Service, everything: int, hostile: Hostile, slowest: dict[str, float]
 ) -> None:
     started = time.perf_counter()
@@ -113,7 +113,7 @@ def test_cursor_visits_each_hit_once(real: Service) -> None:
     ],
     ids=lambda path: path[:40],
 )
-def test_hostile_url_is_refused_by_a_running_server(real: Service, path: str) -> None:
+def test_hostile_url_is_rejected_by_a_running_server(real: Service, path: str) -> None:
     with serving(real.app) as url:
         answer = get_target(url, path)
     assert 200 <= answer.status < 500

@@ -122,12 +122,12 @@ def test_search_finds_a_lesson_written_through_the_api(deployed: Deployed, figur
     assert (after["after_reached"], after["hits"]) == (True, [])
 
 
-def test_page_is_public_and_unsigned_writes_are_refused(deployed: Deployed) -> None:
+def test_page_is_public_and_unsigned_writes_are_rejected(deployed: Deployed) -> None:
     page = deployed.api.get("/")
     assert page.headers["content-type"].startswith("text/html")
     for headers in ({}, {"Authorization": "Bearer anything"}):
-        refused = deployed.api.put("/api/documents/b", json={"title": "x"}, headers={**headers, "If-None-Match": "*"})
-        assert refused.status_code in (401, 403)
+        rejected = deployed.api.put("/api/documents/b", json={"title": "x"}, headers={**headers, "If-None-Match": "*"})
+        assert rejected.status_code in (401, 403)
         assert deployed.api.delete("/api/documents/b", headers=headers).status_code in (401, 403)
     assert deployed.api.get("/api/documents/b").status_code == 404
 
@@ -135,7 +135,7 @@ def test_page_is_public_and_unsigned_writes_are_refused(deployed: Deployed) -> N
 def test_key_that_cannot_be_indexed_is_dead_lettered_without_logging_its_values(
     deployed: Deployed,
 ) -> None:
-    # Written directly: the API would refuse it.
+    # Written directly: the API would reject it.
     bad: Any = {"id": f"bad-{SECRET}", "title": {"text": SECRET}}
     item = {name: typed(value) for name, value in bad.items()}
     deployed.cloud.client("dynamodb").put_item(TableName="lessons", Item=item)

@@ -41,7 +41,7 @@ class Names:
         return None
 
     def _in_order(self, records: list[Resource], continent: str) -> Iterator[Resource]:
-        """Yield the records that may answer, preferred first; only the most specific geolocation record may."""
+        """Yield the records that may be returned, preferred first; only the most specific geolocation record may."""
         if any("GeoLocation" in record for record in records):
             places = {next(iter(record["GeoLocation"].values())): record for record in records}
             yield places.get(continent, places["*"])
@@ -67,14 +67,14 @@ def regions_of(assembly: Assembly) -> list[str]:
     return [region for region in REGIONS if f"DynadexCore-{region}" in assembly.names]
 
 
-def test_clients_are_led_to_the_region_of_their_continent(assembly: Assembly) -> None:
+def test_clients_are_routed_to_the_region_of_their_continent(assembly: Assembly) -> None:
     regions = regions_of(assembly)
     for continent in _EVERYWHERE:
         own = next((region for region in regions if continent in CONTINENTS.get(region, ())), regions[0])
         assert Names(assembly, regions).answer(continent) == own
 
 
-def test_clients_are_led_to_a_healthy_region_while_there_is_one(assembly: Assembly) -> None:
+def test_clients_are_routed_to_a_healthy_region_while_there_is_one(assembly: Assembly) -> None:
     regions = regions_of(assembly)
     for count in range(1, len(regions)):
         for healthy in combinations(regions, count):

@@ -13,7 +13,7 @@ STREAM = "<TableStream>"
 STATE = "<StateTable>"
 DOMAIN = "<SearchDomain>"
 BUILT = f"{DOMAIN}/lessons-20261124054500"
-LETTERS, GIVEN_UP = "<IndexerDeadLetters>", "<IndexerGivenUp>"
+LETTERS, DISCARDED = "<IndexerDeadLetters>", "<IndexerDiscardedBatches>"
 
 MAY = [
     ("stream", "dynamodb:GetRecords", STREAM),
@@ -22,7 +22,7 @@ MAY = [
     ("stream", "dynamodb:DescribeTable", TABLE),
     ("stream", "dynamodb:BatchGetItem", TABLE),
     ("stream", "sqs:SendMessage", LETTERS),
-    ("stream", "sqs:SendMessage", GIVEN_UP),
+    ("stream", "sqs:SendMessage", DISCARDED),
     ("stream", "es:ESHttpGet", f"{DOMAIN}/_alias/lessons-sync"),
     ("stream", "es:ESHttpPost", f"{BUILT}-WRITE/_bulk"),
     ("stream", "es:ESHttpPost", f"{BUILT}/_mget"),

@@ -102,7 +102,7 @@ def test_regions_refer_to_each_other_by_name_only(assembly: Assembly) -> None:
 
 
 @pytest.mark.parametrize(("regions", "strong"), [((), False), (("a", "a"), False), (("us-east-1",), True)])
-def test_contradictory_settings_are_refused(regions: tuple[str, ...], strong: bool, tmp_path: Path) -> None:
+def test_contradictory_settings_are_rejected(regions: tuple[str, ...], strong: bool, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="region"):
         deployment(tmp_path, regions, strong=strong)
 

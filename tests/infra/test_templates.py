@@ -67,8 +67,8 @@ def test_no_change_is_lost_between_stream_and_function(assembly: Assembly) -> No
     assert 0 < mapping["MaximumRecordAgeInSeconds"] < DAY_SECONDS
     # Lambda retries a batch until it is too old, then discards it and reports it.
     assert mapping.get("MaximumRetryAttempts", -1) == -1
-    [given_up] = [name for name, _ in assembly.named_of_type("AWS::SQS::Queue", CORE) if "GivenUp" in name]
-    assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": [given_up, "Arn"]}
+    [discarded] = [name for name, _ in assembly.named_of_type("AWS::SQS::Queue", CORE) if "DiscardedBatches" in name]
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": [discarded, "Arn"]}
 
 
 def test_no_request_outlives_its_invocation(assembly: Assembly) -> None:
@@ -111,7 +111,7 @@ def test_logs_of_routes_and_executions_hold_no_keys(assembly: Assembly) -> None:
     assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
 
 
-def test_domain_is_encrypted_and_refuses_anonymous_requests(assembly: Assembly) -> None:
+def test_domain_is_encrypted_and_rejects_anonymous_requests(assembly: Assembly) -> None:
     domain = only(assembly, "AWS::OpenSearchService::Domain")
     assert domain["EncryptionAtRestOptions"]["Enabled"]
     assert domain["NodeToNodeEncryptionOptions"]["Enabled"]
@@ -168,22 +168,23 @@ def alarms(assembly: Assembly) -> dict[str, Resource]:
 def test_every_alarm_has_a_description_and_a_topic(assembly: Assembly) -> None:
     by_name = alarms(assembly)
     assert set(by_name) == {
-        "ClusterRed", "ClusterYellow", "DiskFull", "WritesBlocked", "StreamLate", "StreamVeryLate", "StreamErrors",
-        "StreamThrottles", "DeadLetters", "GivenUp", "RefillFailed", "RefillTimedOut", "ServiceErrors", "ServiceSlow",
+        "ClusterRed", "ClusterYellow", "StorageLow", "WritesBlocked", "StreamLag", "StreamLagCritical",
+        "StreamErrors", "StreamThrottles", "DeadLetters", "DiscardedBatches", "RefillFailed", "RefillTimedOut",
+        "ServiceErrors", "ServiceSlow",
     }  # fmt: skip
     for alarm in by_name.values():
         assert alarm["AlarmDescription"]
         assert alarm["AlarmActions"] == ["arn:aws:sns:us-east-1:000000000000:alarms"]
 
 
-@pytest.mark.parametrize(("name", "hours"), [("StreamLate", 3.6), ("StreamVeryLate", 12)])
+@pytest.mark.parametrize(("name", "hours"), [("StreamLag", 3.6), ("StreamLagCritical", 12)])
 def test_lag_raises_an_alarm_long_before_the_stream_drops_changes(assembly: Assembly, name: str, hours: float) -> None:
     alarm = alarms(assembly)[name]
     assert (alarm["MetricName"], alarm["Statistic"]) == ("IteratorAge", "Maximum")
     assert alarm["Threshold"] == pytest.approx(hours * HOUR_MILLISECONDS)
 
 
-@pytest.mark.parametrize("name", ["DeadLetters", "GivenUp"])
+@pytest.mark.parametrize("name", ["DeadLetters", "DiscardedBatches"])
 def test_one_dead_letter_raises_an_alarm(assembly: Assembly, name: str) -> None:
     alarm = alarms(assembly)[name]
     assert (alarm["MetricName"], alarm["Threshold"]) == ("ApproximateNumberOfMessagesVisible", 1)
@@ -198,7 +199,7 @@ def test_dashboard_shows_the_metrics_of_the_stream_function(assembly: Assembly) 
         assert f'\\\\\\"{NAMESPACE}\\\\\\",\\\\\\"{metric}\\\\\\"' in json.dumps(body)
 
 
-def test_clients_are_led_to_the_nearest_healthy_region(assembly: Assembly) -> None:
+def test_clients_are_routed_to_the_nearest_healthy_region(assembly: Assembly) -> None:
     checks = [check["Properties"]["HealthCheckConfig"] for check in assembly.of_type("AWS::Route53::HealthCheck")]
     assert {check["FullyQualifiedDomainName"] for check in checks} == {
         "us-east-1.search.example.org",

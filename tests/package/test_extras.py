@@ -27,7 +27,13 @@ MODULES = {
     ),
     "worker": ("dynadex.worker.http", "dynadex.worker.metrics", "dynadex.http.server"),
     "search": ("dynadex.search.",),
-    "aws": ("dynadex.aws.handlers", "dynadex.aws.connection", "dynadex.aws.deployed", "dynadex.aws.observation"),
+    "aws": (
+        "dynadex.aws.handlers",
+        "dynadex.aws.connection",
+        "dynadex.aws.deployed",
+        "dynadex.aws.http_service",
+        "dynadex.aws.observation",
+    ),
     "local": ("dynadex.",),
 }
 # Code that imports what the modules import only when they are used.

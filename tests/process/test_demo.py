@@ -86,7 +86,7 @@ def url_of(demo: Running) -> str:
 
 
 def soon(holds: Callable[[], bool], what: str) -> None:
-    """Wait until it holds, which must not take long."""
+    """Wait until a condition is true, for at most ``SOON_SECONDS``."""
     started_at = time.monotonic()
     wait_for(holds, what)
     assert time.monotonic() - started_at < SOON_SECONDS, what
@@ -129,9 +129,9 @@ def test_search_shows_writes_of_a_lesson_within_two_seconds(page: Page) -> None:
 
     page.delete("mine")
     soon(lambda: "The Kathmandu Polka" not in page.titles("kathmandu polka"), "its absence from the results")
-    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+    with pytest.raises(urllib.error.HTTPError, match="404") as rejected:
         page.get("mine")
-    refused.value.close()
+    rejected.value.close()
 
 
 def test_demo_is_live_and_ready(page: Page) -> None:
@@ -198,13 +198,13 @@ def test_requests_to_several_regions_go_through_a_router(tmp_path: Path) -> None
         assert [region["name"] for region in regions] == ["us-east-1", "eu-west-1"]
         request = urllib.request.Request(f"{url}/api/search?q=", headers={"X-Location": "europe"})
 
-        def answered_at_home() -> bool:
+        def served_at_home() -> bool:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 assert json.loads(answer.read())["total"] == 25
                 return bool(answer.headers["X-Dynadex-Region"] == "eu-west-1")
 
         # On a busy machine, a health check may have been late.
-        wait_for(answered_at_home, "an answer of the region in Europe", every_seconds=0.2)
+        wait_for(served_at_home, "a response of the region in Europe", every_seconds=0.2)
         children = descendants(demo.pid)
         assert len(children) >= 5, "a table, and in each region a process and its search engine"
         assert demo.stop(signal.SIGINT) == 0, str(demo)
@@ -214,7 +214,7 @@ def test_requests_to_several_regions_go_through_a_router(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("names", ["us-east-1", "us-east-1,us-east-1", "mars,us-east-1"])
 def test_invalid_regions_are_rejected(quiet_commands: Commands, names: str) -> None:
-    refused = quiet_commands.start("demo", "--no-browser", "--regions", names)
-    assert refused.wait() == 1
-    assert refused.errors[0].startswith("dynadex: Cannot run regions")
-    assert "For example: --regions us-east-1,eu-west-1." in str(refused)
+    rejected = quiet_commands.start("demo", "--no-browser", "--regions", names)
+    assert rejected.wait() == 1
+    assert rejected.errors[0].startswith("dynadex: Cannot run regions")
+    assert "For example: --regions us-east-1,eu-west-1." in str(rejected)

@@ -99,7 +99,7 @@ CASES = {
         scene=index_in_place_of_the_alias,
     ),
     "OpenSearch down": Case(
-        rf"Cannot resolve alias NAME-sync: the search cluster does not answer \(.*\)\. {START_OPENSEARCH}",
+        rf"Cannot resolve alias NAME-sync: the search cluster does not respond \(.*\)\. {START_OPENSEARCH}",
         (*RUN, "--opensearch", NOWHERE),
         table,
     ),

@@ -57,7 +57,7 @@ def test_every_command_is_covered() -> None:
     assert commands == {*OF_TABLE, *OF_DECLARATION, *OF_NEITHER}
 
 
-class Refusing(BaseHTTPRequestHandler):
+class Rejecting(BaseHTTPRequestHandler):
     """A DynamoDB and an OpenSearch in one, which deny every request."""
 
     def do_POST(self) -> None:
@@ -84,8 +84,8 @@ class Refusing(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def refusing() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+def rejecting() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Rejecting) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -157,8 +157,8 @@ def test_missing_credentials(fails: Fails, command: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("command", OF_TABLE.values(), ids=OF_TABLE)
-def test_denied_access_to_the_table(fails: Fails, command: tuple[str, ...], refusing: str) -> None:
-    line = fails(command, DYNADEX_DYNAMODB_URL=refusing)
+def test_denied_access_to_the_table(fails: Fails, command: tuple[str, ...], rejecting: str) -> None:
+    line = fails(command, DYNADEX_DYNAMODB_URL=rejecting)
     pattern = r"table every-command: User: .* is not authorized .*\. Check the AWS credentials and the permissions"
     assert re.search(pattern, line), line
 
@@ -172,8 +172,8 @@ def test_unreachable_table(fails: Fails, command: tuple[str, ...], monkeypatch: 
 
 
 @pytest.mark.parametrize("command", OF_CLUSTER.values(), ids=OF_CLUSTER)
-def test_denied_access_to_the_cluster(fails: Fails, command: tuple[str, ...], dynamodb: str, refusing: str) -> None:
-    line = fails(command, DYNADEX_DYNAMODB_URL=dynamodb, OPENSEARCH_URL=refusing)
+def test_denied_access_to_the_cluster(fails: Fails, command: tuple[str, ...], dynamodb: str, rejecting: str) -> None:
+    line = fails(command, DYNADEX_DYNAMODB_URL=dynamodb, OPENSEARCH_URL=rejecting)
     pattern = r"every-command\S*: security_exception: no permissions .*\. Grant this role or user the permission\."
     assert re.search(pattern, line), line
 
@@ -181,7 +181,7 @@ def test_denied_access_to_the_cluster(fails: Fails, command: tuple[str, ...], dy
 @pytest.mark.parametrize("command", OF_CLUSTER.values(), ids=OF_CLUSTER)
 def test_unreachable_cluster(fails: Fails, command: tuple[str, ...], dynamodb: str) -> None:
     line = fails(command, DYNADEX_DYNAMODB_URL=dynamodb, OPENSEARCH_URL=NOWHERE)
-    pattern = r"every-command\S*: the search cluster does not answer \(.*\)\. Start it, or set OPENSEARCH_URL "
+    pattern = r"every-command\S*: the search cluster does not respond \(.*\)\. Start it, or set OPENSEARCH_URL "
     assert re.search(pattern, line), line
 
 

@@ -89,7 +89,7 @@ def test_stale_index_is_not_ready_before_its_refill_is_complete(make_scene: Scen
 @pytest.mark.parametrize(
     ("backend", "late", "unavailable"),
     [
-        ("opensearch", "the index does not answer in time", "the index cannot be reached"),
+        ("opensearch", "the index does not respond in time", "the index cannot be reached"),
         ("dynamodb", "the lag could not be read in time", "the lag cannot be read"),
     ],
 )

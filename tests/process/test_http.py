@@ -129,7 +129,7 @@ def test_text_without_a_match_has_no_hits(service: httpx.Client, q: str) -> None
 
 
 @pytest.mark.parametrize("q", ["rakes " * 85, "a " * 256, "mallo kitt moll " * 32, "*", "\\", '"rakes"', "("])
-def test_unusual_query_is_answered(service: httpx.Client, q: str) -> None:
+def test_unusual_query_gets_a_response(service: httpx.Client, q: str) -> None:
     assert _search(service, q)["total"] > 0 or q.startswith("mallo")
 
 
@@ -197,11 +197,11 @@ def test_documents_are_read_from_and_written_to_the_table(service: httpx.Client,
     assert service.delete(path).status_code == 404
 
 
-def test_item_that_dynamodb_refuses_is_a_client_error(service: httpx.Client) -> None:
+def test_item_that_dynamodb_rejects_is_a_client_error(service: httpx.Client) -> None:
     too_exact = service.put("/api/documents/x", content='{"length":1.' + "1" * 50 + "}", headers=NEW)
-    assert (too_exact.status_code, too_exact.json()["error"]["code"]) == (400, "refused")
+    assert (too_exact.status_code, too_exact.json()["error"]["code"]) == (400, "rejected")
     no_key = service.put("/api/documents/", content="{}", headers=NEW)
-    assert (no_key.status_code, no_key.json()["error"]["code"]) == (400, "refused")
+    assert (no_key.status_code, no_key.json()["error"]["code"]) == (400, "rejected")
 
 
 def test_unavailable_backend_is_reported() -> None:

@@ -21,7 +21,7 @@ import pytest
 
 from dynadex.errors import LocalStackError
 from dynadex.local import programs
-from dynadex.local.probe import listen_socket, why_silent
+from dynadex.local.probe import listen_socket, why_unresponsive
 from dynadex.local.stack import Endpoints, LocalStack
 from dynadex.local.state import RunningStack, StackFolder
 
@@ -32,8 +32,8 @@ NOT_RUNNING = 3
 Found = TypeVar("Found")
 
 
-def heed_signals() -> None:
-    """A test run in the background, or under nohup, hands down that these are ignored."""
+def restore_signals() -> None:
+    """Stop ignoring these signals, which a test run in the background, or under nohup, ignores."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
@@ -54,7 +54,7 @@ class Supervisors:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=heed_signals,
+            preexec_fn=restore_signals,
         )
         self._processes.append(process)
         return process
@@ -133,7 +133,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_until_gone(*pids: int) -> None:
+def wait_until_ended(*pids: int) -> None:
     wait_for(lambda: not any(is_alive(pid) for pid in pids))
 
 
@@ -201,7 +201,7 @@ def test_a_signal_while_starting_stops_what_was_started(supervisors: Supervisors
     url = wait_for(lambda: log.is_file() and log.read_text().endswith("}\n") and json.loads(log.read_text())["url"])
     process.terminate()
     assert ended(process)[0] == 0
-    assert why_silent(url) is not None
+    assert why_unresponsive(url) is not None
     assert not supervisors.folder.is_locked()
 
 
@@ -210,7 +210,7 @@ def test_killed_supervisor_leaves_no_orphan_process_and_can_be_started_again(sup
     worker = worker_pid(running.endpoints)
     assert is_alive(worker)
     process.kill()
-    wait_until_gone(worker, *running.children.values())
+    wait_until_ended(worker, *running.children.values())
     assert supervisors.folder.read() == running, "nobody was left to remove the state file"
     assert supervisors.run("status")[0] == NOT_RUNNING
     _, fresh = supervisors.start_until_ready()
@@ -233,7 +233,7 @@ time.sleep(3600)
         process.kill()
         # osmem-server polls its parent's id, which stays in use until the dead parent is reaped.
         process.wait()
-        wait_until_gone(*running.children.values())
+        wait_until_ended(*running.children.values())
         assert is_alive(fork)
     finally:
         os.kill(fork, signal.SIGKILL)
@@ -332,7 +332,7 @@ def test_a_backend_that_runs_is_used_and_not_started(shared: LocalStack, tmp_pat
 
 
 @pytest.mark.parametrize("backend", ["dynamodb", "opensearch"])
-def test_a_given_backend_that_does_not_answer_is_named(supervisors: Supervisors, backend: str) -> None:
+def test_a_given_backend_that_does_not_respond_is_named(supervisors: Supervisors, backend: str) -> None:
     with listen_socket(0) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         code, _, errors = supervisors.run("up", f"--{backend}", url)
@@ -345,17 +345,17 @@ def test_given_backend_that_returns_errors_is_not_available() -> None:
     with listen_socket(0) as broken:
         broken.listen()
         url = f"http://127.0.0.1:{broken.getsockname()[1]}"
-        script = f"from dynadex.local.probe import why_silent; print(why_silent({url!r}))"
+        script = f"from dynadex.local.probe import why_unresponsive; print(why_unresponsive({url!r}))"
         asking = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
         with broken.accept()[0] as connection:
             connection.recv(1024)
             connection.sendall(b"HTTP/1.1 503 Not Yet\r\nContent-Length: 0\r\n\r\n")
-        assert asking.communicate(timeout=DEADLINE_SECONDS)[0] == "it answered 503 Not Yet\n"
+        assert asking.communicate(timeout=DEADLINE_SECONDS)[0] == "it responded with 503 Not Yet\n"
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "127.0.0.1:9200", "http://", "http://127.0.0.1:port"])
 def test_unusable_url_is_not_available(url: str) -> None:
-    assert why_silent(url) is not None
+    assert why_unresponsive(url) is not None
 
 
 def test_a_url_and_a_port_for_one_backend_contradict_each_other(shared: LocalStack, tmp_path: Path) -> None:

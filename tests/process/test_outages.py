@@ -156,7 +156,7 @@ def test_lost_response_does_not_lose_the_lease(
     assert other.holder() == "one"
 
 
-def test_outage_does_not_count_as_silence_of_the_leader(
+def test_outage_does_not_count_as_a_missed_heartbeat(
     make_state: Callable[[str, str], UnreliableState], local_stack: LocalStack
 ) -> None:
     state = make_state("silent-outage", local_stack.endpoints.dynamodb)

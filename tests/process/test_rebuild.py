@@ -117,12 +117,12 @@ def test_index_that_rejects_documents_of_the_old_one_is_not_promoted(library: Li
 
 def test_document_that_no_index_accepts_does_not_make_the_new_index_worse(library: Library) -> None:
     dynamodb = clients.dynamodb(library.settings)
-    dynamodb.put_item(TableName=library.name, Item={"id": {"S": "refused"}, "title": {"M": {"a": {"N": "1"}}}})
+    dynamodb.put_item(TableName=library.name, Item={"id": {"S": "rejected"}, "title": {"M": {"a": {"N": "1"}}}})
     done = library.rebuild(KEYWORD, verify=True)
     assert done.comparison is not None
     assert not done.comparison.worse
     dead_lettered = [stored.letter.id for batch in library.runtime(TEXT).dead_letters.batches() for stored in batch]
-    assert dead_lettered == ["refused"]
+    assert dead_lettered == ["rejected"]
 
 
 def test_smaller_index_of_a_document_function_that_skips_items_is_promoted(library: Library) -> None:
@@ -217,9 +217,9 @@ def test_rebuild_rollback_and_retire_with_a_running_worker(make_scene: SceneMake
     assert worker.stop() == 0
 
     scene.declare(declaration(scene.name, KEYWORD))
-    refused = commands.start("run", REFERENCE)
-    assert refused.wait() == 1
-    refused.wait_for_line("it contradicts the declaration: .*create an index that matches it with `dynadex rebuild`")
+    rejected = commands.start("run", REFERENCE)
+    assert rejected.wait() == 1
+    rejected.wait_for_line("it contradicts the declaration: .*create an index that matches it with `dynadex rebuild`")
 
     fast = {"DYNADEX_MAX_BATCH_SECONDS": "1"}
     rebuilding = commands.start("rebuild", REFERENCE, **fast)

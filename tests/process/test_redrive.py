@@ -69,7 +69,7 @@ def put(runtime: Runtime, identity: str, title: Any) -> None:
 def add(runtime: Runtime, *identities: str) -> None:
     """Dead-letter keys as the stream handler does for an item that the mapping rejects."""
     letters = [
-        DeadLetter("redriven-1", identity, {"id": {"S": identity}}, "refused", "1" * 21, "2026-01-01T00:00:00Z")
+        DeadLetter("redriven-1", identity, {"id": {"S": identity}}, "rejected", "1" * 21, "2026-01-01T00:00:00Z")
         for identity in identities
     ]
     runtime.dead_letters.add(letters)
@@ -106,7 +106,7 @@ def test_dry_run_lists_dead_letters_and_changes_nothing(runtime: Runtime) -> Non
     add(runtime, "a")
     assert runtime.dead_letters.backlog().count == 1
     listed = run(runtime, dry_run=True)
-    assert [(letter.id, reason) for letter, reason in listed.failing] == [("a", "refused")]
+    assert [(letter.id, reason) for letter, reason in listed.failing] == [("a", "rejected")]
     assert document(runtime, "a") is None
     assert runtime.dead_letters.backlog().count == 1
     assert run(runtime).settled == 1
@@ -158,7 +158,7 @@ def test_commands_print_the_result_of_each_key(
     add(runtime, "fixed", "broken")
     dry = command("redrive", "--dry-run")
     assert dry.returncode == 0
-    assert sorted(dry.stdout.splitlines()) == ["broken\trefused", "fixed\trefused"]
+    assert sorted(dry.stdout.splitlines()) == ["broken\trejected", "fixed\trejected"]
     done = command("redrive")
     assert done.returncode == 1
     assert done.stdout.startswith("broken\t")

@@ -20,7 +20,7 @@ from dynadex.demo.songs import lessons
 from dynadex.errors import SearchError, SourceUnavailable
 from dynadex.index.bulk import External, Write
 from dynadex.local.stack import LocalStack
-from dynadex.refill.plan import prepare, suited_segments
+from dynadex.refill.plan import prepare, suitable_segments
 from dynadex.refill.refill import Refilled, RefillOptions, RefillRun, refill
 from dynadex.refill.segments import RefillProgress, ignore_progress
 from dynadex.refill.slices import Slice, run_slice
@@ -138,7 +138,9 @@ def test_number_of_segments_is_chosen_unless_it_is_an_option(sync: Sync, setting
         return run.choose_segments()
 
     unknown = segments(0, RefillOptions())
-    assert unknown == suited_segments(None, settings.refill_page_size, runtime.index.processors(runtime.sync.index)) > 1
+    assert (
+        unknown == suitable_segments(None, settings.refill_page_size, runtime.index.processors(runtime.sync.index)) > 1
+    )
     assert segments(settings.refill_page_size, RefillOptions()) == 1
     assert segments(settings.refill_page_size + 1, RefillOptions()) == 2
     assert segments(settings.refill_page_size, RefillOptions(segments=3)) == 3
@@ -298,11 +300,11 @@ def test_empty_table_is_backfilled(sync: Sync, settings: RuntimeSettings) -> Non
 def test_throttled_reads_are_retried(filled: Runtime) -> None:
     filled.ensure_index()
     scan = filled.scan()
-    refusals = iter([True, True, False, True])
+    rejections = iter([True, True, False, True])
 
     class Throttled:
         def page(self, start_key: Any, limit: int | None = None) -> Page:
-            if next(refusals, False):
+            if next(rejections, False):
                 raise SourceUnavailable("scan table", filled.sync.table, "ProvisionedThroughputExceededException")
             return scan.page(start_key, limit)
 

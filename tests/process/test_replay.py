@@ -72,7 +72,7 @@ def load(runtime: Runtime, export: Export, segments: int = 2) -> None:
 
 
 def stream_records(runtime: Runtime) -> Iterator[Any]:
-    """Yield the batches that a worker would have read by now."""
+    """Yield the batches that a worker would have read already."""
     streams, arn = clients.dynamodb_streams(runtime.settings), runtime.description.usable_stream()
     for shard in list_shards(streams, arn):
         reader = ShardReader(streams, arn, shard.shard_id, None)

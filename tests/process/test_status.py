@@ -162,4 +162,4 @@ def test_unavailable_backend_is_an_error(make_scene: SceneMaker, commands: Comma
     running = commands.start("status", REFERENCE, "--opensearch", "http://127.0.0.1:9", **scene.variables)
     assert running.wait() == 1
     assert running.output == []
-    running.wait_for_line("dynadex: Cannot .*: the search cluster does not answer")
+    running.wait_for_line("dynadex: Cannot .*: the search cluster does not respond")

@@ -32,9 +32,9 @@ def test_worker_serves_metrics_and_health_and_logs_json(make_scene: SceneMaker, 
     wait_for(lambda: 'dynadex_lag_seconds{index="observed"}' in get(url, "/metrics"), "a lag", every_seconds=0.2)
     assert json.loads(get(url, "/health/live")) == {"status": "live"}
     assert json.loads(get(url, "/health/ready"))["status"] == "ready"
-    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+    with pytest.raises(urllib.error.HTTPError, match="404") as rejected:
         get(url, "/api/search")
-    refused.value.close()
+    rejected.value.close()
     assert worker.stop() == 0, str(worker)
     assert worker.output == []
     logged = [json.loads(line) for line in worker.errors if not line.startswith("dynadex: stopping")]
@@ -51,9 +51,9 @@ def test_invalid_or_occupied_port_is_an_error(make_scene: SceneMaker, commands: 
         "dynadex: Cannot serve on many: it is not a valid port. For example: --http 9464, or --http 0.0.0.0:9464."
     ]
     taken = scene.settings.dynamodb_url or ""
-    refused = commands.start("run", REFERENCE, "--http", taken.rpartition(":")[2], **scene.variables)
-    assert refused.wait() == 1
-    assert "Choose another port with --http [HOST:]PORT." in refused.errors[0]
+    rejected = commands.start("run", REFERENCE, "--http", taken.rpartition(":")[2], **scene.variables)
+    assert rejected.wait() == 1
+    assert "Choose another port with --http [HOST:]PORT." in rejected.errors[0]
 
 
 def get(url: str, path: str) -> str:

@@ -85,11 +85,11 @@ def _no_condition() -> Iterator[None]:
 def _write_leaving_nothing(
     _: indexer.Indexer, send: indexer.Send, index: str, documents: DocumentWrites, deadline: float
 ) -> Any:
-    """A document that is refused leaves no tombstone; compare ``Indexer._write``."""
+    """A document that is rejected leaves no tombstone; compare ``Indexer._write``."""
     writes = documents.writes
     replies = dict(zip(writes, send(index, list(writes.values()), deadline), strict=True)) if writes else {}
-    refused = {i: reply.reason for i, reply in replies.items() if reply.outcome is bulk.Outcome.REJECTED}
-    return indexer.Written({**replies, **dict.fromkeys(refused, bulk.APPLIED)}, refused)
+    rejected = {i: reply.reason for i, reply in replies.items() if reply.outcome is bulk.Outcome.REJECTED}
+    return indexer.Written({**replies, **dict.fromkeys(rejected, bulk.APPLIED)}, rejected)
 
 
 class _ItemsFirst:
@@ -117,7 +117,7 @@ class _ItemsFirst:
 
 
 class _CreatePastTombstones(_ItemsFirst):
-    """Reconciliation creates a document that a newer tombstone refuses, instead of waiting."""
+    """Reconciliation creates a document that a newer tombstone rejects, instead of waiting."""
 
     def get_many(self, index: str, ids: Sequence[str]) -> list[Stored | None]:
         return self._cluster.get_many(index, ids)
@@ -126,8 +126,8 @@ class _CreatePastTombstones(_ItemsFirst):
         replies = list(self._cluster.bulk(index, body, timeout_seconds))
         for position, write in enumerate(writes_of(body)):
             [(verb, action)] = orjson.loads(write.split(b"\n", 1)[0]).items()
-            refused = next(iter(replies[position].values()))["status"] == 409
-            if verb == "index" and "version" in action and refused:
+            rejected = next(iter(replies[position].values()))["status"] == 409
+            if verb == "index" and "version" in action and rejected:
                 create = orjson.dumps({"create": {"_id": action["_id"]}}) + b"\n" + write.split(b"\n", 1)[1]
                 replies[position] = self._cluster.bulk(index, create, timeout_seconds)[0]
         return replies
@@ -153,7 +153,7 @@ _OFTEN_TIED = in_circumstances(
 )
 
 ABLATIONS: dict[str, Ablation] = {
-    "first of a batch wins": Ablation(
+    "first change of a batch is kept": Ablation(
         "1: within a batch, only the last change of a key is written",
         _patched(prepare, "latest", lambda pairs: dict(reversed(list(pairs)))),
     ),

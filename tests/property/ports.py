@@ -12,7 +12,7 @@ from dynadex.index.opensearch import Stored
 
 # Name of the fault of a call; "" for none.
 Fault = str
-FAULTS: tuple[Fault, ...] = ("refused", "reply lost", "partly applied", "read failed", "dead-lettering failed")
+FAULTS: tuple[Fault, ...] = ("rejected", "reply lost", "partly applied", "read failed", "dead-lettering failed")
 
 
 Reads = Callable[[Sequence[Item]], Sequence[Item | None]]
@@ -44,7 +44,7 @@ class UnreliableCluster:
     def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
         self._pause()
         fault = self._fault("bulk")
-        if fault == "refused":
+        if fault == "rejected":
             raise SearchUnavailable("write to index", index, "429 too many requests")
         if fault == "partly applied":
             replies: Sequence[Mapping[str, Any]] = self._half(index, body, timeout_seconds)

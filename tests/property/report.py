@@ -19,7 +19,7 @@ from tests.property.world import Circumstances, World
 
 
 def indexable(chance: Random) -> Circumstances:
-    """Return the usual circumstances without items that a mapping refuses, which the other rules do not handle."""
+    """Return the usual circumstances without items that a mapping rejects, which the other rules do not handle."""
     return replace(usual(chance), songs=(20, 10, 2, 0))
 
 

@@ -23,21 +23,21 @@ class _Rival:
         self._writer = Writer(world.unreliable, world.clock)
 
     def apply(self, records: Sequence[Record], deadline: float) -> ApplyResult:
-        tally = ApplyResult()
+        result = ApplyResult()
         for change in map(parse, records):
             assert isinstance(change, Change)
             reply = self._write(change.key["id"]["S"], change.image, self.version(change), deadline)
             if reply.outcome is Outcome.RETRY:
-                tally.failed[change.sequence_number] = reply.reason
-        return tally
+                result.failed[change.sequence_number] = reply.reason
+        return result
 
     def load(self, items: Sequence[Any], requested_at_us: int, deadline: float, indexes: Sequence[str]) -> ApplyResult:  # noqa: ARG002
-        tally = ApplyResult()
+        result = ApplyResult()
         for item in items:
             reply = self._write(item["id"]["S"], item, self.scan_version(requested_at_us), deadline)
             if reply.outcome is Outcome.RETRY:
-                tally.failed[item["id"]["S"]] = reply.reason
-        return tally
+                result.failed[item["id"]["S"]] = reply.reason
+        return result
 
     def resync(self, key: Mapping[str, Any], deadline: float) -> None:
         """Do nothing: rivals have no reconciliation."""

@@ -77,7 +77,7 @@ class Circumstances:
     """Maximum age of an invocation (timed out or not), a scan or a reconciliation."""
     faults: bool = True
     songs: tuple[int, int, int, int] = (20, 10, 2, 1)
-    """Weights of the kinds of items: new text, the same text again, not indexed, refused."""
+    """Weights of the kinds of items: new text, the same text again, not indexed, rejected."""
     actions: Mapping[str, int] = field(default_factory=dict)
     """Weights of actions that differ from the usual weights."""
     fence: Literal["whole", "no", "without late writers"] = "whole"
@@ -125,7 +125,7 @@ class World:
 
     def put(self, name: str, kind: str = "song") -> None:
         """Write an item. ``kind``: song (new text), same (the same text every time), hidden (not indexed) or poison
-        (refused by the mapping)."""
+        (rejected by the mapping)."""
         self.counted += 1
         item: dict[str, Any] = {"id": {"S": self.prefix + name}, "title": {"S": f"v{self.counted}"}}
         if kind == "same":
@@ -168,7 +168,7 @@ class World:
         """Deliver records again that were delivered before.
 
         With a rebuilt index, every record from there on is redelivered, as after a checkpoint that went back: that
-        index never received the deletes whose tombstones would refuse a few old records.
+        index never received the deletes whose tombstones would reject a few old records.
         """
         if len(self.written) > 1:
             self.position = self.position if self.invocation else min(start, self.position)
@@ -286,7 +286,7 @@ class World:
         if self.quiet or not self.circumstances.faults or self._chance.random() > 0.1:
             return ""
         kinds = {
-            "bulk": ("refused", "reply lost", "partly applied"),
+            "bulk": ("rejected", "reply lost", "partly applied"),
             "read": ("read failed",),
             "add": ("dead-lettering failed",),
         }

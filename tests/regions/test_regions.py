@@ -65,8 +65,8 @@ def test_region_is_lost_under_load_and_restarts_empty(
         back_at = time.monotonic()
         wait_for(lambda: any(answer.region == SECOND for answer in clients.since(back_at)), "its traffic is back", 60)
         wait_for(lambda: len(clients.since(back_at)) >= 50, "searches with both regions", 60)
-    answered = clients.since(switched_at)
-    failed = [answer for answer in answered if answer.status != 200]
+    responses = clients.since(switched_at)
+    failed = [answer for answer in responses if answer.status != 200]
     figures.failed_searches += len(failed)
     assert failed == []
     last_lost = max((answer.sent_at for answer in clients.answers if answer.status != 200), default=lost_at)
@@ -76,9 +76,9 @@ def test_region_is_lost_under_load_and_restarts_empty(
     figures.failover_seconds = last_lost - lost_at
     figures.back_seconds = back_at - restored_at
     print_line(
-        f"region lost under load: {len(clients.answers) - len(answered):,} searches before, {len(answered):,} after "
+        f"region lost under load: {len(clients.answers) - len(responses):,} searches before, {len(responses):,} after "
         f"two periods ({len(failed)} failed), last failure {last_lost - lost_at:.1f} s after the loss, "
-        f"{clients.writes:,} writes, {clients.refused} refused; back from empty with {lessons:,} lessons after "
+        f"{clients.writes:,} writes, {clients.rejected} rejected; back from empty with {lessons:,} lessons after "
         f"{back_at - restored_at:.1f} s, 0 differences"
     )
 

@@ -136,7 +136,7 @@ class Load:
     answers: list[Answer] = field(default_factory=list)
     failures: list[tuple[float, str]] = field(default_factory=list)
     writes: int = 0
-    refused: int = 0
+    rejected: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -159,7 +159,7 @@ class Load:
                 answers.append(self.world.http.delete(f"/api/documents/{identity}", headers=headers))
             with self._lock:
                 self.writes += sum(answer.is_success for answer in answers)
-                self.refused += sum(not answer.is_success for answer in answers)
+                self.rejected += sum(not answer.is_success for answer in answers)
 
     def since(self, moment: float) -> list[Answer]:
         """Return the responses to searches that were sent after this time."""

@@ -93,11 +93,11 @@ class Walk:
         app = create_app(runtime.sync, runtime.index, runtime.table, runtime.description.schema)
         transport = httpx.ASGITransport(app=app)
 
-        async def ask() -> httpx.Response:
+        async def send() -> httpx.Response:
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
                 return await client.get("/api/search", params=parameters)
 
-        reply = asyncio.run(ask())
+        reply = asyncio.run(send())
         assert reply.status_code == 200, reply.text
         return reply.json()
 

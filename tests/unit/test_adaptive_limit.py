@@ -15,12 +15,12 @@ from dynadex.testing import ManualClock
 LONG = 60.0
 
 
-def test_limit_is_halved_when_the_cluster_cannot_take_a_write() -> None:
+def test_limit_is_halved_when_the_cluster_cannot_accept_a_write() -> None:
     limit = AdaptiveLimit(max_requests=64)
     with ExitStack() as in_flight:
         for _ in range(8):
             assert in_flight.enter_context(limit.slot(LONG))
-        limit.record(0.1, not_taken=3)
+        limit.record(0.1, not_accepted=3)
         assert limit.current == 4
 
 
@@ -29,7 +29,7 @@ def test_limit_is_halved_by_a_slow_request() -> None:
     with ExitStack() as in_flight:
         for _ in range(6):
             in_flight.enter_context(limit.slot(LONG))
-        limit.record(SLOW_SECONDS + 1, not_taken=0)
+        limit.record(SLOW_SECONDS + 1, not_accepted=0)
         assert limit.current == 3
 
 
@@ -38,24 +38,24 @@ def test_limit_never_falls_below_one() -> None:
     for _ in range(10):
         with limit.slot(LONG) as acquired:
             assert acquired
-            limit.record(0.1, not_taken=1)
+            limit.record(0.1, not_accepted=1)
     assert limit.current == 1
 
 
 def test_limit_grows_by_one_per_round_of_successes_up_to_its_maximum() -> None:
     limit = AdaptiveLimit(max_requests=3)
     with limit.slot(LONG):
-        limit.record(0.1, not_taken=1)
+        limit.record(0.1, not_accepted=1)
     limits = []
     for _ in range(12):
-        limit.record(0.1, not_taken=0)
+        limit.record(0.1, not_accepted=0)
         limits.append(limit.current)
     assert limits[0] == 2
     assert limits[1:4].count(2) >= 1
     assert limits[-1] == 3
 
 
-def test_slot_is_refused_when_the_wait_is_too_long() -> None:
+def test_no_slot_is_given_when_the_wait_is_too_long() -> None:
     limit = AdaptiveLimit(max_requests=1)
     with limit.slot(LONG), limit.slot(0.0) as acquired:
         assert not acquired
@@ -100,7 +100,7 @@ def test_writer_without_a_slot_sends_nothing_and_replies_retry() -> None:
     assert (reply.outcome, cluster.calls) == (Outcome.RETRY, 0)
 
 
-def test_refused_writes_lower_the_limit() -> None:
+def test_rejected_writes_lower_the_limit() -> None:
     limit, cluster, clock = AdaptiveLimit(max_requests=8), _BusyCluster(), ManualClock()
     writer = Writer(cluster, clock, concurrency=limit)
     writer.write_once("songs", [Write("a", None, External(1))], clock.monotonic() + LONG)

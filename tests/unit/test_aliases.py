@@ -205,7 +205,7 @@ def test_newest_matching_index_is_used() -> None:
     assert ensure_index(cluster, "songs", TITLE, {}, clock) == ("songs-20261125000000", False)
 
 
-def test_index_that_contradicts_the_declaration_is_refused() -> None:
+def test_index_that_contradicts_the_declaration_is_rejected() -> None:
     cluster, clock = InMemoryIndex(), ManualClock(AT_US)
     ensure_index(cluster, "songs", TITLE, {}, clock)
     other = {"properties": {"title": {"type": "keyword"}, "key": {"type": "keyword"}}}
@@ -226,7 +226,7 @@ def test_old_and_new_declaration_each_use_their_index_while_a_mapping_changes() 
 
 
 @pytest.mark.parametrize("as_alias", [False, True], ids=["an index", "an alias"])
-def test_name_of_a_foreign_index_or_alias_is_refused(as_alias: bool) -> None:
+def test_name_of_a_foreign_index_or_alias_is_rejected(as_alias: bool) -> None:
     cluster = InMemoryIndex()
     cluster.create("other" if as_alias else "songs", {"aliases": {"songs": {}} if as_alias else {}})
     with pytest.raises(SearchError, match=r"alias songs.*did not create.*another index name"):
@@ -320,7 +320,7 @@ def test_one_index_remains_whichever_process_is_slow() -> None:
     made = []
 
     def slow() -> bool:
-        """The next second begins, and another process creates an index, while this one looks for items."""
+        """The next second begins, and another process creates an index, while this one searches for items."""
         clock.advance(1.0)
         made.append(ensure_index(cluster, "songs", {}, {}, clock))
         return True

@@ -23,11 +23,11 @@ def record(stage: Stage, number: int, identity: str, **attributes: Any) -> dict[
 
 
 def batch(stage: Stage) -> Batch:
-    """A superseded change before the newer one, a refused document, and a record without a key."""
+    """A superseded change before the newer one, a rejected document, and a record without a key."""
     records = [
         record(stage, 1, "song", title={"S": "old"}),
         record(stage, 2, "song", title={"S": "new"}),
-        record(stage, 3, "refused", bars={"S": "many"}),
+        record(stage, 3, "rejected", bars={"S": "many"}),
         record(stage, 4, "nameless"),
     ]
     del records[3]["dynamodb"]["Keys"]
@@ -42,8 +42,8 @@ def test_batch_prepared_ahead_is_applied_like_any_other(ahead: bool) -> None:
         prepare_batch(indexer, records)
         # The records are not parsed a second time.
         records[:] = [{} for _ in records]
-    tally = apply_records(indexer, records, DEADLINE)
-    assert (tally.applied, tally.dead_lettered, tally.failed) == (1, 2, {})
+    result = apply_records(indexer, records, DEADLINE)
+    assert (result.applied, result.dead_lettered, result.failed) == (1, 2, {})
     [stored] = stage.index.get_many(INDEX, ["song"])
     assert stored
     assert stored.source["title"] == "new"
@@ -53,8 +53,8 @@ def test_slice_of_a_batch_is_prepared_when_applied() -> None:
     stage = Stage()
     indexer, records = stage.runtime().indexer, batch(stage)
     prepare_batch(indexer, records)
-    tally = apply_records(indexer, records[2:], DEADLINE)
-    assert (tally.applied, tally.dead_lettered, tally.failed) == (0, 2, {})
+    result = apply_records(indexer, records[2:], DEADLINE)
+    assert (result.applied, result.dead_lettered, result.failed) == (0, 2, {})
 
 
 def test_invalid_record_raises_when_applied_and_not_when_prepared() -> None:
@@ -73,5 +73,5 @@ def test_items_not_indexed_are_counted_without_deleted_items() -> None:
     records = Batch(
         [record(stage, 1, "song", title={"S": "new"}), record(stage, 2, "hidden", hidden={"BOOL": True}), removed]
     )
-    tally = apply_records(stage.runtime().indexer, records, DEADLINE)
-    assert (tally.applied, tally.not_indexed, tally.failed) == (3, 1, {})
+    result = apply_records(stage.runtime().indexer, records, DEADLINE)
+    assert (result.applied, result.not_indexed, result.failed) == (3, 1, {})

@@ -35,7 +35,7 @@ class Deployed:
     def __init__(self) -> None:
         self.table = InMemoryTable("lessons")
         self.index = InMemoryIndex()
-        self.refused: SearchError | None = None
+        self.rejected: SearchError | None = None
 
     def event(self) -> dict[str, Any]:
         return {"Records": self.table.records()}
@@ -245,10 +245,10 @@ def test_bulk_seconds_is_missing_without_a_write() -> None:
 def test_records_of_other_modules_are_logged_as_json(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(*_: Any, **__: Any) -> Any:
+    def reject(*_: Any, **__: Any) -> Any:
         raise SearchError("search index", "lessons", "no node is available")
 
-    monkeypatch.setattr(deployed.index, "search", refuse, raising=False)
+    monkeypatch.setattr(deployed.index, "search", reject, raising=False)
     assert entry.search(request("GET", "/api/search"), CONTEXT)["statusCode"] == 503
     logged = [line for line in lines(capsys.readouterr().out) if line["level"] == "WARNING"]
     assert [line["service"] for line in logged if "no node is available" in line["message"]] == ["dynadex"]

@@ -22,7 +22,7 @@ from dynadex.index.bulk import (
 CONFLICT = {"type": "version_conflict_engine_exception", "reason": "[a]: version conflict"}
 BUSY = {"type": "opensearch_rejected_execution_exception", "reason": "queue full"}
 NO_INDEX = {"type": "index_not_found_exception", "reason": "no such index [songs]"}
-REFUSED = {
+REJECTED = {
     "type": "mapper_parsing_exception",
     "reason": "failed to parse field [n]",
     "caused_by": {"type": "number_format_exception", "reason": 'For input string: "x"'},
@@ -42,7 +42,7 @@ OUTCOMES: dict[str, tuple[str, dict[str, Any], Outcome]] = {
     "no primary shard": ("delete", {"status": 503, "error": {"type": "unavailable_shards_exception"}}, Outcome.RETRY),
     "a gateway's time-out": ("index", {"status": 504}, Outcome.RETRY),
     "no status at all": ("index", {}, Outcome.RETRY),
-    "refused by the mapping": ("index", {"status": 400, "error": REFUSED}, Outcome.REJECTED),
+    "rejected by the mapping": ("index", {"status": 400, "error": REJECTED}, Outcome.REJECTED),
     "not allowed for this document": ("index", {"status": 403, "error": {"type": "security"}}, Outcome.REJECTED),
     "no index to write to": ("index", {"status": 404, "error": NO_INDEX}, Outcome.NO_INDEX),
     "no index to delete from": ("delete", {"status": 404, "error": NO_INDEX}, Outcome.NO_INDEX),
@@ -77,7 +77,7 @@ def test_reply_item_has_one_outcome(verb: str, result: dict[str, Any], outcome: 
 
 def test_reason_is_that_of_the_cluster_and_empty_for_applied_writes() -> None:
     assert classify({"index": {"status": 201}}) == APPLIED
-    assert classify({"index": {"status": 400, "error": REFUSED}}).reason == (
+    assert classify({"index": {"status": 400, "error": REJECTED}}).reason == (
         'mapper_parsing_exception: failed to parse field [n] <- number_format_exception: For input string: "x"'
     )
     assert classify({"index": {"status": 503}}).reason == "no reason given"

@@ -41,14 +41,14 @@ def test_token_survives_the_round_trip(identity: str, document_fingerprint: str 
         ["é" * 257, None, 1],
     ],
 )
-def test_json_that_is_not_a_token_is_refused(content: Any) -> None:
+def test_json_that_is_not_a_token_is_rejected(content: Any) -> None:
     with pytest.raises(Problem) as problem:
         ChangeToken.parse(urlsafe_b64encode(orjson.dumps(content)).decode())
     assert (problem.value.status, problem.value.code) == (400, "bad_change_token")
 
 
 @pytest.mark.parametrize("text", ["", "a", "!!!!", "[]", "🎻", "x" * 5000, "W10", "bnVsbA"])
-def test_text_that_is_not_a_token_is_refused(text: str) -> None:
+def test_text_that_is_not_a_token_is_rejected(text: str) -> None:
     with pytest.raises(Problem):
         ChangeToken.parse(text)
 

@@ -62,7 +62,7 @@ def test_option_has_the_same_help_text_everywhere() -> None:
         assert len(helps) == 1, flag
 
 
-@pytest.mark.parametrize("limit", [("--max-age", "-5"), ("--max-age", "0"), ("--max-attempts", "-1")])
+@pytest.mark.parametrize("limit", [("--max-age", "-5"), ("--max-age", "0"), ("--max-retries", "-1")])
 def test_limit_that_would_dead_letter_every_change_is_rejected(limit: tuple[str, str]) -> None:
     answer = CliRunner().invoke(app, ["run", "nobody:nothing", *limit])
     assert answer.exit_code == 2

@@ -1,4 +1,4 @@
-"""Clients of OpenSearch and AWS: signatures, refused URLs, unparsed replies, and sharing."""
+"""Clients of OpenSearch and AWS: signatures, rejected URLs, unparsed replies, and sharing."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_expiring_credentials_are_refreshed_between_requests(monkeypatch: pytest
 
 
 @pytest.mark.parametrize("auth", ["auto", "sigv4", "none"])
-def test_plain_http_to_another_machine_is_refused(auth: str) -> None:
+def test_plain_http_to_another_machine_is_rejected(auth: str) -> None:
     url = DOMAIN.replace("https", "http")
     with pytest.raises(DeclarationError, match="plain HTTP"):
         clients.opensearch(RuntimeSettings(opensearch_url=url, opensearch_auth=auth))
@@ -232,7 +232,7 @@ def test_error_reply_is_parsed_by_botocore(table: tuple[str, list[tuple[int, byt
         client.scan(TableName="songs")
 
 
-def test_clients_of_equal_settings_and_credentials_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_with_equal_settings_and_credentials_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = RuntimeSettings(region="eu-west-1")
     first = clients.dynamodb(settings)
     assert clients.dynamodb(RuntimeSettings(region="eu-west-1")) is first

@@ -1,4 +1,4 @@
-"""Cursors: sort values survive the round trip, and invalid cursors are refused."""
+"""Cursors: sort values survive the round trip, and invalid cursors are rejected."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_decimal_score_is_encoded_as_a_number() -> None:
     assert cursor.decode(text, "q") == (12.5, "a")
 
 
-def test_cursor_of_another_search_is_refused() -> None:
+def test_cursor_of_another_search_is_rejected() -> None:
     text = cursor.encode([1, "a"], ("reel", None))
     assert text is not None
     with pytest.raises(Problem):
@@ -42,7 +42,7 @@ def test_values_too_long_for_a_url_have_no_cursor() -> None:
 
 
 @pytest.mark.parametrize("content", [{}, [], ["x"], ["x", 1], 7, None, "text"])
-def test_json_that_is_not_a_cursor_is_refused(content: object) -> None:
+def test_json_that_is_not_a_cursor_is_rejected(content: object) -> None:
     with pytest.raises(Problem) as raised:
         cursor.decode(urlsafe_b64encode(orjson.dumps(content)).decode(), "q")
     assert raised.value.code == "bad_cursor"
@@ -58,6 +58,6 @@ def test_cursor_holds_only_numbers_texts_and_null(value: str) -> None:
 
 
 @given(st.text(max_size=200))
-def test_any_text_that_is_not_a_cursor_is_refused(text: str) -> None:
+def test_any_text_that_is_not_a_cursor_is_rejected(text: str) -> None:
     with pytest.raises(Problem):
         cursor.decode(text, "q")

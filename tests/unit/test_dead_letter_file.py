@@ -15,7 +15,7 @@ from dynadex.dead_letters.port import Backlog, DeadLetter, DeadLetterError
 SENDABLE = re.compile("[\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 
 
-def letter(identity: str, reason: str = "refused") -> DeadLetter:
+def letter(identity: str, reason: str = "rejected") -> DeadLetter:
     return DeadLetter("songs-1", identity, {"id": {"S": identity}}, reason, "1" * 21, "2026-01-01T00:00:00Z")
 
 
@@ -58,7 +58,7 @@ def test_complete_last_line_without_a_newline_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("identity", ["\ud800", "a\uffff", "\ufffe", "\0", "\u2028\n\r\u0085", "🎻", "\\ud800"])
 def test_letter_with_any_characters_is_read_back_unchanged(tmp_path: Path, identity: str) -> None:
-    whole = letter(identity, reason=f"refused {identity}")
+    whole = letter(identity, reason=f"rejected {identity}")
     assert SENDABLE.fullmatch(whole.to_json())
     assert json.loads(whole.to_json())["id"] == identity
     file = DeadLetterFile(tmp_path / "letters.jsonl")

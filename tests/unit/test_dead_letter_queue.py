@@ -55,7 +55,7 @@ def test_redrive_longer_than_the_visibility_timeout_completes() -> None:
     for number in range(100):
         key = {"id": {"S": f"song-{number}"}}
         stage.table.put({**key, **({"bars": {"S": "many"}} if number < 20 else {})})
-        queue.add([DeadLetter("", f"song-{number}", key, "refused", None, "2026-11-24T00:00:00.000+00:00")])
+        queue.add([DeadLetter("", f"song-{number}", key, "rejected", None, "2026-11-24T00:00:00.000+00:00")])
     runtime = replace(stage.runtime(), dead_letters=queue)
     # The cluster is busy: a batch takes 40 s.
     done = redrive(runtime, threading.Event(), lambda _: stage.clock.advance(40.0))

@@ -1,4 +1,4 @@
-"""Checks of a declaration: what contradicts itself is refused, with a message that names the remedy."""
+"""Checks of a declaration: what contradicts itself is rejected, with a message that names the remedy."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ CONTRADICTIONS: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("declared", "reason", "hint"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
-def test_contradiction_is_refused_with_its_remedy(declared: dict[str, Any], reason: str, hint: str) -> None:
+def test_contradiction_is_rejected_with_its_remedy(declared: dict[str, Any], reason: str, hint: str) -> None:
     with pytest.raises(DeclarationError, match=re.escape(reason)) as caught:
         declare(**declared)
     assert hint in caught.value.hint
@@ -224,6 +224,6 @@ def test_duration_is_converted_to_seconds(duration: str, expected: float) -> Non
 
 
 @pytest.mark.parametrize("duration", ["", "15", "1.5h", "-1s", "15 minutes", "m", "15M", 900, None])
-def test_duration_that_opensearch_refuses_raises_value_error(duration: object) -> None:
+def test_duration_that_opensearch_rejects_raises_value_error(duration: object) -> None:
     with pytest.raises(ValueError, match="not a whole number with a unit"):
         seconds(duration)

@@ -22,10 +22,10 @@ def record(number: int, **more: Any) -> Record:
 
 
 class Delivery:
-    """Delivers to a handler that fails while ``fails`` is set; the first ``refusals`` dead letters cannot be stored."""
+    """Delivers to a handler that fails if ``fails``. The first ``rejections`` dead letters cannot be stored."""
 
-    def __init__(self, limits: Limits, refusals: int) -> None:
-        self.refusals = refusals
+    def __init__(self, limits: Limits, rejections: int) -> None:
+        self.rejections = rejections
         self.handled: list[list[Record]] = []
         self.dead_lettered: list[Record] = []
         self.done: list[Record] = []
@@ -40,25 +40,25 @@ class Delivery:
         return [records[0]["dynamodb"]["SequenceNumber"]] if self.fails else ()
 
     def _dead_letter(self, records: Sequence[Record], _reason: str) -> None:
-        if self.refusals:
-            self.refusals -= 1
+        if self.rejections:
+            self.rejections -= 1
             raise DISK_FULL
         self.dead_lettered += records
 
 
-@pytest.mark.parametrize("refusals", [1, 5])
-def test_records_are_retried_until_they_can_be_dead_lettered(refusals: int, logged: list[str]) -> None:
-    delivery = Delivery(Limits(maximum_retry_attempts=2), refusals)
+@pytest.mark.parametrize("rejections", [1, 5])
+def test_records_are_retried_until_they_can_be_dead_lettered(rejections: int, logged: list[str]) -> None:
+    delivery = Delivery(Limits(maximum_retry_attempts=2), rejections)
     failing = record(1)
     delivery.run(failing)
     assert delivery.dead_lettered == [failing]
     assert delivery.done == [failing]
-    assert len(delivery.handled) == 3 + refusals
+    assert len(delivery.handled) == 3 + rejections
     assert f"retrying: the records cannot be discarded yet: {DISK_FULL}" in logged
 
 
-def test_expired_record_that_cannot_be_dead_lettered_is_done_once_it_is_applied() -> None:
-    delivery = Delivery(Limits(maximum_record_age_seconds=60), refusals=1)
+def test_expired_record_that_cannot_be_dead_lettered_is_processed_once_it_is_applied() -> None:
+    delivery = Delivery(Limits(maximum_record_age_seconds=60), rejections=1)
     delivery.fails = False
     old = record(1, ApproximateCreationDateTime=LONG_AGO)
     delivery.run(old)
@@ -67,7 +67,7 @@ def test_expired_record_that_cannot_be_dead_lettered_is_done_once_it_is_applied(
 
 
 def test_record_without_a_time_never_expires() -> None:
-    delivery = Delivery(Limits(maximum_record_age_seconds=60), refusals=0)
+    delivery = Delivery(Limits(maximum_record_age_seconds=60), rejections=0)
     delivery.fails = False
     old, timeless = record(1, ApproximateCreationDateTime=LONG_AGO), record(2)
     delivery.run(old, timeless)

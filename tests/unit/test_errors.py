@@ -42,13 +42,13 @@ SEARCH: dict[str, Expected] = {
     "connection refused": (
         foreign.ConnectionError("N/A", "connection refused", OSError()),
         SearchUnavailable,
-        "does not answer (connection refused)",
+        "does not respond (connection refused)",
         "OPENSEARCH_URL",
     ),
     "time-out": (
         foreign.ConnectionTimeout("TIMEOUT", "read timed out", OSError()),
         SearchUnavailable,
-        "does not answer (read timed out)",
+        "does not respond (read timed out)",
         "OPENSEARCH_URL",
     ),
     "an unknown certificate": (
@@ -112,7 +112,7 @@ def test_error_of_the_search_cluster_states_whether_a_retry_may_succeed(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409])
-def test_refusal_has_its_http_status(status: int) -> None:
+def test_rejection_has_its_http_status(status: int) -> None:
     error = foreign.TransportError(status, "x", body("no"))
     assert opensearch.translate(error, "write to index", "songs").status == status
 
@@ -134,7 +134,7 @@ SOURCE: dict[str, tuple[Any, type[SourceError], str, str]] = {
     ),
     "not allowed": (client_error("AccessDeniedException"), SourceError, "as reported", "permissions"),
     "expired": (client_error("ExpiredTokenException"), SourceError, "as reported", "credentials"),
-    "refused": (client_error("ValidationException"), SourceError, "ValidationException: as reported", ""),
+    "rejected": (client_error("ValidationException"), SourceError, "ValidationException: as reported", ""),
     "no answer": (EndpointConnectionError(endpoint_url="http://x"), SourceUnavailable, "http://x", "endpoint"),
     "no credentials": (NoCredentialsError(), SourceError, "credentials", "AWS_REGION"),
     "an invalid request": (ParamValidationError(report="too short"), SourceError, "too short", ""),

@@ -94,7 +94,7 @@ def test_empty_batch_is_not_delivered() -> None:
     assert (delivery.delivered, delivery.done) == ([], [])
 
 
-def test_records_before_the_failed_one_are_done_and_the_rest_is_redelivered(logged: list[str]) -> None:
+def test_records_before_the_failed_one_are_processed_and_the_rest_is_redelivered(logged: list[str]) -> None:
     delivery = Delivery()
     delivery.script = lambda _: [number(3)] if len(delivery.delivered) == 1 else ()
     delivery.run(batch(4))
@@ -133,7 +133,7 @@ def test_records_are_acknowledged_only_after_the_handler_returns() -> None:
     assert delivery.done == [1, 2, 3]
 
 
-def test_batch_is_bisected_until_the_record_at_fault_is_alone() -> None:
+def test_batch_is_bisected_until_the_failing_record_is_alone() -> None:
     delivery = Delivery(Limits(maximum_retry_attempts=2))
     delivery.script = poisoned(6)
     delivery.run(batch(8))
@@ -241,19 +241,19 @@ def test_records_are_not_discarded_without_an_on_failure_destination() -> None:
 
 
 def test_error_that_is_not_retryable_is_raised_and_the_position_is_kept() -> None:
-    refused = SearchError("write to index", "songs", "security_exception", status=403)
+    rejected = SearchError("write to index", "songs", "security_exception", status=403)
     delivery = Delivery(Limits(maximum_retry_attempts=0))
 
     def script(_: list[int]) -> Sequence[str]:
         if len(delivery.delivered) == 1:
             return [number(3)]
-        raise refused
+        raise rejected
 
     delivery.mapping = EventSourceMapping(delivery._handle, delivery.clock, Limits(), delivery._dead_letter)
     delivery.script = script
     with pytest.raises(SearchError) as caught:
         delivery.run(batch(4))
-    assert caught.value is refused
+    assert caught.value is rejected
     assert (delivery.done, delivery.dead_lettered) == ([1, 2], [])
 
 

@@ -1,4 +1,4 @@
-"""Exports: located, read page by page, and refused with a reason if they are unusable."""
+"""Exports: located, read page by page, and rejected with a reason if they are unusable."""
 
 from __future__ import annotations
 
@@ -231,14 +231,16 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.mark.parametrize(("break_it", "message"), FAULTS.values(), ids=FAULTS)
-def test_unusable_export_is_refused_with_a_reason(folder: Path, break_it: Callable[[Path], None], message: str) -> None:
+def test_unusable_export_is_rejected_with_a_reason(
+    folder: Path, break_it: Callable[[Path], None], message: str
+) -> None:
     break_it(folder)
     with pytest.raises(SourceError, match=message) as caught:
         read(opened(folder))
     assert str(folder) in str(caught.value)
 
 
-def test_export_of_another_table_and_missing_folder_are_refused(folder: Path) -> None:
+def test_export_of_another_table_and_missing_folder_are_rejected(folder: Path) -> None:
     opened(folder).check_table("tunes")
     with pytest.raises(SourceError, match="it is an export of table tunes, not of songs"):
         opened(folder).check_table("songs")

@@ -18,7 +18,7 @@ from dynadex.errors import SearchError, SearchUnavailable
 from dynadex.http.app import HttpOptions, create_app
 from dynadex.http.health import CACHE_SECONDS, Health, LagSource
 from dynadex.index.aliases import ensure_index
-from dynadex.index.lifecycle import begin_building, mark_filled, swap_read_alias
+from dynadex.index.lifecycle import begin_building, mark_filled, promote_index
 from dynadex.state.checkpoints import Checkpoint, Checkpoints
 from dynadex.state.lag import StateLag
 from dynadex.state.state_table import StateError
@@ -52,7 +52,7 @@ class ScriptedLag:
 
 @dataclass
 class Hanging:
-    """An index or a lag source that does not answer until it is released."""
+    """An index or a lag source that does not respond until it is released."""
 
     released: threading.Event = field(default_factory=threading.Event)
     calls: int = 0
@@ -181,7 +181,7 @@ def test_readiness_is_cached_for_a_second(index: ScriptedIndex) -> None:
 @pytest.mark.parametrize(
     ("which", "reason"),
     [
-        ("index", "the index does not answer in time"),
+        ("index", "the index does not respond in time"),
         ("lag", "the lag could not be read in time"),
     ],
 )
@@ -202,7 +202,7 @@ def test_concurrent_health_checks_share_one_call(hanging: Hanging) -> None:
         return {readiness.reasons for readiness in await asyncio.gather(*(health.ready() for _ in range(100)))}
 
     started = time.monotonic()
-    assert asyncio.run(crowd()) == {("the index does not answer in time",)}
+    assert asyncio.run(crowd()) == {("the index does not respond in time",)}
     assert time.monotonic() - started < LIMIT + 1.0
     assert hanging.calls == 1
 
@@ -303,7 +303,7 @@ def test_unfilled_index_is_ignored_once_another_is_searched() -> None:
     cluster, clock = SearchableIndex(), ManualClock()
     ensure_index(cluster, "lessons", {}, {}, clock, has_items=lambda: True)
     clock.advance(1)
-    swap_read_alias(cluster, "lessons", begin_building(cluster, "lessons", {}, {}, "me", clock))
+    promote_index(cluster, "lessons", begin_building(cluster, "lessons", {}, {}, "me", clock))
     assert ready(client(cluster))[0] == 200
 
 

@@ -1,4 +1,4 @@
-"""Single documents over HTTP: reads, writes, and refused writes."""
+"""Single documents over HTTP: reads, writes, and rejected writes."""
 
 from __future__ import annotations
 
@@ -99,14 +99,14 @@ def test_composite_key_is_taken_from_the_id() -> None:
         (b'{"long":' + b"9" * 5000 + b"}", "not_json"),
     ],
 )
-def test_body_that_is_not_a_valid_item_is_refused(
+def test_body_that_is_not_a_valid_item_is_rejected(
     client: Client, memory: InMemoryTable, sent: bytes, code: str
 ) -> None:
     assert error_of(client.put(path_of("x"), content=sent)) == (400, code)
     assert memory.items() == {}
 
 
-def test_body_larger_than_the_maximum_item_size_is_refused(client: Client, memory: InMemoryTable) -> None:
+def test_body_larger_than_the_maximum_item_size_is_rejected(client: Client, memory: InMemoryTable) -> None:
     text = "x" * (MAX_BYTES - len('{"title":""}'))
     assert client.put(path_of("x"), content=f'{{"title":"{text}"}}').status_code == 200
     assert error_of(client.put(path_of("y"), content=f'{{"title":"{text}x"}}')) == (413, "too_large")
@@ -118,7 +118,7 @@ def test_body_larger_than_the_maximum_item_size_is_refused(client: Client, memor
     [
         (SourceUnavailable("write", "lessons", SECRET), (503, "table_unavailable")),
         (SourceError("write", "lessons", SECRET), (503, "table_unavailable")),
-        (SourceError("write", "lessons", f"ValidationException: {SECRET}"), (400, "refused")),
+        (SourceError("write", "lessons", f"ValidationException: {SECRET}"), (400, "rejected")),
     ],
 )
 def test_error_text_of_the_table_is_not_returned(error: DynadexError, expected: tuple[int, str]) -> None:
@@ -131,7 +131,7 @@ def test_error_text_of_the_table_is_not_returned(error: DynadexError, expected: 
     assert error_of(client.delete(path_of("x"))) == expected
 
 
-def test_shortened_id_is_refused(client: Client) -> None:
+def test_shortened_id_is_rejected(client: Client) -> None:
     identity = document_id(KeySchema(("id",), ("S",)), {"id": {"S": "x" * 600}})
     assert error_of(client.get(path_of(identity))) == (400, "bad_id")
 
@@ -150,7 +150,7 @@ def test_shortened_id_is_refused(client: Client) -> None:
         ('{"title":{"en":"Rakes"}}', "title"),
     ],
 )
-def test_value_that_does_not_fit_its_mapping_is_refused_with_the_field_name(
+def test_value_that_does_not_fit_its_mapping_is_rejected_with_the_field_name(
     client: Client, memory: InMemoryTable, sent: str, field: str
 ) -> None:
     answer = client.put(path_of("x"), content=sent)
@@ -160,16 +160,16 @@ def test_value_that_does_not_fit_its_mapping_is_refused_with_the_field_name(
     assert memory.items() == {}
 
 
-def test_item_without_a_valid_document_is_refused_unless_it_is_not_indexed(memory: InMemoryTable) -> None:
+def test_item_without_a_valid_document_is_rejected_unless_it_is_not_indexed(memory: InMemoryTable) -> None:
     def document(item: dict[str, Any]) -> dict[str, Any] | None:
         if "draft" in item:
             return None
         return {"title": item["name"] + SECRET[:0]}
 
     client = client_of(memory, Sync(table="lessons", index="lessons", mappings=MAPPINGS, document=document))
-    refused = client.put(path_of("x"), content=b"{}")
-    assert error_of(refused) == (422, "invalid_item")
-    assert refused.json()["error"]["fields"] == []
+    rejected = client.put(path_of("x"), content=b"{}")
+    assert error_of(rejected) == (422, "invalid_item")
+    assert rejected.json()["error"]["fields"] == []
     assert client.put(path_of("x"), content=b'{"draft":true}').status_code == 200
     assert client.put(path_of("x"), content=b'{"name":"Rakes"}').status_code == 200
 
@@ -240,6 +240,6 @@ def test_last_write_wins_without_a_declared_version(client: Client, memory: InMe
     taken = client.put(path_of("x"), content=b"{}", headers={"If-None-Match": "*"})
     assert error_of(taken) == (412, "version_conflict")
     for method in ("PUT", "DELETE"):
-        refused = client.request(method, path_of("x"), content=b"{}", headers={"If-Match": '"1"'})
-        assert error_of(refused) == (400, "bad_condition")
+        rejected = client.request(method, path_of("x"), content=b"{}", headers={"If-Match": '"1"'})
+        assert error_of(rejected) == (400, "bad_condition")
     assert memory.items()["x"]["title"] == {"S": "2"}

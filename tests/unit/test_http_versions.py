@@ -61,7 +61,7 @@ def test_each_write_increments_the_version(client: Client, memory: InMemoryTable
     assert memory.items()["x"] == item("2", 2)
 
 
-def test_write_without_a_precondition_is_refused(client: Client, memory: InMemoryTable) -> None:
+def test_write_without_a_precondition_is_rejected(client: Client, memory: InMemoryTable) -> None:
     assert error_of(client.put(path_of("x"), json={"title": "1"})) == (428, "condition_required")
     assert memory.items() == {}
 
@@ -122,7 +122,7 @@ def test_invalid_version_attribute_matches_no_precondition(
         {"If-Match": '"1"', "If-None-Match": "*"},
     ],
 )
-def test_invalid_precondition_is_refused(client: Client, memory: InMemoryTable, headers: dict[str, str]) -> None:
+def test_invalid_precondition_is_rejected(client: Client, memory: InMemoryTable, headers: dict[str, str]) -> None:
     memory.put(item("there", 1))
     assert error_of(client.put(path_of("x"), json={}, headers=headers)) == (400, "bad_condition")
     assert error_of(client.delete(path_of("x"), headers=headers)) == (400, "bad_condition")
@@ -171,7 +171,7 @@ def test_restored_item_continues_its_version(client: Client) -> None:
     assert error_of(client.put(path_of("x"), json={"title": "late"}, headers=match(3)))[0] == 412
 
 
-def test_version_beyond_exact_json_numbers_is_refused(client: Client, memory: InMemoryTable) -> None:
+def test_version_beyond_exact_json_numbers_is_rejected(client: Client, memory: InMemoryTable) -> None:
     memory.put(item("old", 10**15 - 1))
     answer = client.put(path_of("x"), json={}, headers=match(10**15 - 1))
     assert error_of(answer) == (422, "invalid_item")
@@ -180,9 +180,9 @@ def test_version_beyond_exact_json_numbers_is_refused(client: Client, memory: In
 
 def test_delete_accepts_an_optional_precondition(client: Client, memory: InMemoryTable) -> None:
     memory.put(item("there", 2))
-    refused = client.delete(path_of("x"), headers=match(1))
-    assert error_of(refused) == (412, "version_conflict")
-    assert (refused.json()["error"]["yours"], refused.json()["error"]["current"]["title"]) == (None, "there")
+    rejected = client.delete(path_of("x"), headers=match(1))
+    assert error_of(rejected) == (412, "version_conflict")
+    assert (rejected.json()["error"]["yours"], rejected.json()["error"]["current"]["title"]) == (None, "there")
     assert client.delete(path_of("x"), headers=match(2)).json().keys() == {"change"}
     for headers in ({}, match(2)):
         assert error_of(client.delete(path_of("x"), headers=headers)) == (404, "not_found")
@@ -198,7 +198,7 @@ def test_read_of_a_cached_version_returns_304(client: Client, memory: InMemoryTa
     assert bool(answer.content) is (status == 200)
 
 
-def test_version_attribute_in_the_key_is_refused(memory: InMemoryTable) -> None:
+def test_version_attribute_in_the_key_is_rejected(memory: InMemoryTable) -> None:
     table: Any = Table(memory, "lessons")  # type: ignore[arg-type]
     with pytest.raises(DeclarationError, match=r"'version' is part of the table's key\. Declare another"):
         create_app(SYNC, ScriptedIndex(), table, KeySchema(("id", "version"), ("S", "N")))

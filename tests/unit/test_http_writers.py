@@ -196,13 +196,13 @@ def test_allowing_an_origin_allows_no_similar_one(memory: InMemoryTable, origin:
     assert error_of(client.put(path_of("x"), content=b"{}", headers={"Origin": origin})) == (403, "cross_origin")
 
 
-def test_rate_limit_refuses_one_client_and_no_other(memory: InMemoryTable) -> None:
+def test_rate_limit_rejects_one_client_and_no_other(memory: InMemoryTable) -> None:
     client = client_of_app(memory, AUTH, max_client_requests_per_second=3)
     answers = [client.get("/api/search?q=a") for _ in range(20)]
-    refused = [answer for answer in answers if answer.status_code == 429]
-    assert len(refused) >= 10
-    assert error_of(refused[0]) == (429, "too_many_requests")
-    assert int(refused[0].headers["retry-after"]) >= 1
+    rejected = [answer for answer in answers if answer.status_code == 429]
+    assert len(rejected) >= 10
+    assert error_of(rejected[0]) == (429, "too_many_requests")
+    assert int(rejected[0].headers["retry-after"]) >= 1
     assert client.get("/api/search?q=a", address="192.0.2.7").status_code == 200
     assert client.get("/api/config").status_code == 200
     assert client.put(path_of("x"), content=b"{}").status_code == 200

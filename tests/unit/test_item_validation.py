@@ -36,7 +36,7 @@ TRUTH = "It must be true or false."
         ({"type": "boolean"}, False, None),
         ({"type": "boolean"}, "false", TRUTH),
         ({"type": "boolean"}, "", TRUTH),
-        # What the index refuses.
+        # What the index rejects.
         ({"type": "integer"}, 2**31, "The number is outside the range of type integer."),
         ({"type": "integer"}, Decimal("8e226"), "The number is outside the range of type integer."),
         ({"type": "unsigned_long"}, 2**64 - 1, None),

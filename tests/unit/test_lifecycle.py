@@ -10,10 +10,10 @@ from dynadex.index.lifecycle import (
     begin_building,
     end_building,
     physical_indexes,
+    promote_index,
     retirable,
     retire,
     roll_back,
-    swap_read_alias,
 )
 from dynadex.testing import InMemoryIndex, ManualClock
 
@@ -37,7 +37,7 @@ class Songs:
         self.clock.advance(1)
         name = self.begin(owner)
         end_building(self.cluster, name, {})
-        swap_read_alias(self.cluster, "songs", name)
+        promote_index(self.cluster, "songs", name)
         return name
 
     def roles(self) -> dict[str, str]:
@@ -63,7 +63,7 @@ def test_two_indexes_of_one_second_get_different_names(songs: Songs) -> None:
     assert songs.clock.now_us() >= AT_US + 1_000_000
 
 
-def test_rebuild_is_resumed_by_its_owner_and_refused_to_others(songs: Songs) -> None:
+def test_rebuild_is_resumed_by_its_owner_and_rejected_to_others(songs: Songs) -> None:
     name = songs.begin("me")
     assert songs.begin("me") == name
     with pytest.raises(SearchError, match=rf"another rebuild.*{name}.*--resume.*retire") as caught:
@@ -73,7 +73,7 @@ def test_rebuild_is_resumed_by_its_owner_and_refused_to_others(songs: Songs) -> 
     assert songs.begin("you") != ""
 
 
-def test_rebuild_without_an_index_is_refused() -> None:
+def test_rebuild_without_an_index_is_rejected() -> None:
     clock = ManualClock(AT_US)
     with pytest.raises(SearchError, match=r"does not exist.*dynadex refill"):
         begin_building(InMemoryIndex(clock), "songs", TITLE, {}, "me", clock)
@@ -88,12 +88,12 @@ def test_filled_index_gets_its_declared_settings(songs: Songs) -> None:
 
 def test_promoted_index_is_searched_and_the_old_one_is_kept_and_written(songs: Songs) -> None:
     name = songs.begin()
-    assert swap_read_alias(songs.cluster, "songs", name) == [FIRST]
+    assert promote_index(songs.cluster, "songs", name) == [FIRST]
     assert searched_index(songs.cluster, "songs") == name
     assert songs.roles() == {FIRST: "kept for rollback", name: "searched"}
     assert songs.cluster.indexes_behind("songs-sync") == [FIRST, name]
-    # A caller that does not know whether the swap succeeded repeats it.
-    assert swap_read_alias(songs.cluster, "songs", name) == []
+    # A caller that does not know whether the promotion succeeded repeats it.
+    assert promote_index(songs.cluster, "songs", name) == []
     assert songs.roles() == {FIRST: "kept for rollback", name: "searched"}
 
 
@@ -106,7 +106,7 @@ def test_rollback_alternates_or_goes_to_the_named_index(songs: Songs) -> None:
         roll_back(songs.cluster, "songs", "songs-1")
 
 
-def test_rollback_to_an_index_being_built_is_refused(songs: Songs) -> None:
+def test_rollback_to_an_index_being_built_is_rejected(songs: Songs) -> None:
     name = songs.begin()
     with pytest.raises(SearchError, match="no other index is kept"):
         roll_back(songs.cluster, "songs")

@@ -128,7 +128,7 @@ def test_cluster_is_read_once_per_second_regardless_of_the_viewers(client: Clien
 
 
 def test_number_of_listed_dead_letters_is_bounded(client: Client, stage: Stage) -> None:
-    stage.dead_lettered = (5000, [LiveDeadLetter(str(number), "refused", "") for number in range(5000)])
+    stage.dead_lettered = (5000, [LiveDeadLetter(str(number), "rejected", "") for number in range(5000)])
     live = client.get("/api/live").json()["dead_letters"]
     assert live["total"] == 5000
     assert len(live["letters"]) == 20

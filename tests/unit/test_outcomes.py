@@ -28,11 +28,11 @@ def test_outcomes_name_changes_that_were_not_simply_applied() -> None:
         change(stage, "new", 3),
         change(stage, "late", 4, seconds=-60),
         change(stage, "tied", 5, title={"S": "of the same second"}),
-        change(stage, "refused", 6, bars={"S": "many"}),
+        change(stage, "rejected", 6, bars={"S": "many"}),
     ]
-    tally = indexer.apply(indexer.prepare(changes), DEADLINE)
-    assert tally.outcomes == {"late": "superseded", "tied": "reconciled", "refused": "dead_lettered"}
-    assert not tally.failed
+    result = indexer.apply(indexer.prepare(changes), DEADLINE)
+    assert result.outcomes == {"late": "superseded", "tied": "reconciled", "rejected": "dead_lettered"}
+    assert not result.failed
 
 
 def test_sums_hold_no_outcomes_of_single_keys() -> None:

@@ -128,7 +128,7 @@ def test_last_page_and_search_without_a_unique_order_have_no_cursor(order: Order
     assert answer(reply, Search(), SearchRequest(size=2), order)["cursor"] is None
 
 
-def test_cursor_with_another_number_of_sort_values_is_refused() -> None:
+def test_cursor_with_another_number_of_sort_values_is_rejected() -> None:
     with pytest.raises(Problem, match="cursor"):
         body(SEARCH, SearchRequest(cursor=(1.0, "a")), ORDER)
     with pytest.raises(Problem, match="cursor"):
@@ -189,7 +189,7 @@ def test_parameters_become_a_request() -> None:
         *(([("size", size)], "size_out_of_range") for size in ("101", "-1", "1.5", "", "ten", "٣", "9" * 5000)),
     ],
 )
-def test_invalid_parameter_is_refused(parameters: list[tuple[str, str]], code: str) -> None:
+def test_invalid_parameter_is_rejected(parameters: list[tuple[str, str]], code: str) -> None:
     with pytest.raises(Problem) as raised:
         parse(parameters, SEARCH)
     assert (raised.value.status, raised.value.code) == (400, code)

@@ -151,7 +151,7 @@ def test_search_with_a_change_token_reports_whether_it_shows_the_write() -> None
     assert "after_reached" not in client.get("/api/search").json()
 
 
-def test_invalid_token_is_refused_before_any_search() -> None:
+def test_invalid_token_is_rejected_before_any_search() -> None:
     index = ScriptedIndex()
     client = client_of(index, InMemoryTable("lessons"))
     for text in ("x", "", "%F0%9F%8E%BB", "x" * 5000):

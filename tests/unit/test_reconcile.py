@@ -1,4 +1,4 @@
-"""Reconciliation marks what it settles, and returns its outcome, after writes that the cluster did not take."""
+"""Reconciliation marks what it settles, and returns its outcome, after writes that the cluster did not accept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BUSY = {"status": 429, "error": {"type": "rejected_execution_exception", "reason
 
 
 class Busy(FlakyIndex):
-    """Refuses the first bulk request as busy."""
+    """Rejects the first bulk request as busy."""
 
     busy = 1
 
@@ -29,7 +29,7 @@ class Busy(FlakyIndex):
         return super().bulk(index, body, timeout_seconds)
 
 
-def test_absence_is_marked_after_a_first_write_met_a_busy_cluster() -> None:
+def test_absence_is_marked_after_a_busy_cluster_rejected_a_first_write() -> None:
     stage = Stage()
     index = Busy(stage.clock)
     index.create(INDEX, {"aliases": {"songs": {}, "songs-sync": {}}})
@@ -54,7 +54,7 @@ KEY = {"id": {"S": "song-1"}}
 ORDERS = [{**KEY, "bars": {"S": "many"}}, {"bars": {"S": "many"}, **KEY}]
 
 
-def test_refused_item_is_rejected_in_any_order_of_its_attributes() -> None:
+def test_rejected_item_is_rejected_in_any_order_of_its_attributes() -> None:
     stage = Stage()
     orders = cycle(ORDERS)
     runtime = stage.runtime()

@@ -6,7 +6,7 @@ import pytest
 
 from dynadex.errors import SearchUnavailable
 from dynadex.index.opensearch import OpenSearchIndex
-from dynadex.refill.plan import DEFAULT_SEGMENTS, MAX_SUITED_SEGMENTS, suited_segments
+from dynadex.refill.plan import DEFAULT_SEGMENTS, MAX_SUITABLE_SEGMENTS, suitable_segments
 
 PAGE = 2000
 
@@ -16,7 +16,7 @@ PAGE = 2000
     [
         (1_000_000, 2, 4),
         (1_000_000, 8, 16),
-        (1_000_000, 1000, MAX_SUITED_SEGMENTS),
+        (1_000_000, 1000, MAX_SUITABLE_SEGMENTS),
         (1_000_000, None, DEFAULT_SEGMENTS),
         (None, 8, 16),
         (None, None, DEFAULT_SEGMENTS),
@@ -29,7 +29,7 @@ PAGE = 2000
 def test_two_segments_for_each_processor_and_at_most_one_for_each_page(
     items: int | None, processors: int | None, segments: int
 ) -> None:
-    assert suited_segments(items, PAGE, processors) == segments
+    assert suitable_segments(items, PAGE, processors) == segments
 
 
 class _Client:
@@ -68,4 +68,4 @@ def test_denied_access_is_an_unknown_number_and_an_unavailable_cluster_is_an_err
 
     assert processors(AuthorizationException(403, "security_exception", {})) is None
     with pytest.raises(SearchUnavailable):
-        processors(ConnectionError("N/A", "refused", OSError("refused")))
+        processors(ConnectionError("N/A", "rejected", OSError("rejected")))

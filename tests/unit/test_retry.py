@@ -65,8 +65,8 @@ def test_pause_is_limited_by_its_maximum(retry: Retrier, clock: ManualClock) -> 
 
 
 def test_error_that_is_not_retryable_is_raised_immediately(retry: Retrier, logged: list[str]) -> None:
-    refused = SourceError("read shard", "shard-0", "access denied")
+    rejected = SourceError("read shard", "shard-0", "access denied")
     with pytest.raises(SourceError) as caught:
-        retry(Flaky(UNAVAILABLE, refused))
-    assert caught.value is refused
+        retry(Flaky(UNAVAILABLE, rejected))
+    assert caught.value is rejected
     assert logged == [f"waiting: {UNAVAILABLE}"]

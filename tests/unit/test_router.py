@@ -84,10 +84,10 @@ def test_request_goes_to_the_home_region_before_the_first_check() -> None:
 
 
 def test_unreachable_region_is_avoided_after_one_check(regions: Regions) -> None:
-    def refused() -> httpx.Response:
-        raise httpx.ConnectError("refused")
+    def rejected() -> httpx.Response:
+        raise httpx.ConnectError("rejected")
 
-    regions.ready["eu.test"] = refused
+    regions.ready["eu.test"] = rejected
     regions.check()
     assert regions.serving_region("europe") == "us-east-1"
     assert regions.states()["eu-west-1"]["reasons"] == ["it does not respond"]

@@ -61,7 +61,7 @@ def test_unknown_field_type_is_a_finding() -> None:
     assert result.fits, "the cluster accepted all of them"
 
 
-def test_item_that_the_mapping_refuses_would_be_dead_lettered() -> None:
+def test_item_that_the_mapping_rejects_would_be_dead_lettered() -> None:
     result = checked({"bars": 32}, {"bars": "many"}, {"bars": "few"}, {"bars": 2**40})
     assert (result.documents, result.dead_lettered, result.fits) == (1, 3, False)
     assert of_kind(result, "dead_lettered") == [("bars", 2, "1"), ("bars", 1, "3")]
@@ -132,7 +132,7 @@ def test_item_beyond_the_limit_of_fields_would_be_dead_lettered() -> None:
     assert (result.documents, result.dead_lettered) == (18, 12)
 
 
-def test_refusals_of_the_cluster_replace_those_derived_from_the_mappings() -> None:
+def test_rejections_of_the_cluster_replace_those_derived_from_the_mappings() -> None:
     result = checked({"bars": "many"}, {}, {"bars": 1}, document=lambda item: {"bars": item["bars"]})
     reason = "mapper_parsing_exception: failed to parse field [bars] of type [integer]"
     apply_trial(result, {"0": f"{reason} in document with id '0'. Preview of field's value: 'many'"})

@@ -9,7 +9,7 @@ import pytest
 
 from dynadex import analysis
 from dynadex.document.identity import KeySchema
-from dynadex.document.mapping_check import name_problem, refusals
+from dynadex.document.mapping_check import name_problem, rejections
 from dynadex.document.typed_json import plain
 from dynadex.scaffold.example import example_item
 from dynadex.scaffold.infer import Inferred, infer
@@ -167,6 +167,6 @@ def test_search_options_are_text_fields_repeated_values_and_sortable_fields() ->
 def test_example_item_fits_the_mapping_and_holds_no_sampled_value(values: list[dict[str, Any]]) -> None:
     surveyed = survey(values)
     item = example_item(surveyed, {"id": "S"})
-    assert refusals(infer(surveyed, SCHEMA).mappings, plain(item)) == []
+    assert rejections(infer(surveyed, SCHEMA).mappings, plain(item)) == []
     assert "example.org" not in json.dumps(item)
     assert "day1" not in json.dumps(item)

@@ -95,7 +95,7 @@ def test_origins_are_separated_by_commas() -> None:
 
 
 @pytest.mark.parametrize("origin", ["*", "example.org", "https://example.org/", "https://example.org/page", "null"])
-def test_invalid_origin_is_refused(origin: str) -> None:
+def test_invalid_origin_is_rejected(origin: str) -> None:
     with pytest.raises(DeclarationError, match="DYNADEX_CORS_ORIGINS"):
         RuntimeSettings.from_environment({"DYNADEX_CORS_ORIGINS": origin})
 

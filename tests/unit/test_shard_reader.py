@@ -102,11 +102,11 @@ def trim(table: InMemoryTable) -> None:
     table.trim("shard-0", 2)
 
 
-def forget(table: InMemoryTable) -> None:
+def drop(table: InMemoryTable) -> None:
     table.forget_shard("shard-0")
 
 
-@pytest.mark.parametrize("lose", [trim, forget])
+@pytest.mark.parametrize("lose", [trim, drop])
 @pytest.mark.parametrize("started", [True, False])
 def test_records_trimmed_before_they_were_read_stop_the_reader(
     lose: Callable[[InMemoryTable], None], started: bool
@@ -172,10 +172,10 @@ def test_shards_are_listed_with_their_parents() -> None:
 
 
 def test_error_names_the_stream_that_cannot_be_listed() -> None:
-    class Refusing:
+    class Rejecting:
         def describe_stream(self, **request: Any) -> dict[str, Any]:  # noqa: ARG002
             raise client_error("ResourceNotFoundException")
 
-    streams: Any = Refusing()
+    streams: Any = Rejecting()
     with pytest.raises(SourceError, match="Cannot list the shards of arn:x: it does not exist"):
         list_shards(streams, "arn:x")

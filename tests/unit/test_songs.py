@@ -86,9 +86,9 @@ def test_loading_fails_if_every_item_is_throttled() -> None:
 
 
 def test_loading_error_has_the_reason_of_the_table() -> None:
-    class Refusing:
+    class Rejecting:
         def batch_write_item(self, **_: Any) -> None:
             raise ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "BatchWriteItem")
 
     with pytest.raises(SourceUnavailable, match="slow down"):
-        _load(Refusing(), lessons(1), [])
+        _load(Rejecting(), lessons(1), [])

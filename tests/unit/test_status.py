@@ -154,7 +154,7 @@ def test_silent_worker_is_distinguished_from_a_stopped_one() -> None:
 
 
 def test_dead_letters_are_printed_with_a_reason_and_the_next_step() -> None:
-    reason = "refused\n" + "x" * 500
+    reason = "rejected\n" + "x" * 500
     dead_lettered = DeadLetterStatus("file:letters", 2, False, "rakes", "2026-11-24T08:00:00+00:00", reason)
     [first, second] = [
         line
@@ -162,7 +162,7 @@ def test_dead_letters_are_printed_with_a_reason_and_the_next_step() -> None:
         if "letters" in line or "rakes" in line
     ]
     assert first == "! dead letters  2 dead letters in file:letters: `dynadex redrive lessons:sync` retries them"
-    assert second.startswith(f"{' ' * 16}oldest 2026-11-24 08:00:00 UTC (2 h ago): rakes: refused xxx")
+    assert second.startswith(f"{' ' * 16}oldest 2026-11-24 08:00:00 UTC (2 h ago): rakes: rejected xxx")
     assert second.endswith("x…")
     assert len(second) < 240
     queue = replace(HEALTHY, dead_letters=DeadLetterStatus("https://queue", 1, estimated=True))
@@ -170,8 +170,8 @@ def test_dead_letters_are_printed_with_a_reason_and_the_next_step() -> None:
 
 
 def test_text_that_is_not_a_time_is_printed_unchanged() -> None:
-    dead_lettered = DeadLetterStatus("file:letters", 1, False, "rakes", "yesterday", "refused")
-    assert "oldest yesterday: rakes: refused" in printed(replace(HEALTHY, dead_letters=dead_lettered))
+    dead_lettered = DeadLetterStatus("file:letters", 1, False, "rakes", "yesterday", "rejected")
+    assert "oldest yesterday: rakes: rejected" in printed(replace(HEALTHY, dead_letters=dead_lettered))
 
 
 def test_last_runs_are_printed_with_their_counts() -> None:
@@ -198,8 +198,8 @@ def test_stale_index_is_printed_with_the_next_step() -> None:
         "! stale         shard a was trimmed",
         "                changes were lost: `dynadex refill lessons:sync` brings the index up to date",
     ]
-    answered = replace(HEALTHY, stale=StaleStatus("shard a was trimmed", "2026-11-24T09:50:00.000+00:00"))
-    assert printed(answered, "stale").splitlines()[-2:] == [
+    recovering = replace(HEALTHY, stale=StaleStatus("shard a was trimmed", "2026-11-24T09:50:00.000+00:00"))
+    assert printed(recovering, "stale").splitlines()[-2:] == [
         "                the backfill that started 10 min ago restores it",
         "                if that backfill was interrupted: `dynadex refill lessons:sync --resume`",
     ]

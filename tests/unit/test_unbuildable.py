@@ -43,8 +43,8 @@ def test_unbuildable_item_put_again_within_a_second_is_dead_lettered() -> None:
     indexer = stage.runtime().indexer
     now = stage.clock.now_us()
     indexer.apply(indexer.prepare([Change(KEY, None, now, "7")]), float("inf"))
-    tally = indexer.apply(indexer.prepare([Change(KEY, SONG, now, "8")]), float("inf"))
-    assert [letter.id for letter in stage.letters] == ["song-1"], tally
+    result = indexer.apply(indexer.prepare([Change(KEY, SONG, now, "8")]), float("inf"))
+    assert [letter.id for letter in stage.letters] == ["song-1"], result
 
 
 def test_unbuildable_item_is_dead_lettered_after_a_crash_before_its_letter() -> None:
@@ -61,13 +61,13 @@ def test_unbuildable_item_is_dead_lettered_after_a_crash_before_its_letter() -> 
     with pytest.raises(KeyboardInterrupt):
         indexer.apply(indexer.prepare([change]), float("inf"))
     fresh = stage.runtime().indexer
-    tally = fresh.apply(fresh.prepare([change]), float("inf"))
-    assert not tally.failed
-    assert [letter.id for letter in stage.letters] == ["song-1"], tally
+    result = fresh.apply(fresh.prepare([change]), float("inf"))
+    assert not result.failed
+    assert [letter.id for letter in stage.letters] == ["song-1"], result
 
 
 UNBUILDABLE = {**KEY, "impossible": {"BOOL": True}}
-REFUSED = {**KEY, "bars": {"S": "many"}}
+REJECTED = {**KEY, "bars": {"S": "many"}}
 GOOD = {**KEY, "title": {"S": "fixed"}}
 
 
@@ -78,9 +78,9 @@ def _replayed(stage: Stage, old: dict[str, Any]) -> list[str]:
     indexer.apply(indexer.prepare([second]), float("inf"))
     stage.letters.clear()
     # The older change is redelivered in a separate batch (after a crash, or by a frozen invocation).
-    tally = indexer.apply(indexer.prepare([first]), float("inf"))
+    result = indexer.apply(indexer.prepare([first]), float("inf"))
     assert stage.documents()["song-1"]["title"] == "fixed"
-    assert tally.reconciled == 1
+    assert result.reconciled == 1
     return [letter.reason for letter in stage.letters]
 
 
@@ -88,5 +88,5 @@ def test_superseded_unbuildable_image_is_not_dead_lettered() -> None:
     assert _replayed(Stage(), UNBUILDABLE) == []
 
 
-def test_superseded_refused_image_is_not_dead_lettered() -> None:
-    assert _replayed(Stage(), REFUSED) == []
+def test_superseded_rejected_image_is_not_dead_lettered() -> None:
+    assert _replayed(Stage(), REJECTED) == []

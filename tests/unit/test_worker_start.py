@@ -72,7 +72,7 @@ def checkpoints_in(state: StateTable) -> Checkpoints:
     return Checkpoints(state, StoppableClock(threading.Event()))
 
 
-def lost(table: InMemoryTable, state: StateTable) -> list[str]:
+def lost_changes(table: InMemoryTable, state: StateTable) -> list[str]:
     checkpoints = checkpoints_in(state).load()
     finished = [shard_id for shard_id, checkpoint in checkpoints.items() if checkpoint.finished]
     return plan_reads(list_shards(cast(Any, table), table.stream_arn), checkpoints, finished).lost
@@ -82,7 +82,7 @@ def test_first_start_on_shards_without_parents_loses_nothing() -> None:
     table, state = stream_whose_parents_are_trimmed(), InMemoryState()
     worker(table, state)._check_stream()
     assert len(state.all("checkpoint/")) == 3
-    assert lost(table, state) == []
+    assert lost_changes(table, state) == []
 
 
 def test_first_start_is_repeated_after_an_interruption() -> None:
@@ -94,7 +94,7 @@ def test_first_start_is_repeated_after_an_interruption() -> None:
     assert len(state.all("checkpoint/")) == 1
     assert "stream" not in state.items
     worker(table, state)._check_stream()
-    assert lost(table, state) == []
+    assert lost_changes(table, state) == []
 
 
 def test_first_start_keeps_the_position_of_existing_checkpoints() -> None:
@@ -109,7 +109,7 @@ def test_shard_that_is_trimmed_after_the_first_start_is_a_gap() -> None:
     table, state = stream_whose_parents_are_trimmed(), InMemoryState()
     worker(table, state)._check_stream()
     table.forget_shard("shard-2")
-    assert lost(table, state) == ["shard shard-2 was trimmed before it was read to its end"]
+    assert lost_changes(table, state) == ["shard shard-2 was trimmed before it was read to its end"]
 
 
 def test_worker_does_not_read_the_stream_of_a_stale_index_until_a_backfill_has_begun() -> None:
@@ -127,11 +127,11 @@ def test_worker_does_not_read_the_stream_of_a_stale_index_until_a_backfill_has_b
         worker(table, state)._check_stream()
 
 
-@pytest.mark.parametrize("answered", [False, True])
-def test_replaced_stream_makes_the_index_stale_even_during_a_backfill(answered: bool) -> None:
+@pytest.mark.parametrize("recovering", [False, True])
+def test_replaced_stream_makes_the_index_stale_even_during_a_backfill(recovering: bool) -> None:
     table, state = InMemoryTable(), InMemoryState()
     checkpoints = checkpoints_in(state)
-    if answered:
+    if recovering:
         checkpoints.mark_stale("lost")
         checkpoints.begin_recovery(SystemClock().now_us())
     worker(table, state)._check_stream()

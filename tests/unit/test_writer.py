@@ -16,7 +16,7 @@ from dynadex.testing import ManualClock
 
 INDEX = "songs-1"
 FOREVER = float("inf")
-OK, CONFLICT, BUSY, BROKEN, REFUSED = 201, 409, 429, 500, 400
+OK, CONFLICT, BUSY, BROKEN, REJECTED = 201, 409, 429, 500, 400
 
 # Reply to a call: a status for every write, statuses in order, an error, or a function of the ids.
 Answer = int | list[int] | SearchError | Callable[[list[str]], Any]
@@ -72,14 +72,14 @@ def test_no_writes_send_no_request() -> None:
 
 def test_replies_are_in_the_order_of_the_writes() -> None:
     clock = ManualClock()
-    cluster = Cluster(clock, [OK, CONFLICT, REFUSED])
+    cluster = Cluster(clock, [OK, CONFLICT, REJECTED])
     replies = writer(cluster, clock).write(INDEX, deletes("a", "b", "c"), FOREVER)
     assert [reply.outcome for reply in replies] == [Outcome.APPLIED, Outcome.CONFLICT, Outcome.REJECTED]
 
 
 def test_only_retryable_writes_are_sent_again() -> None:
     clock = ManualClock()
-    cluster = Cluster(clock, [OK, BUSY, CONFLICT, BROKEN, REFUSED], [BUSY, OK], [OK])
+    cluster = Cluster(clock, [OK, BUSY, CONFLICT, BROKEN, REJECTED], [BUSY, OK], [OK])
     writing = writer(cluster, clock)
     replies = writing.write(INDEX, deletes("a", "b", "c", "d", "e"), FOREVER)
     assert cluster.calls == [["a", "b", "c", "d", "e"], ["b", "d"], ["b"]]
@@ -202,10 +202,10 @@ def test_failed_half_is_retried_alone() -> None:
     assert cluster.calls == [["a", "b"], ["a"], ["b"], ["b"]]
 
 
-@pytest.mark.parametrize("answered", [[], [OK], [OK, OK, OK]], ids=["none", "too few", "too many"])
-def test_reply_that_does_not_match_its_request_is_retried(answered: list[int]) -> None:
+@pytest.mark.parametrize("statuses", [[], [OK], [OK, OK, OK]], ids=["none", "too few", "too many"])
+def test_reply_that_does_not_match_its_request_is_retried(statuses: list[int]) -> None:
     clock = ManualClock()
-    cluster = Cluster(clock, answered, OK)
+    cluster = Cluster(clock, statuses, OK)
     replies = writer(cluster, clock).write(INDEX, deletes("a", "b"), FOREVER)
     assert [reply.outcome for reply in replies] == [Outcome.APPLIED] * 2
     assert len(cluster.calls) == 2
@@ -219,13 +219,13 @@ def test_reply_that_never_matches_its_request_has_a_reason() -> None:
     assert replies[0].reason == "the number of replies (1) differs from the number of writes (2)"
 
 
-def test_request_refused_as_a_whole_raises_immediately() -> None:
+def test_request_rejected_as_a_whole_raises_immediately() -> None:
     clock = ManualClock()
-    refusal = SearchError("write to index", INDEX, "security_exception", "Check the credentials.", status=401)
-    cluster = Cluster(clock, refusal)
+    rejection = SearchError("write to index", INDEX, "security_exception", "Check the credentials.", status=401)
+    cluster = Cluster(clock, rejection)
     with pytest.raises(SearchError) as caught:
         writer(cluster, clock).write(INDEX, deletes("a"), FOREVER)
-    assert caught.value is refusal
+    assert caught.value is rejection
     assert len(cluster.calls) == 1
 
 
@@ -251,7 +251,7 @@ def test_write_once_does_not_retry(trouble: Any) -> None:
     assert replies[1].outcome is Outcome.RETRY
 
 
-def test_every_request_is_reported_with_its_duration_and_writes_not_taken() -> None:
+def test_every_request_is_reported_with_its_duration_and_writes_not_accepted() -> None:
     clock, requests = ManualClock(), list[tuple[float, int]]()
     cluster = Cluster(clock, unavailable(), [OK, BUSY], OK, seconds=0.25)
     watched = Writer(cluster, clock, backoff=Backoff(1.0, 1.0), on_bulk=lambda *request: requests.append(request))

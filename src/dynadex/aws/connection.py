@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,6 @@ from dynadex.aws.steps import remaining_seconds
 from dynadex.index.results import BulkStats
 from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings
-from dynadex.state.lag import StateLag
 from dynadex.sync import Sync
 
 # This number of requests that time out must fit into one invocation.
@@ -39,25 +37,3 @@ class Connection:
             settings = replace(settings, opensearch_timeout_seconds=limited)
             self._runtime = connect(self._sync, settings, on_bulk=lambda *bulk: self.bulk_stats.add(*bulk))
         return self._runtime
-
-
-def http_service(sync: Sync) -> Callable[[Any, Any], dict[str, Any]]:
-    """Create the HTTP service as a handler for an HTTP API. Raises SourceError if the table cannot be read."""
-    from mangum import Mangum
-
-    from dynadex.http.app import HttpOptions, create_app
-    from dynadex.http.auth import GatewayAuth
-
-    settings = RuntimeSettings.from_environment()
-    runtime = connect(sync, settings)
-    # A function without a state table in its settings has no right to look for one either.
-    lag_source = StateLag(runtime.state(), runtime.clock) if settings.state_table else None
-    options = HttpOptions(
-        auth=GatewayAuth(),
-        cors_origins=settings.origins,
-        lag_source=lag_source,
-        max_ready_lag_seconds=settings.max_ready_lag_seconds,
-        timing=settings.timing,
-    )
-    app = create_app(sync, runtime.index, runtime.table, runtime.description.schema, options)
-    return Mangum(app, lifespan="off")

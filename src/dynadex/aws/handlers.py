@@ -138,7 +138,7 @@ def search_handler(sync: Sync) -> Handler:
 
     @cache
     def service() -> Handler:
-        from dynadex.aws.connection import http_service
+        from dynadex.aws.http_service import http_service
 
         return http_service(sync)
 

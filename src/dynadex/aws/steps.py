@@ -20,7 +20,7 @@ _DEFAULT_SECONDS = 60.0
 def stream(runtime: Runtime, event: Any, context: Any) -> tuple[dict[str, Any], ApplyResult]:
     """Apply the records of an event; return the partial batch response and the counts.
 
-    Lambda retries from the lowest failed record on: every record before it is done, and no record after it is lost.
+    Lambda retries from the lowest failed record on: every earlier record is processed, and no later one is lost.
     """
     deadline = runtime.clock.monotonic() + max(1.0, remaining_seconds(context) - _RESERVE_SECONDS)
     result = apply_records(runtime.indexer, records_of(event), deadline)
@@ -62,7 +62,7 @@ def finish(runtime: Runtime, event: Any) -> dict[str, Any]:
         from dynadex.refill.promote import promote
 
         # Functions have no state table, so the position of the stream is unknown here.
-        promote(runtime, plan, passed=lambda: None)
+        promote(runtime, plan, applied_until=lambda: None)
     return {}
 
 

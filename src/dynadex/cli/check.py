@@ -12,9 +12,9 @@ from dynadex import clients
 from dynadex.cli.options import AsJson, DynamoDbUrl, OpenSearchUrl, Sample, SyncReference
 from dynadex.cli.output import say
 from dynadex.cli.stopping import stop_on_signals
-from dynadex.index.results import counted
 from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
+from dynadex.text import counted
 
 if TYPE_CHECKING:
     from dynadex.scaffold.check import CheckFinding, CheckResult

@@ -54,7 +54,7 @@ def init(
         dynadex init
     """
     from dynadex.scaffold.files import write
-    from dynadex.scaffold.project import from_nothing, from_table, usable_stream
+    from dynadex.scaffold.project import NO_USABLE_STREAM, from_nothing, from_table, has_usable_stream
     from dynadex.scaffold.render import project_files
     from dynadex.scaffold.sample import take
 
@@ -74,8 +74,8 @@ def init(
         else:
             items = take(clients.dynamodb(settings), table, sample, stop.is_set)
             project = from_table(items, settings, without_passwords, name)
-            if not usable_stream(items):
-                say(f"table {table} has no stream with new images: the README shows how to enable one")
+            if not has_usable_stream(items):
+                say(f"table {table} {NO_USABLE_STREAM}: the README shows how to enable one")
         try:
             written = write(directory, project_files(project), force=force, stopped=stop.is_set)
         except KeyboardInterrupt:

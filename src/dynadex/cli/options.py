@@ -54,7 +54,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not prompt for confir
 
 
 def confirm(operation: str, subject: str, question: str) -> None:
-    """Prompt for confirmation. Raises DynadexError if there is no terminal to prompt on, typer.Abort for a no."""
+    """Prompt for confirmation. Raises DynadexError without a terminal, typer.Abort if the user declines."""
     if not sys.stdin.isatty():
         raise DynadexError(operation, subject, "standard input is not a terminal", "To confirm, pass --yes.")
     typer.confirm(question, abort=True, err=True)

@@ -37,7 +37,7 @@ class Bar:
         self._open = True
 
     def update(self, done: int, total: int | None, detail: str) -> None:
-        """Show the progress: items done, their approximate total (None if unknown), and a detail in words.
+        """Show the progress: items done, their approximate total (None if unknown), and a detail as text.
 
         The first call defines where the work starts, which the rate is based on.
         """

@@ -22,10 +22,10 @@ def rebuild(
     resume: Resume = False,
     from_export: FromExport = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Compare every item before the swap, instead of a sample.")
+        bool, typer.Option("--verify", help="Compare every item before promoting the index, instead of a sample.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Swap even if the new index is worse than the old one.")
+        bool, typer.Option("--force", help="Promote the new index even if it is worse than the old one.")
     ] = False,
     opensearch: OpenSearchUrl = None,
     dynamodb: DynamoDbUrl = None,
@@ -34,7 +34,7 @@ def rebuild(
     """Build a new index and switch searches to it.
 
     Use it after a change of the mapping, the analyzers or the document function. Writes and searches continue during
-    the rebuild. Before the swap, the new index is compared with its table and with the old index; a worse one is
+    the rebuild. Before the new index is promoted, it is compared with its table and with the old index; a worse one is
     rejected. The old index is kept, and kept up to date, until `dynadex retire`. If a worker is running, restart it
     with the new declaration as soon as the command reports that the index is created. Safe to interrupt: continue with
     --resume. Examples:
@@ -80,8 +80,8 @@ def rollback(
 ) -> None:
     """Switch searches back to the old index.
 
-    Undoes the swap of the last rebuild, and takes effect immediately. The old index is up to date, because every change
-    was written to it too. Run the command again to switch forward. Example:
+    Undoes the promotion by the last rebuild, and takes effect immediately. The old index is up to date, because every
+    change was written to it too. Run the command again to switch forward. Example:
 
         dynadex rollback lessons:sync
     """

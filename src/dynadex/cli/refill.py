@@ -10,9 +10,9 @@ import typer
 from dynadex.cli.options import DeadLetters, DynamoDbUrl, OpenSearchUrl, SyncReference
 from dynadex.cli.progress import Bar, progress_bar
 from dynadex.cli.stopping import stop_on_signals
-from dynadex.index.results import counted
 from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
+from dynadex.text import counted
 
 if TYPE_CHECKING:
     from dynadex.refill.refill import Refilled

@@ -38,7 +38,7 @@ def run(
     dead_letters: DeadLetters = None,
     batch_size: Annotated[int | None, typer.Option(help="Maximum number of stream records per batch.")] = None,
     batch_window: Annotated[float | None, typer.Option(help="Seconds to wait for a batch to fill.")] = None,
-    max_attempts: Annotated[
+    max_retries: Annotated[
         int | None,
         typer.Option(min=0, help="Retries of a failed batch before its records are dead-lettered. Default: no limit."),
     ] = None,
@@ -66,7 +66,7 @@ def run(
     """
     from dynadex.worker.event_source_mapping import Limits
 
-    limits = Limits(maximum_retry_attempts=max_attempts, maximum_record_age_seconds=max_age)
+    limits = Limits(maximum_retry_attempts=max_retries, maximum_record_age_seconds=max_age)
     log_to_terminal(log_format)
     try:
         settings = RuntimeSettings.from_environment(

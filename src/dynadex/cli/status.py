@@ -171,8 +171,8 @@ def _done(summary: Mapping[str, Any] | None, now: datetime) -> str:
 
 def _stale(stale: StaleStatus, now: datetime, reference: str) -> Iterator[str]:
     yield stale.reason
-    if stale.answered_at:
-        yield f"the backfill that started {_ago(stale.answered_at, now)} restores it"
+    if stale.recovery_began_at:
+        yield f"the backfill that started {_ago(stale.recovery_began_at, now)} restores it"
         yield f"if that backfill was interrupted: `dynadex refill {reference} --resume`"
     else:
         yield f"changes were lost: `dynadex refill {reference}` brings the index up to date"

@@ -14,9 +14,9 @@ from dynadex.cli.progress import progress_bar
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.cli.verify_regions import verify_regions
 from dynadex.errors import DynadexError
-from dynadex.index.results import counted
 from dynadex.settings import RuntimeSettings
 from dynadex.sync import load_sync
+from dynadex.text import counted
 from dynadex.verify.result import Kind
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import typer
 from dynadex.cli.output import printable
 from dynadex.cli.progress import progress_bar
 from dynadex.cli.stopping import stop_on_signals
-from dynadex.index.results import counted
 from dynadex.settings import RuntimeSettings, without_password
 from dynadex.sync import load_sync
+from dynadex.text import counted
 
 if TYPE_CHECKING:
     from dynadex.verify.across_regions import RegionsResult

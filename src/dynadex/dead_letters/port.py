@@ -87,10 +87,10 @@ class DeadLetterSink(Protocol):
 
 
 class DeadLetters(DeadLetterSink, Protocol):
-    """Store of dead letters, to redrive and to report. Every method raises DeadLetterError when it is unavailable."""
+    """Store of dead letters, to redrive and to report. Every method may raise DeadLetterError."""
 
     def batches(self) -> Iterator[list[StoredLetter]]:
-        """Yield every letter stored by now once, in batches. A queue hides them from other readers for a while."""
+        """Yield every stored letter once, in batches. A queue hides them from other readers for a while."""
         ...
 
     def remove(self, letters: Sequence[StoredLetter]) -> None:

@@ -44,7 +44,7 @@ class DeadLetterQueue:
             failed = reply.get("Failed") or []
             if failed:
                 raise self._failed(
-                    "write dead letters to", f"SQS refused {len(failed)} messages: {failed[0].get('Message')}"
+                    "write dead letters to", f"SQS rejected {len(failed)} messages: {failed[0].get('Message')}"
                 )
 
     def batches(self) -> Iterator[list[StoredLetter]]:

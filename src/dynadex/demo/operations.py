@@ -16,12 +16,12 @@ from dynadex.clock import Clock, StoppableClock, Stopping
 from dynadex.errors import DynadexError
 from dynadex.index.aliases import searched_index
 from dynadex.index.lifecycle import roll_back
-from dynadex.index.results import counted
 from dynadex.maintenance.redrive import Redriven, redrive
 from dynadex.refill import refill as refills
 from dynadex.refill.rebuild import RebuildOptions, rebuild
 from dynadex.refill.segments import OnProgress, RefillProgress
 from dynadex.runtime import Runtime
+from dynadex.text import counted
 from dynadex.verify import verify as verifies
 
 _STOP_SECONDS = 10.0

@@ -85,7 +85,7 @@ def run(options: RegionOptions) -> None:
         settings = options.settings(stack.endpoints.opensearch)
         service = parts.enter_context(running(load_sync(options.sync), settings, sock, auth, options.name))
         print(json.dumps({"url": url_of(sock)}), flush=True)
-        # A lost index is filled automatically. The router sends no searches here before that is done.
+        # A lost index is filled automatically. The router sends searches here only after that.
         service.fill()
         while True:
             service.runtime.clock.sleep(_WATCH_SECONDS)

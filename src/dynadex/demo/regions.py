@@ -59,7 +59,7 @@ class Region:
                 return
             self._child = Child(self.options.program())
             give_up_at = self.clock.monotonic() + _START_SECONDS
-            while (url := self._child.answering_url()) is None:
+            while (url := self._child.responding_url()) is None:
                 if self.clock.monotonic() > give_up_at:
                     raise self._child.failure("start", f"it does not respond after {_START_SECONDS:g} s")
                 self.clock.sleep(_POLL_SECONDS)
@@ -149,7 +149,7 @@ def running_regions(
     secret = secrets.token_bytes(32)
     dynamodb, regions = Child(programs.dynamodb(folder, None)), dict[str, Region]()
     try:
-        settings = RuntimeSettings.from_environment(dynamodb_url=_answering(dynamodb), region=names[0])
+        settings = RuntimeSettings.from_environment(dynamodb_url=_responding(dynamodb), region=names[0])
         _create_replicated(clients.dynamodb(settings), names)
         for name in names:
             options = RegionOptions(
@@ -187,10 +187,10 @@ def run_regions(options: DemoOptions, names: Sequence[str], stop: threading.Even
             running.check()
 
 
-def _answering(child: Child) -> str:
+def _responding(child: Child) -> str:
     clock = SystemClock()
     give_up_at = clock.monotonic() + _START_SECONDS
-    while (url := child.answering_url()) is None:
+    while (url := child.responding_url()) is None:
         if clock.monotonic() > give_up_at:
             raise child.failure("start", f"it does not respond after {_START_SECONDS:g} s")
         clock.sleep(_POLL_SECONDS)

@@ -93,7 +93,7 @@ def _check_floats_are_finite(document: Mapping[str, Any]) -> None:
 
 
 def _encode_slowly(document: Mapping[str, Any], first_error: Exception) -> bytes:
-    """Encode with integers of more than 64 bits as fragments; orjson refuses them. Other errors remain."""
+    """Encode with integers of more than 64 bits as fragments; orjson rejects them. Other errors remain."""
     try:
         return orjson.dumps(_big_integers_as_fragments(document), default=_encode_exactly)
     except (orjson.JSONEncodeError, RecursionError) as error:

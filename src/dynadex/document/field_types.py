@@ -1,7 +1,7 @@
 """Values that a field of each OpenSearch type accepts, by the lenient rules of OpenSearch 2. Pure functions.
 
 OpenSearch reads "5" as a number, truncates 3.7 to 3 in an integer field, and treats an empty text as a missing value. A
-spelling that some numeric types accept and others refuse ("5d", "NaN") counts as refused.
+spelling that some numeric types accept and others reject ("5d", "NaN") counts as rejected.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _DATE = re.compile(
 )
 
 
-def refusal_reason(spec: Mapping[str, Any], value: Any) -> str:
-    """Return why a field with this mapping refuses a value other than a list or null; empty if it accepts it.
+def rejection_reason(spec: Mapping[str, Any], value: Any) -> str:
+    """Return why a field with this mapping rejects a value other than a list or null; empty if it accepts it.
 
     A type without rules here counts as accepting everything.
     """

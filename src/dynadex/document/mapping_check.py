@@ -1,6 +1,6 @@
-"""Prediction, from the mappings of an index, of the documents that it refuses, without a request. Pure functions.
+"""Prediction, from the mappings of an index, of the documents that it rejects, without a request. Pure functions.
 
-By default (``dynamic``), OpenSearch maps an unmapped field to the type of its first value, and refuses later documents
+By default (``dynamic``), OpenSearch maps an unmapped field to the type of its first value, and rejects later documents
 with another type. A `MappingCheck` therefore checks documents one after another, and keeps the fields that they add.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from dynadex.document.field_types import is_date, refusal_reason
+from dynadex.document.field_types import is_date, rejection_reason
 
 # The default of index.mapping.total_fields.limit in OpenSearch.
 MAX_FIELDS = 1000
@@ -24,7 +24,7 @@ _NEW = "new in this document"
 _OBJECTS = ("object", "nested")
 
 # The path of a field, empty for the whole document, and the reason.
-Refusal = tuple[str, str]
+Rejection = tuple[str, str]
 
 
 class MappingCheck:
@@ -44,12 +44,12 @@ class MappingCheck:
         self._max_fields = max_fields
         self.fields = count_fields(self.mappings)
 
-    def refusals(self, document: Mapping[str, Any]) -> list[Refusal]:
-        """Return why the index refuses the document, field by field; empty if it accepts it. Reasons quote no value."""
+    def rejections(self, document: Mapping[str, Any]) -> list[Rejection]:
+        """Return why the index rejects the document, field by field; empty if it accepts it. Reasons quote no value."""
         grown = copy.deepcopy(self.mappings) if self._grows else self.mappings
-        refused = list(dict.fromkeys(_of_object(grown, document, "", grown.get("dynamic", True))))
-        if refused or grown is self.mappings:
-            return refused
+        rejected = list(dict.fromkeys(_of_object(grown, document, "", grown.get("dynamic", True))))
+        if rejected or grown is self.mappings:
+            return rejected
         fields = count_fields(grown)
         if fields > self._max_fields:
             return [("", f"the index would have more than its limit of {self._max_fields:,} fields")]
@@ -61,17 +61,17 @@ class MappingCheck:
         return _has_dynamic(self.mappings, self.mappings.get("dynamic", True))
 
 
-def refusals(mappings: Mapping[str, Any], document: Mapping[str, Any]) -> list[Refusal]:
-    """Return why an empty index with these mappings refuses a document.
+def rejections(mappings: Mapping[str, Any], document: Mapping[str, Any]) -> list[Rejection]:
+    """Return why an empty index with these mappings rejects a document.
 
     Args:
         mappings: Mappings of the index, as OpenSearch writes them.
         document: The document, as plain values.
 
     Returns:
-        One refusal per field, with its path and the reason; empty if the index accepts the document.
+        One rejection per field, with its path and the reason; empty if the index accepts the document.
     """
-    return MappingCheck(mappings).refusals(document)
+    return MappingCheck(mappings).rejections(document)
 
 
 def count_fields(spec: Mapping[str, Any]) -> int:
@@ -101,7 +101,9 @@ def _has_dynamic(spec: Mapping[str, Any], inherited: object) -> bool:
     return is_dynamic(dynamic) or any(_has_dynamic(object_spec, dynamic) for object_spec in objects)
 
 
-def _of_object(spec: dict[str, Any], document: Mapping[str, Any], prefix: str, inherited: object) -> Iterator[Refusal]:
+def _of_object(
+    spec: dict[str, Any], document: Mapping[str, Any], prefix: str, inherited: object
+) -> Iterator[Rejection]:
     dynamic = spec.get("dynamic", inherited)
     for name, value in document.items():
         path = prefix + name
@@ -111,7 +113,7 @@ def _of_object(spec: dict[str, Any], document: Mapping[str, Any], prefix: str, i
             yield from _of_name(spec, name.removesuffix("."), value, prefix, dynamic)
 
 
-def _of_name(spec: dict[str, Any], name: str, value: Any, prefix: str, dynamic: object) -> Iterator[Refusal]:
+def _of_name(spec: dict[str, Any], name: str, value: Any, prefix: str, dynamic: object) -> Iterator[Rejection]:
     properties: dict[str, Any] = spec.get("properties", {})
     if name not in properties and "." in name:
         # A dot in a name makes the part before it an object.
@@ -127,7 +129,7 @@ def _of_name(spec: dict[str, Any], name: str, value: Any, prefix: str, dynamic: 
         yield from _of_field(grown, value, prefix + name, dynamic)
 
 
-def _of_field(spec: dict[str, Any], value: Any, path: str, dynamic: object) -> Iterator[Refusal]:
+def _of_field(spec: dict[str, Any], value: Any, path: str, dynamic: object) -> Iterator[Rejection]:
     if isinstance(value, list | tuple):
         # A list, even a nested one, is several values of one field.
         for part in value:
@@ -136,14 +138,14 @@ def _of_field(spec: dict[str, Any], value: Any, path: str, dynamic: object) -> I
     kind = spec.get("type", "object")
     if value is None or spec.get("enabled") is False:
         return
-    reason = refusal_reason(spec, value) or _second_type(spec, value)
+    reason = rejection_reason(spec, value) or _second_type(spec, value)
     lenient = spec.get("ignore_malformed") and not isinstance(value, Mapping)
     if reason and not lenient:
         yield path, reason
     elif kind in _OBJECTS and isinstance(value, Mapping):
         yield from _of_object(spec, value, f"{path}.", dynamic)
     for name, sub in spec.get("fields", {}).items():
-        if not reason and (sub_reason := refusal_reason(sub, value)) and not sub.get("ignore_malformed"):
+        if not reason and (sub_reason := rejection_reason(sub, value)) and not sub.get("ignore_malformed"):
             yield f"{path}.{name}", sub_reason
 
 

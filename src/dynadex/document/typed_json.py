@@ -95,6 +95,14 @@ def binary(content: bytes | bytearray | str) -> str:
     return content if isinstance(content, str) else b64encode(content).decode("ascii")
 
 
+def json_key(key: Item) -> dict[str, Any]:
+    """Return a key as JSON: its attribute values, with binary values as base64 text."""
+    return {
+        name: {kind: binary(content) if kind == "B" else content for kind, content in value.items()}
+        for name, value in key.items()
+    }
+
+
 def _text(content: Any) -> str:
     if not isinstance(content, str):
         raise TypeError(f"expected text, got {type(content).__name__}")

@@ -47,13 +47,13 @@ class Timing:
 def read_version(requested_at_us: int, timing: Timing) -> int:
     """Version of an item that was read by a scan or by key: the time of the request, minus the margin.
 
-    At least 1, because OpenSearch refuses negative versions.
+    At least 1, because OpenSearch rejects negative versions.
     """
     return max(1, requested_at_us - timing.margin_us)
 
 
 def is_superseded(change_us: int, current_version: int, timing: Timing) -> bool:
-    """Return whether a change that was refused by a version conflict is certainly older than the document.
+    """Return whether a change that was rejected by a version conflict is certainly older than the document.
 
     False means a tie: the key must be reconciled. This prevents the loss of the later of two updates in one second.
     """

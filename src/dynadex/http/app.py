@@ -56,7 +56,7 @@ class HttpOptions:
     """Options of the HTTP service.
 
     Attributes:
-        auth: Authorizes changes. By default, all changes are refused.
+        auth: Authorizes changes. By default, all changes are rejected.
         max_client_requests_per_second: The maximum number of reads of one client. None: no limit, as behind a gateway
             that throttles.
         cors_origins: Origins of other sites whose pages may read and, with a token, write.

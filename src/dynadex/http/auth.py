@@ -39,7 +39,7 @@ def protected(auth: Auth, endpoint: Endpoint) -> Endpoint:
 
 
 class NoWrites:
-    """Refuses all changes: the default of a service."""
+    """Rejects all changes: the default of a service."""
 
     writes = False
 
@@ -102,7 +102,7 @@ class GatewayAuth:
     """Accepts requests that an AWS HTTP API in front of the function has authorized.
 
     The event contains the authorizer's result, which a header cannot forge. The API's routes for writes have an
-    authorizer; this second check refuses writes if a route lacks one.
+    authorizer; this second check rejects writes if a route lacks one.
     """
 
     writes = True

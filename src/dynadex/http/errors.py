@@ -45,8 +45,8 @@ def _source_error(request: Request, error: Exception) -> Response:  # noqa: ARG0
     assert isinstance(error, SourceError)
     _log.warning("%s", error)
     if error.reason.startswith("ValidationException"):
-        message = "DynamoDB refused the item: a value exceeds its limits."
-        return error_response(Problem(400, "refused", message))
+        message = "DynamoDB rejected the item: a value exceeds its limits."
+        return error_response(Problem(400, "rejected", message))
     return error_response(Problem(503, "table_unavailable", "The table is not available right now."))
 
 

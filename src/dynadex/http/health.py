@@ -104,7 +104,7 @@ class Health:
         """Return whether load balancers should send searches here, at most ``CACHE_SECONDS`` old."""
         if self._clock.monotonic() >= self._cached_until:
             index_result, lag = await asyncio.gather(self._index.result(), self._lag.result())
-            reasons = ("the index does not answer in time",) if index_result is None else index_result
+            reasons = ("the index does not respond in time",) if index_result is None else index_result
             self._cache(Readiness((*reasons, *self._lag_reasons(lag)), lag.lag_seconds if lag else None))
         return self._readiness
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from dynadex.document.mapping_check import refusals
+from dynadex.document.mapping_check import rejections
 
 _WHOLE = frozenset(("byte", "short", "integer", "long", "unsigned_long"))
 _NUMBERS = frozenset(("half_float", "float", "double", "scaled_float"))
@@ -20,7 +20,7 @@ _OBJECTS = frozenset(("object", "nested"))
 def problems(mappings: Mapping[str, Any], document: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the values that do not fit, each as ``{"name": field, "message": sentence}`` without quoting the value."""
     messages = dict(_object_problems(mappings, document, ""))
-    for name, reason in refusals(mappings, document):
+    for name, reason in rejections(mappings, document):
         messages.setdefault(name, f"{reason[:1].upper()}{reason[1:]}.")
     return [{"name": name, "message": message} for name, message in messages.items()]
 

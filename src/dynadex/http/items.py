@@ -12,7 +12,7 @@ from dynadex.document.identity import KeySchema, key_of_id
 from dynadex.document.typed_json import plain, typed, value
 from dynadex.search.problem import bad_request
 
-# Digits on either side of the decimal point, above what DynamoDB stores: it refuses smaller numbers that are out of its
+# Digits on either side of the decimal point, above what DynamoDB stores: it rejects smaller numbers that are out of its
 # range itself.
 _MAX_DIGITS = 200
 

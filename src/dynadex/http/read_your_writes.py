@@ -18,7 +18,7 @@ from dynadex.search.problem import Problem
 from dynadex.sync import Sync
 
 MAX_SECONDS = 5.0
-# Requests that wait at the same time. Further ones are answered without waiting, because each polls the cluster.
+# Requests that wait at the same time. Further ones are served without waiting, because each polls the cluster.
 MAX_WAITING = 32
 _POLL_SECONDS = 0.05
 _TABLE_POLL_SECONDS = 1.0

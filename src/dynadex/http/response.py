@@ -39,7 +39,7 @@ def constant(content: Mapping[str, Any]) -> Endpoint:
 
 
 def checked(check: Check, endpoint: Endpoint) -> Endpoint:
-    """Return the endpoint with ``check`` before it. The check raises Problem to refuse a request."""
+    """Return the endpoint with ``check`` before it. The check raises Problem to reject a request."""
     if inspect.iscoroutinefunction(endpoint):
 
         async def checked_coroutine(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Endpoints for searches and suggestions, answered from the index alone."""
+"""Endpoints for searches and suggestions, served from the index alone."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class SearchEndpoints:
         try:
             matches = self._index.search(self._alias, body, _TIMEOUT_SECONDS, preference)
         except SearchError as error:
-            raise _refused_value(search, error) or error from error
+            raise _rejected_value(search, error) or error from error
         results = hits.answer(matches, self._declared, search, self._order)
         # Where filters exclude all hits, the words may well be right.
         if results["total"] == 0 and search.q.strip() and not search.filters:
@@ -75,7 +75,7 @@ def _only_q(request: Request) -> str:
     return query_text(single_value("q", [value for _, value in parameters]) or "")
 
 
-def _refused_value(search: SearchRequest, error: SearchError) -> Problem | None:
+def _rejected_value(search: SearchRequest, error: SearchError) -> Problem | None:
     """Return the Problem of a value that only OpenSearch can check, because it must have the type of its field."""
     if error.status != _BAD_REQUEST:
         return None

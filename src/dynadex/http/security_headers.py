@@ -1,4 +1,4 @@
-"""Security headers of every response, CORS, and the refusal of writes from pages of other origins."""
+"""Security headers of every response, CORS, and the rejection of writes from pages of other origins."""
 
 from __future__ import annotations
 

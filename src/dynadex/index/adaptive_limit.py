@@ -14,7 +14,7 @@ SLOW_SECONDS = 10.0
 class AdaptiveLimit:
     """Limit shared by every thread that sends bulk requests.
 
-    It starts at ``max_requests``, more than a healthy cluster needs. It is halved when the cluster cannot take a
+    It starts at ``max_requests``, more than a healthy cluster needs. It is halved when the cluster cannot accept a
     write or a request is slow, and grows by one after as many successful requests in a row as its current value.
     """
 
@@ -42,15 +42,15 @@ class AdaptiveLimit:
                 self._in_flight -= acquired
                 self._changed.notify_all()
 
-    def record(self, seconds: float, not_taken: int) -> None:
+    def record(self, seconds: float, not_accepted: int) -> None:
         """Adapt the limit to a request that still holds its slot.
 
         Args:
             seconds: Duration of the request.
-            not_taken: Writes in it that the cluster could not take.
+            not_accepted: Writes in it that the cluster could not accept.
         """
         with self._changed:
-            if not_taken or seconds > SLOW_SECONDS:
+            if not_accepted or seconds > SLOW_SECONDS:
                 # Half of what is in flight: a limit far above that would take many halvings to have an effect.
                 self._limit = max(1.0, min(self._limit, self._in_flight) / 2)
             else:

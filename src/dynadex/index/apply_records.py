@@ -56,7 +56,7 @@ def apply_records(indexer: Indexer, records: Sequence[Record], deadline: float) 
 
     Raises:
         ValueError: A record is not a valid stream record.
-        SearchError: The search cluster refuses a request, or is unavailable.
+        SearchError: The search cluster rejects a request, or is unavailable.
         SourceError: Items cannot be read.
     """
     prepared = records.prepared if isinstance(records, Batch) else None

@@ -52,9 +52,9 @@ class Outcome(Enum):
     CONFLICT = "conflict"
     """The write's condition does not hold."""
     RETRY = "retry"
-    """The cluster could not take the write now."""
+    """The cluster could not accept the write now."""
     REJECTED = "rejected"
-    """The cluster refuses this document."""
+    """The cluster rejects this document."""
     NO_INDEX = "no index"
     FORBIDDEN = "forbidden"
     """The role or user may not write to the index."""
@@ -73,7 +73,7 @@ _OK = frozenset((200, 201))
 _CONFLICT, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 409, 404, 429, 500
 # The error of a delete through an alias that does not exist: OpenSearch tries to create an index of that name.
 _INVALID_NAME = "invalid_index_name_exception"
-# Refusals of one write that are about the index or the permissions, so that every other write would fail too.
+# Rejections of one write that are about the index or the permissions, so that every other write would fail too.
 _INDEX_OUTCOMES = {
     _INVALID_NAME: Outcome.NO_INDEX,
     "cluster_block_exception": Outcome.RETRY,
@@ -85,8 +85,8 @@ _INDEX_OUTCOMES = {
 def classify(item: Mapping[str, Any]) -> Reply:
     """Return the outcome of one item of a bulk reply. Only this function decides it.
 
-    A delete that finds no document (404) is applied. A write refused for what it contains (400, 403, ...) is
-    rejected: sent again it would be refused again, so its key must be dead-lettered, or its batch would never end.
+    A delete that finds no document (404) is applied. A write that fails because of what it contains
+    (400, 403, ...) is rejected: it would fail again, so its key must be dead-lettered, or its batch would never end.
     A blocked or closed index and missing permissions are not rejections: those would dead-letter every key.
     """
     [(action, result)] = item.items()

@@ -26,7 +26,7 @@ from dynadex.index.prepare import (
     prepare_items,
 )
 from dynadex.index.reconcile import DocumentStore, Reconciler
-from dynadex.index.results import ApplyResult, Refusal, Tally, merge
+from dynadex.index.results import ApplyResult, IndexResult, Rejection, merge
 
 Send = Callable[[str, Sequence[Write], float], list[Reply]]
 
@@ -39,7 +39,7 @@ class Indexes(Protocol):
         ...
 
     def retired(self, index: str) -> bool:
-        """Return whether an index that was current a moment ago no longer is."""
+        """Return whether an index that was listed by ``current`` no longer is."""
         ...
 
 
@@ -60,24 +60,24 @@ class Written:
         A problem of an older image is irrelevant when the current item has a document.
         """
         problems = {identity: problem for identity, problem in self.problems.items() if identity not in replies}
-        refused = {identity: reply.reason for identity, reply in replies.items() if reply.outcome is Outcome.REJECTED}
-        return Written({**self.replies, **replies, **dict.fromkeys(refused, APPLIED)}, {**problems, **refused})
+        rejected = {identity: reply.reason for identity, reply in replies.items() if reply.outcome is Outcome.REJECTED}
+        return Written({**self.replies, **replies, **dict.fromkeys(rejected, APPLIED)}, {**problems, **rejected})
 
-    def tally(self, index: str) -> Tally:
+    def result(self, index: str) -> IndexResult:
         """Count the replies and collect the reasons of keys that are not indexed."""
-        applied, superseded, failed, refused = 0, list[str](), dict[str, str](), dict[str, Refusal]()
+        applied, superseded, failed, rejected = 0, list[str](), dict[str, str](), dict[str, Rejection]()
         for identity, reply in self.replies.items():
             if reply.outcome is Outcome.CONFLICT:
                 superseded.append(identity)
             elif reply.outcome is Outcome.RETRY:
                 failed[identity] = reply.reason
             elif identity in self.problems:
-                # Also where OpenSearch refused the delete that followed.
-                refused[identity] = Refusal(index, self.problems[identity])
+                # Also where OpenSearch rejected the delete that followed.
+                rejected[identity] = Rejection(index, self.problems[identity])
             else:
                 applied += 1
         outcomes = dict.fromkeys(superseded, "superseded")
-        return Tally(applied, len(superseded), failed=failed, refused=refused, outcomes=outcomes)
+        return IndexResult(applied, len(superseded), failed=failed, rejected=rejected, outcomes=outcomes)
 
 
 class Indexer:
@@ -118,10 +118,10 @@ class Indexer:
         ``deadline`` is a reading of ``clock.monotonic()``. Raises SearchError or SourceError when the cause is not in
         the data: then no change counts as applied.
         """
-        tally = merge([self._apply_unless_retired(index, changes, deadline) for index in self._indexes.current()])
-        letters = self._letters(changes, tally)
+        result = merge([self._apply_unless_retired(index, changes, deadline) for index in self._indexes.current()])
+        letters = self._letters(changes, result)
         problem = self.dead_letter(letters)
-        return _result(changes, tally, 0 if problem else len(letters), problem)
+        return _result(changes, result, 0 if problem else len(letters), problem)
 
     def load(self, items: PreparedItems, deadline: float, indexes: Sequence[str]) -> ApplyResult:
         """Write the items of one scanned page to the given indexes.
@@ -129,16 +129,16 @@ class Indexer:
         A conflict is a success: the index holds an equal or newer version, or the stream will deliver it. An item
         that is not indexed is written as a delete. Raises as ``apply`` does.
         """
-        tally = merge([self._load_into(index, items, deadline) for index in indexes])
+        result = merge([self._load_into(index, items, deadline) for index in indexes])
         return ApplyResult(
-            applied=tally.applied,
-            superseded=tally.superseded,
-            dead_lettered=tally.dead_lettered,
+            applied=result.applied,
+            superseded=result.superseded,
+            dead_lettered=result.dead_lettered,
             not_indexed=items.not_indexed,
-            failed=dict(tally.failed),
+            failed=dict(result.failed),
         )
 
-    def _apply_unless_retired(self, index: str, changes: PreparedChanges, deadline: float) -> Tally:
+    def _apply_unless_retired(self, index: str, changes: PreparedChanges, deadline: float) -> IndexResult:
         try:
             return self._apply_to(index, changes, deadline)
         except SearchError as error:
@@ -149,7 +149,7 @@ class Indexer:
                 error.operation, index, "the index was retired", "The batch is retried on the current indexes."
             ) from error
 
-    def _apply_to(self, index: str, changes: PreparedChanges, deadline: float) -> Tally:
+    def _apply_to(self, index: str, changes: PreparedChanges, deadline: float) -> IndexResult:
         """Apply changes to one index: parts 1 and 3 of the convergence rule."""
         written = self._write(self._writer.write, index, changes.documents, deadline)
         ties = self._ties(index, written.with_outcome(Outcome.CONFLICT), changes)
@@ -158,15 +158,15 @@ class Indexer:
             keys = {identity: changes.latest[identity].key for identity in unsettled}
             versions = {identity: changes.latest[identity].time_us for identity in unsettled}
             written = written.reconciled(self._reconciler.reconcile(index, keys, deadline, versions))
-        tally = written.tally(index)
-        outcomes = {**tally.outcomes, **dict.fromkeys(unsettled, "reconciled")}
-        return replace(tally, reconciled=len(unsettled), outcomes=outcomes)
+        result = written.result(index)
+        outcomes = {**result.outcomes, **dict.fromkeys(unsettled, "reconciled")}
+        return replace(result, reconciled=len(unsettled), outcomes=outcomes)
 
     def _ties(self, index: str, conflicts: Sequence[str], changes: PreparedChanges) -> set[str]:
         """Return the conflicts that versions cannot settle.
 
-        A delete that meets a tombstone is done, unless it stands for a document that cannot be built: then it may
-        have met its own tombstone, written before its key was dead-lettered.
+        A delete that a tombstone rejects is complete, unless it stands for a document that cannot be built: then
+        the tombstone may be its own, written before its key was dead-lettered.
         """
         if not conflicts:
             return set()
@@ -179,49 +179,49 @@ class Indexer:
                 ties.add(identity)
         return ties
 
-    def _load_into(self, index: str, items: PreparedItems, deadline: float) -> Tally:
-        """Write items to one index and dead-letter those that it refuses."""
+    def _load_into(self, index: str, items: PreparedItems, deadline: float) -> IndexResult:
+        """Write items to one index and dead-letter those that it rejects."""
         written = self._write(self._writer.write_once, index, items.documents, deadline)
-        # The delete of an item without a document may have met its own tombstone, written before its key was
+        # The delete of an item without a document may be rejected by its own tombstone, written before its key was
         # dead-lettered: items of one export have the same version each time it is read.
         conflicts = written.with_outcome(Outcome.CONFLICT)
         unsettled = {identity: items.keys[identity] for identity in conflicts if identity in written.problems}
         if unsettled:
             written = written.reconciled(self._reconciler.reconcile(index, unsettled, deadline))
-        tally = written.tally(index)
+        result = written.result(index)
         letters = [
-            self.letter(index, identity, items.keys[identity], refusal.reason)
-            for identity, refusal in tally.refused.items()
+            self.letter(index, identity, items.keys[identity], rejection.reason)
+            for identity, rejection in result.rejected.items()
         ]
         problem = self.dead_letter(letters)
         if problem:
-            return replace(tally, failed={**tally.failed, **dict.fromkeys(tally.refused, problem)})
-        return replace(tally, dead_lettered=len(letters))
+            return replace(result, failed={**result.failed, **dict.fromkeys(result.rejected, problem)})
+        return replace(result, dead_lettered=len(letters))
 
-    def _letters(self, changes: PreparedChanges, tally: Tally) -> list[DeadLetter]:
-        """Return a dead letter for each key that an index refuses, and for each change without a usable key."""
-        refused = [
-            self.letter(refusal.index, i, changes.latest[i].key, refusal.reason, changes.latest[i].sequence_number)
-            for i, refusal in tally.refused.items()
+    def _letters(self, changes: PreparedChanges, result: IndexResult) -> list[DeadLetter]:
+        """Return a dead letter for each key that an index rejects, and for each change without a usable key."""
+        rejected = [
+            self.letter(rejection.index, i, changes.latest[i].key, rejection.reason, changes.latest[i].sequence_number)
+            for i, rejection in result.rejected.items()
         ]
         unidentified = [
             self.letter("", "", change.key, reason, change.sequence_number) for change, reason in changes.unidentified
         ]
-        return [*refused, *unidentified]
+        return [*rejected, *unidentified]
 
     def _write(self, send: Send, index: str, documents: DocumentWrites, deadline: float) -> Written:
-        """Write each document with its version, and delete with the same version each one that is refused.
+        """Write each document with its version, and delete with the same version each one that is rejected.
 
         An item without a document is better absent and reported than silently out of date, and the tombstone
         blocks older versions.
         """
         writes = documents.writes
         replies = dict(zip(writes, send(index, list(writes.values()), deadline), strict=True)) if writes else {}
-        refused = {i: reply.reason for i, reply in replies.items() if reply.outcome is Outcome.REJECTED}
-        if refused:
-            deletes = [writes[identity]._replace(body=None) for identity in refused]
-            replies |= dict(zip(refused, send(index, deletes, deadline), strict=True))
-        return Written(replies, {**documents.problems, **refused})
+        rejected = {i: reply.reason for i, reply in replies.items() if reply.outcome is Outcome.REJECTED}
+        if rejected:
+            deletes = [writes[identity]._replace(body=None) for identity in rejected]
+            replies |= dict(zip(rejected, send(index, deletes, deadline), strict=True))
+        return Written(replies, {**documents.problems, **rejected})
 
     def letter(
         self, index: str, identity: str, key: Item | None, reason: str, sequence_number: str | None = None
@@ -241,21 +241,21 @@ class Indexer:
         return ""
 
 
-def _result(changes: PreparedChanges, tally: Tally, dead_lettered: int, problem: str) -> ApplyResult:
+def _result(changes: PreparedChanges, result: IndexResult, dead_lettered: int, problem: str) -> ApplyResult:
     """Return the result for every index. ``problem``: why dead letters could not be stored, or ""."""
-    failed_keys = dict(tally.failed)
+    failed_keys = dict(result.failed)
     failed: dict[str, str] = {}
     if problem:
-        failed_keys |= dict.fromkeys(tally.refused, problem)
+        failed_keys |= dict.fromkeys(result.rejected, problem)
         failed |= {change.sequence_number: problem for change, _ in changes.unidentified}
     failed |= {change.sequence_number: failed_keys[i] for i, change in changes.identified if i in failed_keys}
     return ApplyResult(
-        applied=tally.applied,
-        superseded=tally.superseded,
-        reconciled=tally.reconciled,
+        applied=result.applied,
+        superseded=result.superseded,
+        reconciled=result.reconciled,
         dead_lettered=dead_lettered,
         not_indexed=sum(identity not in failed_keys for identity in changes.not_indexed),
         failed=failed,
         newest_change_us=max((change.time_us for i, change in changes.identified if i not in failed_keys), default=0),
-        outcomes={**tally.outcomes, **dict.fromkeys(tally.refused, "dead_lettered")},
+        outcomes={**result.outcomes, **dict.fromkeys(result.rejected, "dead_lettered")},
     )

@@ -136,7 +136,7 @@ def mark_filled(admin: LifecycleAdmin, index: str, names: Sequence[str]) -> None
         admin.update_aliases([{"remove": {"index": name, "alias": alias}} for name in filled])
 
 
-def swap_read_alias(admin: LifecycleAdmin, index: str, name: str) -> Sequence[str]:
+def promote_index(admin: LifecycleAdmin, index: str, name: str) -> Sequence[str]:
     """Point searches to ``name`` in one atomic step, and return the indexes that they used before."""
     before = [old for old in admin.indexes_behind(index) if old != name]
     actions = [{"remove": {"index": old, "alias": index}} for old in before]
@@ -151,7 +151,7 @@ def roll_back(admin: LifecycleAdmin, index: str, to: str | None = None) -> tuple
     """Point searches to an index that is kept for rollback, and return the index they used and the one they use now.
 
     ``to`` names the index; by default it is the newest one kept. It receives every change, so it is as
-    fresh as the index it replaces. Raises SearchError when there is none.
+    current as the index it replaces. Raises SearchError when there is none.
     """
     current = searched_index(admin, index)
     targets = [
@@ -168,7 +168,7 @@ def roll_back(admin: LifecycleAdmin, index: str, to: str | None = None) -> tuple
             "`dynadex rebuild` keeps the index that it replaces until that is retired.",
         )  # fmt: skip
     target = to or targets[-1]
-    swap_read_alias(admin, index, target)
+    promote_index(admin, index, target)
     return current, target
 
 

@@ -51,7 +51,7 @@ class IndexStats:
 
 
 class OpenSearchIndex:
-    """Requests to a search cluster. Each raises SearchError or a subclass of it."""
+    """Requests to a search cluster. Each may raise SearchError or a subclass of it."""
 
     def __init__(self, client: OpenSearch) -> None:
         self._client = client
@@ -139,7 +139,7 @@ class OpenSearchIndex:
 
     def exists(self, index: str) -> bool:
         """Return whether an index or alias has this name."""
-        return self._get_or_none("look for index", index, f"/{quote(index)}") is not None
+        return self._get_or_none("find index", index, f"/{quote(index)}") is not None
 
     def indexes_behind(self, alias: str) -> list[str]:
         """Return the physical indexes behind an alias, oldest name first; an empty list without such an alias."""
@@ -242,7 +242,7 @@ def _whole(reply: Json, index: str) -> Json:
     """
     shards = reply.get("_shards", {})
     if shards.get("failed") or shards.get("successful", 0) < shards.get("total", 0):
-        reason = f"{shards.get('successful')} of {shards.get('total')} shards answered"
+        reason = f"{shards.get('successful')} of {shards.get('total')} shards responded"
         raise SearchUnavailable("list index", index, reason, _TRANSIENT)
     return reply
 
@@ -251,21 +251,21 @@ def _write_alias(index: str) -> str:
     """Return the private alias through which a physical index is written.
 
     A write to a missing index would create it, without its mapping, and be acknowledged; with ``require_alias`` it
-    is refused. Deletes ignore ``require_alias``: they are refused because an index, unlike an alias, cannot have a
+    is rejected. Deletes ignore ``require_alias``: they are rejected because an index, unlike an alias, cannot have a
     name with capitals.
     """
     return f"{index}-WRITE"
 
 
 def translate(error: Exception, operation: str, subject: str) -> SearchError:
-    """Translate an error of opensearch-py: unavailable (retry), too large (halve), or refused (stop, with a hint)."""
+    """Translate an error of opensearch-py: unavailable (retry), too large (halve), or rejected (stop, with a hint)."""
     from opensearchpy import exceptions
 
     if isinstance(error, exceptions.SSLError):
         return SearchError(operation, subject, str(error.error), "Check the cluster's certificate and the URL.")
     if isinstance(error, exceptions.ConnectionError):
         return SearchUnavailable(
-            operation, subject, f"the search cluster does not answer ({error.error})",
+            operation, subject, f"the search cluster does not respond ({error.error})",
             "Start it, or set OPENSEARCH_URL (`--opensearch`) to a running cluster.",
         )  # fmt: skip
     if isinstance(error, exceptions.SerializationError):

@@ -2,7 +2,7 @@
 
 Ties, redrive and repair all use it. It never writes an image from the stream: it reads the item, and writes the
 document of that item. Each of its writes stays correct regardless of when it arrives, even from a process that was
-frozen between its read and its write, because OpenSearch refuses the write once a later change has been settled:
+frozen between its read and its write, because OpenSearch rejects the write once a later change has been settled:
 
 - A write with external version v = time of the read - margin: every later change carries a version above v, and
   settling it leaves a document or a tombstone at or above that version.
@@ -60,17 +60,17 @@ class _Task:
     id: str
     key: Item
     change_version: int | None
-    refused: tuple[bytes | None, str] = (None, "")
-    """The body that the cluster refused, with its reason."""
+    rejected: tuple[bytes | None, str] = (None, "")
+    """The body that the cluster rejected, with its reason."""
     marked_absent: bool = False
     built: Built = field(default_factory=Built)
 
     def plan(self, built: Built) -> None:
-        """Set the document built from the item: none, if the cluster refused an equal document before."""
-        body, reason = self.refused
+        """Set the document built from the item: none, if the cluster rejected an equal document before."""
+        body, reason = self.rejected
         # Equal by content: DynamoDB may return an item's attributes in a different order each time.
-        refused_before = body is not None and built.body is not None and same(built.body, decode(body))
-        self.built = Built(problem=reason) if refused_before else built
+        rejected_before = body is not None and built.body is not None and same(built.body, decode(body))
+        self.built = Built(problem=reason) if rejected_before else built
 
     def write(self, stored: Stored | None, version: int) -> Write | None:
         """Return the write that makes the document equal to the built one and protects it; None if not needed."""
@@ -108,10 +108,10 @@ class Reconciler:
 
         Returns:
             A reply for each document id. APPLIED: the document equals its item. REJECTED: the item has no document,
-            because none can be built or OpenSearch refuses it, for the reason given. RETRY: the deadline came first.
+            because none can be built or OpenSearch rejects it, for the reason given. RETRY: the deadline came first.
 
         Raises:
-            SearchError: The search cluster refuses a request, or is unavailable.
+            SearchError: The search cluster rejects a request, or is unavailable.
             SourceError: The items cannot be read.
         """
         replies: dict[str, Reply] = {}
@@ -152,10 +152,10 @@ class Reconciler:
         for (task, write), reply in zip(writing, replies, strict=True):
             if reply == APPLIED:
                 settled[task.id] = _final(task.built)
-            # A refused delete whose document is still absent met a newer tombstone, which has the same effect.
+            # A rejected delete of an absent document was rejected by a newer tombstone, which has the same effect.
             task.marked_absent = reply.outcome is not Outcome.RETRY and write.body is None
             if reply.outcome is Outcome.REJECTED:
-                task.refused = (write.body, reply.reason)
+                task.rejected = (write.body, reply.reason)
         return settled
 
 

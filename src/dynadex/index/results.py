@@ -13,7 +13,7 @@ class ApplyResult:
     applied: int = 0
     """Documents written or deleted."""
     superseded: int = 0
-    """Writes refused because the index holds a newer version."""
+    """Writes rejected because the index holds a newer version."""
     reconciled: int = 0
     """Keys whose item was read again, because versions could not order two changes."""
     dead_lettered: int = 0
@@ -49,38 +49,38 @@ class ApplyResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A key without a document in ``index``, and why: its document cannot be built, or OpenSearch refuses it."""
+class Rejection:
+    """A key without a document in ``index``, and why: its document cannot be built, or OpenSearch rejects it."""
 
     index: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """Outcome in one index, or in several ones merged. Reasons and outcomes are by document id."""
+class IndexResult:
+    """Result in one index, or in several ones merged. Reasons and outcomes are by document id."""
 
     applied: int = 0
     superseded: int = 0
     reconciled: int = 0
     dead_lettered: int = 0
     failed: Mapping[str, str] = field(default_factory=dict)
-    refused: Mapping[str, Refusal] = field(default_factory=dict)
+    rejected: Mapping[str, Rejection] = field(default_factory=dict)
     outcomes: Mapping[str, str] = field(default_factory=dict)
 
 
-def merge(tallies: Iterable[Tally]) -> Tally:
+def merge(results: Iterable[IndexResult]) -> IndexResult:
     """Sum the counts of several indexes. Where a key has a reason or an outcome in several, the last one stands."""
-    total = Tally()
-    for tally in tallies:
-        total = Tally(
-            total.applied + tally.applied,
-            total.superseded + tally.superseded,
-            total.reconciled + tally.reconciled,
-            total.dead_lettered + tally.dead_lettered,
-            {**total.failed, **tally.failed},
-            {**total.refused, **tally.refused},
-            {**total.outcomes, **tally.outcomes},
+    total = IndexResult()
+    for result in results:
+        total = IndexResult(
+            total.applied + result.applied,
+            total.superseded + result.superseded,
+            total.reconciled + result.reconciled,
+            total.dead_lettered + result.dead_lettered,
+            {**total.failed, **result.failed},
+            {**total.rejected, **result.rejected},
+            {**total.outcomes, **result.outcomes},
         )
     return total
 
@@ -92,14 +92,9 @@ class BulkStats:
     max_seconds: float = 0.0
     """Duration of the longest request."""
     retries: int = 0
-    """Writes that the cluster could not take when they were sent, and that are sent again."""
+    """Writes that the cluster could not accept when they were sent, and that are sent again."""
 
-    def add(self, seconds: float, not_taken: int) -> None:
-        """Count one request: its duration, and the writes that the cluster could not take."""
+    def add(self, seconds: float, not_accepted: int) -> None:
+        """Count one request: its duration, and the writes that the cluster could not accept."""
         self.max_seconds = max(self.max_seconds, seconds)
-        self.retries += not_taken
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: ``1 item``, ``2,000 items``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+        self.retries += not_accepted

@@ -39,11 +39,11 @@ class Swept:
 def sweep(listing: Listing, writer: Writer, index: str, version: int, clock: Clock) -> Swept:
     """Delete every document below ``version``, the version of the first item that the refill read.
 
-    Each existing item's document is at that version or above: the scan wrote it, or was refused because it was newer
+    Each existing item's document is at that version or above: the scan wrote it, or was rejected because it was newer
     already, or the stream has delivered it since. So a document below has no item, or one that cannot be indexed. A
     document that was written after it was listed conflicts with its delete, and stays.
 
-    Raises SearchUnavailable when the cluster does not take the deletes in time; the sweep can be repeated.
+    Raises SearchUnavailable when the cluster does not accept the deletes in time; the sweep can be repeated.
     """
     listing.refresh(index)
     swept = Swept()

@@ -27,7 +27,7 @@ class BulkTarget(Protocol):
     def bulk(self, index: str, body: bytes, timeout_seconds: float) -> Sequence[Mapping[str, Any]]:
         """Send one bulk request to ``index`` and return the items of its reply, in order.
 
-        Raises SearchUnavailable, RequestTooLarge, or SearchError for a request refused as a whole.
+        Raises SearchUnavailable, RequestTooLarge, or SearchError for a request rejected as a whole.
         """
         ...
 
@@ -45,7 +45,7 @@ class Writer:
 
     The caller waits while the writer retries, which slows its reading down to what the cluster can take.
     ``on_bulk`` receives the duration in seconds of every request (halves of one count as one) and how many of its
-    writes the cluster could not take. Requests wait for a slot of ``concurrency`` where there is one.
+    writes the cluster could not accept. Requests wait for a slot of ``concurrency`` where there is one.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Writer:
         """Send writes until each has an outcome, and return the replies in order.
 
         A RETRY among them means that the deadline, a reading of ``clock.monotonic()``, came first. Raises SearchError
-        when the cluster refuses the request as a whole or the index is missing: then some writes may be applied,
+        when the cluster rejects the request as a whole or the index is missing: then some writes may be applied,
         and which ones is unknown.
         """
         encoded = [write.encoded() for write in writes]
@@ -121,11 +121,11 @@ class Writer:
             started_at = self._clock.monotonic()
             replies = self._send(index, lines, deadline)
             seconds = self._clock.monotonic() - started_at
-            not_taken = sum(reply.outcome is Outcome.RETRY for reply in replies)
+            not_accepted = sum(reply.outcome is Outcome.RETRY for reply in replies)
             if self._concurrency:
-                self._concurrency.record(seconds, not_taken)
+                self._concurrency.record(seconds, not_accepted)
         if self._on_bulk:
-            self._on_bulk(seconds, not_taken)
+            self._on_bulk(seconds, not_accepted)
         return replies
 
     def _send(self, index: str, lines: Sequence[bytes], deadline: float) -> list[Reply]:

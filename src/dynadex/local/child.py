@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dynadex.errors import LocalStackError
-from dynadex.local.probe import why_silent
+from dynadex.local.probe import why_unresponsive
 
 _STOP_SECONDS = 5.0
 _TAIL_BYTES = 8192
@@ -60,11 +60,11 @@ class Child:
         """Id of the process and of its process group."""
         return self._process.pid
 
-    def answering_url(self) -> str | None:
-        """Return the URL once the program answers there, None until then; raise LocalStackError if it has ended."""
+    def responding_url(self) -> str | None:
+        """Return the URL once the program responds there, None until then; raise LocalStackError if it has ended."""
         self.check("start")
         self._url = self._url or self._announced_url()
-        if self._url is None or why_silent(self._url, self.program.health_path) is not None:
+        if self._url is None or why_unresponsive(self._url, self.program.health_path) is not None:
             return None
         return self._url
 

@@ -1,4 +1,4 @@
-"""Probe URLs and ports: whether a backend answers, and whether a port is free."""
+"""Probe URLs and ports: whether a backend responds, and whether a port is free."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ LOOPBACK = "127.0.0.1"
 _TIMEOUT_SECONDS = 3.0
 
 
-def why_silent(url: str, path: str = "/") -> str | None:
-    """Return why no usable backend answers at the URL, or None if one does.
+def why_unresponsive(url: str, path: str = "/") -> str | None:
+    """Return why no usable backend responds at the URL, or None if one does.
 
-    Any status below 500 counts as an answer: many backends refuse requests without credentials.
+    Any status below 500 counts as a response: many backends reject requests without credentials.
     """
     parts = urlsplit(url)
     try:
@@ -32,7 +32,7 @@ def why_silent(url: str, path: str = "/") -> str | None:
         return str(error) or type(error).__name__
     finally:
         connection.close()
-    return f"it answered {response.status} {response.reason}" if response.status >= 500 else None
+    return f"it responded with {response.status} {response.reason}" if response.status >= 500 else None
 
 
 def why_unusable(port: int) -> str | None:

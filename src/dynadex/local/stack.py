@@ -12,7 +12,7 @@ from typing import Self
 from dynadex.errors import LocalStackError
 from dynadex.local import programs
 from dynadex.local.child import Child
-from dynadex.local.probe import why_silent, why_unusable
+from dynadex.local.probe import why_unresponsive, why_unusable
 from dynadex.local.state import Endpoints, RunningStack, StackFolder
 
 __all__ = ["Endpoints", "LocalStack"]
@@ -65,7 +65,7 @@ class LocalStack:
         return self.running.endpoints
 
     def start(self) -> Endpoints:
-        """Start the backends and wait until both answer; raise LocalStackError if one cannot start."""
+        """Start the backends and wait until both respond; raise LocalStackError if one cannot start."""
         self.folder.prepare()
         if not self.folder.lock():
             raise already_running(self.folder)
@@ -114,8 +114,8 @@ class LocalStack:
                 raise LocalStackError(
                     "start", "the local stack", f"{backend} has both a URL and a port", "Pass only one."
                 )
-            if url is not None and (silence := why_silent(url)):
-                raise LocalStackError("use", url, silence, f"Start it, or leave out --{backend} to start one here.")
+            if url is not None and (reason := why_unresponsive(url)):
+                raise LocalStackError("use", url, reason, f"Start it, or leave out --{backend} to start one here.")
             if port is not None and (reason := why_unusable(port)):
                 raise LocalStackError(
                     "listen on",
@@ -139,10 +139,10 @@ class LocalStack:
         deadline = time.monotonic() + _START_SECONDS
         while waiting := {backend: child for backend, child in self._children.items() if backend not in urls}:
             for backend, child in waiting.items():
-                if url := child.answering_url():
+                if url := child.responding_url():
                     urls[backend] = url
                 elif time.monotonic() > deadline:
-                    raise child.failure("start", f"it does not answer after {_START_SECONDS:g} s")
+                    raise child.failure("start", f"it has not responded after {_START_SECONDS:g} s")
             time.sleep(_POLL_SECONDS)
         return Endpoints(**urls)
 

@@ -31,7 +31,7 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class RunningStack:
-    """A stack whose backends answer.
+    """A stack whose backends respond.
 
     Attributes:
         pid: Process id of its supervisor.

@@ -88,7 +88,7 @@ class StaleStatus:
     """Why the index is stale."""
 
     reason: str
-    answered_at: str | None
+    recovery_began_at: str | None
     """When the backfill began that brings the index up to date; None if none has begun."""
 
 
@@ -228,5 +228,7 @@ def _dead_letters(runtime: Runtime) -> DeadLetterStatus:
 
 def _stale(checkpoints: Checkpoints) -> StaleStatus | None:
     reason = checkpoints.stale()
-    answered_us = checkpoints.recovering_since_us()
-    return None if reason is None else StaleStatus(reason, None if answered_us is None else iso(answered_us))
+    recovery_began_us = checkpoints.recovering_since_us()
+    return (
+        None if reason is None else StaleStatus(reason, None if recovery_began_us is None else iso(recovery_began_us))
+    )

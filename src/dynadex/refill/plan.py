@@ -17,7 +17,7 @@ from dynadex.runtime import Runtime
 _MAX_SEGMENTS = 1000
 # Used if the search cluster does not report its number of processors.
 DEFAULT_SEGMENTS = 4
-MAX_SUITED_SEGMENTS = 32
+MAX_SUITABLE_SEGMENTS = 32
 # While a processor executes a bulk request, the next one is on its way.
 _PER_PROCESSOR = 2
 
@@ -109,15 +109,15 @@ def sweep_all(runtime: Runtime, plan: RefillPlan, on_swept: Callable[[str, Swept
     return total
 
 
-def suited_segments(items: int | None, page_items: int, processors: int | None) -> int:
+def suitable_segments(items: int | None, page_items: int, processors: int | None) -> int:
     """Return two segments for each processor that writes documents, at most one for each page, and at most 32. Pure.
 
     ``items`` and ``processors`` are None if they are unknown.
     """
-    suited = min(MAX_SUITED_SEGMENTS, processors * _PER_PROCESSOR) if processors else DEFAULT_SEGMENTS
-    return max(1, min(suited, math.ceil(items / page_items))) if items else suited
+    suitable = min(MAX_SUITABLE_SEGMENTS, processors * _PER_PROCESSOR) if processors else DEFAULT_SEGMENTS
+    return max(1, min(suitable, math.ceil(items / page_items))) if items else suitable
 
 
 def choose_segments(runtime: Runtime, items: int | None) -> int:
     """Return a suitable number of segments for a table of about ``items`` items. Raises SearchUnavailable."""
-    return suited_segments(items, runtime.settings.refill_page_size, runtime.index.processors(runtime.sync.index))
+    return suitable_segments(items, runtime.settings.refill_page_size, runtime.index.processors(runtime.sync.index))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from dynadex.errors import SearchError
 from dynadex.index.aliases import searched_index
-from dynadex.index.lifecycle import end_building, swap_read_alias
+from dynadex.index.lifecycle import end_building, promote_index
 from dynadex.refill.plan import RefillPlan
 from dynadex.runtime import Runtime
 from dynadex.verify.recheck import AppliedUntil, Bounds
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 _SAMPLED_ITEMS = 5000
 _MAX_EXAMPLES = 5
 # A comparison does not wait for an index that lags longer than this: lag is not a defect of the new index.
-_PATIENCE_SECONDS = 30.0
+_MAX_RECHECK_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,11 @@ def promote(
     *,
     every_item: bool = False,
     force: bool = False,
-    passed: AppliedUntil | None = None,
+    applied_until: AppliedUntil | None = None,
 ) -> IndexComparison | None:
     """Make the filled index searchable, compare it with the index in use, and promote it unless it is worse.
 
-    ``passed`` is the ``applied_until`` of `verify`. Returns the comparison, or None if searches use the index already.
+    ``applied_until`` is passed to `verify`. Returns the comparison, or None if searches use the index already.
     Raises SearchError if the index is worse, unless ``force`` is set; searches then still use the old index.
     """
     index, [name] = runtime.sync.index, plan.indexes
@@ -69,14 +69,14 @@ def promote(
     if old == name:
         return None
     end_building(runtime.index, name, runtime.sync.settings)
-    comparison = compare(runtime, name, old, every_item=every_item, passed=passed)
+    comparison = compare(runtime, name, old, every_item=every_item, applied_until=applied_until)
     if comparison.worse and not force:
         raise SearchError(
             "promote index", name, f"it is worse than the one in use: {comparison}",
             f"Searches still use {old}. Fix the cause and continue with `dynadex rebuild --resume`; or delete the new "
             f"index with `dynadex retire MODULE:ATTRIBUTE {name}`; or promote it nevertheless with --resume --force.",
         )  # fmt: skip
-    swap_read_alias(runtime.index, index, name)
+    promote_index(runtime.index, index, name)
     return comparison
 
 
@@ -86,7 +86,7 @@ def compare(
     old: str,
     *,
     every_item: bool = False,
-    passed: AppliedUntil | None = None,
+    applied_until: AppliedUntil | None = None,
 ) -> IndexComparison:
     """Compare a new index with its table and, if it lacks a document, with the old index.
 
@@ -113,6 +113,6 @@ def compare(
         if len(examples) < _MAX_EXAMPLES:
             examples.append(difference.id)
 
-    options = VerifyOptions(sample_percent, bounds=Bounds(patience_seconds=_PATIENCE_SECONDS))
-    verified = verify(runtime, name, options, VerifyCallbacks(on_difference), passed)
+    options = VerifyOptions(sample_percent, bounds=Bounds(max_recheck_seconds=_MAX_RECHECK_SECONDS))
+    verified = verify(runtime, name, options, VerifyCallbacks(on_difference), applied_until)
     return IndexComparison(name, old, documents, old_documents, verified, worse, examples)

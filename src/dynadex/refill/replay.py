@@ -170,7 +170,7 @@ def _read(
 
 
 def _is_caught_up(records: Sequence[Record], until_us: int, now_us: int) -> bool:
-    """Whether the worker alone can apply the records that follow these, which are applied by now. Pure.
+    """Whether the worker alone can apply the records that follow these, which are applied already. Pure.
 
     Every record up to ``until_us`` must be applied. If applying them took long, so must be the records that the worker
     applied in the meantime: the tombstone of a delete may have expired before an earlier put was applied again.

@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 class SavedPlan:
     """Saves a plan together with the name of its source, and decides whether it can be resumed.
 
-    Every call raises StateError.
+    Every call may raise StateError.
     """
 
     def __init__(self, runtime: Runtime, state: RefillState, source: str) -> None:

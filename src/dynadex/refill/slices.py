@@ -8,7 +8,7 @@ from typing import Any
 
 from dynadex.change import Item
 from dynadex.declaration import MIN_GC_DELETES_SECONDS
-from dynadex.document.typed_json import binary
+from dynadex.document.typed_json import json_key
 from dynadex.errors import SearchUnavailable, SourceUnavailable
 from dynadex.gc_tuning import infrequent_gc
 from dynadex.index.prepare import PreparedItems
@@ -64,7 +64,7 @@ class Slice:
         """Return the response of the backfill function: the event of the next slice, ``{}`` at the end of the scan."""
         if self.done or self.start_key is None:
             return {}
-        return {**self.first_event(), "LastEvaluatedKey": _json_key(self.start_key)}
+        return {**self.first_event(), "LastEvaluatedKey": json_key(self.start_key)}
 
     def first_event(self) -> dict[str, Any]:
         """Return the first event of the loop over this segment."""
@@ -150,10 +150,3 @@ def _one_page(
     if on_page:
         on_page(position, page, result)
     return position
-
-
-def _json_key(key: Item) -> dict[str, Any]:
-    return {
-        name: {kind: binary(content) if kind == "B" else content for kind, content in value.items()}
-        for name, value in key.items()
-    }

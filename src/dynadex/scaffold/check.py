@@ -128,14 +128,14 @@ def check(sync: Sync, sample: Sample) -> CheckResult:
     return result
 
 
-def apply_trial(result: CheckResult, refusals: Mapping[str, str]) -> None:
-    """Replace findings derived from the mappings with the cluster's own refusals (reasons by document id)."""
+def apply_trial(result: CheckResult, rejections: Mapping[str, str]) -> None:
+    """Replace findings derived from the mappings with the cluster's own rejections (reasons by document id)."""
     never_built = [finding for finding in result.findings if finding.kind == "dead_lettered" and not finding.field]
     result.findings = [finding for finding in result.findings if finding.kind not in ("dead_lettered", "type")]
     result.dead_lettered = sum(finding.items for finding in never_built)
-    for identity, reason in refusals.items():
+    for identity, reason in rejections.items():
         result.add_dead_letter([("", _without_values(reason))], identity)
-    result.documents = len(result.bodies) - len(refusals)
+    result.documents = len(result.bodies) - len(rejections)
     result.findings += never_built
     result.sort_findings()
 
@@ -162,8 +162,8 @@ def _check_item(
         document = decode(built.body)
         survey.add(identity, typed(document)["M"])
         result.bodies[identity] = built.body
-        if refusals := mapping_check.refusals(document):
-            result.add_dead_letter(refusals, identity)
+        if rejections := mapping_check.rejections(document):
+            result.add_dead_letter(rejections, identity)
         else:
             result.documents += 1
 
@@ -189,7 +189,7 @@ def _growth(mapping_check: MappingCheck, field_counts: list[int], survey: Survey
     if added and added_late >= _MIN_LATE_FIELDS:
         message = (
             f"the mapping is dynamic and would grow from {declared:,} to {final:,} fields, {added_late:,} of them in "
-            f'the last quarter of the sample; the index refuses more than {MAX_FIELDS:,} fields. Set "dynamic": False'
+            f'the last quarter of the sample; the index rejects more than {MAX_FIELDS:,} fields. Set "dynamic": False'
         )
         yield CheckFinding("explosion", "", message)
     elif added:

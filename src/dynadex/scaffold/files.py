@@ -24,7 +24,7 @@ def write(
     """
     new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
     targets = {folder / name: text for name, text in files.items()}
-    _refuse_to_overwrite(folder, targets, force)
+    _reject_existing(folder, targets, force)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".dynadex-init-", dir=folder) as temporary:
@@ -43,7 +43,7 @@ def write(
     return list(targets)
 
 
-def _refuse_to_overwrite(folder: Path, targets: Mapping[Path, str], force: bool) -> None:
+def _reject_existing(folder: Path, targets: Mapping[Path, str], force: bool) -> None:
     existing = [str(path.relative_to(folder)) for path in targets if path.exists()]
     if existing and not force:
         reason = f"{', '.join(existing)} already {'exists' if len(existing) == 1 else 'exist'}"

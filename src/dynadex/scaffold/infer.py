@@ -20,6 +20,7 @@ from dynadex.scaffold.proposal import (
     search_sorts,
 )
 from dynadex.scaffold.survey import KIND_NAMES, AttributeSurvey, Survey
+from dynadex.text import counted
 
 # Attributes with these names hold text, even if no sampled value has several words.
 _TEXT_NAMES = (*HEADLINES, "text", "body", "comment", "comments", "note", "notes", "message", "bio", "about")
@@ -41,7 +42,7 @@ class Inferred:
 
     Attributes:
         proposals: One for each attribute, key attributes first.
-        left_out: Attributes whose names OpenSearch refuses in a document.
+        left_out: Attributes whose names OpenSearch rejects in a document.
         unmapped: Number of rare attributes left unmapped to stay below the limit of fields.
         fields: Search fields and their weights.
         facets: Fields to offer as facets.
@@ -76,7 +77,7 @@ def infer(survey: Survey, schema: KeySchema) -> Inferred:
     fields = search_fields(usable)
     return Inferred(
         proposals=tuple(_with_headline(proposals, next(iter(fields), None))),
-        left_out=tuple(proposal.path[0] for proposal in candidates if _refused_name(proposal.path[0], root)),
+        left_out=tuple(proposal.path[0] for proposal in candidates if _rejected_name(proposal.path[0], root)),
         unmapped=len(candidates) - len(proposals),
         fields=fields,
         facets=search_facets(usable, schema),
@@ -117,8 +118,8 @@ def _size(proposal: Proposal) -> int:
     return 1 + len(proposal.spec.get("fields", {})) + sum(map(_size, proposal.inside))
 
 
-def _refused_name(name: str, parent: AttributeSurvey) -> str:
-    """Return why OpenSearch refuses the name in this map or item; empty if it accepts the name."""
+def _rejected_name(name: str, parent: AttributeSurvey) -> str:
+    """Return why OpenSearch rejects the name in this map or item; empty if it accepts the name."""
     first = name.split(".")[0]
     if "." in name and first in parent.children:
         return f"OpenSearch reads its name as a part of {first!r}, which is a separate attribute"
@@ -128,7 +129,7 @@ def _refused_name(name: str, parent: AttributeSurvey) -> str:
 def _propose(attribute: AttributeSurvey, total: int, schema: KeySchema, parent: AttributeSurvey) -> Proposal:
     """Return the proposal for one attribute of ``total`` items or maps."""
     name, path = attribute.path[-1], attribute.path
-    if problem := _refused_name(name, parent):
+    if problem := _rejected_name(name, parent):
         conflict = f"the document function leaves it out: {problem}. To search it, rename it there"
         return Proposal(path, {}, "not mapped", conflict)
     if len(path) == 1 and name in schema.names:
@@ -138,7 +139,7 @@ def _propose(attribute: AttributeSurvey, total: int, schema: KeySchema, parent: 
         return Proposal(path, {}, reason)
     values = attribute.values
     if not values:
-        reason = f"only nulls or empty lists in {_counted(attribute.present, 'item')}, so its type is unknown"
+        reason = f"only nulls or empty lists in {counted(attribute.present, 'item')}, so its type is unknown"
         return Proposal(path, {}, reason)
     if len(values) > 1:
         return _conflicting(attribute, values)
@@ -194,11 +195,11 @@ def _map(attribute: AttributeSurvey, schema: KeySchema, rare: str) -> Proposal:
         return Proposal(path, dict(_NOT_PARSED), "not searchable", conflict)
     if not names:
         return Proposal(path, dict(_NOT_PARSED), f"only empty maps: not searchable{rare}")
-    refused = next((name for name in attribute.children if _refused_name(name, attribute)), None)
-    if refused is not None or len(path) >= _MAX_DEPTH:
+    rejected = next((name for name in attribute.children if _rejected_name(name, attribute)), None)
+    if rejected is not None or len(path) >= _MAX_DEPTH:
         problem = "its maps are nested too deeply"
-        if refused is not None:
-            problem = f"its part {refused!r} cannot be indexed: {_refused_name(refused, attribute)}"
+        if rejected is not None:
+            problem = f"its part {rejected!r} cannot be indexed: {_rejected_name(rejected, attribute)}"
         conflict = f"{problem}. It is stored but not searchable. To search it, change it in the document function"
         return Proposal(path, dict(_NOT_PARSED), "not searchable", conflict)
     inside = tuple(_propose(child, maps, schema, attribute) for child in attribute.children.values())
@@ -230,7 +231,7 @@ def _text(attribute: AttributeSurvey) -> Proposal:
         facet = few and distinct <= _MAX_FACET_IDENTIFIERS
         return Proposal(path, _keyword(), "identifiers: matched by exact value", facet=facet)
     if few and not named_as_text and texts.longest <= _MAX_FACET_LENGTH:
-        reason = f"{_counted(distinct, 'distinct value')} in {count:,}: matched by exact value, offered as a facet"
+        reason = f"{counted(distinct, 'distinct value')} in {count:,}: matched by exact value, offered as a facet"
         return Proposal(path, _keyword(), reason, facet=True)
     if share_of_several_words >= _SOMETIMES or named_as_text:
         reason = f"text: {texts.several_words:,} of {count:,} values have several words"
@@ -250,7 +251,7 @@ def _number(attribute: AttributeSurvey) -> Proposal:
     if numbers.fractions:
         reason = f"{numbers.fractions:,} of {count:,} numbers have a fractional part; the document keeps every digit"
         return Proposal(path, {"type": "double"}, reason)
-    return Proposal(path, {"type": "long"}, f"{_counted(count, 'whole number')}; searches ignore fractional parts")
+    return Proposal(path, {"type": "long"}, f"{counted(count, 'whole number')}; searches ignore fractional parts")
 
 
 def _boolean(attribute: AttributeSurvey) -> Proposal:
@@ -263,7 +264,3 @@ def _binary(attribute: AttributeSurvey) -> Proposal:
 
 def _keyword() -> Spec:
     return {"type": "keyword", "ignore_above": _MAX_KEYWORD}
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -13,9 +13,12 @@ from dynadex.scaffold.render import Project
 from dynadex.scaffold.sample import Sample
 from dynadex.scaffold.survey import Survey
 from dynadex.settings import RuntimeSettings
+from dynadex.source.table import enable_stream_command
+from dynadex.text import counted
 
 DEFAULT_REGION = "us-east-1"
 EXAMPLE_TABLE = "songs"
+NO_USABLE_STREAM = "has no stream with new images"
 _EXAMPLES: tuple[dict[str, Any], ...] = (
     {"id": "1", "title": "The Rakes of Mallow", "artist": "Traditional", "key": "G major", "year": 1742},
     {"id": "2", "title": "The Blackbird", "artist": "Traditional", "key": "D major", "year": 1800},
@@ -36,11 +39,10 @@ $ aws dynamodb create-table --table-name {table} --billing-mode PAY_PER_REQUEST{
 If you have no AWS account, `dynadex local up --detach` (which needs `pip install 'dynadex[local]'`) starts DynamoDB and
 OpenSearch on this machine and prints the environment variables to set.
 """
-_ENABLE_STREAM = """The table has no stream that dynadex can follow. Enable one with new images:
+_ENABLE_STREAM = """The table {reason}. Enable one:
 
 ```console
-$ aws dynamodb update-table --table-name {table}{endpoint} \\
-    --stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES
+$ {command}
 ```
 """
 _START_CLUSTER = """Start an OpenSearch cluster, or set `OPENSEARCH_URL` to one that you have. With Docker,
@@ -64,8 +66,9 @@ def from_table(
     schema, table = sample.table.schema, sample.table.name
     survey = Survey.of((document_id(schema, schema.key_of(item)), item) for item in sample.items)
     preparation = _START_CLUSTER
-    if not usable_stream(sample):
-        preparation = f"{_ENABLE_STREAM.format(table=table, endpoint=_endpoint_option(settings))}\n{_START_CLUSTER}"
+    if not has_usable_stream(sample):
+        command = enable_stream_command(table, _endpoint_option(settings))
+        preparation = f"{_ENABLE_STREAM.format(reason=NO_USABLE_STREAM, command=command)}\n{_START_CLUSTER}"
     return Project(
         table=table,
         name=name or table,
@@ -99,7 +102,7 @@ def from_nothing(settings: RuntimeSettings, project_settings: Mapping[str, str],
     )
 
 
-def usable_stream(sample: Sample) -> bool:
+def has_usable_stream(sample: Sample) -> bool:
     """Return whether the table has a stream that a worker can follow."""
     try:
         return bool(sample.table.usable_stream())
@@ -108,11 +111,12 @@ def usable_stream(sample: Sample) -> bool:
 
 
 def _source(sample: Sample) -> str:
-    """Return what the mapping is inferred from, in words."""
+    """Describe what the mapping is inferred from."""
     if not sample.items:
         return f"the key of table {sample.table.name}, which is empty"
-    count = f"{len(sample.items):,} item{'' if len(sample.items) == 1 else 's'}"
-    return f"{'all' if sample.whole else 'a sample of'} {count} of table {sample.table.name}"
+    return (
+        f"{'all' if sample.whole else 'a sample of'} {counted(len(sample.items), 'item')} of table {sample.table.name}"
+    )
 
 
 def _endpoint_option(settings: RuntimeSettings) -> str:

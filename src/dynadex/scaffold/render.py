@@ -34,7 +34,7 @@ class Project:
     Attributes:
         table: Name of the table.
         name: Name that the module's and the index's names are derived from.
-        source: What the mapping is inferred from, in words.
+        source: What the mapping is inferred from, as text.
         survey: Survey of the sampled items.
         schema: Key of the table.
         inferred: Mapping and search options.
@@ -206,7 +206,7 @@ def _returned(inferred: Inferred) -> str:
     """Return the last lines of the document function."""
     if not inferred.left_out:
         return "    return item"
-    comment = _comment("OpenSearch refuses these attribute names. To search the attributes, rename them here.", 4)
+    comment = _comment("OpenSearch rejects these attribute names. To search the attributes, rename them here.", 4)
     names = literal(set(inferred.left_out), 4, len("left_out = "))
     returned = "return {name: value for name, value in item.items() if name not in left_out}"
     return "\n".join((*comment, f"    left_out = {names}", f"    {returned}"))

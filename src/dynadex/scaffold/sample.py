@@ -28,7 +28,7 @@ class Sample:
 
 
 def take(client: DynamoDBClient, table: str, max_items: int, stopped: Callable[[], bool] = lambda: False) -> Sample:
-    """Read up to ``max_items`` items, consistently; fewer if ``stopped`` returns True meanwhile.
+    """Read up to ``max_items`` items, consistently; fewer if ``stopped`` returns True during the scan.
 
     Consumes about one unit of read capacity for each 4 KB.
 

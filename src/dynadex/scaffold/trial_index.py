@@ -19,10 +19,10 @@ _MAX_SECONDS = 60.0
 def index_on_trial(
     sync: Sync, settings: RuntimeSettings, bodies: Mapping[str, bytes], clock: Clock | None = None
 ) -> dict[str, str]:
-    """Index documents in a temporary index; return the cluster's reasons for those that it refuses, by document id.
+    """Index documents in a temporary index; return the cluster's reasons for those that it rejects, by document id.
 
     Raises:
-        SearchError: The cluster refuses the index itself.
+        SearchError: The cluster rejects the index itself.
         SearchUnavailable: The cluster does not accept all documents within a minute.
     """
     clock = clock or SystemClock()
@@ -38,7 +38,7 @@ def index_on_trial(
     finally:
         cluster.delete(name)
     # A conflict is a repeated request that succeeded before: this index has no other writer.
-    refused = {
+    rejected = {
         identity: reply.reason
         for identity, reply in zip(bodies, replies, strict=True)
         if reply.outcome is Outcome.REJECTED
@@ -48,4 +48,4 @@ def index_on_trial(
             "try documents in index", name, f"the cluster did not accept {unsent:,} of them within a minute",
             "Try a smaller --sample.",
         )  # fmt: skip
-    return refused
+    return rejected

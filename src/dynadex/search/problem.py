@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Problem(Exception):
-    """A request that the HTTP service answers with an error.
+    """A request to which the HTTP service responds with an error.
 
     Args:
         status: The HTTP status.

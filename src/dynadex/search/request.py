@@ -103,7 +103,7 @@ def _filters(values_of: Mapping[str, list[str]]) -> dict[str, list[str]]:
 
 
 def _checked(text: str, what: str) -> str:
-    """Refuse control characters and unpaired surrogates: no document can be found by them."""
+    """Reject control characters and unpaired surrogates: no document can be found by them."""
     if any(unicodedata.category(character) in ("Cc", "Cs") and character not in _SPACES for character in text):
         raise bad_request("bad_character", f"A {what} must not contain control characters or unpaired surrogates.")
     return text

@@ -63,7 +63,7 @@ def alternatives(field: str, text: str, weight: float, *, unfinished: bool) -> l
         {"match": {f"{field}.{GRAMS}": some_grams}},
         {"match_bool_prefix" if unfinished else "match": {loose: every_word}},
         constant(29.0 * weight, {"match": {f"{field}.{WHOLE}": as_whole}}),
-        # All words, in any place, are worth nearly as much as a beginning with a typo.
+        # All words, in any place, count nearly as much as a beginning with a typo.
         {
             "dis_max": {
                 "queries": [

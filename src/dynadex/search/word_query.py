@@ -2,7 +2,8 @@
 
 This is how fields with any analysis are searched. Every word must match in one of the fields: exactly, as a prefix if
 it is the last word (people search while they type), or with a typo. The scores of these three are so far apart that a
-better kind of match always wins; among equals, the rarity of the words and the length of the field decide, as usual.
+better kind of match always ranks first; among equals, the rarity of the words and the length of the field decide, as
+usual.
 """
 
 from __future__ import annotations

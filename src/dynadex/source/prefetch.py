@@ -46,7 +46,7 @@ class PrefetchedPage(Generic[Result]):
 
 
 class Prefetch(Generic[Result]):
-    """Reads and prepares at most one page ahead, in a separate thread. Nothing else may use the pages meanwhile.
+    """Reads and prepares at most one page ahead, in a separate thread. Nothing else may use the pages in the meantime.
 
     Leaving a ``with`` block ends the thread, and drops a page that was not taken.
     """

@@ -45,8 +45,7 @@ class TableDescription:
         if not self.stream_arn:
             raise SourceError(
                 "follow the stream of table", self.name, "the table has no stream",
-                f"Enable one: aws dynamodb update-table --table-name {self.name} "
-                "--stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES.",
+                f"Enable one: {enable_stream_command(self.name)}.",
             )  # fmt: skip
         if self.stream_view not in _USABLE_VIEWS:
             raise SourceError(
@@ -54,6 +53,12 @@ class TableDescription:
                 "Disable the stream and enable it again with StreamViewType=NEW_AND_OLD_IMAGES.",
             )  # fmt: skip
         return self.stream_arn
+
+
+def enable_stream_command(table: str, options: str = "") -> str:
+    """Return the command that enables a stream with new images; ``options`` are more options of the AWS CLI."""
+    specification = "--stream-specification StreamEnabled=true,StreamViewType=NEW_AND_OLD_IMAGES"
+    return f"aws dynamodb update-table --table-name {table}{options} {specification}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ class ConditionFailed(SourceError):
 
 
 class Table:
-    """A DynamoDB table. Every method raises SourceError, or SourceUnavailable if another attempt may succeed."""
+    """A DynamoDB table. Every method may raise SourceError, or SourceUnavailable if another attempt may succeed."""
 
     def __init__(self, client: DynamoDBClient, name: str, clock: Clock | None = None) -> None:
         self.name = name
@@ -127,7 +132,7 @@ class Table:
         """Return the current items with these keys (consistent reads), None for each that does not exist."""
         items: dict[frozenset[Any], Item] = {}
         names = list(keys[0]) if keys else []
-        # DynamoDB refuses a batch that contains a key twice.
+        # DynamoDB rejects a batch that contains a key twice.
         distinct = list({_hashable(key): key for key in keys}.values())
         for start in range(0, len(distinct), _MAX_KEYS):
             for item in self._read_batch(distinct[start : start + _MAX_KEYS]):
@@ -141,7 +146,7 @@ class Table:
             try:
                 reply = self._client.scan(**request)
             except (ClientError, BotoCoreError) as error:
-                raise translate(error, "look for items of table", self.name) from error
+                raise translate(error, "find items of table", self.name) from error
             if reply["Items"] or "LastEvaluatedKey" not in reply:
                 return bool(reply["Items"])
             request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]

@@ -13,7 +13,7 @@ _PREFIX = "checkpoint/"
 _STREAM = "stream"
 _STALE = "stale"
 # Time at which the refill began that recovers the stale index.
-_RECOVERING_SINCE = "answered_since_us"
+_RECOVERING_SINCE = "recovering_since_us"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """Checkpoints of one sync, and whether its index is stale. Every method raises StateError."""
+    """Checkpoints of one sync, and whether its index is stale. Every method may raise StateError."""
 
     def __init__(self, state: StateTable, clock: Clock) -> None:
         self._state = state

@@ -13,7 +13,7 @@ from dynadex.state.state_table import StateTable
 
 @dataclass(slots=True)
 class StateLag:
-    """Lag and staleness, read from the state table. Every method raises StateError.
+    """Lag and staleness, read from the state table. Every method may raise StateError.
 
     ``has_worker``: whether a worker is expected to save checkpoints. Without one the lag may stay unknown.
     """

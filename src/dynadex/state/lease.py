@@ -52,7 +52,7 @@ class Lease:
     def acquire(self) -> bool:
         """Try to become the holder. Returns False while another holder is alive."""
         seen, self._seen = self._seen, None
-        # If this raises, the term starts again: an outage of the state table must not count as the holder's silence.
+        # If this raises, the term starts again: an outage of the state table is not a missed heartbeat of the holder.
         item = self._state.get(_LEASE)
         if item is None:
             return self._take("attribute_not_exists(beat)", {})
@@ -96,9 +96,9 @@ class Lease:
         return taken
 
     def _holds(self, values: dict[str, dict[str, str]]) -> bool:
-        """Return whether a refused write is stored already.
+        """Return whether a rejected write is stored already.
 
-        When the reply to a write is lost, the SDK or the caller sends it again, and its own first arrival refuses it.
+        When the reply to a write is lost, the SDK or the caller sends it again, and its own first arrival rejects it.
         """
         item = self._state.get(_LEASE) or {}
         # Not the time, which differs at each attempt. The name of an owner is never used twice.

@@ -20,7 +20,7 @@ class SegmentState:
 
 
 class RefillState:
-    """The unfinished refill (or rebuild, by ``kind``) of a sync. Every method raises StateError."""
+    """The unfinished refill (or rebuild, by ``kind``) of a sync. Every method may raise StateError."""
 
     def __init__(self, state: StateTable, kind: str = "refill") -> None:
         self.kind = kind

@@ -203,9 +203,9 @@ class InMemoryIndex:
         version = _next_version(verb, action, current)
         if version is None:
             return _error(409, "version_conflict_engine_exception", f"[{identity}]: version conflict")
-        refusal = None if source is None else _refusal(index.body.get("mappings", {}).get("properties", {}), source)
-        if refusal:
-            return _error(400, "mapper_parsing_exception", refusal)
+        rejection = None if source is None else _rejection(index.body.get("mappings", {}).get("properties", {}), source)
+        if rejection:
+            return _error(400, "mapper_parsing_exception", rejection)
         index.entries[identity] = _Entry(version, index.next_seq_no, source, self._clock.monotonic())
         index.next_seq_no += 1
         if verb == "delete":
@@ -242,8 +242,8 @@ def _next_version(verb: str, action: Mapping[str, Any], current: _Entry | None) 
     return current.version + 1 if current else 1
 
 
-def _refusal(properties: Mapping[str, Any], source: Mapping[str, Any]) -> str | None:
-    """Return why a mapping refuses this document; only the most common reasons are implemented."""
+def _rejection(properties: Mapping[str, Any], source: Mapping[str, Any]) -> str | None:
+    """Return why a mapping rejects this document; only the most common reasons are implemented."""
     for name, spec in properties.items():
         value, kind = source.get(name), spec.get("type", "object")
         if kind in ("text", "keyword") and isinstance(value, dict):

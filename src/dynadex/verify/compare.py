@@ -7,8 +7,8 @@ that share their bucket in the fingerprint. Only these documents are looked up b
 
 The first direction reports a document with an item. The second direction reports one without an item, unless it has
 canceled out. Therefore no difference is reported twice, and no difference that lasted from start to end is missed:
-either its item was scanned, or its document is listed and no item led to it. (An item that is written after the scan
-has passed its position is compared by the next run.)
+either its item was scanned, or its document is listed and belongs to no scanned item. (An item that is written after
+the scan has passed its position is compared by the next run.)
 """
 
 from __future__ import annotations

@@ -105,12 +105,12 @@ class Confirmed:
 class Bounds:
     """Limits of the rechecks.
 
-    A difference must last for ``settle_seconds``. A key is rechecked for at most ``patience_seconds``. At most
+    A difference must last for ``settle_seconds``. A key is rechecked for at most ``max_recheck_seconds``. At most
     ``max_waiting`` candidates wait at the same time; the comparison pauses while there are more.
     """
 
     settle_seconds: float = 5.0
-    patience_seconds: float = 120.0
+    max_recheck_seconds: float = 120.0
     max_waiting: int = 10_000
 
 
@@ -150,7 +150,7 @@ class Rechecks:
             for candidate in candidates:
                 while len(self._queue) >= self._bounds.max_waiting:
                     yield from self._wait()
-                candidate.give_up_at = self._clock.monotonic() + self._bounds.patience_seconds
+                candidate.give_up_at = self._clock.monotonic() + self._bounds.max_recheck_seconds
                 self._push(candidate, _FIRST_CHECK_SECONDS)
             # A stoppable clock ends the comparison here.
             self._clock.sleep(0)

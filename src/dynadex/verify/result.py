@@ -13,7 +13,7 @@ from typing import Any
 
 from dynadex.change import Item
 from dynadex.document.body import decode, encode, same
-from dynadex.document.typed_json import binary
+from dynadex.document.typed_json import json_key
 
 
 class Kind(StrEnum):
@@ -49,7 +49,7 @@ class Difference:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain JSON, with binary parts of the key as base64 text."""
-        row: dict[str, Any] = {"kind": str(self.kind), "id": self.id, "key": _json_key(self.key)}
+        row: dict[str, Any] = {"kind": str(self.kind), "id": self.id, "key": json_key(self.key) if self.key else None}
         row["fields"] = list(self.fields)
         if self.repaired is not None:
             row["repaired"] = self.repaired
@@ -127,12 +127,3 @@ def _differing(expected: Any, stored: Any, prefix: str) -> Iterator[str]:
             yield from _differing(expected[name], stored[name], f"{prefix}{name}.")
         elif not same(encode({name: expected[name]}), {name: stored[name]}):
             yield prefix + name
-
-
-def _json_key(key: Item | None) -> dict[str, Any] | None:
-    if key is None:
-        return None
-    return {
-        name: {kind: binary(content) if kind == "B" else content for kind, content in value.items()}
-        for name, value in key.items()
-    }

@@ -19,7 +19,7 @@ from dynadex.state.ack_tracker import lowest
 
 _log = logging.getLogger(__name__)
 
-# Takes records; returns the sequence numbers that failed, in any order (empty if every record is done), or raises.
+# Takes records; returns the sequence numbers that failed, in any order (empty if every record is processed), or raises.
 Handler = Callable[[Sequence[Record]], Sequence[str]]
 Acknowledge = Callable[[Sequence[Record]], None]
 # Takes records to discard, and the reason. If it cannot store them, it raises, and the records are retried.
@@ -46,7 +46,7 @@ class _PendingBatch:
 
 
 class EventSourceMapping:
-    """Delivers batches until every record is done or discarded."""
+    """Delivers batches until every record is processed or discarded."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class EventSourceMapping:
         self._backoff = backoff or Backoff(first_seconds=0.2, max_seconds=10.0)
 
     def deliver(self, records: Sequence[Record], acknowledge: Acknowledge) -> None:
-        """Deliver one batch in order, and call ``acknowledge`` with each part of it that is done.
+        """Deliver one batch in order, and call ``acknowledge`` with each part of it that is processed.
 
         Raises a DynadexError that is not retryable, such as denied access or a missing index; the position is kept.
         """
@@ -96,13 +96,13 @@ class EventSourceMapping:
         if not rest:
             return []
         if raised and self._limits.bisect_batch_on_function_error and len(rest) > 1:
-            # Splitting isolates the record at fault. It does not count as an attempt.
+            # Splitting isolates the record that fails. It does not count as an attempt.
             middle = len(rest) // 2
             return [_PendingBatch(rest[:middle], batch.attempts, reason), _PendingBatch(rest[middle:], 0, reason)]
         progressed = len(rest) < len(records)
-        max_attempts = self._limits.maximum_retry_attempts
+        max_retries = self._limits.maximum_retry_attempts
         failure = f"failed {attempts} times, at last: {reason}"
-        exhausted = not progressed and max_attempts is not None and attempts > max_attempts
+        exhausted = not progressed and max_retries is not None and attempts > max_retries
         if exhausted and self._discard(rest, failure, acknowledge):
             return []
         _log.warning(

@@ -17,7 +17,7 @@ from dynadex.document.identity import document_id
 from dynadex.gc_tuning import infrequent_gc
 from dynadex.index.aliases import is_unfilled
 from dynadex.index.apply_records import apply_records, prepare_batch
-from dynadex.index.results import ApplyResult, counted
+from dynadex.index.results import ApplyResult
 from dynadex.retry import Retrier
 from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings
@@ -28,6 +28,7 @@ from dynadex.state.last_runs import LastRuns
 from dynadex.state.lease import Lease
 from dynadex.state.state_table import StateTable
 from dynadex.sync import Sync
+from dynadex.text import counted
 from dynadex.worker.event_source_mapping import EventSourceMapping, Limits
 from dynadex.worker.shard_follower import Delivery, FollowedStream, Pace
 from dynadex.worker.worker import Worker

@@ -33,7 +33,7 @@ class WorkerMetrics:
         self.registry = CollectorRegistry()
         self._index = index
         self._changes = Counter(
-            "dynadex_changes", "Changes that are done, by outcome.", ["index", "outcome"], registry=self.registry
+            "dynadex_changes", "Processed changes, by outcome.", ["index", "outcome"], registry=self.registry
         )
         self._failed = Counter(
             "dynadex_failed_records", "Records that could not be applied, and are retried.", ["index"],
@@ -52,7 +52,7 @@ class WorkerMetrics:
         }
 
     def on_start(self, records: Sequence[Record]) -> None:
-        """Do nothing: records are counted when they are done."""
+        """Do nothing: records are counted when they are processed."""
 
     def on_result(self, records: Sequence[Record], result: ApplyResult) -> None:  # noqa: ARG002 - counts are in result
         """Count the outcomes of a batch."""
@@ -67,10 +67,10 @@ class WorkerMetrics:
             self._by_outcome[outcome].inc(count)
         self._failed.inc(len(result.failed))
 
-    def on_bulk(self, seconds: float, not_taken: int) -> None:
+    def on_bulk(self, seconds: float, not_accepted: int) -> None:
         """Count one bulk request: its duration, and its writes that the cluster rejected temporarily."""
         self._bulk.observe(seconds)
-        self._retries.inc(not_taken)
+        self._retries.inc(not_accepted)
 
     def add_gauges(self, lag: StateLag, dead_letters: DeadLetters, clock: Clock) -> None:
         """Export lag, staleness and dead letters too, from now on. They are read when the metrics are scraped."""

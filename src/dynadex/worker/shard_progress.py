@@ -65,7 +65,7 @@ class ShardProgress:
             # The time of a record is rounded down, so records with the same time may follow: it claims no more.
             self._advance(self._times_us.get(position))
             self._unsaved = True
-            # The rest of a batch that is done in part may be retried for a long time.
+            # The rest of a partly processed batch may be retried for a long time.
             if not self._more_follows or self._acknowledged.in_flight or self._age() >= BACKLOG_SAVE_SECONDS:
                 self._store()
 

@@ -150,8 +150,8 @@ class Worker:
         if known and known != self._stream.arn:
             raise self._mark_stale(f"the table's stream was replaced (it was {known})")
         if not known:
-            answered = self._checkpoints.recovering_since_us()
-            if answered is not None and self._clock.now_us() - answered > STREAM_RETENTION_US:
+            recovery_began_us = self._checkpoints.recovering_since_us()
+            if recovery_began_us is not None and self._clock.now_us() - recovery_began_us > STREAM_RETENTION_US:
                 # No worker has read the stream since the backfill began, so items that it has read may have changed.
                 raise self._mark_stale("no worker has read the stream for more than 24 hours since the backfill began")
             self._record_first_shards()
@@ -170,7 +170,7 @@ class Worker:
         self._checkpoints.follow(self._stream.arn)
 
     def _discover(self) -> None:
-        """Look for shards to read: regularly, and immediately when one has ended."""
+        """Find shards to read: regularly, and immediately when one has ended."""
         while True:
             self._wake.clear()
             if self._stop.is_set():

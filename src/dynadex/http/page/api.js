@@ -15,7 +15,7 @@ export class ServiceError extends Error {
 }
 
 // Properties of every request: the location of its sender and the token. onRegion receives the name of the region that
-// answered.
+// responded.
 export const sender = { location: "", token: () => null, onRegion: () => {} };
 
 export const config = () => call("GET", "api/config");

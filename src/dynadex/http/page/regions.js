@@ -1,11 +1,11 @@
-// Panel of regions: which region answers, the health of each, and buttons to cut one off.
+// Panel of regions: which region serves requests, the health of each, and buttons to cut one off.
 import * as api from "./api.js";
 import { $, button, element, notice } from "./dom.js";
 
 const POLL_MS = 1000;
 const STORAGE_KEY = "dynadex-location";
 let onLocationChanged;
-let answering = "";
+let serving = "";
 let shown = "";
 let last = null;
 
@@ -13,7 +13,7 @@ let last = null;
 export function start(locationChanged) {
   onLocationChanged = locationChanged;
   api.sender.location = sessionStorage.getItem(STORAGE_KEY) ?? "";
-  api.sender.onRegion = noteAnswer;
+  api.sender.onRegion = noteRegion;
   $("regions").hidden = false;
   $("location").addEventListener("change", () => move($("location").value));
   poll();
@@ -28,11 +28,11 @@ function move(location) {
   onLocationChanged();
 }
 
-function noteAnswer(region) {
-  if (region === answering) return;
-  answering = region;
-  $("answered").hidden = false;
-  $("answered").textContent = `Answered by ${region}`;
+function noteRegion(region) {
+  if (region === serving) return;
+  serving = region;
+  $("served").hidden = false;
+  $("served").textContent = `Served by ${region}`;
   if (last) display(last);
 }
 
@@ -50,7 +50,7 @@ async function poll() {
 
 function display(status) {
   last = status;
-  const state = JSON.stringify([status, answering]);
+  const state = JSON.stringify([status, serving]);
   if (state === shown) return;
   shown = state;
   displayLocations(status.locations, status.default);
@@ -77,7 +77,7 @@ function card({ name, state, healthy, reasons, lag_seconds: lag, locations }) {
   control.dataset.region = name;
   const region = element(
     "li",
-    { className: `region${name === answering ? " answering" : ""}` },
+    { className: `region${name === serving ? " serving" : ""}` },
     element("div", { className: "region-name" }, element("span", { className: "strong", textContent: name }), element("span", { className: `state ${kind}`, textContent: words })),
     element("p", { className: "quiet", textContent: details }),
     element("p", { className: "quiet", textContent: `serves ${locations.map(locationLabel).join(", ") || "no location"}` }),

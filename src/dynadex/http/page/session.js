@@ -15,7 +15,7 @@ export function takeFromAddress() {
   history.replaceState(null, "", location.pathname + location.search);
 }
 
-// Runs an action that needs a token, and prompts for one if it is missing or refused. Returns undefined if the user
+// Runs an action that needs a token, and prompts for one if it is missing or rejected. Returns undefined if the user
 // cancels.
 export async function authorised(action) {
   let reason = "";

@@ -39,7 +39,7 @@ export async function remove(id) {
   await destroy({ id, ...before });
 }
 
-// Opens the form. `draft` restores what was entered before, and shows why it was refused: { item, problem, fields }.
+// Opens the form. `draft` restores what was entered before, and shows why it was rejected: { item, problem, fields }.
 async function change(before, draft) {
   const decision = await editor.open(before, draft);
   if (!decision) return;

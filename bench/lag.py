@@ -1,4 +1,4 @@
-"""Freshness: the time from an acknowledged write to a search that returns it, on the local stack.
+"""Lag: the time from an acknowledged write to a search that returns it, on the local stack.
 
 It has three stages: ``stream`` until the worker reads the change, ``apply`` until the cluster acknowledges its bulk
 request, ``search`` until a refresh makes it visible. Writer, worker, table and cluster share one machine. The benchmark
@@ -28,7 +28,7 @@ from dynadex.settings import RuntimeSettings
 from dynadex.source.stream_event import Record
 from dynadex.worker.follow import follow
 
-_NAME = "bench-freshness"
+_NAME = "bench-lag"
 _RATES = (50, 200, 1000)
 _SECONDS = 10
 _BATCHES_PER_SECOND = 50
@@ -96,7 +96,7 @@ def _measured(sync: Sync, settings: RuntimeSettings, rate: int) -> str:
         "search": [visible[n] - observer.applied[n] for n in numbers],
     }
     summary = "; ".join(f"{stage} {_percentiles(values)}" for stage, values in stages.items())
-    return f"freshness at {count / max(seconds, 1e-9):,.0f} writes per second, ms (median/p95/p99): {summary}"
+    return f"lag at {count / max(seconds, 1e-9):,.0f} writes per second, ms (median/p95/p99): {summary}"
 
 
 def _write(settings: RuntimeSettings, table: str, rate: int, count: int) -> dict[int, float]:

@@ -1,4 +1,7 @@
-"""CloudWatch alarms: each describes what it means and what to do, and notifies the SNS topic of its region, if any."""
+"""CloudWatch alarms: each describes what it means and what to do, and notifies the SNS topic of its region, if any.
+
+The constructs add their own: SearchDomain, StreamIndexer, Refill and SearchService each have ``add_alarms``.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from dynadex_infra.settings import SyncCode
 
 STREAM_RETENTION_HOURS = 24
 # Shares of the stream's retention: the first leaves a day to react, the second is urgent.
-ITERATOR_AGE_SHARES = {"Late": 0.15, "VeryLate": 0.5}
+ITERATOR_AGE_SHARES = {"Lag": 0.15, "LagCritical": 0.5}
 MINUTE = Duration.minutes(1)
 _FIVE_MINUTES = Duration.minutes(5)
 _HOUR_MILLISECONDS = 3_600_000

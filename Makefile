@@ -1,5 +1,4 @@
-# Every target installs what it needs. Requires Python 3.11 or newer and make; the tests also require Java 17 or newer
-# and Maven.
+# Every target installs what it needs. Requires Python 3.11 or newer and make.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -20,7 +19,7 @@ demo: $(VENV)/.local
 
 ## test: run the linter, the type checker and all tests (ARGS="tests/unit -q" runs only those)
 ifdef ARGS
-test: check opensearch chromium
+test: check chromium
 	$(BIN)/python -m pytest $(ARGS)
 else
 # Tests mostly wait for other processes, so run four parts at a time, the longest first. The output of each part appears
@@ -28,9 +27,9 @@ else
 TEST_PARTS := test-suites test-processes test-rest test-infra test-commands check
 PARALLEL := --no-print-directory --keep-going --output-sync=target
 # OpenSearch nodes run for minutes only: full optimization by the JIT compiler takes longer than it saves.
-test: export OPENSEARCH_JVM_OPTIONS := -XX:TieredStopAtLevel=1
+test: export OPENSEARCH_JAVA_OPTS := -XX:TieredStopAtLevel=1
 test:
-	$(MAKE) $(PARALLEL) --jobs 3 opensearch chromium $(INFRA)/.infra
+	$(MAKE) $(PARALLEL) --jobs 3 chromium $(INFRA)/.infra
 	$(MAKE) $(PARALLEL) --jobs 4 $(TEST_PARTS)
 endif
 
@@ -40,16 +39,16 @@ SUITES := faults property recovery regions stranger
 # First half of tests/process; test-processes runs the second.
 COMMANDS := $(wildcard tests/process/test_[a-h]*.py)
 
-test-commands: $(VENV)/.dev opensearch
+test-commands: $(VENV)/.dev
 	$(BIN)/python -m pytest $(COMMANDS)
 
-test-processes: $(VENV)/.dev opensearch
+test-processes: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/process $(addprefix --ignore ,$(COMMANDS))
 
-test-suites: $(VENV)/.dev opensearch
+test-suites: $(VENV)/.dev
 	$(BIN)/python -m pytest $(addprefix tests/,$(SUITES))
 
-test-rest: $(VENV)/.dev opensearch chromium
+test-rest: $(VENV)/.dev chromium
 	$(BIN)/python -m pytest tests $(addprefix --ignore tests/,process infra $(SUITES))
 
 ## check: run the linter and the type checker, and build the docs without warnings
@@ -65,23 +64,23 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix src tests bench scripts infra
 
 ## faults: test injected faults, 50 kills and hostile input; ends with a summary
-faults: $(VENV)/.dev opensearch
+faults: $(VENV)/.dev
 	FAULTS_SCALE=1 $(BIN)/python -m pytest tests/faults $(ARGS)
 
 ## recovery: test backfill, rebuild, resume, verify and a lost cluster; ends with a summary
-recovery: $(VENV)/.dev opensearch
+recovery: $(VENV)/.dev
 	RECOVERY_SCALE=1 $(BIN)/python -m pytest tests/recovery --timeout 1800 $(ARGS)
 
 ## regions: test two regions with delays, a lost region and conflicting writes; ends with a summary
-regions: $(VENV)/.dev opensearch
+regions: $(VENV)/.dev
 	REGIONS_SCALE=1 $(BIN)/python -m pytest tests/regions --timeout 1200 $(ARGS)
 
 ## relevance: measure search relevance against baselines on 40 % of the titles; ends with a table and a summary
-relevance: $(VENV)/.dev opensearch
+relevance: $(VENV)/.dev
 	RELEVANCE_SCALE=0.4 $(BIN)/python -m pytest tests/relevance --timeout 3600 $(ARGS)
 
 ## http: test the HTTP service with 2,000 generated requests per route and hostile queries; ends with a summary
-http: $(VENV)/.dev opensearch
+http: $(VENV)/.dev
 	HTTP_SCALE=1 $(BIN)/python -m pytest tests/http --timeout 3000 $(ARGS)
 
 ## browser: test every view and its accessibility in a real browser; ends with a summary
@@ -89,19 +88,19 @@ browser: $(VENV)/.dev chromium
 	BROWSER_SCALE=1 $(BIN)/python -m pytest tests/browser $(ARGS)
 
 ## stranger: test the first use, from an empty folder to a searchable table, a changed mapping and a redrive
-stranger: $(VENV)/.dev opensearch
+stranger: $(VENV)/.dev
 	STRANGER_SCALE=1 $(BIN)/python -m pytest tests/stranger tests/unit/test_scaffold_property.py tests/contract/test_inferred_mapping.py $(ARGS)
 
 ## soak: write under faults and kills for ten minutes and check memory (SOAK_SECONDS=90 for less)
-soak: $(VENV)/.dev opensearch
+soak: $(VENV)/.dev
 	$(BIN)/python -m tests.faults.soak $(ARGS)
 
 ## bench: run the benchmarks (ARGS="decode refill catch-up lag cost growth suggest" selects some)
-bench: $(VENV)/.dev opensearch
+bench: $(VENV)/.dev
 	$(BIN)/python -m bench $(ARGS)
 
 ## convergence: test convergence with many random schedules (SCALE=10 SCHEDULES=2000); ends with a summary
-convergence: $(VENV)/.dev opensearch
+convergence: $(VENV)/.dev
 	CONVERGENCE_SCALE=$(or $(SCALE),10) $(BIN)/python -m pytest tests/property -q --timeout 1800
 	$(BIN)/python -m tests.property.report $(or $(SCHEDULES),2000)
 
@@ -136,13 +135,17 @@ lock: $(VENV)/.uv
 	    --no-emit-index-url --no-emit-find-links $$from -o requirements/$$name.txt || exit 1; \
 	done
 
+## lock-opensearch: list the files of the OpenSearch releases with their checksums
+lock-opensearch: $(VENV)/.dev
+	$(BIN)/python scripts/lock_opensearch.py
+
 ## aws: test the deployment: types, synthesis, cfn-lint, cdk-nag, policies, package and a local deployment
-aws: $(INFRA)/.infra opensearch
+aws: $(INFRA)/.infra
 	$(INFRA)/bin/mypy --cache-dir .mypy_cache/infra infra tests/infra
 	$(MAKE) --no-print-directory test-infra
 
 # Without type checking, which takes longer than the tests.
-test-infra: $(INFRA)/.infra opensearch
+test-infra: $(INFRA)/.infra
 	$(INFRA)/bin/python -m pytest tests/infra
 
 ## synth: write the CloudFormation templates of infra/app.py to build/cdk.out
@@ -168,7 +171,7 @@ notes:
 
 ## clean: remove everything that make created
 clean:
-	rm -rf $(VENV) $(INFRA) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .dynadex tests/opensearch/target
+	rm -rf $(VENV) $(INFRA) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .dynadex
 
 $(VENV)/.uv: requirements/uv.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -187,11 +190,8 @@ $(INFRA)/.infra: requirements/infra.txt pyproject.toml infra/pyproject.toml src/
 	$(UV) pip install -q --python $(INFRA)/bin/python --no-deps --no-build-isolation --editable . --editable infra
 	@touch $@
 
-# Backends of the tests. Both targets do nothing if theirs is installed.
-opensearch:
-	@tests/opensearch/jars.sh
-
+# The browser of the tests. Does nothing if one is installed.
 chromium: $(VENV)/.dev
 	@tests/chromium.sh
 
-.PHONY: help demo test test-processes test-commands test-suites test-rest test-infra check format bench convergence docs screenshots recording versions lock clean opensearch chromium faults recovery regions relevance http browser stranger soak aws package synth dist sbom notes
+.PHONY: help demo test test-processes test-commands test-suites test-rest test-infra check format bench convergence docs screenshots recording versions lock clean chromium faults recovery regions relevance http browser stranger soak aws package synth dist sbom notes

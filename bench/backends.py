@@ -14,7 +14,7 @@ from dynadex.demo.demo import create_table
 from dynadex.demo.lessons import MAPPINGS, SETTINGS
 from dynadex.local.stack import LocalStack
 from dynadex.settings import RuntimeSettings
-from tests.opensearch_node import OpenSearchNode
+from dynadex.testing.opensearch import OpenSearchNode
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from dynadex import clients
 from dynadex.demo.demo import create_table
 from dynadex.demo.loader import load
 from dynadex.demo.songs import lessons
+from dynadex.local.engine import Engine
 from dynadex.local.stack import LocalStack
 from dynadex.settings import RuntimeSettings
 
@@ -127,7 +128,7 @@ def _row(screen: pyte.Screen, line: int) -> Row:
 @contextmanager
 def stage(folder: Path) -> Iterator[dict[str, str]]:
     """Run backends, a full table and a worker; yield the environment of a shell."""
-    with LocalStack(folder / "stack") as stack:
+    with LocalStack(folder / "stack", engine=Engine.MEMORY) as stack:
         endpoints = stack.endpoints
         dynamodb = clients.dynamodb(RuntimeSettings(dynamodb_url=endpoints.dynamodb))
         create_table(dynamodb, "lessons")

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
 from opensearchpy import OpenSearch
-
-from tests.opensearch_node import OpenSearchNode
 
 BACKENDS = pytest.StashKey[set[str]]()
 
@@ -52,14 +49,8 @@ def logged() -> Iterator[list[str]]:
 
 
 @pytest.fixture(scope="session")
-def opensearch_url(tmp_path_factory: pytest.TempPathFactory, report_backend: Callable[[str], None]) -> Iterator[str]:
+def opensearch_url(opensearch_url: str, report_backend: Callable[[str], None]) -> str:
     """URL of a real OpenSearch: the one OPENSEARCH_URL names, or a new node. Without either, the test fails."""
-    url = os.environ.get("OPENSEARCH_URL")
-    if url:
-        with OpenSearch(url) as client:
-            report_backend(f"opensearch {client.info()['version']['number']}")
-        yield url
-        return
-    with OpenSearchNode(tmp_path_factory.mktemp("opensearch")) as node:
-        report_backend(f"opensearch {node.version}")
-        yield node.url
+    with OpenSearch(opensearch_url) as client:
+        report_backend(f"opensearch {client.info()['version']['number']}")
+    return opensearch_url

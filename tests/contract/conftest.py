@@ -7,13 +7,14 @@ from importlib.metadata import version
 
 import pytest
 
+from dynadex.local.engine import Engine
 from dynadex.local.stack import Endpoints, LocalStack
 
 
 @pytest.fixture(scope="session")
 def local_stack(tmp_path_factory: pytest.TempPathFactory, report_backend: Callable[[str], None]) -> Iterator[Endpoints]:
     """ministack and osmem-server, as `dynadex local` starts them."""
-    with LocalStack(tmp_path_factory.mktemp("local")) as stack:
+    with LocalStack(tmp_path_factory.mktemp("local"), engine=Engine.MEMORY) as stack:
         report_backend(f"ministack {version('ministack')}")
         report_backend(f"osmem-server {version('osmem-server')}")
         yield stack.endpoints

@@ -1,4 +1,4 @@
-"""The helper that runs a real OpenSearch node: start, restart, wipe, errors, and the end of its process."""
+"""A real node of OpenSearch: versions, plugins, restart, wipe, errors, and the end of its process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from opensearchpy import OpenSearch
 
-from tests.opensearch_node import NodeError, OpenSearchNode
+from dynadex.errors import LocalStackError
+from dynadex.testing.opensearch import OpenSearchNode
 
 ENGLISH = {
     "settings": {"number_of_shards": 1, "number_of_replicas": 1},
@@ -81,13 +82,13 @@ def test_restart_after_a_kill_keeps_data_and_port_and_wipe_deletes_the_data(
     assert node.url == url
     assert client.count(index="kept")["count"] == 1
 
-    with pytest.raises(NodeError, match="runs already"):
+    with pytest.raises(LocalStackError, match="runs already"):
         node.start()
-    with pytest.raises(NodeError, match="stop the node"):
+    with pytest.raises(LocalStackError, match="Stop it first"):
         node.wipe()
 
     terminate(node)
-    with pytest.raises(NodeError, match="had exited with 143"):
+    with pytest.raises(LocalStackError, match="ended with exit code 143"):
         node.stop()
     node.wipe()
     assert not (node.home / "data").exists()
@@ -95,15 +96,14 @@ def test_restart_after_a_kill_keeps_data_and_port_and_wipe_deletes_the_data(
 
 def test_node_ends_when_its_parent_process_is_killed(tmp_path: Path) -> None:
     program = (
-        "import sys, pathlib, tests.opensearch_node as n\n"
-        "node = n.OpenSearchNode(pathlib.Path(sys.argv[1]))\n"
+        "import sys, pathlib, dynadex.testing.opensearch as testing\n"
+        "node = testing.OpenSearchNode(pathlib.Path(sys.argv[1]))\n"
         "node.start()\n"
         "print(node.pid, flush=True)\n"
         "sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
-    root = Path(__file__).parents[2]
-    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         with exit_of(int(parent.stdout.readline())):
             parent.kill()
@@ -111,24 +111,26 @@ def test_node_ends_when_its_parent_process_is_killed(tmp_path: Path) -> None:
 
 def test_node_that_cannot_start_reports_why(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a directory must be")
-    with pytest.raises(NodeError, match=r"exited with 1 while starting[\s\S]*" + re.escape(str(tmp_path / "data"))):
+    with pytest.raises(LocalStackError, match=r"ended with exit code 1[\s\S]*" + re.escape(str(tmp_path / "data"))):
         OpenSearchNode(tmp_path).start()
 
 
-def test_missing_jars_raise_with_the_command_to_run(tmp_path: Path) -> None:
-    with pytest.raises(NodeError, match="run `make opensearch`"):
-        OpenSearchNode(tmp_path / "home", jars=tmp_path / "nothing").start()
+def test_newer_version_starts(tmp_path: Path) -> None:
+    with OpenSearchNode(tmp_path, version="3") as node, OpenSearch(node.url) as client:
+        assert node.version.startswith("3.")
+        fill(client, "songs")
+        assert len(search(client, "songs", {"query": {"match": {"title": "song"}}})) == 1
 
 
-@pytest.mark.parametrize("java_home", ["/nowhere", ""])
-def test_missing_java_raises_with_the_version_needed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, java_home: str
-) -> None:
-    monkeypatch.setenv("JAVA_HOME", java_home)
-    if not java_home:
-        monkeypatch.setenv("PATH", tools_without_java(tmp_path))
-    with pytest.raises(NodeError, match="Java 17 or newer is needed"):
-        OpenSearchNode(tmp_path).start()
+def test_plugin_is_loaded(tmp_path: Path) -> None:
+    with OpenSearchNode(tmp_path, plugins=["opensearch-knn"]) as node, OpenSearch(node.url) as client:
+        vector = {"type": "knn_vector", "dimension": 2, "method": {"name": "hnsw", "engine": "lucene"}}
+        body = {"settings": {"index.knn": True}, "mappings": {"properties": {"at": vector}}}
+        client.indices.create(index="places", body=body)
+        for name, at in {"near": [1, 1], "far": [9, 9]}.items():
+            client.index(index="places", id=name, body={"at": at}, params={"refresh": "true"})
+        hits = search(client, "places", {"query": {"knn": {"at": {"vector": [1, 2], "k": 2}}}})
+    assert [hit["_id"] for hit in hits] == ["near", "far"]
 
 
 @contextmanager
@@ -146,12 +148,6 @@ def terminate(node: OpenSearchNode) -> None:
     assert node.pid is not None
     with exit_of(node.pid):
         os.kill(node.pid, signal.SIGTERM)
-
-
-def tools_without_java(folder: Path) -> str:
-    for tool in ("bash", "env", "dirname", "sed"):
-        (folder / tool).symlink_to(f"/usr/bin/{tool}")
-    return str(folder)
 
 
 def search(client: OpenSearch, index: str, body: dict[str, Any]) -> list[dict[str, Any]]:

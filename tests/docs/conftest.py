@@ -10,6 +10,7 @@ import pytest
 from dynadex import clients
 from dynadex.http.app import create_app
 from dynadex.http.server import listening, serving, url_of
+from dynadex.local.engine import Engine
 from dynadex.local.stack import LocalStack
 from dynadex.runtime import connect
 from dynadex.settings import RuntimeSettings
@@ -20,7 +21,7 @@ from tests.docs.tables import SYNCS, create_tables
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeSettings]:
     """Settings of backends with the tables of the documents."""
-    with LocalStack(tmp_path_factory.mktemp("stack")) as stack:
+    with LocalStack(tmp_path_factory.mktemp("stack"), engine=Engine.MEMORY) as stack:
         endpoints = stack.endpoints
         settings = RuntimeSettings(dynamodb_url=endpoints.dynamodb, opensearch_url=endpoints.opensearch)
         create_tables(clients.dynamodb(settings))

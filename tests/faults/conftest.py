@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from dynadex.local.engine import Engine
 from dynadex.local.stack import LocalStack
+from dynadex.testing.opensearch import OpenSearchNode
 from tests.faults.stage import Figures
-from tests.opensearch_node import OpenSearchNode
 
 _FIGURES = pytest.StashKey[Figures]()
 
@@ -31,7 +32,7 @@ def node(tmp_path_factory: pytest.TempPathFactory, report_backend: Callable[[str
 def dynamodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """DynamoDB, its streams and SQS on this machine."""
     # A URL keeps the stack from starting a search cluster, which this suite does not use.
-    with LocalStack(tmp_path_factory.mktemp("faults-stack")) as stack:
+    with LocalStack(tmp_path_factory.mktemp("faults-stack"), engine=Engine.MEMORY) as stack:
         yield stack.endpoints.dynamodb
 
 

@@ -20,10 +20,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from dynadex.local.stack import LocalStack
+from dynadex.testing.opensearch import OpenSearchNode
 from tests.faults.load import writing
 from tests.faults.proxy import BY_CHANCE, Plan, Proxy, proxy_to
 from tests.faults.stage import Figures, Stage, make_stage
-from tests.opensearch_node import OpenSearchNode
 from tests.process.processes import Commands, Running, commands_in, wait_for
 from tests.process.relay import Relay, relay_to
 from tests.process.scene import REFERENCE

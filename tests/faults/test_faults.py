@@ -14,10 +14,10 @@ import pytest
 
 from dynadex import clients
 from dynadex.dead_letters.sqs import DeadLetterQueue
+from dynadex.testing.opensearch import OpenSearchNode
 from tests.faults.load import WriteLoad, writing
 from tests.faults.proxy import BY_CHANCE, SLOW, Fault, Plan, Proxy, Request, proxy_to
 from tests.faults.stage import Figures, Stage, make_stage
-from tests.opensearch_node import OpenSearchNode
 from tests.process.processes import Commands, Running, commands_in, wait_for
 from tests.process.relay import relay_to
 from tests.process.scene import REFERENCE

@@ -16,6 +16,7 @@ from dynadex.clock import SystemClock
 from dynadex.dead_letters.sqs import DeadLetterQueue
 from dynadex.demo.demo import create_table
 from dynadex.index.opensearch import OpenSearchIndex
+from dynadex.local.engine import Engine
 from dynadex.local.stack import LocalStack
 from dynadex.retry import Backoff
 from dynadex.settings import RuntimeSettings
@@ -65,7 +66,7 @@ def test_package_has_the_users_module_and_nothing_unnecessary(zips: Zip, figure:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    with LocalStack(tmp_path_factory.mktemp("stack")) as running:
+    with LocalStack(tmp_path_factory.mktemp("stack"), engine=Engine.MEMORY) as running:
         create_table(clients.dynamodb(RuntimeSettings(dynamodb_url=running.endpoints.dynamodb)), "lessons")
         yield running
 

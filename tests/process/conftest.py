@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dynadex.local.engine import Engine
 from dynadex.local.stack import LocalStack
 from tests.process.processes import Commands, commands_in
 from tests.process.scene import Scene
@@ -19,7 +20,7 @@ SceneMaker = Callable[..., Scene]
 @pytest.fixture(scope="session")
 def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A local stack for all tests; each uses tables and indexes with unique names."""
-    with LocalStack(tmp_path_factory.mktemp("local-stack")) as stack:
+    with LocalStack(tmp_path_factory.mktemp("local-stack"), engine=Engine.MEMORY) as stack:
         yield stack
 
 

@@ -18,6 +18,7 @@ from dynadex.document.identity import KeySchema
 from dynadex.http.app import HttpOptions, create_app
 from dynadex.index.aliases import ensure_index
 from dynadex.index.opensearch import OpenSearchIndex
+from dynadex.local.engine import Engine
 from dynadex.local.stack import LocalStack
 from dynadex.settings import RuntimeSettings
 from dynadex.source.table import Table
@@ -38,7 +39,7 @@ sync = Sync(
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    with LocalStack(tmp_path_factory.mktemp("stack")) as running:
+    with LocalStack(tmp_path_factory.mktemp("stack"), engine=Engine.MEMORY) as running:
         clients.dynamodb(RuntimeSettings(dynamodb_url=running.endpoints.dynamodb)).create_table(
             TableName=sync.table,
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],

@@ -21,9 +21,11 @@ import pytest
 
 from dynadex.errors import LocalStackError
 from dynadex.local import programs
+from dynadex.local.engine import Engine
 from dynadex.local.probe import listen_socket, why_unresponsive
 from dynadex.local.stack import Endpoints, LocalStack
 from dynadex.local.state import RunningStack, StackFolder
+from dynadex.opensearch import release
 
 CLI = (sys.executable, "-c", "from dynadex.cli import main; main()", "local")
 DEADLINE_SECONDS = 20.0
@@ -59,8 +61,8 @@ class Supervisors:
         self._processes.append(process)
         return process
 
-    def start_until_ready(self, *arguments: str) -> tuple[subprocess.Popen[str], RunningStack]:
-        process = self.start("up", *arguments)
+    def start_until_ready(self, engine: Engine = Engine.MEMORY) -> tuple[subprocess.Popen[str], RunningStack]:
+        process = self.start("up", "--engine", engine)
         return process, self.await_state(process)
 
     def await_state(self, process: subprocess.Popen[str]) -> RunningStack:
@@ -92,7 +94,7 @@ def supervisors(tmp_path: Path) -> Iterator[Supervisors]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    with LocalStack(tmp_path_factory.mktemp("shared")) as stack:
+    with LocalStack(tmp_path_factory.mktemp("shared"), engine=Engine.MEMORY) as stack:
         yield stack
 
 
@@ -171,7 +173,7 @@ def worker_pid(endpoints: Endpoints) -> int:
 
 
 def test_both_backends_run_inside_the_block_and_end_after_it(tmp_path: Path) -> None:
-    with LocalStack(tmp_path) as stack:
+    with LocalStack(tmp_path, engine=Engine.MEMORY) as stack:
         assert_answers(stack.endpoints)
         stack.check()
         pids = stack.running.children.values()
@@ -183,9 +185,12 @@ def test_both_backends_run_inside_the_block_and_end_after_it(tmp_path: Path) -> 
         _ = stack.endpoints
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_up_stops_both_on_a_signal(supervisors: Supervisors, number: signal.Signals) -> None:
-    process, running = supervisors.start_until_ready()
+@pytest.mark.parametrize(
+    ("number", "engine"),
+    [(signal.SIGINT, Engine.OPENSEARCH), (signal.SIGTERM, Engine.MEMORY), (signal.SIGHUP, Engine.MEMORY)],
+)
+def test_up_stops_both_on_a_signal(supervisors: Supervisors, number: signal.Signals, engine: Engine) -> None:
+    process, running = supervisors.start_until_ready(engine)
     # The state file is written shortly before the output.
     output = printed_until("Stop it with Ctrl-C.\n", process)
     process.send_signal(number)
@@ -196,7 +201,7 @@ def test_up_stops_both_on_a_signal(supervisors: Supervisors, number: signal.Sign
 
 
 def test_a_signal_while_starting_stops_what_was_started(supervisors: Supervisors) -> None:
-    process = supervisors.start("up")
+    process = supervisors.start("up", "--engine", "memory")
     log = supervisors.folder.log("ministack")
     url = wait_for(lambda: log.is_file() and log.read_text().endswith("}\n") and json.loads(log.read_text())["url"])
     process.terminate()
@@ -205,8 +210,11 @@ def test_a_signal_while_starting_stops_what_was_started(supervisors: Supervisors
     assert not supervisors.folder.is_locked()
 
 
-def test_killed_supervisor_leaves_no_orphan_process_and_can_be_started_again(supervisors: Supervisors) -> None:
-    process, running = supervisors.start_until_ready()
+@pytest.mark.parametrize("engine", Engine)
+def test_killed_supervisor_leaves_no_orphan_process_and_can_be_started_again(
+    supervisors: Supervisors, engine: Engine
+) -> None:
+    process, running = supervisors.start_until_ready(engine)
     worker = worker_pid(running.endpoints)
     assert is_alive(worker)
     process.kill()
@@ -217,12 +225,16 @@ def test_killed_supervisor_leaves_no_orphan_process_and_can_be_started_again(sup
     assert fresh.pid != running.pid
 
 
-def test_children_end_with_their_parent_even_if_a_fork_of_it_holds_their_pipes(supervisors: Supervisors) -> None:
+@pytest.mark.parametrize("engine", Engine)
+def test_children_end_with_their_parent_even_if_a_fork_of_it_holds_their_pipes(
+    supervisors: Supervisors, engine: Engine
+) -> None:
     script = f"""
 import os, time
 from pathlib import Path
+from dynadex.local.engine import Engine
 from dynadex.local.stack import LocalStack
-LocalStack(Path({str(supervisors.folder.path)!r})).start()
+LocalStack(Path({str(supervisors.folder.path)!r}), engine=Engine({engine.value!r})).start()
 os.fork()
 time.sleep(3600)
 """
@@ -231,7 +243,7 @@ time.sleep(3600)
     fork = wait_for(lambda: child_of(process.pid, except_for=running))
     try:
         process.kill()
-        # osmem-server polls its parent's id, which stays in use until the dead parent is reaped.
+        # They poll their parent's id, which stays in use until the dead parent is reaped.
         process.wait()
         wait_until_ended(*running.children.values())
         assert is_alive(fork)
@@ -245,9 +257,18 @@ def child_of(parent: int, except_for: RunningStack) -> int | None:
     return next((pid for pid, ppid in pairs if ppid == parent and pid not in except_for.children.values()), None)
 
 
-@pytest.mark.parametrize(("victim", "log"), [("ministack", "ministack.log"), ("osmem-server", "opensearch.log")])
-def test_a_child_that_dies_is_named_and_the_other_one_stopped(supervisors: Supervisors, victim: str, log: str) -> None:
-    process, running = supervisors.start_until_ready()
+@pytest.mark.parametrize(
+    ("engine", "victim", "log"),
+    [
+        (Engine.MEMORY, "ministack", "ministack.log"),
+        (Engine.MEMORY, "osmem-server", "opensearch.log"),
+        (Engine.OPENSEARCH, f"OpenSearch {release.DEFAULT}", "opensearch.log"),
+    ],
+)
+def test_a_child_that_dies_is_named_and_the_other_one_stopped(
+    supervisors: Supervisors, engine: Engine, victim: str, log: str
+) -> None:
+    process, running = supervisors.start_until_ready(engine)
     os.kill(running.children[victim], signal.SIGKILL)
     code, _, errors = ended(process)
     assert code == 1
@@ -262,7 +283,7 @@ def test_a_port_that_is_taken_is_named(supervisors: Supervisors, backend: str) -
     with listen_socket(0) as other:
         other.listen()
         port = other.getsockname()[1]
-        code, output, errors = supervisors.run("up", f"--{backend}-port", str(port))
+        code, output, errors = supervisors.run("up", "--engine", "memory", f"--{backend}-port", str(port))
     assert (code, output) == (1, "")
     assert f"Cannot listen on port {port} for {backend}: Address already in use. Free it" in errors
 
@@ -275,20 +296,21 @@ def test_port_taken_just_before_the_start_is_reported_by_the_child(
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(LocalStackError, match=rf"start ministack: .*exit code 1(?s:.*)127\.0\.0\.1:{port}"):
-            LocalStack(supervisors.folder.path, dynamodb_port=port).start()
+            LocalStack(supervisors.folder.path, dynamodb_port=port, engine=Engine.MEMORY).start()
     assert not supervisors.folder.is_locked()
 
 
-def test_ports_can_be_fixed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", Engine)
+def test_ports_can_be_fixed(tmp_path: Path, engine: Engine) -> None:
     with listen_socket(0) as first, listen_socket(0) as second:
         ports = first.getsockname()[1], second.getsockname()[1]
-    with LocalStack(tmp_path, dynamodb_port=ports[0], opensearch_port=ports[1]) as stack:
+    with LocalStack(tmp_path, dynamodb_port=ports[0], opensearch_port=ports[1], engine=engine) as stack:
         assert stack.endpoints == Endpoints(*(f"http://127.0.0.1:{port}" for port in ports))
 
 
 def test_detached_up_then_status_then_down(supervisors: Supervisors) -> None:
     assert supervisors.run("status")[0] == NOT_RUNNING
-    code, output, errors = supervisors.run("up", "--detach")
+    code, output, errors = supervisors.run("up", "--detach", "--engine", "memory")
     assert (code, errors) == (0, "")
     running = supervisors.folder.read()
     assert running is not None
@@ -301,8 +323,8 @@ def test_detached_up_then_status_then_down(supervisors: Supervisors) -> None:
     for expected in (running.started_at, *running.children.values(), running.pid, running.endpoints.opensearch):
         assert str(expected) in output
 
-    for second in (["up"], ["up", "--detach"]):
-        code, _, errors = supervisors.run(*second)
+    for second in ([], ["--detach"]):
+        code, _, errors = supervisors.run("up", "--engine", "memory", *second)
         assert code == 1
         assert f"one already runs there (pid {running.pid}, DynamoDB {running.endpoints.dynamodb}" in errors
 
@@ -319,7 +341,7 @@ def test_detached_up_reports_why_it_could_not_start(supervisors: Supervisors) ->
     with listen_socket(0) as other:
         other.listen()
         port = other.getsockname()[1]
-        code, _, errors = supervisors.run("up", "--detach", "--opensearch-port", str(port))
+        code, _, errors = supervisors.run("up", "--detach", "--engine", "memory", "--opensearch-port", str(port))
     assert code == 1
     assert f"Cannot listen on port {port} for opensearch" in errors
 
@@ -335,7 +357,7 @@ def test_a_backend_that_runs_is_used_and_not_started(shared: LocalStack, tmp_pat
 def test_a_given_backend_that_does_not_respond_is_named(supervisors: Supervisors, backend: str) -> None:
     with listen_socket(0) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        code, _, errors = supervisors.run("up", f"--{backend}", url)
+        code, _, errors = supervisors.run("up", "--engine", "memory", f"--{backend}", url)
     assert code == 1
     assert f"Cannot use {url}: " in errors
     assert f"Connection refused. Start it, or leave out --{backend}" in errors
@@ -370,7 +392,7 @@ def test_what_is_not_installed_is_named_with_the_command_that_installs_it(
 ) -> None:
     monkeypatch.setattr("dynadex.local.programs.find_spec", lambda name: None if name == program else find_spec(name))
     with pytest.raises(LocalStackError, match=r"not installed.*pip install 'dynadex\[local\]'"):
-        LocalStack(tmp_path).start()
+        LocalStack(tmp_path, engine=Engine.MEMORY).start()
     assert not (tmp_path / "ministack.log").exists(), "nothing was started"
 
 
@@ -382,19 +404,19 @@ def test_child_that_dies_immediately_is_shown_with_the_end_of_its_output(
     broken.chmod(0o755)
     monkeypatch.setenv("OSMEM_SERVER_BIN", str(broken))
     with pytest.raises(LocalStackError, match=r"start osmem-server: it ended with exit code 7\.(?s:.*)last words"):
-        LocalStack(tmp_path / "stack").start()
+        LocalStack(tmp_path / "stack", engine=Engine.MEMORY).start()
 
 
 def test_a_program_that_cannot_be_executed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OSMEM_SERVER_BIN", str(tmp_path / "nowhere"))
     with pytest.raises(LocalStackError, match=r"start osmem-server: .*nowhere: No such file"):
-        LocalStack(tmp_path / "stack").start()
+        LocalStack(tmp_path / "stack", engine=Engine.MEMORY).start()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LocalStackError, match=r"keep state in .*file/stack"):
-        LocalStack(tmp_path / "file/stack").start()
+        LocalStack(tmp_path / "file/stack", engine=Engine.MEMORY).start()
 
 
 def test_the_emulator_sees_none_of_the_callers_aws_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

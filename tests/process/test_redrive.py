@@ -18,6 +18,7 @@ from dynadex.aws import stream_handler
 from dynadex.dead_letters.port import DeadLetter, DeadLetterError
 from dynadex.errors import DynadexError
 from dynadex.index.bulk import Outcome
+from dynadex.local.engine import Engine
 from dynadex.local.stack import LocalStack
 from dynadex.maintenance.redrive import Redriven, redrive, resync
 from dynadex.runtime import Runtime, connect
@@ -30,7 +31,7 @@ MODULE = f"from dynadex import Sync\nsync = Sync(table='redriven', index='redriv
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    with LocalStack(tmp_path_factory.mktemp("stack")) as running:
+    with LocalStack(tmp_path_factory.mktemp("stack"), engine=Engine.MEMORY) as running:
         yield running
 
 

@@ -19,6 +19,7 @@ from dynadex.demo.loader import load
 from dynadex.demo.songs import lessons
 from dynadex.errors import SearchError, SourceUnavailable
 from dynadex.index.bulk import External, Write
+from dynadex.local.engine import Engine
 from dynadex.local.stack import LocalStack
 from dynadex.refill.plan import prepare, suitable_segments
 from dynadex.refill.refill import Refilled, RefillOptions, RefillRun, refill
@@ -35,7 +36,7 @@ SONGS = 1_500
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    with LocalStack(tmp_path_factory.mktemp("stack")) as running:
+    with LocalStack(tmp_path_factory.mktemp("stack"), engine=Engine.MEMORY) as running:
         yield running
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from dynadex.local.engine import Engine
 from dynadex.local.stack import LocalStack
 from tests.recovery.figures import Figures
 
@@ -29,7 +30,7 @@ def figures(pytestconfig: pytest.Config) -> Figures:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """DynamoDB, its streams, Lambda, Step Functions and S3 on this machine."""
-    with LocalStack(tmp_path_factory.mktemp("recovery-stack")) as running:
+    with LocalStack(tmp_path_factory.mktemp("recovery-stack"), engine=Engine.MEMORY) as running:
         yield running
 
 

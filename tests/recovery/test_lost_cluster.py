@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dynadex.local.stack import LocalStack
-from tests.opensearch_node import OpenSearchNode
+from dynadex.testing.opensearch import OpenSearchNode
 from tests.process.processes import commands_in
 from tests.process.scene import REFERENCE, Scene
 from tests.recovery.conftest import SCALE, scaled

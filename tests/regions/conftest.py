@@ -10,7 +10,7 @@ from opensearchpy import OpenSearch
 
 from dynadex.demo.lessons import sync
 from dynadex.demo.loader import load as load_songs
-from tests.opensearch_node import OpenSearchNode
+from dynadex.testing.opensearch import OpenSearchNode
 from tests.process.processes import wait_for
 from tests.regions.figures import Figures
 from tests.regions.world import FIRST, SECOND, World, two_regions

@@ -21,7 +21,7 @@ from dynadex.document.typed_json import plain
 from dynadex.http.security_headers import REGION_HEADER
 from dynadex.local.state import StackFolder
 from dynadex.runtime import connect
-from tests.opensearch_node import OpenSearchNode
+from dynadex.testing.opensearch import OpenSearchNode
 from tests.process.processes import wait_for
 
 FIRST, SECOND = "us-east-1", "eu-west-1"

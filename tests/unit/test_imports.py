@@ -32,7 +32,7 @@ IMPORTS: dict[str, set[str]] = {
     "dead_letters": {"change", "errors"},
     "state": {"clock", "document", "errors"},
     "index": {"change", "clock", "dead_letters", "document", "errors", "retry", "source"},
-    "testing": {"clock", "declaration", "document", "errors", "index"},
+    "testing": {"clock", "declaration", "document", "errors", "index", "local", "opensearch"},
     "search": {"analysis", "declaration", "document", "sync"},
     "runtime": {
         "clients",
@@ -120,7 +120,8 @@ IMPORTS: dict[str, set[str]] = {
         "sync",
         "text",
     },
-    "local": {"errors"},
+    "opensearch": {"errors", "text"},
+    "local": {"clock", "errors", "opensearch"},
     "demo": {
         "analysis",
         "change",
@@ -157,6 +158,7 @@ IMPORTS: dict[str, set[str]] = {
         "index",
         "local",
         "maintenance",
+        "opensearch",
         "refill",
         "runtime",
         "scaffold",

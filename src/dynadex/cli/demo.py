@@ -12,9 +12,11 @@ from typing import Annotated
 
 import typer
 
+from dynadex.cli.options import SearchEngine
 from dynadex.cli.output import redirect_lines, say
 from dynadex.cli.stopping import stop_on_signals
 from dynadex.errors import DynadexError
+from dynadex.local.engine import Engine
 
 
 def demo(
@@ -31,12 +33,13 @@ def demo(
     dynamodb: Annotated[
         str | None, typer.Option(metavar="URL", help="Use this running DynamoDB. Default: start one.")
     ] = None,
+    engine: SearchEngine = Engine.OPENSEARCH,
 ) -> None:
     """Run the whole system on this machine.
 
-    Starts a local DynamoDB and a local search engine, loads a table of music lessons, runs a worker, and serves a page
-    to search and edit the lessons. Needs no AWS account. The local backends keep their data in memory: it is lost when
-    they stop. Ctrl-C stops everything. Examples:
+    Starts a local DynamoDB and OpenSearch, loads a table of music lessons, runs a worker, and serves a page to search
+    and edit the lessons. Needs no AWS account, no Java and no Docker. The first start fetches OpenSearch, 55 MB. The
+    data of the local backends is lost when they stop. Ctrl-C stops everything. Examples:
 
         dynadex demo --songs 500 --port 9000
 
@@ -61,7 +64,7 @@ def demo(
         if not no_browser and sys.stdout.isatty():
             webbrowser.open(page)
 
-    options = DemoOptions(directory, port, songs, dynamodb, opensearch)
+    options = DemoOptions(directory, port, songs, dynamodb, opensearch, engine)
     names = checked_names([name.strip() for name in regions.split(",")]) if regions is not None else []
     if names and (opensearch or dynamodb):
         raise DynadexError(

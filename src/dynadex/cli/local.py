@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from dynadex.cli.options import AsJson
+from dynadex.cli.options import AsJson, SearchEngine
 from dynadex.local import report, supervisor
+from dynadex.local.engine import Engine, available
 from dynadex.local.state import DEFAULT_DIRECTORY
+from dynadex.opensearch import release
 
 NOT_RUNNING = 3
 
@@ -18,7 +20,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="""Run DynamoDB and OpenSearch locally.
 
-    They need neither Docker nor Java nor an AWS account.
+    They need neither Docker nor Java nor an AWS account. OpenSearch is fetched
+    from Maven Central at the first start, and kept for later ones.
 
     Example:
 
@@ -53,13 +56,15 @@ def up(
     opensearch: OpenSearchUrl = None,
     dynamodb_port: DynamoDBPort = None,
     opensearch_port: OpenSearchPort = None,
+    engine: SearchEngine = Engine.OPENSEARCH,
     detach: Detach = False,
 ) -> None:
     """Start the backends, and stop them on Ctrl-C.
 
     Prints their URLs and the environment variables for other programs.
-    Their data is in memory and is lost when they stop. If the URL of a
-    running backend is given, it is used instead of starting one.
+    Their data is lost when they stop. If the URL of a running backend is
+    given, it is used instead of starting one. The first start fetches
+    OpenSearch, 55 MB.
 
     Examples:
 
@@ -67,12 +72,38 @@ def up(
         dynadex local up --detach --dynamodb-port 4566 --opensearch-port 9200
         dynadex local up --opensearch http://127.0.0.1:9200
     """
-    options = supervisor.Options(str(directory), dynamodb, opensearch, dynamodb_port, opensearch_port)
+    # Here, so that a detached stack shows the progress, too.
+    engine = engine if opensearch else available(engine)
+    options = supervisor.Options(str(directory), dynamodb, opensearch, dynamodb_port, opensearch_port, engine)
     if detach:
         report.show(report.running(directory, supervisor.detach(options)) + f"\n\n{report.how_to_stop(directory)}")
         return
     supervisor.run(options, lambda stack: report.show(report.running(directory, stack) + "\n\nStop it with Ctrl-C."))
     report.show("local stack: stopped")
+
+
+@app.command()
+def fetch(
+    version: Annotated[str, typer.Option(help="Version of OpenSearch: 2.19 or 3.")] = release.DEFAULT,
+    plugin: Annotated[list[str], typer.Option(help="Plugin to fetch, too. Can be repeated.")] = [],  # noqa: B006
+) -> None:
+    """Fetch OpenSearch, so that later starts need no network.
+
+    The files are checked and kept in the cache folder of the user, or in
+    DYNADEX_CACHE_DIR. For an image of a container or a cache of a CI system.
+
+    Examples:
+
+        dynadex local fetch
+        dynadex local fetch --version 3 --plugin opensearch-security
+    """
+    from dynadex.local.opensearch_program import prepare
+    from dynadex.opensearch.install import install
+
+    installation = install(version, plugin)
+    if not plugin:
+        prepare(installation)
+    print(f"OpenSearch {installation.release.version} is in {installation.folder}")
 
 
 @app.command()

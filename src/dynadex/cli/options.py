@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from dynadex.errors import DynadexError
+from dynadex.local.engine import Engine
 
 _SYNC = re.compile(r"^(\w+) *(?::.*)?= *(?:dynadex\.)?Sync\(", re.MULTILINE)
 
@@ -43,7 +44,9 @@ DynamoDbUrl = Annotated[
         "--dynamodb", metavar="URL", help="URL of the DynamoDB endpoint. Default: DYNADEX_DYNAMODB_URL, otherwise AWS."
     ),
 ]
-
+SearchEngine = Annotated[
+    Engine, typer.Option(help="Search engine to start. The memory engine needs no download, but ranks differently.")
+]
 DeadLetters = Annotated[
     str | None,
     typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 from collections.abc import Callable
@@ -19,10 +20,13 @@ from dynadex.demo.songs import lessons
 from dynadex.errors import DynadexError
 from dynadex.http.auth import TokenAuth
 from dynadex.http.server import listening
+from dynadex.local.engine import Engine, available
 from dynadex.local.stack import LocalStack
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+_log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 0.5
 _CATCH_UP_SECONDS = 120.0
@@ -37,6 +41,7 @@ class DemoOptions:
     songs: int | None = None
     dynamodb_url: str | None = None
     opensearch_url: str | None = None
+    engine: Engine = Engine.OPENSEARCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +59,16 @@ class DemoCallbacks:
 
 def run_demo(options: DemoOptions, stop: threading.Event, callbacks: DemoCallbacks) -> None:
     """Run the demo until ``stop`` is set. Raises DynadexError if a part of it fails."""
-    local = LocalStack(options.directory, dynamodb_url=options.dynamodb_url, opensearch_url=options.opensearch_url)
+    local = LocalStack(
+        options.directory,
+        dynamodb_url=options.dynamodb_url,
+        opensearch_url=options.opensearch_url,
+        engine=options.engine if options.opensearch_url else available(options.engine),
+    )
     auth = TokenAuth(secrets.token_bytes(32))
     with listening(options.port) as sock, local as stack:
+        for name, pid in stack.running.children.items():
+            _log.info(f"started {name}, pid {pid}", extra={"program": name, "pid": pid})
         settings = local_settings(
             dynamodb_url=stack.endpoints.dynamodb,
             opensearch_url=stack.endpoints.opensearch,

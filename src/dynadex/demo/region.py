@@ -19,6 +19,7 @@ from dynadex.demo.service import local_settings, running
 from dynadex.errors import DynadexError
 from dynadex.http.server import listening, url_of
 from dynadex.local.child import Program
+from dynadex.local.engine import Engine
 from dynadex.local.parent import end_with_parent
 from dynadex.local.stack import LocalStack
 from dynadex.local.state import StackFolder
@@ -37,7 +38,7 @@ class RegionOptions:
     """Options of one region.
 
     ``secret`` (hexadecimal) signs the tokens that permit writes, and is the same in every region. ``opensearch_url``
-    None starts a search engine in memory.
+    None starts ``engine``.
     """
 
     name: str
@@ -46,6 +47,7 @@ class RegionOptions:
     dynamodb_url: str
     secret: str
     opensearch_url: str | None = None
+    engine: Engine = Engine.OPENSEARCH
 
     def program(self) -> Program:
         """Return how to start the process of the region."""
@@ -80,7 +82,12 @@ def run(options: RegionOptions) -> None:
     with ExitStack() as parts:
         sock = parts.enter_context(listening(0))
         stack = parts.enter_context(
-            LocalStack(folder, dynamodb_url=options.dynamodb_url, opensearch_url=options.opensearch_url)
+            LocalStack(
+                folder,
+                dynamodb_url=options.dynamodb_url,
+                opensearch_url=options.opensearch_url,
+                engine=Engine(options.engine),
+            )
         )
         settings = options.settings(stack.endpoints.opensearch)
         service = parts.enter_context(running(load_sync(options.sync), settings, sock, auth, options.name))

@@ -26,7 +26,8 @@ from dynadex.errors import LocalStackError
 from dynadex.http.auth import TokenAuth
 from dynadex.http.server import listening, serving, url_of
 from dynadex.local import programs
-from dynadex.local.child import Child
+from dynadex.local.child import Child, await_urls
+from dynadex.local.engine import Engine, available
 from dynadex.local.stack import already_running
 from dynadex.local.state import StackFolder
 from dynadex.settings import RuntimeSettings
@@ -38,7 +39,6 @@ _log = logging.getLogger(__name__)
 
 SYNC = "dynadex.demo.lessons:sync"
 _NAME = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-_START_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 
 
@@ -58,12 +58,7 @@ class Region:
             if self._child is not None:
                 return
             self._child = Child(self.options.program())
-            give_up_at = self.clock.monotonic() + _START_SECONDS
-            while (url := self._child.responding_url()) is None:
-                if self.clock.monotonic() > give_up_at:
-                    raise self._child.failure("start", f"it does not respond after {_START_SECONDS:g} s")
-                self.clock.sleep(_POLL_SECONDS)
-            self.url = url
+            self.url = await_urls({self.options.name: self._child}, self.clock)[self.options.name]
 
     def cut(self) -> None:
         """Kill index, worker and service."""
@@ -135,12 +130,13 @@ def running_regions(
     directory: Path,
     port: int = 0,
     opensearch_urls: Mapping[str, str] | None = None,
+    engine: Engine = Engine.OPENSEARCH,
     switches: Callable[[Mapping[str, Region]], Switches] | None = None,
 ) -> Iterator[Regions]:
     """Run the regions and their router until the block ends. Raises LocalStackError.
 
-    ``opensearch_urls`` are search clusters by region, for regions that do not start one in memory. ``switches`` shut
-    down and restart a region; by default, they kill and start its process.
+    ``opensearch_urls`` are running search clusters by region; the other regions each start ``engine``. ``switches``
+    shut down and restart a region; by default, they kill and start its process.
     """
     folder = StackFolder(directory)
     folder.prepare()
@@ -149,12 +145,14 @@ def running_regions(
     secret = secrets.token_bytes(32)
     dynamodb, regions = Child(programs.dynamodb(folder, None)), dict[str, Region]()
     try:
-        settings = RuntimeSettings.from_environment(dynamodb_url=_responding(dynamodb), region=names[0])
+        settings = RuntimeSettings.from_environment(
+            dynamodb_url=await_urls({"dynamodb": dynamodb})["dynamodb"], region=names[0]
+        )
         _create_replicated(clients.dynamodb(settings), names)
         for name in names:
             options = RegionOptions(
                 name, str(folder.path / name), SYNC, settings.dynamodb_url or "", secret.hex(),
-                (opensearch_urls or {}).get(name),
+                (opensearch_urls or {}).get(name), engine,
             )  # fmt: skip
             regions[name] = Region(options)
         _start(regions)
@@ -171,7 +169,7 @@ def running_regions(
 
 def run_regions(options: DemoOptions, names: Sequence[str], stop: threading.Event, callbacks: DemoCallbacks) -> None:
     """Run the demo in several regions until ``stop`` is set. Raises DynadexError if a part of it fails."""
-    with running_regions(names, options.directory, options.port) as running:
+    with running_regions(names, options.directory, options.port, engine=available(options.engine)) as running:
         for name, region in running.regions.items():
             log_file = Path(region.options.directory) / "region.log"
             _log.info(f"{name}: {region.url}, log {log_file}", extra={"region": name, "url": region.url})
@@ -185,16 +183,6 @@ def run_regions(options: DemoOptions, names: Sequence[str], stop: threading.Even
         callbacks.on_ready(running.url, running.token)
         while not stop.wait(WATCH_SECONDS):
             running.check()
-
-
-def _responding(child: Child) -> str:
-    clock = SystemClock()
-    give_up_at = clock.monotonic() + _START_SECONDS
-    while (url := child.responding_url()) is None:
-        if clock.monotonic() > give_up_at:
-            raise child.failure("start", f"it does not respond after {_START_SECONDS:g} s")
-        clock.sleep(_POLL_SECONDS)
-    return url
 
 
 def _create_replicated(dynamodb: DynamoDBClient, names: Sequence[str]) -> None:

@@ -11,23 +11,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dynadex.clock import Clock, SystemClock
 from dynadex.errors import LocalStackError
 from dynadex.local.probe import why_unresponsive
 
 _STOP_SECONDS = 5.0
+# Only a program that hangs reaches this limit: one that ends is noticed at once. A loaded machine may need minutes.
+_START_SECONDS = 300.0
+_POLL_SECONDS = 0.02
 _TAIL_BYTES = 8192
 _TAIL_LINES = 12
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program to start. It prints a JSON line with its ``url``, and ends when its standard input closes."""
+    """A program to start. It prints a JSON line with its ``url``, and ends when its standard input closes.
+
+    ``stop_seconds`` is how long it may take to end before it is killed.
+    """
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
     health_path: str
     log: Path
+    stop_seconds: float = _STOP_SECONDS
 
 
 class Child:
@@ -60,6 +68,11 @@ class Child:
         """Id of the process and of its process group."""
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
     def responding_url(self) -> str | None:
         """Return the URL once the program responds there, None until then; raise LocalStackError if it has ended."""
         self.check("start")
@@ -90,7 +103,7 @@ class Child:
         """End the process and everything it started, and wait until they have ended."""
         self.release()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_STOP_SECONDS)
+            self._process.wait(self.program.stop_seconds)
         # Kill the group even if the process has ended: processes it started (Lambda workers) may outlive it.
         # BSD returns EPERM for a group that contains only processes that have ended.
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -109,6 +122,21 @@ class Child:
                 with contextlib.suppress(ValueError, KeyError):
                     return str(json.loads(line)["url"])
         return None
+
+
+def await_urls(children: Mapping[str, Child], clock: Clock | None = None) -> dict[str, str]:
+    """Wait until all processes respond; return their URLs under the same keys. Raises LocalStackError."""
+    clock = clock or SystemClock()
+    urls = dict[str, str]()
+    give_up_at = clock.monotonic() + _START_SECONDS
+    while waiting := {key: child for key, child in children.items() if key not in urls}:
+        for key, child in waiting.items():
+            if url := child.responding_url():
+                urls[key] = url
+            elif clock.monotonic() > give_up_at:
+                raise child.failure("start", f"it has not responded after {_START_SECONDS:g} s")
+        clock.sleep(_POLL_SECONDS)
+    return urls
 
 
 def tail(log: Path) -> list[str]:

@@ -15,7 +15,8 @@ _TIMEOUT_SECONDS = 3.0
 def why_unresponsive(url: str, path: str = "/") -> str | None:
     """Return why no usable backend responds at the URL, or None if one does.
 
-    Any status below 500 counts as a response: many backends reject requests without credentials.
+    Any status below 500 counts as a response, because many backends reject requests without credentials, except 408:
+    OpenSearch returns it while its shards are starting.
     """
     parts = urlsplit(url)
     try:
@@ -32,7 +33,8 @@ def why_unresponsive(url: str, path: str = "/") -> str | None:
         return str(error) or type(error).__name__
     finally:
         connection.close()
-    return f"it responded with {response.status} {response.reason}" if response.status >= 500 else None
+    unusable = response.status >= 500 or response.status == 408
+    return f"it responded with {response.status} {response.reason}" if unusable else None
 
 
 def why_unusable(port: int) -> str | None:

@@ -1,4 +1,4 @@
-"""The two emulators as Programs: where each is installed, how it is configured, and how it is isolated."""
+"""The backends of a local stack as Programs: where each is installed, how it is configured, and how it is isolated."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from importlib.util import find_spec
 
 from dynadex.errors import LocalStackError
 from dynadex.local.child import Program
+from dynadex.local.engine import Engine
+from dynadex.local.opensearch_program import NodeConfig, node_program
 from dynadex.local.probe import LOOPBACK
 from dynadex.local.state import StackFolder
+from dynadex.opensearch.install import install
 
 DYNAMODB = "ministack"
-OPENSEARCH = "osmem-server"
+MEMORY = "osmem-server"
 REGION = "us-east-1"
 CREDENTIAL = "local"
 
@@ -46,20 +49,30 @@ def dynamodb(folder: StackFolder, port: int | None) -> Program:
     )
 
 
-def opensearch(folder: StackFolder, port: int | None) -> Program:
-    """Return the program for osmem-server; raise LocalStackError if it is not installed or not for this platform."""
+def search_engine(engine: Engine, folder: StackFolder, port: int | None) -> Program:
+    """Return the program for a search engine; raise LocalStackError if it cannot be installed."""
+    return _memory(folder, port) if engine is Engine.MEMORY else _opensearch(folder, port)
+
+
+def _opensearch(folder: StackFolder, port: int | None) -> Program:
+    """Its data is below the temporary folder, which is removed when the stack stops: the table's data is lost, too."""
+    config = NodeConfig(folder.temporary / "opensearch", port or 0)
+    return node_program(install(), config, folder.log("opensearch"))
+
+
+def _memory(folder: StackFolder, port: int | None) -> Program:
     if find_spec("osmem_server") is None:
-        raise _not_installed(OPENSEARCH, "--opensearch URL")
+        raise _not_installed(MEMORY, "--opensearch URL")
     from osmem_server import OsmemError, resolve_binary  # type: ignore[import-untyped]
 
     try:
         binary = resolve_binary()
     except OsmemError as error:
         raise LocalStackError(
-            "start", OPENSEARCH, str(error), "Use a running OpenSearch instead: --opensearch URL."
+            "start", MEMORY, str(error), "Use a running OpenSearch instead: --opensearch URL."
         ) from error
     return Program(
-        name=OPENSEARCH,
+        name=MEMORY,
         command=(binary, "-addr", f"{LOOPBACK}:{port or 0}", "-parent-pid", str(os.getpid())),
         environment=os.environ.copy(),
         health_path="/",

@@ -13,9 +13,10 @@ from dynadex.local.state import DEFAULT_DIRECTORY, RunningStack, StackFolder
 def running(directory: Path, stack: RunningStack) -> str:
     """Describe a running stack: URLs, processes, logs, and the environment that other programs need."""
     folder = StackFolder(directory)
+    engine = next((name for name in stack.children if name != programs.DYNAMODB), "")
     backends = (
         ("DynamoDB", stack.endpoints.dynamodb, programs.DYNAMODB, folder.log("ministack")),
-        ("OpenSearch", stack.endpoints.opensearch, programs.OPENSEARCH, folder.log("opensearch")),
+        ("OpenSearch", stack.endpoints.opensearch, engine, folder.log("opensearch")),
     )
     lines = [f"local stack: running since {stack.started_at}, pid {stack.pid}"]
     for label, url, name, log in backends:
@@ -24,7 +25,7 @@ def running(directory: Path, stack: RunningStack) -> str:
         lines.append(f"  {label:<11}{url}  ({origin})")
     lines.append(f"  {'files':<11}{folder.path}")
     if stack.children:
-        lines.append(f"  {'data':<11}in memory, lost when the stack stops")
+        lines.append(f"  {'data':<11}temporary, lost when the stack stops")
     return "\n".join([*lines, "", "To use it from other programs:", "", environment_line(stack)])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -11,18 +10,16 @@ from typing import Self
 
 from dynadex.errors import LocalStackError
 from dynadex.local import programs
-from dynadex.local.child import Child
+from dynadex.local.child import Child, Program, await_urls
+from dynadex.local.engine import Engine
 from dynadex.local.probe import why_unresponsive, why_unusable
 from dynadex.local.state import Endpoints, RunningStack, StackFolder
 
 __all__ = ["Endpoints", "LocalStack"]
 
-_START_SECONDS = 60.0
-_POLL_SECONDS = 0.02
-
 
 class LocalStack:
-    """DynamoDB and OpenSearch on this machine, in memory, for the duration of a with block::
+    """DynamoDB and OpenSearch on this machine for the duration of a with block; their data is lost after it::
 
         with LocalStack(Path(".dynadex/local")) as stack:
             print(stack.endpoints.dynamodb, stack.endpoints.opensearch)
@@ -35,6 +32,7 @@ class LocalStack:
         opensearch_url: URL of a running OpenSearch to use instead of starting one.
         dynamodb_port: Port of the DynamoDB to start; any free port by default.
         opensearch_port: Port of the OpenSearch to start; any free port by default.
+        engine: The search engine to start. The first start of OpenSearch fetches it.
     """
 
     def __init__(
@@ -45,10 +43,12 @@ class LocalStack:
         opensearch_url: str | None = None,
         dynamodb_port: int | None = None,
         opensearch_port: int | None = None,
+        engine: Engine = Engine.OPENSEARCH,
     ) -> None:
         self.folder = StackFolder(directory)
         self._urls = {"dynamodb": dynamodb_url, "opensearch": opensearch_url}
         self._ports = {"dynamodb": dynamodb_port, "opensearch": opensearch_port}
+        self._engine = engine
         self._children: dict[str, Child] = {}
         self._running: RunningStack | None = None
 
@@ -126,25 +126,17 @@ class LocalStack:
 
     def _launch(self) -> None:
         # Describing a program checks that it is installed: check both before starting either.
-        startable = [
-            (backend, program(self.folder, self._ports[backend]))
-            for backend, program in (("dynamodb", programs.dynamodb), ("opensearch", programs.opensearch))
-            if self._urls[backend] is None
-        ]
-        for backend, program in startable:
+        startable = dict[str, Program]()
+        if self._urls["dynamodb"] is None:
+            startable["dynamodb"] = programs.dynamodb(self.folder, self._ports["dynamodb"])
+        if self._urls["opensearch"] is None:
+            startable["opensearch"] = programs.search_engine(self._engine, self.folder, self._ports["opensearch"])
+        for backend, program in startable.items():
             self._children[backend] = Child(program)
 
     def _await_answers(self) -> Endpoints:
-        urls = {backend: url for backend, url in self._urls.items() if url is not None}
-        deadline = time.monotonic() + _START_SECONDS
-        while waiting := {backend: child for backend, child in self._children.items() if backend not in urls}:
-            for backend, child in waiting.items():
-                if url := child.responding_url():
-                    urls[backend] = url
-                elif time.monotonic() > deadline:
-                    raise child.failure("start", f"it has not responded after {_START_SECONDS:g} s")
-            time.sleep(_POLL_SECONDS)
-        return Endpoints(**urls)
+        given = {backend: url for backend, url in self._urls.items() if url is not None}
+        return Endpoints(**given, **await_urls(self._children))
 
     def _described(self, endpoints: Endpoints) -> RunningStack:
         return RunningStack(

@@ -20,6 +20,7 @@ from types import FrameType
 
 from dynadex.errors import LocalStackError
 from dynadex.local.child import tail
+from dynadex.local.engine import Engine
 from dynadex.local.stack import LocalStack
 from dynadex.local.state import RunningStack, StackFolder
 
@@ -38,11 +39,12 @@ class Options:
     opensearch_url: str | None = None
     dynamodb_port: int | None = None
     opensearch_port: int | None = None
+    engine: Engine = Engine.OPENSEARCH
 
     def stack(self) -> LocalStack:
         """Return the stack that the options describe, not started."""
         arguments = asdict(self)
-        return LocalStack(Path(arguments.pop("directory")), **arguments)
+        return LocalStack(Path(arguments.pop("directory")), **arguments | {"engine": Engine(self.engine)})
 
 
 def run(options: Options, on_ready: Callable[[RunningStack], None]) -> None:

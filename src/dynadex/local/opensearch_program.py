@@ -25,7 +25,8 @@ _log = logging.getLogger(__name__)
 
 OPENSEARCH = "OpenSearch"
 _CONFIG = files("dynadex.opensearch") / "config"
-_PREPARE_SECONDS = 300
+# Only a node that hangs reaches this limit.
+_PREPARE_SECONDS = 1800
 _STOP_SECONDS = 30.0
 _UNUSED_SECONDS = 30 * 24 * 3600
 _JVM_OPTIONS = (
@@ -104,7 +105,7 @@ def _class_cache(installation: Installation, java: Java, config: NodeConfig) -> 
 
 
 def _make_class_cache(installation: Installation, java: Java, config: NodeConfig, cache: Path) -> None:
-    """Start a node that ends as soon as it responds, and let Java write the classes that it has loaded."""
+    """Start a node that exercises itself and ends, and let Java write the classes that it has loaded."""
     with tempfile.TemporaryDirectory(dir=installation.folder, prefix=".preparing-") as folder:
         home, draft = Path(folder), Path(folder) / "classes"
         option = f"-XX:AOTCacheOutput={draft}" if java.has_aot_cache else f"-XX:ArchiveClassesAtExit={draft}"
@@ -145,7 +146,7 @@ def _program(
         "jvm": str(java.library),
         "jvm_options": [
             *_JVM_OPTIONS, f"-Xmx{config.heap}", f"-Djava.io.tmpdir={temporary}",
-            *_logging_options(java), *cache_options, *config.jvm_options,
+            *_options_of_version(java), *cache_options, *config.jvm_options,
             # As in a distribution.
             *os.environ.get("OPENSEARCH_JAVA_OPTS", "").split(),
         ],
@@ -168,6 +169,9 @@ def _program(
     )
 
 
-def _logging_options(java: Java) -> tuple[str, ...]:
-    # A class that cannot be cached is loaded from its jar: no reason for a warning at each start.
-    return ("-Xlog:disable", "-Xlog:all=warning:stderr", "-Xlog:aot*=off" if java.has_aot_cache else "-Xlog:cds=off")
+def _options_of_version(java: Java) -> tuple[str, ...]:
+    """Silence warnings on which no user can act: of classes that are not cached, and of deprecated calls."""
+    log = ("-Xlog:disable", "-Xlog:all=warning:stderr")
+    if not java.has_aot_cache:
+        return (*log, "-Xlog:cds=off")
+    return (*log, "-Xlog:aot*=off", "--sun-misc-unsafe-memory-access=allow")

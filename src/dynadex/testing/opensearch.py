@@ -5,8 +5,8 @@ Add it to the conftest.py in the root folder of your tests::
     pytest_plugins = ["dynadex.testing.opensearch"]
 
 Then a test takes the fixture ``opensearch_node`` (an `OpenSearchNode`) or ``opensearch_url``. The node starts for the
-first test that uses it and is shared by all tests of the session. If OPENSEARCH_URL is set, ``opensearch_url`` is that
-cluster, and no node starts.
+first test that uses it and is shared by all tests of the session. If OPENSEARCH_URL is set, or the option
+``--opensearch-url``, then ``opensearch_url`` is that cluster, and no node starts.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options."""
     group = parser.getgroup("dynadex")
     group.addoption("--opensearch-version", default=DEFAULT, help=f"Version of OpenSearch to start. Default: {DEFAULT}")
+    group.addoption("--opensearch-url", help="URL of a running OpenSearch. Default: OPENSEARCH_URL, or start a node")
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +39,9 @@ def opensearch_node(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="session")
 def opensearch_url(request: pytest.FixtureRequest) -> str:
-    """URL of the cluster that OPENSEARCH_URL names, or of ``opensearch_node``."""
-    given = os.environ.get("OPENSEARCH_URL")
-    if given:
-        return given
+    """URL of the cluster that the option or OPENSEARCH_URL names, or of ``opensearch_node``."""
+    url: str | None = request.config.getoption("--opensearch-url") or os.environ.get("OPENSEARCH_URL")
+    if url:
+        return url
     node: OpenSearchNode = request.getfixturevalue("opensearch_node")
     return node.url

@@ -1,0 +1,135 @@
+"""Run every check and test, several parts at a time: ``make test``. Ends with a table and one line of totals.
+
+The output of a part appears when the part ends. All parts share one node of OpenSearch; tests that stop or kill a node
+start their own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+from dynadex.testing.opensearch import OpenSearchNode
+
+ROOT = Path(__file__).parents[1]
+INFRA_PYTHON = ROOT / ".venv-infra/bin/python"
+# Tests mostly wait for other processes.
+PARTS_AT_A_TIME = 4
+# The node runs for minutes only: full optimization by the JIT compiler takes longer than it saves.
+JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A command with a name. ``is_pytest`` parts report their tests in a file."""
+
+    name: str
+    command: tuple[str, ...]
+    is_pytest: bool = False
+
+
+@dataclass
+class Outcome:
+    """What a part did: seconds, exit code, and the tests and seconds of each folder of tests."""
+
+    part: Part
+    seconds: float
+    exit_code: int
+    output: str
+    tests: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    test_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    @property
+    def other_failures(self) -> int:
+        """1 if the part failed without a failed test, for instance because it was interrupted."""
+        return int(self.exit_code != 0 and not self.failed.total())
+
+
+def pytest_part(name: str, *arguments: str, python: str = sys.executable) -> Part:
+    return Part(name, (python, "-m", "pytest", *arguments), is_pytest=True)
+
+
+def parts() -> list[Part]:
+    """The longest first. Folders of which no part is the name are in ``rest``."""
+    suites = ["faults", "property", "recovery", "regions", "stranger"]
+    commands = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/process").glob("test_[a-h]*.py"))
+    others = [f"--ignore=tests/{name}" for name in ("process", "infra", *suites)]
+    return [
+        pytest_part("suites", *(f"tests/{name}" for name in suites)),
+        pytest_part("processes", "tests/process", *(f"--ignore={path}" for path in commands)),
+        pytest_part("rest", "tests", *others),
+        pytest_part("infra", "tests/infra", python=str(INFRA_PYTHON)),
+        pytest_part("commands", *commands),
+        Part("check", ("make", "--no-print-directory", "check")),
+    ]
+
+
+def run(part: Part, folder: Path, opensearch_url: str) -> Outcome:
+    report = folder / f"{part.name}.xml"
+    more = (f"--junit-xml={report}", f"--opensearch-url={opensearch_url}") if part.is_pytest else ()
+    started_at = time.monotonic()
+    done = subprocess.run(
+        (*part.command, *more), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    outcome = Outcome(part, time.monotonic() - started_at, done.returncode, done.stdout)
+    for case in test_cases(report):
+        suite = case.get("classname", "").split(".")[1]
+        outcome.tests[suite] += 1
+        outcome.failed[suite] += any(case.find(kind) is not None for kind in ("failure", "error"))
+        outcome.test_seconds[suite] += float(case.get("time", 0))
+    return outcome
+
+
+def test_cases(report: Path) -> Iterator[ElementTree.Element]:
+    if report.exists():
+        yield from ElementTree.parse(report).iter("testcase")
+
+
+def table(outcomes: Sequence[Outcome]) -> list[str]:
+    """A line for each folder of tests and each other part: tests, seconds, and its figures."""
+    figures = {line.partition(":")[0]: line.partition(": ")[2] for out in outcomes for line in out.output.splitlines()}
+    rows = [("part", "tests", "failed", "seconds", "figures")]
+    for outcome in outcomes:
+        if not outcome.part.is_pytest or outcome.other_failures:
+            rows.append((outcome.part.name, "", str(outcome.other_failures), f"{outcome.seconds:.0f}", ""))
+        for suite, tests in sorted(outcome.tests.items()):
+            seconds = f"{outcome.test_seconds[suite]:.0f}"
+            rows.append((suite, f"{tests:,}", str(outcome.failed[suite]), seconds, figures.get(suite, "")))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        f"{part:{widths[0]}}  {tests:>{widths[1]}}  {failed:>{widths[2]}}  {seconds:>{widths[3]}}  {text}".rstrip()
+        for part, tests, failed, seconds, text in rows
+    ]
+
+
+def main() -> int:
+    started_at = time.monotonic()
+    outcomes = []
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(PARTS_AT_A_TIME) as pool:
+        folder = Path(name)
+        os.environ["OPENSEARCH_JAVA_OPTS"] = JAVA_OPTIONS
+        with OpenSearchNode(folder / "opensearch", heap="2g") as node:
+            for running in as_completed([pool.submit(run, part, folder, node.url) for part in parts()]):
+                outcome = running.result()
+                print(f"--- {outcome.part.name}: {outcome.seconds:.0f} s\n{outcome.output}", flush=True)
+                outcomes.append(outcome)
+    failed = sum(outcome.failed.total() + outcome.other_failures for outcome in outcomes)
+    passed = sum(outcome.tests.total() - outcome.failed.total() for outcome in outcomes)
+    print("\n".join(table(outcomes)))
+    print(f"{time.monotonic() - started_at:.0f} s on {os.cpu_count()} processors")
+    print(f"{passed:,} passed, {failed:,} failed")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Fail if this Python is too old for dynadex. Written for every Python, so that an old one can say so."""
+"""Fail if this Python is too old for dynadex. Its syntax is valid for every version, so that an old one can run it."""
 
 import sys
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TESTED_VERSIONS = ROOT / "requirements" / "dev.txt"
-# All but `local`: emulators for a developer's machine.
+# All but `local` and `opensearch`: backends for a developer's machine.
 EXTRAS = ("search", "worker", "aws")
 _UV = Path(sys.executable).with_name("uv")
 _CYCLONEDX = Path(sys.executable).with_name("cyclonedx-py")

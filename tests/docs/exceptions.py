@@ -25,6 +25,9 @@ NOT_RUN: Final = {
     ("docs/how-to/deploy.md", "cd .."): "a folder of the repository",
 }
 
+# Variables that are not settings of a process.
+OTHER_VARIABLES: Final = {"DYNADEX_CACHE_DIR", "DYNADEX_CHROMIUM"}
+
 # By document and first line: Python that another test runs.
 RUN_ELSEWHERE: Final = {
     ("docs/how-to/deploy.md", "from aws_cdk import App, Environment, Stack"): "tests/infra/test_synthesis.py",
@@ -38,9 +41,11 @@ EXIT_CODES: Final = {
     ("docs/how-to/start.md", "dynadex check orders:sync"): 1,
 }
 
-# Options of other programs that the text names.
+# Options that the text names and that are not options of `dynadex`.
 FOREIGN_OPTIONS: Final = {
     "--forwarded-allow-ips": "uvicorn",
+    "--opensearch-url": "the pytest plugin",
+    "--opensearch-version": "the pytest plugin",
     "--generate-hashes": "uv",
     "--proxy-headers": "uvicorn",
 }

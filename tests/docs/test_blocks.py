@@ -14,7 +14,7 @@ from dynadex.scaffold.render import project_files
 from dynadex.settings import RuntimeSettings, project_settings, variables
 from tests.docs.blocks import DOCUMENTS, ROOT, Block, Step, all_blocks, blocks_in, blocks_of, inline_code
 from tests.docs.commands import check, check_mention, every_option, is_checked_only, words_of
-from tests.docs.exceptions import BEFORE, EXIT_CODES, FOREIGN_OPTIONS, NOT_RUN, OWN_TEST, RUN_ELSEWHERE
+from tests.docs.exceptions import BEFORE, EXIT_CODES, FOREIGN_OPTIONS, NOT_RUN, OTHER_VARIABLES, OWN_TEST, RUN_ELSEWHERE
 from tests.docs.surroundings import Surroundings
 
 CONSOLE, PYTHON, TEXT, JSON, TOML = "console", "python", "text", "json", "toml"
@@ -115,10 +115,10 @@ def test_what_stands_within_a_sentence_would_be_accepted(path: Path) -> None:
         if code.startswith(("dynadex ", "make ", "aws ")):
             check_mention(code)
         options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", code))
-        assert options <= known or first in ("aws", "docker"), code
+        assert options <= known or first in ("aws", "docker", "pytest"), code
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_variable_is_a_setting(path: Path) -> None:
-    known = {name for field in RuntimeSettings.__dataclass_fields__ for name in variables(field)}
+    known = {name for field in RuntimeSettings.__dataclass_fields__ for name in variables(field)} | OTHER_VARIABLES
     assert set(re.findall(r"\bDYNADEX_[A-Z_]+\b", path.read_text(encoding="utf-8"))) <= known

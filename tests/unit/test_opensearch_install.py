@@ -150,7 +150,7 @@ def test_unknown_plugin_raises_with_the_available_ones() -> None:
 
 
 @pytest.mark.parametrize("version", RELEASES)
-def test_every_file_of_a_release_has_a_checksum_and_a_name_of_its_own(version: str) -> None:
+def test_every_file_of_a_release_has_a_checksum_and_a_unique_name(version: str) -> None:
     files = [*release(version).jars, *release(version).plugins.values()]
     assert all(len(file.sha256) == 64 and file.size > 0 for file in files)
     assert len({file.file_name for file in files}) == len(files)

@@ -16,7 +16,8 @@ from dynadex.errors import LocalStackError
 from dynadex.local.probe import why_unresponsive
 
 _STOP_SECONDS = 5.0
-# Only a program that hangs reaches this limit: one that ends is noticed at once. A loaded machine may need minutes.
+# Only a program that hangs reaches this limit: the end of a process is noticed immediately. A loaded machine may need
+# minutes.
 _START_SECONDS = 300.0
 _POLL_SECONDS = 0.02
 _TAIL_BYTES = 8192

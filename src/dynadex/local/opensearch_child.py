@@ -53,7 +53,8 @@ class NodeOptions:
     """Options of the process.
 
     ``config`` is a folder with opensearch.yml and log4j2.properties; ``settings`` override opensearch.yml. ``plugins``
-    are class names. A node that is not ``serving`` answers a few requests of its own, and ends.
+    are class names. ``jpype`` is a folder with JPype's jar. A node that is not ``serving`` sends itself a few
+    requests, and ends.
     """
 
     jvm: str
@@ -61,6 +62,7 @@ class NodeOptions:
     class_path: list[str]
     plugins: list[str]
     config: str
+    jpype: str
     settings: Mapping[str, str]
     serving: bool = True
 
@@ -68,7 +70,9 @@ class NodeOptions:
 def main(options: NodeOptions, parent_pid: int) -> NoReturn:
     """Run the node until the parent process ends."""
     pipe = take_pipe()
-    # JPype ends the VM when Python ends, and does not wait for the threads of the node.
+    # JPype takes its jar from the folder above its module. With one copy for all Python environments, these have the
+    # same class path and can share a cache of classes.
+    jpype._core.__file__ = f"{options.jpype}/jpype/_core.py"
     jpype.startJVM(options.jvm, *options.jvm_options, classpath=options.class_path, convertStrings=False)
     try:
         node = _start(options)
@@ -85,7 +89,7 @@ def main(options: NodeOptions, parent_pid: int) -> NoReturn:
     except BaseException:  # noqa: BLE001 - Java's threads keep a process alive whose main thread ended with an error
         traceback.print_exc()
         os._exit(1)
-    # Ends the process as Java does, so that the VM writes the cache of its classes if it is asked to.
+    # Ends the process as Java does, so that the VM writes the cache of its classes if an option requests it.
     jpype.JClass("java.lang.System").exit(0)
     raise AssertionError("System.exit returned")
 

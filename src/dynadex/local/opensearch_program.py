@@ -6,12 +6,14 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +26,7 @@ from dynadex.opensearch.java import Java, find_java
 _log = logging.getLogger(__name__)
 
 OPENSEARCH = "OpenSearch"
+_JPYPE_JAR = "org.jpype.jar"
 _CONFIG = files("dynadex.opensearch") / "config"
 # Only a node that hangs reaches this limit.
 _PREPARE_SECONDS = 1800
@@ -69,32 +72,38 @@ class NodeConfig:
 def node_program(installation: Installation, config: NodeConfig, log: Path) -> Program:
     """Return the program for a node; raise LocalStackError if a part of it is not installed.
 
-    The first call prepares the cache of the classes that a node loads, which takes some 20 seconds.
+    The first call prepares the cache of the classes that a node loads, which takes about 20 seconds.
     """
     if find_spec("jpype") is None:
         hint = "Install it: pip install 'dynadex[opensearch]'. Or use --engine memory, or --opensearch URL."
         raise LocalStackError("start", OPENSEARCH, "JPype is not installed", hint)
     java = find_java(installation.release.min_java)
-    cache = _class_cache(installation, java, config)
-    option = f"-XX:AOTCache={cache}" if java.has_aot_cache else f"-XX:SharedArchiveFile={cache}"
-    return _program(installation, java, config, log, (option,))
+    return _program(installation, java, config, log, _use_class_cache(installation, java, config))
 
 
 def prepare(installation: Installation) -> None:
     """Prepare all that a start needs. Raises LocalStackError."""
-    _class_cache(installation, find_java(installation.release.min_java), NodeConfig(installation.folder))
+    _use_class_cache(installation, find_java(installation.release.min_java), NodeConfig(installation.folder))
+
+
+def _use_class_cache(installation: Installation, java: Java, config: NodeConfig) -> tuple[str, ...]:
+    """Return the option of Java for the class cache; none where JPype turns such caches off."""
+    if not str(installation.folder).isascii():
+        return ()
+    cache = _class_cache(installation, java, config)
+    return (f"-XX:AOTCache={cache}" if java.has_aot_cache else f"-XX:SharedArchiveFile={cache}",)
 
 
 def _class_cache(installation: Installation, java: Java, config: NodeConfig) -> Path:
     """Return the file with the classes that a node loads, already linked; make it if it does not exist.
 
-    With it, a node starts in half the time. Java ignores a file that it cannot use. It checks the class path, which
-    includes JPype's own jar, so each Python environment has its own file.
+    With it, a node starts in half the time. Java ignores a file that it cannot use.
     """
-    class_path = "".join(str(jar) for jar in installation.class_path)
-    key = hashlib.sha256(f"{sys.prefix}{java.home}{java.version}{class_path}{_JVM_OPTIONS}".encode()).hexdigest()[:16]
+    class_path = "".join(str(jar) for jar in (*installation.class_path, _jpype_folder(installation)))
+    key = hashlib.sha256(f"{java.home}{java.version}{class_path}{_JVM_OPTIONS}".encode()).hexdigest()[:16]
     cache = installation.folder / f"classes-{key}"
     with exclusive(installation.folder):
+        _copy_jpype_jar(_jpype_folder(installation))
         if cache.exists():
             cache.touch()
         else:
@@ -119,9 +128,25 @@ def _make_class_cache(installation: Installation, java: Java, config: NodeConfig
         if done.returncode != 0:
             excerpt = "\n  ".join(["The end of its log:", *tail(program.log)])
             raise LocalStackError("start", OPENSEARCH, f"it ended with exit code {done.returncode}", excerpt)
-        # A Java without an archive of its own classes writes none. An empty file says not to try again.
+        # A Java without an archive for its base classes writes none. The empty file prevents another attempt.
         draft.touch()
         draft.replace(cache)
+
+
+def _jpype_folder(installation: Installation) -> Path:
+    """The folder with a copy of JPype's jar, which is on the class path of a node."""
+    return installation.folder / f"jpype-{version('jpype1')}"
+
+
+def _copy_jpype_jar(folder: Path) -> None:
+    if not (folder / _JPYPE_JAR).exists():
+        folder.mkdir(exist_ok=True)
+        spec = find_spec("jpype")
+        assert spec is not None
+        assert spec.origin is not None
+        draft = folder / "draft"
+        shutil.copyfile(Path(spec.origin).parents[1] / _JPYPE_JAR, draft)
+        draft.replace(folder / _JPYPE_JAR)
 
 
 def _remove_unused(folder: Path) -> None:
@@ -153,6 +178,7 @@ def _program(
         "class_path": [str(jar) for jar in installation.class_path],
         "plugins": installation.plugin_classes,
         "config": str(_CONFIG),
+        "jpype": str(_jpype_folder(installation)),
         "settings": {"path.home": str(config.home), **paths, **ports, **config.settings},
         "serving": serving,
     }  # fmt: skip
@@ -170,7 +196,7 @@ def _program(
 
 
 def _options_of_version(java: Java) -> tuple[str, ...]:
-    """Silence warnings on which no user can act: of classes that are not cached, and of deprecated calls."""
+    """Options against warnings that need no action: about classes that are not cached, and about deprecated calls."""
     log = ("-Xlog:disable", "-Xlog:all=warning:stderr")
     if not java.has_aot_cache:
         return (*log, "-Xlog:cds=off")

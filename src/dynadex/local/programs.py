@@ -11,13 +11,10 @@ from dynadex.local.child import Program
 from dynadex.local.engine import Engine
 from dynadex.local.opensearch_program import NodeConfig, node_program
 from dynadex.local.probe import LOOPBACK
-from dynadex.local.state import StackFolder
+from dynadex.local.state import CREDENTIAL, DYNAMODB, REGION, StackFolder
 from dynadex.opensearch.install import install
 
-DYNAMODB = "ministack"
 MEMORY = "osmem-server"
-REGION = "us-east-1"
-CREDENTIAL = "local"
 
 _INSTALL = "Install it: pip install 'dynadex[local]'"
 

@@ -6,16 +6,15 @@ import shlex
 import sys
 from pathlib import Path
 
-from dynadex.local import programs
-from dynadex.local.state import DEFAULT_DIRECTORY, RunningStack, StackFolder
+from dynadex.local.state import CREDENTIAL, DEFAULT_DIRECTORY, DYNAMODB, REGION, RunningStack, StackFolder
 
 
 def running(directory: Path, stack: RunningStack) -> str:
     """Describe a running stack: URLs, processes, logs, and the environment that other programs need."""
     folder = StackFolder(directory)
-    engine = next((name for name in stack.children if name != programs.DYNAMODB), "")
+    engine = next((name for name in stack.children if name != DYNAMODB), "")
     backends = (
-        ("DynamoDB", stack.endpoints.dynamodb, programs.DYNAMODB, folder.log("ministack")),
+        ("DynamoDB", stack.endpoints.dynamodb, DYNAMODB, folder.log("ministack")),
         ("OpenSearch", stack.endpoints.opensearch, engine, folder.log("opensearch")),
     )
     lines = [f"local stack: running since {stack.started_at}, pid {stack.pid}"]
@@ -32,13 +31,13 @@ def running(directory: Path, stack: RunningStack) -> str:
 def environment_line(stack: RunningStack) -> str:
     """Return an export line for a shell. Credentials are included only for a DynamoDB that this stack started."""
     variables = {"AWS_ENDPOINT_URL": stack.endpoints.dynamodb}
-    if programs.DYNAMODB in stack.children:
+    if DYNAMODB in stack.children:
         variables |= {
-            "AWS_ACCESS_KEY_ID": programs.CREDENTIAL,
-            "AWS_SECRET_ACCESS_KEY": programs.CREDENTIAL,
+            "AWS_ACCESS_KEY_ID": CREDENTIAL,
+            "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
             # boto3 reads only AWS_DEFAULT_REGION, other SDKs AWS_REGION.
-            "AWS_REGION": programs.REGION,
-            "AWS_DEFAULT_REGION": programs.REGION,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
         }
     variables["OPENSEARCH_URL"] = stack.endpoints.opensearch
     return "export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())

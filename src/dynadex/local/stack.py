@@ -135,8 +135,8 @@ class LocalStack:
             self._children[backend] = Child(program)
 
     def _await_answers(self) -> Endpoints:
-        given = {backend: url for backend, url in self._urls.items() if url is not None}
-        return Endpoints(**given, **await_urls(self._children))
+        running = {backend: url for backend, url in self._urls.items() if url is not None}
+        return Endpoints(**running, **await_urls(self._children))
 
     def _described(self, endpoints: Endpoints) -> RunningStack:
         return RunningStack(

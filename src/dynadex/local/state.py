@@ -15,6 +15,10 @@ from typing import Any
 from dynadex.errors import LocalStackError
 
 DEFAULT_DIRECTORY = Path(".dynadex/local")
+# Name of the program, and what its clients use; it accepts any credential.
+DYNAMODB = "ministack"
+REGION = "us-east-1"
+CREDENTIAL = "local"
 
 # Checking whether a stack runs takes the lock for an instant, so try for longer than that.
 _LOCK_TIMEOUT_SECONDS = 0.3

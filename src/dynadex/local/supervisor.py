@@ -17,12 +17,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from dynadex.errors import LocalStackError
 from dynadex.local.child import tail
 from dynadex.local.engine import Engine
-from dynadex.local.stack import LocalStack
 from dynadex.local.state import RunningStack, StackFolder
+
+if TYPE_CHECKING:
+    from dynadex.local.stack import LocalStack
 
 _CHECK_SECONDS = 0.2
 _STOP_TIMEOUT_SECONDS = 15.0
@@ -43,6 +46,9 @@ class Options:
 
     def stack(self) -> LocalStack:
         """Return the stack that the options describe, not started."""
+        # Every start of the command line imports this module, and most do not start a stack.
+        from dynadex.local.stack import LocalStack
+
         arguments = asdict(self)
         return LocalStack(Path(arguments.pop("directory")), **arguments | {"engine": Engine(self.engine)})
 

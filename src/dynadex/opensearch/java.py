@@ -64,7 +64,7 @@ def _of_package() -> Java | None:
 
 
 def _described(command: Path) -> Java | None:
-    """Return the Java that a command starts; None if it does not run or does not say what it is."""
+    """Return the Java that a command starts; None if it does not run or does not report its version."""
     try:
         asked = subprocess.run(
             [command, "-XshowSettings:properties", "-version"],

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dynadex.local.opensearch_node import OpenSearchNode
 from dynadex.opensearch.release import DEFAULT
+from dynadex.testing.opensearch_node import OpenSearchNode
 
 __all__ = ["OpenSearchNode", "opensearch_node", "opensearch_url"]
 

@@ -14,14 +14,13 @@ from typing import Self
 from urllib.request import ProxyHandler, build_opener
 
 from dynadex.errors import LocalStackError
-from dynadex.local.child import Child, await_urls, tail
+from dynadex.local.child import Child, await_urls
 from dynadex.local.opensearch_program import NodeConfig, node_program
 from dynadex.local.probe import LOOPBACK
 from dynadex.opensearch.install import install
 from dynadex.opensearch.release import DEFAULT
 
 _TIMEOUT_SECONDS = 60
-_LOG_LINES = 60
 
 
 class OpenSearchNode:
@@ -53,7 +52,7 @@ class OpenSearchNode:
         jvm_options: Sequence[str] = (),
     ) -> None:
         self.home = home.absolute()
-        self.version = ""
+        self._version = ""
         self._release, self._plugins = version, tuple(plugins)
         self._config = NodeConfig(self.home, _free_port(), heap, settings or {}, tuple(jvm_options))
         self._log = self.home / "opensearch.log"
@@ -63,6 +62,11 @@ class OpenSearchNode:
     def url(self) -> str:
         """URL of the REST API, also while the node does not run."""
         return f"http://{LOOPBACK}:{self._config.http_port}"
+
+    @property
+    def version(self) -> str:
+        """Version that the node reports, such as 2.19.1; empty before the first start."""
+        return self._version
 
     @property
     def pid(self) -> int | None:
@@ -81,12 +85,12 @@ class OpenSearchNode:
             child.kill()
             raise
         self._child = child
-        self.version = self._reported_version()
+        self._version = self._reported_version()
 
     def stop(self) -> None:
         """Close the node and wait until it has ended; do nothing if it does not run.
 
-        Raises LocalStackError if it had ended by itself.
+        Raises LocalStackError if it had ended before.
         """
         child, self._child = self._child, None
         if child is not None:
@@ -112,10 +116,6 @@ class OpenSearchNode:
             raise LocalStackError("delete the data of", f"the node at {self.url}", "it runs", "Stop it first.")
         if (data := self.home / "data").exists():
             shutil.rmtree(data)
-
-    def log_tail(self, lines: int = _LOG_LINES) -> str:
-        """Return the last lines of the node's log."""
-        return "\n".join(tail(self._log)[-lines:])
 
     def __enter__(self) -> Self:
         self.start()

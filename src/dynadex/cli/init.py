@@ -56,7 +56,7 @@ def init(
         dynadex init
     """
     from dynadex.scaffold.files import write
-    from dynadex.scaffold.installation import current_installation
+    from dynadex.scaffold.package_source import current_source
     from dynadex.scaffold.project import NO_USABLE_STREAM, from_nothing, from_table, has_usable_stream
     from dynadex.scaffold.render import project_files
     from dynadex.scaffold.sample import take
@@ -79,8 +79,8 @@ def init(
             project = from_table(items, settings, without_passwords, name)
             if not has_usable_stream(items):
                 say(f"table {table} {NO_USABLE_STREAM}: the README shows how to enable one")
-        project = replace(project, installation=current_installation())
-        files: dict[str, str | bytes] = {**project_files(project), **project.installation.files(directory)}
+        project = replace(project, package_source=current_source())
+        files: dict[str, str | bytes] = {**project_files(project), **project.package_source.files(directory)}
         try:
             written = write(directory, files, force=force, stopped=stop.is_set)
         except KeyboardInterrupt:
@@ -115,7 +115,7 @@ def _report(project: Project, written: list[Path], directory: Path, *, as_json: 
         say(f"  and {len(conflicts) - _MAX_CONFLICTS} more: see {project.module}.py")
     for path in written:
         print(path)
-    if build := project.installation.missing_wheel(directory):
+    if build := project.package_source.missing_wheel(directory):
         say(f"requirements.txt names the wheel of dynadex, which is not in the folder yet: {build}")
     change_folder = "" if directory == Path() else f"cd {directory}, then "
     say(f"next: {change_folder}read {project.module}.py and run `dynadex check {project.module}:sync`")

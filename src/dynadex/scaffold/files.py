@@ -14,7 +14,7 @@ from dynadex.errors import DynadexError
 def write(
     folder: Path, files: Mapping[str, str | bytes], *, force: bool = False, stopped: Callable[[], bool] = lambda: False
 ) -> list[Path]:
-    """Write texts and binary contents (by path within the folder) and return their full paths; create the folder if needed.
+    """Write contents (by path within the folder) and return their full paths; create the folder if needed.
 
     Files are staged in a temporary folder first, so an interruption leaves the target unchanged.
 

@@ -17,7 +17,7 @@ from dynadex import analysis
 from dynadex.document.identity import KeySchema
 from dynadex.scaffold.example import example_item
 from dynadex.scaffold.infer import Inferred
-from dynadex.scaffold.installation import FROM_INDEX, Installation
+from dynadex.scaffold.package_source import FROM_INDEX, PackageSource
 from dynadex.scaffold.proposal import Proposal
 from dynadex.scaffold.survey import Survey
 
@@ -43,7 +43,7 @@ class Project:
         region: AWS region to deploy to by default.
         existing: Whether the table exists already.
         preparation: Section of the README: what to do before the first command.
-        installation: Where the project gets dynadex from.
+        package_source: Where the project gets dynadex from.
     """
 
     table: str
@@ -56,7 +56,7 @@ class Project:
     region: str
     existing: bool
     preparation: str
-    installation: Installation = FROM_INDEX
+    package_source: PackageSource = FROM_INDEX
 
     @property
     def module(self) -> str:
@@ -124,7 +124,7 @@ def project_files(project: Project) -> dict[str, str]:
         name: Template((folder / f"{template}.txt").read_text(encoding="utf-8")).substitute(variables)
         for name, template in templates.items()
     }
-    return {**texts, "requirements.txt": project.installation.requirements}
+    return {**texts, "requirements.txt": project.package_source.requirements}
 
 
 def literal(value: Any, indent: int = 0, before: int = 0) -> str:

@@ -26,8 +26,8 @@ _WHEEL_COMMENT = f"""\
 
 
 @dataclass(frozen=True, slots=True)
-class Installation:
-    """Source of dynadex for a new project.
+class PackageSource:
+    """Where a new project gets dynadex from.
 
     Attributes:
         requirements: Text of the project's requirements.txt.
@@ -56,11 +56,11 @@ class Installation:
         return f"make -C {clone} dist && cp {clone}/dist/{_WHEEL} {shlex.quote(str(folder))}"
 
 
-FROM_INDEX = Installation(f"{_COMMENT}{_FROM_INDEX}\n")
+FROM_INDEX = PackageSource(f"{_COMMENT}{_FROM_INDEX}\n")
 
 
-def current_installation() -> Installation:
-    """Return the installation of the running dynadex.
+def current_source() -> PackageSource:
+    """Return the source of the running dynadex.
 
     pip and uv record the origin of a package that does not come from an index in ``direct_url.json`` (PEP 610). A wheel
     that was installed by path is copied. Any other origin, such as a clone, requires a wheel built from it.
@@ -77,8 +77,8 @@ def current_installation() -> Installation:
     return _from_wheel(_WHEEL)
 
 
-def _from_wheel(name: str, wheel: Path | None = None, clone: Path | None = None) -> Installation:
-    return Installation(f"{_COMMENT}{_WHEEL_COMMENT}./{name}{_EXTRA}\n", wheel, clone, needs_wheel=True)
+def _from_wheel(name: str, wheel: Path | None = None, clone: Path | None = None) -> PackageSource:
+    return PackageSource(f"{_COMMENT}{_WHEEL_COMMENT}./{name}{_EXTRA}\n", wheel, clone, needs_wheel=True)
 
 
 def _origin() -> dict[str, Any] | None:

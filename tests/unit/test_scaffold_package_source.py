@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dynadex import __version__
-from dynadex.scaffold import installation
-from dynadex.scaffold.installation import FROM_INDEX, Installation, current_installation
+from dynadex.scaffold import package_source
+from dynadex.scaffold.package_source import FROM_INDEX, PackageSource, current_source
 
 WHEEL = f"dynadex-{__version__}-py3-none-any.whl"
 
@@ -25,12 +26,12 @@ class Recorded:
         return self._text if name == "direct_url.json" else None
 
 
-def installed_from(origin: dict[str, Any] | None, monkeypatch: pytest.MonkeyPatch) -> Installation:
-    monkeypatch.setattr(installation, "distribution", lambda _: Recorded(origin))
-    return current_installation()
+def installed_from(origin: dict[str, Any] | None, monkeypatch: pytest.MonkeyPatch) -> PackageSource:
+    monkeypatch.setattr(package_source, "distribution", lambda _: Recorded(origin))
+    return current_source()
 
 
-def line_of(current: Installation) -> str:
+def line_of(current: PackageSource) -> str:
     [line] = [line for line in current.requirements.splitlines() if not line.startswith("#")]
     return line
 
@@ -43,10 +44,10 @@ def test_release_from_an_index_is_named_alone(monkeypatch: pytest.MonkeyPatch, t
 
 def test_package_without_metadata_counts_as_a_release(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
-        raise installation.PackageNotFoundError(name)
+        raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(installation, "distribution", missing)
-    assert current_installation() == FROM_INDEX
+    monkeypatch.setattr(package_source, "distribution", missing)
+    assert current_source() == FROM_INDEX
 
 
 def test_installed_wheel_is_copied_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_command_without_its_extra_names_the_extra(wheel: Path, tmp_path: Path) 
 
 
 def test_extra_that_a_message_names_can_be_added_to_the_installed_wheel(wheel: Path, tmp_path: Path) -> None:
-    """pip then does not look for dynadex on an index."""
+    """pip then does not search an index for dynadex."""
     programs = seeded(tmp_path / "venv")
     run(programs / "pip", "install", "-q", "--no-index", wheel)
     run(programs / "pip", "uninstall", "-q", "--yes", "prometheus-client", "osmem-server")

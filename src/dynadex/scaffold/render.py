@@ -20,7 +20,9 @@ from dynadex.scaffold.infer import Inferred
 from dynadex.scaffold.package_source import FROM_INDEX, PackageSource
 from dynadex.scaffold.proposal import Proposal
 from dynadex.scaffold.survey import Survey
+from dynadex.settings import RuntimeSettings
 
+_OPENSEARCH_URL = RuntimeSettings().opensearch_url
 _TITLE = "analysis.title()"
 _MAX_WIDTH, _MIN_COMMENT_WIDTH = 120, 40
 # OpenSearch allows 255 bytes, including the time that is appended to the name.
@@ -107,6 +109,7 @@ def project_files(project: Project) -> dict[str, str]:
         "search": _search(project.inferred, title),
         "item": literal(example_item(project.survey, keys)),
         "settings": "\n".join(_settings(project.settings)),
+        "opensearch_url": project.settings.get("opensearch_url", _OPENSEARCH_URL),
         "findings": "\n".join(_findings(project)),
         "preparation": project.preparation,
     }
@@ -229,7 +232,7 @@ def _search(inferred: Inferred, title: str) -> str:
 
 
 def _settings(settings: Mapping[str, str]) -> Iterator[str]:
-    for name, value in {"opensearch_url": "http://127.0.0.1:9200", **settings}.items():
+    for name, value in {"opensearch_url": _OPENSEARCH_URL, **settings}.items():
         yield f"{name} = {json.dumps(value)}" if name in settings else f"# {name} = {json.dumps(value)}"
 
 

@@ -134,12 +134,12 @@ package: $(VENV)/.dev
 	$(BIN)/python scripts/package.py $(ARGS)
 
 ## dist: build the source distribution and the wheel in dist
-dist: $(VENV)/.dev
+dist: $(VENV)/.local
 	rm -rf dist
 	$(BIN)/python -m hatchling build -d dist
 
 ## sbom: write the software bill of materials of the wheel to build/dynadex.cdx.json
-sbom: dist
+sbom: $(VENV)/.dev dist
 	$(BIN)/python scripts/sbom.py dist/*.whl build/dynadex.cdx.json
 
 ## notes: print the release notes of the current version

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
+from itertools import pairwise
 from typing import Any
 
 import botocore.session
@@ -18,6 +19,8 @@ from tests.docs.blocks import ROOT, Step
 _DYNADEX: Any = get_command(app)
 # Global options of the AWS CLI, which are not in the model of a service.
 _AWS_GLOBAL = {"region", "endpoint-url", "profile", "output", "query"}
+# Folder of the clone for a reader who works in a folder next to it.
+CLONE = "../dynadex"
 _AWS_SERVICES = {"dynamodb", "stepfunctions", "cloudformation", "sts"}
 
 
@@ -88,6 +91,9 @@ def check_make(arguments: list[str]) -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     rules = re.findall(r"^([\w./ -]+):", text.replace("$(VENV)", ".venv"), re.MULTILINE)
     targets = {target for rule in rules for target in rule.split()}
+    if arguments[:1] == ["-C"]:
+        assert arguments[1] == CLONE, arguments[1]
+        arguments = arguments[2:]
     named = {word for word in arguments if "=" not in word}
     assert named <= targets, f"no target of the Makefile: {named - targets}"
     for assigned in (word for word in arguments if "=" in word):
@@ -146,6 +152,20 @@ def check_gh(arguments: list[str]) -> None:
     assert tuple(arguments[:2]) in (("attestation", "verify"), ("release", "download")), arguments
 
 
+def check_docker(arguments: list[str]) -> None:
+    """Check that the file exists in the clone, and that it has the build arguments."""
+    assert arguments[0] == "build", arguments[0]
+    file = arguments[arguments.index("-f") + 1]
+    text = (ROOT / file.removeprefix(f"{CLONE}/")).read_text(encoding="utf-8")
+    for flag, value in pairwise(arguments):
+        assert flag != "--build-arg" or f"ARG {value.split('=')[0]}" in text, value
+
+
+def check_activation(arguments: list[str]) -> None:
+    """Check that it is the environment that the reader or make created."""
+    assert arguments in ([".venv/bin/activate"], [".venv-infra/bin/activate"]), arguments
+
+
 def check_folder(arguments: list[str]) -> None:
     """Check that there is one folder. Running the document shows whether it exists."""
     assert len(arguments) == 1, arguments
@@ -161,9 +181,13 @@ CHECKS = {
     "git": check_git,
     "gh": check_gh,
     "cd": check_folder,
+    "docker": check_docker,
+    ".": check_activation,
 }
 
 
 def is_checked_only(step: Step) -> bool:
     """Return whether running it would test more than the document: a suite, a registry, an account."""
-    return step.program in CHECKS.keys() - {"dynadex", "cd"}
+    if step.program == "make":
+        return not step.command.endswith(" dist")
+    return step.program in CHECKS.keys() - {"dynadex", "cd", "pip"}

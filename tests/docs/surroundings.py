@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,24 +37,34 @@ _FOLLOWS = "reading the stream as worker"
 
 
 class Surroundings:
-    """One folder and running backends. ``names`` maps placeholders of the documents to real names."""
+    """One folder, running backends, and an environment in ``programs``.
 
-    def __init__(self, folder: Path, settings: RuntimeSettings, service: str, names: Mapping[str, str]) -> None:
+    ``names`` maps placeholders of the documents to real names.
+    """
+
+    def __init__(
+        self, folder: Path, programs: Path, settings: RuntimeSettings, service: str, names: Mapping[str, str],
+        **variables: str,
+    ) -> None:  # fmt: skip
         self._folder = folder
         self.settings = settings
+        self._python = programs / "python"
         self._names = names
         self._running: dict[str, Running] = {}
         self._pasted: list[str] = []
         self._printed = ""
         self._variables = environment(
-            PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            PATH=f"{programs}{os.pathsep}{os.environ['PATH']}",
             CURL_HOME=str(folder),
             URL=service,
             DYNADEX_DYNAMODB_URL=settings.dynamodb_url or "",
             OPENSEARCH_URL=settings.opensearch_url,
             # A new worker waits this long for the lease of one that was killed.
             DYNADEX_WORKER_LEASE_SECONDS="1",
+            **variables,
         )
+        # The installed wheel runs, not this checkout.
+        self._variables.pop("PYTHONPATH", None)
         for name, text in {".curlrc": _CURL, REBUILD_FILE: _REBUILD, **MODULES}.items():
             (folder / name).write_text(text)
 
@@ -64,13 +73,17 @@ class Surroundings:
         (self._folder / name).write_text(text + "\n")
         return self._folder
 
+    def read(self, name: str) -> str:
+        """Return the text of a file in the current folder of the commands."""
+        return (self._folder / name).read_text()
+
     def run_python(self, block: Block) -> str:
         """Run a block after the ones before it, and return its output. Save it if the document names a file."""
         if block.saved_as:
             self.write(block.saved_as, block.text)
         self._pasted.append(block.text)
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", "\n".join(self._pasted)],
+            [str(self._python), "-W", "error", "-c", "\n".join(self._pasted)],
             cwd=self._folder, env=self._variables,
             capture_output=True, text=True, check=False, timeout=_COMMAND_SECONDS,
         )  # fmt: skip

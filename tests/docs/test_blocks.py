@@ -19,6 +19,8 @@ from tests.docs.surroundings import Surroundings
 
 CONSOLE, PYTHON, TEXT, JSON, TOML = "console", "python", "text", "json", "toml"
 BLOCKS = all_blocks()
+# Programs whose words nothing checks: they run.
+SYSTEM = ("cp", "curl", "printf", "python", "python3")
 RUN = sorted({block.document for block in BLOCKS} - OWN_TEST.keys())
 
 
@@ -49,6 +51,19 @@ def test_document_works_as_described(document: str, surroundings: Surroundings) 
         if block.language == TEXT and printed is not None:
             assert block.text == printed.strip(), block.place
         printed = run(block, surroundings)
+    surroundings.end()
+
+
+def test_readme_of_a_new_project_works_as_described(surroundings: Surroundings) -> None:
+    surroundings.run(Step("dynadex init --dir songs-search", ()))
+    surroundings.run(Step("cd songs-search", ()))
+    readme = surroundings.read("README.md")
+    for command in ("pip install -r requirements.txt", "pip install pytest", "python -m pytest"):
+        assert f"`{command}`" in readme
+        surroundings.run(Step(command, ()))
+    # The tables and the cluster exist already.
+    for block in blocks_in(readme, "README.md of a new project"):
+        run(block, surroundings)
     surroundings.end()
 
 
@@ -94,7 +109,7 @@ def prepare(surroundings: Surroundings, document: str, command: str) -> None:
 
 @pytest.mark.parametrize("step", [step for _, step in STEPS], ids=lambda step: step.command)
 def test_every_command_of_a_console_would_be_accepted(step: Step) -> None:
-    if words_of(step.command)[0] not in ("curl", "python"):
+    if words_of(step.command)[0] not in SYSTEM:
         check(step.command)
 
 

@@ -134,3 +134,10 @@ def test_files_that_contributing_names_exist() -> None:
     )
     assert names
     assert [name for name in names if not (ROOT / name).exists()] == []
+
+
+def test_release_checklist_names_the_documents_that_install_the_wheel() -> None:
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    [step] = re.findall(r"^4\. In (.*?), remove `make dist`", contributing, re.MULTILINE | re.DOTALL)
+    documents = {str(path.relative_to(ROOT)) for path in DOCUMENTS if "\n$ pip install " in path.read_text("utf-8")}
+    assert set(re.findall(r"[\w/-]+\.md", step)) == documents

@@ -1,20 +1,18 @@
-"""The commands of docs/quickstart.md, as printed, with the package installed where there is nothing else."""
+"""The commands of docs/quickstart.md, as printed, in an empty folder next to a clone."""
 
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.docs.blocks import ROOT, Block, blocks_of
-from tests.docs.commands import check
-from tests.package.environments import build, with_everything_local
+from tests.package.environments import add_requirements, clone, constraints
 from tests.process.processes import Running, environment, wait_for
 
 DOCUMENT = ROOT / "docs/quickstart.md"
@@ -24,9 +22,11 @@ _COMMAND_SECONDS = 60
 class Reader:
     """A reader who follows the quickstart, with a terminal in an empty folder."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
         self.folder = folder
-        self.variables = environment(PATH=f"{programs}{os.pathsep}{os.environ['PATH']}")
+        self.variables = environment(**variables)
+        # The installed wheel runs, not this checkout.
+        self.variables.pop("PYTHONPATH", None)
         self._worker: Running | None = None
 
     def types(self, command: str) -> str:
@@ -44,6 +44,10 @@ class Reader:
         assert lines, printed
         assignments = (word.split("=", 1) for line in lines for word in shlex.split(line)[1:])
         self.variables |= dict(assignments)
+
+    def activates(self, command: str) -> None:
+        """Activate an environment, and keep the search path that this sets."""
+        self.variables["PATH"] = self.types(f'{command} && printf %s "$PATH"')
 
     def runs_python(self, block: Block) -> None:
         """Run a block as a separate script."""
@@ -72,9 +76,9 @@ class Reader:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
-    (tmp_path / "folder").mkdir()
-    programs = with_everything_local(tmp_path, build(tmp_path / "dist"))
-    reader = Reader(tmp_path / "folder", programs)
+    folder, variables = clone(tmp_path)
+    (folder.parent / "songs").mkdir()
+    reader = Reader(folder.parent / "songs", {**variables, "PIP_CONSTRAINT": str(constraints(tmp_path))})
     try:
         yield reader
     finally:
@@ -89,10 +93,13 @@ def commands(block: Block) -> list[str]:
 
 def test_quickstart_works_as_written(reader: Reader) -> None:
     start, table, module, follow, find, fill = blocks_of(DOCUMENT)
-    install, up = commands(start)
-    # The fixture has created the environment in the same way, from the same requirements.
-    assert install == "pip install 'dynadex[local]'"
-    check(install)
+    make, create, activate, install, up = commands(start)
+    reader.types(make)
+    reader.types(create)
+    reader.activates(activate)
+    add_requirements(reader.folder / ".venv")
+    reader.types(install)
+    assert reader.types("command -v dynadex").strip() == str(reader.folder / ".venv/bin/dynadex")
     reader.pastes(reader.types(up))
     assert {"AWS_ENDPOINT_URL", "OPENSEARCH_URL"} <= reader.variables.keys()
     reader.runs_python(table)

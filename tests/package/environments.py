@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,34 @@ def build(folder: Path) -> Path:
     run(sys.executable, "-m", "hatchling", "build", "-d", folder, cwd=ROOT)
     [wheel] = folder.glob("*.whl")
     return wheel
+
+
+def clone(folder: Path) -> tuple[Path, dict[str, str]]:
+    """Copy what a clone contains; return its folder `dynadex`, and the variables with which make finds its tools."""
+    copied, tools = folder / "dynadex", folder / "tools"
+    for name in ("docs", "infra", "ops", "requirements", "scripts", "src", "tests"):
+        shutil.copytree(ROOT / name, copied / name, ignore=shutil.ignore_patterns("__pycache__", "target"))
+    for name in ("CHANGELOG.md", "LICENSE", "Makefile", "README.md", "pyproject.toml"):
+        shutil.copy2(ROOT / name, copied)
+    (tools / "bin").mkdir(parents=True)
+    (tools / "bin/python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (tools / "bin/python").chmod(0o755)
+    for name in (".uv", ".local", ".dev"):
+        (tools / name).touch()
+    return copied, {"MAKEFLAGS": f"VENV={tools}"}
+
+
+def seeded(folder: Path) -> Path:
+    """Return the `bin` folder of a new environment with pip and what `dynadex[local]` requires, without dynadex."""
+    run(UV, "venv", "-q", "--seed", "--python", sys.executable, folder)
+    add_requirements(folder)
+    return folder / "bin"
+
+
+def add_requirements(environment: Path) -> None:
+    """Install what `dynadex[local]` requires, in the tested versions, so that pip needs to download nothing."""
+    requirements = ROOT / "requirements" / "local.txt"
+    run(UV, "pip", "install", "-q", "--python", environment / "bin/python", "--require-hashes", "-r", requirements)
 
 
 def installed(

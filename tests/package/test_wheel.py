@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import tarfile
 import zipfile
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.package.environments import build, constraints, installed, run, with_everything_local
+from tests.package.environments import build, constraints, installed, run, seeded, with_everything_local
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +64,24 @@ def test_command_without_its_extra_names_the_extra(wheel: Path, tmp_path: Path) 
         )
         assert done.returncode == 1
         assert f"pip install 'dynadex[{extra}]'" in done.stderr, done.stderr
+
+
+def test_extra_that_a_message_names_can_be_added_to_the_installed_wheel(wheel: Path, tmp_path: Path) -> None:
+    """pip then does not search an index for dynadex."""
+    programs = seeded(tmp_path / "venv")
+    run(programs / "pip", "install", "-q", "--no-index", wheel)
+    run(programs / "pip", "uninstall", "-q", "--yes", "prometheus-client", "osmem-server")
+    variables = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    variables |= {"PIP_CONSTRAINT": str(constraints(tmp_path))}
+    (tmp_path / "songs.py").write_text("from dynadex import Sync\nsync = Sync(table='songs', index='songs')\n")
+
+    def printed(command: str) -> str:
+        done = subprocess.run(
+            ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=tmp_path, env=variables
+        )
+        return done.stdout + done.stderr
+
+    for command in ("dynadex run songs:sync --http 0", "dynadex local up --engine memory --detach"):
+        [remedy] = re.findall(r"pip install 'dynadex\[\w+\]'", printed(command))
+        assert "Successfully installed" in printed(f"{remedy} --retries 1")
+    run(programs / "python", "-c", "import osmem_server, prometheus_client")

@@ -23,7 +23,7 @@ from dynadex.settings import RuntimeSettings
 from tests.process.processes import Commands, Running, wait_for
 from tests.stranger.observations import COUNT
 
-MODULE_FILES = ("compose.yaml", "infra/app.py", "infra/cdk.json", "pyproject.toml", "README.md")
+MODULE_FILES = ("compose.yaml", "infra/app.py", "infra/cdk.json", "pyproject.toml", "README.md", "requirements.txt")
 
 
 @dataclass
@@ -61,6 +61,7 @@ class Walk:
         made = self.run("init", self.table, *urls)
         files = {f"{self.module}.py", f"tests/test_{self.module}.py", *MODULE_FILES}
         assert set(made.output) == files
+        made.wait_for_line("requirements.txt names the wheel of dynadex, which is not in the folder yet: make -C ")
         assert {str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file()} == files
         for conflict in (r"flock: number in 216, text in 24", r"weather: text in 200, map in 40", r"per_day: 240 diff"):
             made.wait_for_line(conflict)

@@ -70,6 +70,13 @@ def test_app_runs_in_the_environment_of_make(folder: Path) -> None:
     assert json.loads(done.stdout)[7:9] == ["--app", f"{python} app.py"]
 
 
+def test_app_can_import_the_module_of_the_sync(folder: Path) -> None:
+    """The CDK CLI runs the app in its folder, where the module is not."""
+    (folder / "bin/npx").write_text(f'#!/bin/sh\nexec {sys.executable} -c "import songs; print(songs.sync.index)"\n')
+    done = run(folder, "songs:sync", "--yes")
+    assert (done.returncode, done.stdout) == (0, "tunes\n"), done.stderr
+
+
 def test_destroy_removes_the_stacks(folder: Path) -> None:
     done = run(folder, "songs:sync", "--destroy", "--existing-table", "--yes")
     assert json.loads(done.stdout)[3:] == [

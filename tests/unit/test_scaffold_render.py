@@ -102,6 +102,17 @@ def test_readme_starts_with_the_table_and_the_conflicts() -> None:
     )
 
 
+def test_readme_searches_the_cluster_of_the_commands() -> None:
+    """Also if the reader has set no variable."""
+    readmes = [
+        project_files(project)["README.md"] for project in (of_observations(), from_nothing(RuntimeSettings(), {}))
+    ]
+    urls = (URLS["opensearch_url"], RuntimeSettings().opensearch_url)
+    assert [f'curl "${{OPENSEARCH_URL:-{url}}}/' in readme for readme, url in zip(readmes, urls, strict=True)] == [
+        True
+    ] * 2
+
+
 def test_cdk_app_keeps_an_existing_table() -> None:
     assert "existing_table=True" in project_files(of_observations())["infra/app.py"]
     assert "existing_table=False" in project_files(from_nothing(RuntimeSettings(), {}))["infra/app.py"]

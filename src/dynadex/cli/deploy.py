@@ -75,7 +75,13 @@ def deploy(
     _check(app)
     if not yes:
         confirm("deploy", sync, "Run it?")
-    raise typer.Exit(subprocess.run(command, cwd=app, check=False).returncode)
+    raise typer.Exit(subprocess.run(command, cwd=app, env=_variables(), check=False).returncode)
+
+
+def _variables() -> dict[str, str]:
+    """Return the environment with the current folder on Python's path: the app imports the module of the Sync."""
+    path = [str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
 
 
 def cdk_command(

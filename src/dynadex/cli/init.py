@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,7 +43,8 @@ def init(
     """Generate a project from a table.
 
     The project contains a Sync with an inferred mapping, tests, compose.yaml, a CDK app and a README. Each field of the
-    mapping has a comment with the reason for its type. Attributes with values of several types are reported.
+    mapping has a comment with the reason for its type. Attributes with values of several types are reported. If dynadex
+    was installed from a wheel, the project contains a copy of the wheel.
 
     Reads a sample of the table, and writes only the files of the project, without values of items. Existing files are
     not replaced unless --force is given. An interrupted command writes no files. Examples:
@@ -54,6 +56,7 @@ def init(
         dynadex init
     """
     from dynadex.scaffold.files import write
+    from dynadex.scaffold.package_source import current_source
     from dynadex.scaffold.project import NO_USABLE_STREAM, from_nothing, from_table, has_usable_stream
     from dynadex.scaffold.render import project_files
     from dynadex.scaffold.sample import take
@@ -76,8 +79,10 @@ def init(
             project = from_table(items, settings, without_passwords, name)
             if not has_usable_stream(items):
                 say(f"table {table} {NO_USABLE_STREAM}: the README shows how to enable one")
+        project = replace(project, package_source=current_source())
+        files: dict[str, str | bytes] = {**project_files(project), **project.package_source.files(directory)}
         try:
-            written = write(directory, project_files(project), force=force, stopped=stop.is_set)
+            written = write(directory, files, force=force, stopped=stop.is_set)
         except KeyboardInterrupt:
             say("stopped: no files written")
             raise typer.Exit(INTERRUPTED) from None
@@ -110,5 +115,7 @@ def _report(project: Project, written: list[Path], directory: Path, *, as_json: 
         say(f"  and {len(conflicts) - _MAX_CONFLICTS} more: see {project.module}.py")
     for path in written:
         print(path)
+    if build := project.package_source.missing_wheel(directory):
+        say(f"requirements.txt names the wheel of dynadex, which is not in the folder yet: {build}")
     change_folder = "" if directory == Path() else f"cd {directory}, then "
     say(f"next: {change_folder}read {project.module}.py and run `dynadex check {project.module}:sync`")

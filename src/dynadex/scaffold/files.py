@@ -12,9 +12,9 @@ from dynadex.errors import DynadexError
 
 
 def write(
-    folder: Path, files: Mapping[str, str], *, force: bool = False, stopped: Callable[[], bool] = lambda: False
+    folder: Path, files: Mapping[str, str | bytes], *, force: bool = False, stopped: Callable[[], bool] = lambda: False
 ) -> list[Path]:
-    """Write texts (by path within the folder) and return their full paths; create the folder if needed.
+    """Write contents (by path within the folder) and return their full paths; create the folder if needed.
 
     Files are staged in a temporary folder first, so an interruption leaves the target unchanged.
 
@@ -23,13 +23,13 @@ def write(
         KeyboardInterrupt: ``stopped`` returned True.
     """
     new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
-    targets = {folder / name: text for name, text in files.items()}
+    targets = {folder / name: content for name, content in files.items()}
     _reject_existing(folder, targets, force)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".dynadex-init-", dir=folder) as temporary:
             staging = Path(temporary)
-            staged = {path: _staged(staging / str(number), text) for number, (path, text) in enumerate(targets.items())}
+            staged = {path: _staged(staging / str(i), content) for i, (path, content) in enumerate(targets.items())}
             if stopped():
                 raise KeyboardInterrupt
             _move(staged, staging)
@@ -43,7 +43,7 @@ def write(
     return list(targets)
 
 
-def _reject_existing(folder: Path, targets: Mapping[Path, str], force: bool) -> None:
+def _reject_existing(folder: Path, targets: Mapping[Path, str | bytes], force: bool) -> None:
     existing = [str(path.relative_to(folder)) for path in targets if path.exists()]
     if existing and not force:
         reason = f"{', '.join(existing)} already {'exists' if len(existing) == 1 else 'exist'}"
@@ -52,8 +52,8 @@ def _reject_existing(folder: Path, targets: Mapping[Path, str], force: bool) -> 
         )
 
 
-def _staged(path: Path, text: str) -> Path:
-    path.write_text(text, encoding="utf-8")
+def _staged(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 

@@ -28,7 +28,7 @@ _EXAMPLES: tuple[dict[str, Any], ...] = (
     {"id": "6", "title": "The Butterfly", "artist": "Tommy Potts", "key": "G major", "year": 1960},
 )
 # Sections of the generated README.
-_CREATE_TABLE = """Create the table with a stream:
+_CREATE_TABLE = """Create the table with a stream, with the AWS CLI:
 
 ```console
 $ aws dynamodb create-table --table-name {table} --billing-mode PAY_PER_REQUEST{endpoint} \\
@@ -39,7 +39,7 @@ $ aws dynamodb create-table --table-name {table} --billing-mode PAY_PER_REQUEST{
 If you have no AWS account, `dynadex local up --detach` (which needs `pip install 'dynadex[local]'`) starts DynamoDB and
 OpenSearch on this machine and prints the environment variables to set.
 """
-_ENABLE_STREAM = """The table {reason}. Enable one:
+_ENABLE_STREAM = """The table {reason}. Enable one, with the AWS CLI:
 
 ```console
 $ {command}

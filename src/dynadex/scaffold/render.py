@@ -17,9 +17,12 @@ from dynadex import analysis
 from dynadex.document.identity import KeySchema
 from dynadex.scaffold.example import example_item
 from dynadex.scaffold.infer import Inferred
+from dynadex.scaffold.package_source import FROM_INDEX, PackageSource
 from dynadex.scaffold.proposal import Proposal
 from dynadex.scaffold.survey import Survey
+from dynadex.settings import RuntimeSettings
 
+_OPENSEARCH_URL = RuntimeSettings().opensearch_url
 _TITLE = "analysis.title()"
 _MAX_WIDTH, _MIN_COMMENT_WIDTH = 120, 40
 # OpenSearch allows 255 bytes, including the time that is appended to the name.
@@ -42,6 +45,7 @@ class Project:
         region: AWS region to deploy to by default.
         existing: Whether the table exists already.
         preparation: Section of the README: what to do before the first command.
+        package_source: Where the project gets dynadex from.
     """
 
     table: str
@@ -54,6 +58,7 @@ class Project:
     region: str
     existing: bool
     preparation: str
+    package_source: PackageSource = FROM_INDEX
 
     @property
     def module(self) -> str:
@@ -104,6 +109,7 @@ def project_files(project: Project) -> dict[str, str]:
         "search": _search(project.inferred, title),
         "item": literal(example_item(project.survey, keys)),
         "settings": "\n".join(_settings(project.settings)),
+        "opensearch_url": project.settings.get("opensearch_url", _OPENSEARCH_URL),
         "findings": "\n".join(_findings(project)),
         "preparation": project.preparation,
     }
@@ -117,10 +123,11 @@ def project_files(project: Project) -> dict[str, str]:
         "README.md": "README.md",
     }
     folder = files("dynadex.scaffold") / "templates"
-    return {
+    texts = {
         name: Template((folder / f"{template}.txt").read_text(encoding="utf-8")).substitute(variables)
         for name, template in templates.items()
     }
+    return {**texts, "requirements.txt": project.package_source.requirements}
 
 
 def literal(value: Any, indent: int = 0, before: int = 0) -> str:
@@ -225,7 +232,7 @@ def _search(inferred: Inferred, title: str) -> str:
 
 
 def _settings(settings: Mapping[str, str]) -> Iterator[str]:
-    for name, value in {"opensearch_url": "http://127.0.0.1:9200", **settings}.items():
+    for name, value in {"opensearch_url": _OPENSEARCH_URL, **settings}.items():
         yield f"{name} = {json.dumps(value)}" if name in settings else f"# {name} = {json.dumps(value)}"
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of every test: a real OpenSearch, and a line at the end of the run that names each backend used."""
+"""Settings and fixtures of every test: a real OpenSearch, and a line at the end of the run that names each backend."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import logging
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from opensearchpy import OpenSearch
 
 BACKENDS = pytest.StashKey[set[str]]()
+
+# No property fails because an example took long. Set here, because a decorated test inherits it when it is imported.
+settings.register_profile("dynadex", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("dynadex")
 
 
 def pytest_configure(config: pytest.Config) -> None:

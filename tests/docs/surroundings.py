@@ -19,6 +19,7 @@ from dynadex.state.checkpoints import Checkpoints
 from tests.docs.blocks import Block, Step
 from tests.docs.tables import MODULES, SYNCS
 from tests.process.processes import Running, environment
+from tests.waiting import HANG_SECONDS
 
 # An error response makes curl fail, and show the response.
 _CURL = "silent\nshow-error\nfail-with-body\n"
@@ -32,7 +33,6 @@ with patch("dynadex.refill.plan.fence_seconds", lambda *_: 0):
     main()
 """
 REBUILD_FILE = "rebuild_at_once.py"
-_COMMAND_SECONDS = 60
 _ENDLESS = "dynadex run "
 _FOLLOWS = "reading the stream as worker"
 
@@ -72,7 +72,7 @@ class Surroundings:
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", "\n".join(self._pasted)],
             cwd=self._folder, env=self._variables,
-            capture_output=True, text=True, check=False, timeout=_COMMAND_SECONDS,
+            capture_output=True, text=True, check=False, timeout=HANG_SECONDS,
         )  # fmt: skip
         assert done.returncode == 0, f"{block.place}: {done.stderr}"
         before, self._printed = self._printed, done.stdout
@@ -95,7 +95,7 @@ class Surroundings:
             return []
         running = self._by_shell(command)
         try:
-            assert running.wait(_COMMAND_SECONDS) == exit_code, str(running)
+            assert running.wait() == exit_code, str(running)
             return [*running.errors, *running.output]
         finally:
             running.close()

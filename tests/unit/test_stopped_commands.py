@@ -17,8 +17,8 @@ import dynadex.scaffold.trial_index
 from dynadex.cli import app
 from dynadex.maintenance.redrive import Redriven
 from dynadex.scaffold.sample import Sample
-from tests.process.processes import wait_for
 from tests.unit.verify_stage import Stage
+from tests.waiting import wait_for
 
 SYNC = "dynadex.demo.lessons:sync"
 

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from opensearchpy import OpenSearch
 
+from tests.waiting import HANG_SECONDS
+
 BACKENDS = pytest.StashKey[set[str]]()
 
 # No property fails because an example took long. Set here, because a decorated test inherits it when it is imported.
@@ -30,6 +32,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def report_backend(pytestconfig: pytest.Config) -> Callable[[str], None]:
     """Report a backend as "name version"; the end of the run lists the reported backends."""
     return pytestconfig.stash[BACKENDS].add
+
+
+@pytest.fixture(scope="module")
+def patient_searches() -> Iterator[None]:
+    """Searches of a service in this process do not time out on a slow machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dynadex.http.searches._TIMEOUT_SECONDS", HANG_SECONDS)
+        patch.setattr("dynadex.http.read_your_writes._SEARCH_TIMEOUT_SECONDS", HANG_SECONDS)
+        yield
 
 
 class _Messages(logging.Handler):
@@ -56,6 +67,6 @@ def logged() -> Iterator[list[str]]:
 @pytest.fixture(scope="session")
 def opensearch_url(opensearch_url: str, report_backend: Callable[[str], None]) -> str:
     """URL of a real OpenSearch: the one OPENSEARCH_URL names, or a new node. Without either, the test fails."""
-    with OpenSearch(opensearch_url) as client:
+    with OpenSearch(opensearch_url, timeout=HANG_SECONDS) as client:
         report_backend(f"opensearch {client.info()['version']['number']}")
     return opensearch_url

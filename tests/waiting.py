@@ -1,7 +1,7 @@
 """Waits for real processes, threads and servers.
 
-No test depends on how fast the machine is. A test waits for a condition, and its only limit is `HANG_SECONDS`, which
-nothing but a hang reaches. `let_pass` is for a time that must pass at least, such as that of a clock of a real server.
+No test depends on how fast the machine is. A test waits for a condition, with the limit `HANG_SECONDS`, which a test
+reaches only if something hangs. `let_pass` is for a minimum time, such as one that a real server measures.
 """
 
 from __future__ import annotations

@@ -107,7 +107,9 @@ def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Playwright counts in milliseconds.
         expect.set_options(timeout=HANG_SECONDS * 1000)
-        browser = playwright.chromium.launch(executable_path=executable, args=list(CHROMIUM_ARGUMENTS))
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=list(CHROMIUM_ARGUMENTS), timeout=HANG_SECONDS * 1000
+        )
         try:
             yield browser
         finally:

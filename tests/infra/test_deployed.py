@@ -24,7 +24,7 @@ from dynadex.local.stack import LocalStack
 from tests.infra.conftest import ROOT, Figure, Zip
 from tests.infra.local_cloud import LocalCloud, Signed
 from tests.infra.synthesis import REGIONS, synthesized
-from tests.waiting import wait_for
+from tests.waiting import HANG_SECONDS, wait_for
 
 CORE, DATA = "DynadexCore-us-east-1", "DynadexData"
 SONGS = 300
@@ -62,7 +62,7 @@ class Deployed:
 
 @pytest.fixture(scope="module")
 def cluster(opensearch_url: str) -> Iterator[OpenSearch]:
-    with OpenSearch(opensearch_url) as client:
+    with OpenSearch(opensearch_url, timeout=HANG_SECONDS) as client:
         client.indices.delete(index="lessons-*", ignore_unavailable=True)
         yield client
 

@@ -26,6 +26,7 @@ from tests.http.serving import serving
 from tests.unit.service import AUTH, WRITER
 from tests.waiting import HANG_SECONDS
 
+pytestmark = pytest.mark.usefixtures("patient_searches")
 NEW = {"If-None-Match": "*"}
 HARMFUL = "<img src=x onerror=alert(1)> & <b>Rakes</b>"
 
@@ -210,7 +211,10 @@ def test_unavailable_backend_is_reported() -> None:
     settings = RuntimeSettings(opensearch_url="http://127.0.0.1:9", dynamodb_url="http://127.0.0.1:9")
     index, table = OpenSearchIndex(clients.opensearch(settings)), Table(clients.dynamodb(settings), sync.table)
     schema = KeySchema(("id",), ("S",))
-    with serving(create_app(sync, index, table, schema)) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with (
+        serving(create_app(sync, index, table, schema)) as url,
+        httpx.Client(base_url=url, timeout=HANG_SECONDS, trust_env=False) as client,
+    ):
         for path, code in (("/api/search", "index_unavailable"), ("/api/documents/x", "table_unavailable")):
             response = client.get(path, timeout=HANG_SECONDS)
             assert (response.status_code, response.json()["error"]["code"]) == (503, code)

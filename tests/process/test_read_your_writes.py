@@ -19,6 +19,7 @@ from tests.process.following import worker
 from tests.unit.service import AUTH, WRITER, Client, error_of, path_of
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.usefixtures("patient_searches")
 ROUNDS = 12
 NEW = {"If-None-Match": "*"}
 

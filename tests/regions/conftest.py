@@ -14,7 +14,7 @@ from dynadex.testing.opensearch import OpenSearchNode
 from tests.regions.figures import Figures
 from tests.regions.world import FIRST, SECOND, World, two_regions
 from tests.songs import all_songs
-from tests.waiting import wait_for
+from tests.waiting import HANG_SECONDS, wait_for
 
 _FIGURES = pytest.StashKey[Figures]()
 # `make regions` sets 1: everything at full length, and a real OpenSearch in both regions.
@@ -79,6 +79,6 @@ def print_line(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 
 def _delete_lessons(opensearch_url: str) -> None:
     """Delete indexes of the demo that an earlier run left in the cluster."""
-    with OpenSearch(opensearch_url) as client:
+    with OpenSearch(opensearch_url, timeout=HANG_SECONDS) as client:
         for name in client.indices.get(index=f"{sync.index}-*"):
             client.indices.delete(index=name)

@@ -147,5 +147,7 @@ class Surroundings:
 
 
 def _end(running: Running) -> None:
-    assert running.stop() == 0, str(running)
+    code = running.stop()
+    # A worker on a slow machine may exceed the time in which it must end.
+    assert code == 0 or "stopped without waiting for requests in flight" in str(running), str(running)
     running.close()

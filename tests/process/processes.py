@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -18,6 +18,20 @@ from tests.waiting import HANG_SECONDS
 
 # For the rest of the output of an aborted process, which only completes a failure message. Its child may keep it open.
 _REST_SECONDS = 1.0
+# `dynadex`, with longer limits in the named modules for the end of a worker after a signal.
+_PATIENT = """
+import sys
+from importlib import import_module
+
+seconds, names = float(sys.argv.pop(1)), sys.argv.pop(1)
+for name in names.split():
+    import_module(name)._STOP_SECONDS = seconds
+from dynadex.cli import main
+
+main()
+"""
+# The first is that of the command, which ends the process with an error. The second is that of threads.
+COMMAND, THREADS = "dynadex.cli.run", "dynadex.worker.worker"
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -41,7 +55,7 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.command = " ".join(command)
+        self.command = " ".join(command).replace(_PATIENT, "")
         self.output: list[str] = []
         self.errors: list[str] = []
         self._heard = threading.Condition()
@@ -134,8 +148,12 @@ class Commands:
         self.variables = dict(variables)
         self._started: list[Running] = []
 
-    def start(self, *arguments: str, **variables: str) -> Running:
-        command = [sys.executable, "-m", "dynadex", *arguments]
+    def start(self, *arguments: str, patient: Sequence[str] = (COMMAND,), **variables: str) -> Running:
+        """Start a command. ``patient`` are the parts of a worker that have a longer limit for their end."""
+        program = ["-m", "dynadex"]
+        if patient and arguments[:1] == ("run",):
+            program = ["-c", _PATIENT, str(HANG_SECONDS), " ".join(patient)]
+        command = [sys.executable, *program, *arguments]
         running = Running(command, self.directory, self.variables | variables)
         self._started.append(running)
         return running

@@ -6,7 +6,7 @@ import random
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 
 from dynadex.demo.songs import lessons
 from tests.process.conftest import SceneMaker
-from tests.process.processes import Commands, Running
+from tests.process.processes import COMMAND, THREADS, Commands, Running
 from tests.process.scene import REFERENCE, Scene
 from tests.waiting import wait_for
 
@@ -26,10 +26,10 @@ WRITES_EACH = 250
 ENDLESS_LEASE = {"DYNADEX_WORKER_LEASE_SECONDS": "3600"}
 
 
-def start_worker(commands: Commands, scene: Scene, **variables: str) -> Running:
+def start_worker(commands: Commands, scene: Scene, patient: Sequence[str] = (COMMAND,), **variables: str) -> Running:
     """Start a worker and wait until it reads. Small batches allow interruptions at many points."""
     quick = {"DYNADEX_WORKER_BATCH_SIZE": "200", "DYNADEX_WORKER_LEASE_SECONDS": "0.5"}
-    worker = commands.start("run", REFERENCE, **scene.variables | quick | variables)
+    worker = commands.start("run", REFERENCE, patient=patient, **scene.variables | quick | variables)
     worker.wait_for_line(READING)
     return worker
 
@@ -108,7 +108,8 @@ def test_stopped_worker_keeps_its_position_and_reads_nothing_twice(make_scene: S
         # The rest is written later, so the worker cannot apply all of them before it is stopped.
         scene.load(songs[loaded : loaded + 1500])
         loaded += 1500
-        worker = start_worker(commands, scene)
+        # A worker that does not wait for a slow thread reads its last batch again.
+        worker = start_worker(commands, scene, patient=(COMMAND, THREADS))
         scene.await_count(min_count)
         assert worker.stop(number) == 0
         worker.wait_for_line(rf"stopping \({number.name}\)")

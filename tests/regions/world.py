@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from dynadex.demo.lessons import sync
 from dynadex.demo.regions import Region, Regions, running_regions
@@ -205,7 +206,12 @@ def two_regions(directory: Path, nodes: Mapping[str, OpenSearchNode | str]) -> I
 
         return Switches(cut, restore)
 
-    with running_regions([FIRST, SECOND], directory, opensearch_urls=clusters, switches=switches) as regions:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        running_regions([FIRST, SECOND], directory, opensearch_urls=clusters, switches=switches) as regions,
+    ):
+        # A slow region is healthy. One that was cut refuses connections.
+        patch.setattr("dynadex.demo.router._CHECK_SECONDS", HANG_SECONDS)
         world = World(regions, clusters)
         try:
             yield world

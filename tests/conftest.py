@@ -1,4 +1,4 @@
-"""Fixtures of every test: a real OpenSearch, and a line at the end of the run that names each backend used."""
+"""Settings and fixtures of every test: a real OpenSearch, and a line at the end of the run that names each backend."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ import logging
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from opensearchpy import OpenSearch
 
+from tests.waiting import HANG_SECONDS
+
 BACKENDS = pytest.StashKey[set[str]]()
+
+# No property fails because an example took long. Set here, because a decorated test inherits it when it is imported.
+settings.register_profile("dynadex", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("dynadex")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,6 +32,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def report_backend(pytestconfig: pytest.Config) -> Callable[[str], None]:
     """Report a backend as "name version"; the end of the run lists the reported backends."""
     return pytestconfig.stash[BACKENDS].add
+
+
+@pytest.fixture(scope="module")
+def patient_searches() -> Iterator[None]:
+    """Searches of a service in this process do not time out on a slow machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dynadex.http.searches._TIMEOUT_SECONDS", HANG_SECONDS)
+        patch.setattr("dynadex.http.read_your_writes._SEARCH_TIMEOUT_SECONDS", HANG_SECONDS)
+        yield
 
 
 class _Messages(logging.Handler):
@@ -51,6 +67,6 @@ def logged() -> Iterator[list[str]]:
 @pytest.fixture(scope="session")
 def opensearch_url(opensearch_url: str, report_backend: Callable[[str], None]) -> str:
     """URL of a real OpenSearch: the one OPENSEARCH_URL names, or a new node. Without either, the test fails."""
-    with OpenSearch(opensearch_url) as client:
+    with OpenSearch(opensearch_url, timeout=HANG_SECONDS) as client:
         report_backend(f"opensearch {client.info()['version']['number']}")
     return opensearch_url

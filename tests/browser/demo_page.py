@@ -20,11 +20,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from dynadex import clients
 from dynadex.settings import RuntimeSettings
+from tests.waiting import HANG_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-STOP_SECONDS = 30
 # No background traffic of the browser: no telemetry, no updates.
 CHROMIUM_ARGUMENTS = (
     "--no-sandbox",
@@ -74,7 +74,7 @@ class Demo:
     def _request(self, method: str, identity: str, headers: Mapping[str, str], **more: Any) -> httpx.Response:
         url = f"{self.address}/api/documents/{quote(identity, safe='')}"
         headers = {**headers, "Authorization": f"Bearer {self.token}"}
-        return httpx.request(method, url, headers=headers, trust_env=False, **more)
+        return httpx.request(method, url, headers=headers, trust_env=False, timeout=HANG_SECONDS, **more)
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def running_demo(directory: Path, songs: int | None = None) -> Iterator[Demo]:
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.communicate(timeout=STOP_SECONDS)
+            process.communicate(timeout=HANG_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
@@ -105,7 +105,11 @@ def chromium() -> Iterator[Browser]:
     """Yield a browser: the one that DYNADEX_CHROMIUM names, the system's, or Playwright's own, in this order."""
     executable = os.environ.get("DYNADEX_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=list(CHROMIUM_ARGUMENTS))
+        # Playwright counts in milliseconds.
+        expect.set_options(timeout=HANG_SECONDS * 1000)
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=list(CHROMIUM_ARGUMENTS), timeout=HANG_SECONDS * 1000
+        )
         try:
             yield browser
         finally:
@@ -122,6 +126,7 @@ def opened(
     """
     width, height = size
     context = browser.new_context(viewport={"width": width, "height": height}, has_touch=width < 500, **options)
+    context.set_default_timeout(HANG_SECONDS * 1000)
     complaints: list[str] = []
     page = _watched(context, address.split("/#")[0], complaints)
     page.goto(address)

@@ -19,7 +19,6 @@ from tests.browser.demo_page import Demo, go_to, opened, search_for
 from tests.process.following import worker
 from tests.unit.service import AUTH
 
-SOON = 10_000
 WORDS = {"type": "keyword"}
 
 
@@ -81,7 +80,7 @@ def test_item_with_a_composite_key_is_added_found_changed_and_deleted(page: Page
         page.get_by_test_id(f"field-{name}").fill(value)
     page.get_by_test_id("save").click()
     notice = page.get_by_test_id("notice")
-    expect(notice).to_contain_text("found by searches", timeout=SOON)
+    expect(notice).to_contain_text("found by searches")
 
     page.get_by_test_id("item-row").filter(has_text="Ebony clarinet").get_by_test_id("item-name").click()
     # The key identifies the item, so it cannot be edited.
@@ -90,17 +89,17 @@ def test_item_with_a_composite_key_is_added_found_changed_and_deleted(page: Page
     page.get_by_test_id("save").click()
     row = page.get_by_test_id("item-row").filter(has_text="Ebony bassoon")
     expect(row).to_contain_text("ann|bee/%417")
-    expect(row.get_by_test_id("item-state")).to_have_text("", timeout=SOON)
+    expect(row.get_by_test_id("item-state")).to_have_text("")
 
     _search(page)
     search_for(page, "basoon")
-    expect(page.get_by_test_id("hit-title").first).to_have_text("Ebony bassoon", timeout=SOON)
+    expect(page.get_by_test_id("hit-title").first).to_have_text("Ebony bassoon")
     page.get_by_test_id("hit").first.click()
     expect(page.get_by_test_id("item-dialog")).to_contain_text("ann|bee/%41")
     page.keyboard.press("Escape")
 
     go_to(page, "manage")
     row.get_by_test_id("item-delete").click()
-    expect(notice).to_contain_text(re.compile(r"removed from searches after \d+\.\d s"), timeout=SOON)
+    expect(notice).to_contain_text(re.compile(r"removed from searches after \d+\.\d s"))
     _search(page)
-    expect(page.get_by_test_id("no-results")).to_be_visible(timeout=SOON)
+    expect(page.get_by_test_id("no-results")).to_be_visible()

@@ -10,6 +10,7 @@ import pytest
 from opensearchpy import OpenSearch, RequestError
 
 from dynadex.document.mapping_check import MappingCheck, count_fields, rejections
+from tests.waiting import HANG_SECONDS
 
 INDEX = "mapping-check-contract"
 FIELDS: dict[str, dict[str, Any]] = {
@@ -66,7 +67,7 @@ GROWING: tuple[dict[str, Any], ...] = (
 def answers(opensearch_url: str) -> Iterator[dict[str, bool]]:
     """Whether OpenSearch accepts each document, by the document as JSON."""
     mappings = {"dynamic": False, "properties": FIELDS}
-    with OpenSearch(opensearch_url) as client:
+    with OpenSearch(opensearch_url, timeout=HANG_SECONDS) as client:
         client.indices.delete(index=INDEX, ignore=[404])
         client.indices.create(index=INDEX, body={"mappings": mappings})
         documents = [json.dumps(document) for document in every_document()]
@@ -96,7 +97,7 @@ def test_mapping_check_rejects_what_opensearch_rejects(answers: dict[str, bool],
 
 def test_mapping_grows_as_in_opensearch(opensearch_url: str) -> None:
     index, check = f"{INDEX}-growing", MappingCheck({})
-    with OpenSearch(opensearch_url) as client:
+    with OpenSearch(opensearch_url, timeout=HANG_SECONDS) as client:
         client.indices.delete(index=index, ignore=[404])
         client.indices.create(index=index, body={"mappings": {}})
         for document in GROWING:

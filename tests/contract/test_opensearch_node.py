@@ -18,12 +18,12 @@ from opensearchpy import OpenSearch
 
 from dynadex.errors import LocalStackError
 from dynadex.testing.opensearch import OpenSearchNode
+from tests.waiting import HANG_SECONDS
 
 ENGLISH = {
     "settings": {"number_of_shards": 1, "number_of_replicas": 1},
     "mappings": {"properties": {"title": {"type": "text", "analyzer": "english"}}},
 }
-EXIT_SECONDS = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def exit_of(pid: int) -> Iterator[None]:
     process = os.pidfd_open(pid)
     try:
         yield
-        assert select.select([process], [], [], EXIT_SECONDS)[0], f"{pid} still runs after {EXIT_SECONDS} s"
+        assert select.select([process], [], [], HANG_SECONDS)[0], f"{pid} still runs after {HANG_SECONDS:g} s"
     finally:
         os.close(process)
 

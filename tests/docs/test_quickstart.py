@@ -13,10 +13,10 @@ import pytest
 
 from tests.docs.blocks import ROOT, Block, blocks_of
 from tests.package.environments import add_requirements, clone, constraints
-from tests.process.processes import Running, environment, wait_for
+from tests.process.processes import Running, environment
+from tests.waiting import HANG_SECONDS, wait_for
 
 DOCUMENT = ROOT / "docs/quickstart.md"
-_COMMAND_SECONDS = 60
 
 
 class Reader:
@@ -33,7 +33,7 @@ class Reader:
         """Run a command, which must succeed, and return its output."""
         done = subprocess.run(
             ["bash", "-c", command], cwd=self.folder, env=self.variables,
-            capture_output=True, text=True, check=False, timeout=_COMMAND_SECONDS,
+            capture_output=True, text=True, check=False, timeout=HANG_SECONDS,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout

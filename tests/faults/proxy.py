@@ -18,8 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from tests.waiting import HANG_SECONDS
+
 LOOPBACK = "127.0.0.1"
-_UPSTREAM_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 # Longest delay of a request that is applied after its client timed out.
 _MAX_LATE_SECONDS = 3.0
@@ -305,7 +306,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _forward(self, request: Request) -> _Reply:
         headers = {name: text for name, text in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         if self._upstream is None:
-            self._upstream = http.client.HTTPConnection(*self.server.proxy.target, timeout=_UPSTREAM_SECONDS)
+            self._upstream = http.client.HTTPConnection(*self.server.proxy.target, timeout=HANG_SECONDS)
         try:
             self._upstream.request(request.method, request.path, request.body, headers)
             response = self._upstream.getresponse()

@@ -24,9 +24,10 @@ from dynadex.testing.opensearch import OpenSearchNode
 from tests.faults.load import writing
 from tests.faults.proxy import BY_CHANCE, Plan, Proxy, proxy_to
 from tests.faults.stage import Figures, Stage, make_stage
-from tests.process.processes import Commands, Running, commands_in, wait_for
+from tests.process.processes import Commands, Running, commands_in
 from tests.process.relay import Relay, relay_to
 from tests.process.scene import REFERENCE
+from tests.waiting import let_pass, wait_for
 
 _SECONDS = 600.0
 _SAMPLE_SECONDS = 0.5
@@ -60,7 +61,7 @@ class Soak:
             self._measure_memory(worker)
             self.proxy.heal()
         self.figures.writes = load.writes
-        self.stage.compare(self.figures, worker, seconds=180)
+        self.stage.compare(self.figures, worker)
         wait_for(lambda: not self.proxy.happened.held, "the last of the late requests")
         assert not self.stage.differences(), "a late request made a difference"
         self.figures.faults += {kind.value: times for kind, times in self.proxy.happened.faults.items()}
@@ -101,12 +102,11 @@ class Soak:
 
     def _start(self) -> Running:
         worker = self.commands.start("run", REFERENCE)
-        worker.wait_for_line(_READING, seconds=30)
+        worker.wait_for_line(_READING)
         return worker
 
     def _let_work(self, worker: Running, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        wait_for(lambda: not worker.is_alive() or time.monotonic() > until, "the time", seconds + 30)
+        let_pass(seconds, worker.is_alive)
         assert worker.is_alive(), str(worker)
 
 

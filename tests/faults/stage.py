@@ -17,8 +17,9 @@ from dynadex.runtime import connect
 from dynadex.source.shard_reader import ShardReader, list_shards
 from dynadex.source.table import Table
 from tests.faults.load import is_rejected
-from tests.process.processes import Running, wait_for
+from tests.process.processes import Running
 from tests.process.scene import Scene
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
@@ -29,7 +30,8 @@ VARIABLES = {
     "DYNADEX_WORKER_BATCH_SIZE": "100",
     "DYNADEX_WORKER_LEASE_SECONDS": "0.6",
     "DYNADEX_WORKER_POLL_SECONDS": "0.05",
-    "DYNADEX_OPENSEARCH_TIMEOUT_SECONDS": "1.5",
+    # Also long enough for a bulk request on a slow machine.
+    "DYNADEX_OPENSEARCH_TIMEOUT_SECONDS": "5",
 }
 
 
@@ -107,7 +109,7 @@ class Stage(Scene):
                 ends[shard.shard_id] = records[-1]["dynamodb"]["SequenceNumber"]
         return ends
 
-    def await_drained(self, *workers: Running, seconds: float) -> None:
+    def await_drained(self, *workers: Running) -> None:
         """Wait until every write so far is acknowledged. Fails if no worker is alive."""
         ends = self.ends()
 
@@ -116,14 +118,14 @@ class Stage(Scene):
             return _reached(self.checkpoints(), ends)
 
         try:
-            wait_for(drained, "the checkpoint passes the last record", seconds)
+            wait_for(drained, "the checkpoint passes the last record")
         except AssertionError as error:
             raise AssertionError("\n".join([str(error), *map(str, workers)])) from None
 
-    def compare(self, figures: Figures, *workers: Running, seconds: float = 60.0) -> None:
+    def compare(self, figures: Figures, *workers: Running) -> None:
         """Wait until the stream is drained. Then table and index must be equal, and exactly the rejected items
         dead-lettered."""
-        self.await_drained(*workers, seconds=seconds)
+        self.await_drained(*workers)
         differences, lost = self.differences(), self.lost_keys()
         figures.comparisons += 1
         figures.differences += len(differences)

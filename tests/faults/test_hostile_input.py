@@ -36,10 +36,10 @@ from dynadex.source.shard_reader import ShardReader, list_shards
 from dynadex.source.stream_event import Record, records_of
 from dynadex.sync import DocumentFunction
 from tests.faults.proxy import Fault, Plan, proxy_to
+from tests.waiting import HANG_SECONDS
 
 NOW = time.time()
 NUMBERS = count(10**20)
-SECONDS = 30.0
 DYNAMIC: dict[str, Any] = {}
 STATIC: dict[str, Any] = {"dynamic": False}
 
@@ -168,10 +168,10 @@ class Hostile:
         self.runtime = runtime
         self._letters = letters
 
-    def apply(self, *records: Record, seconds: float = SECONDS) -> None:
+    def apply(self, *records: Record) -> None:
         """Apply a batch. No record may fail."""
         runtime = self.runtime
-        result = apply_records(runtime.indexer, records, runtime.clock.monotonic() + seconds)
+        result = apply_records(runtime.indexer, records, runtime.clock.monotonic() + HANG_SECONDS)
         assert result.failed == {}
 
     def document(self, identity: str) -> Any:
@@ -539,7 +539,7 @@ def test_batch_of_10_000_records_is_split_by_bytes_and_settled_completely(declar
             for number in range(10_000)
         ]
         began = time.monotonic()
-        hostile.apply(*batch, seconds=120)
+        hostile.apply(*batch)
         print(f"10,000 records in {time.monotonic() - began:.1f} s, {proxy.happened.requests} requests")
         [index] = hostile.runtime.alias.current()
         hostile.runtime.index.refresh(index)

@@ -31,10 +31,10 @@ from dynadex.source.table import Table
 from dynadex.testing import InMemoryTable
 from tests.http.listing_index import ListingIndex
 from tests.unit.service import AUTH
+from tests.waiting import HANG_SECONDS
 
 SONGS = 2000
 HARMFUL = {"id": "harmful", "title": "<img src=x onerror=alert(1)> & <b>Rakes</b>"}
-_BULK_SECONDS = 60.0
 _FIGURES = pytest.StashKey[list[str]]()
 
 
@@ -128,7 +128,7 @@ def real(
 def _fill(index: Any, name: str, songs: int) -> None:
     documents = [*lessons(songs), HARMFUL]
     lines = [line for song in documents for line in (encode({"index": {"_id": song["id"]}}), encode(song))]
-    index.bulk(name, b"\n".join(lines) + b"\n", _BULK_SECONDS)
+    index.bulk(name, b"\n".join(lines) + b"\n", HANG_SECONDS)
     index.refresh(name)
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from tests.waiting import HANG_SECONDS
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -57,7 +59,7 @@ def get(app: Any, path: str, parameters: Mapping[str, str]) -> Answer:
 def get_target(url: str, target: str) -> Answer:
     """Send a GET to a server, with exactly this target in the request line."""
     place = urlsplit(url)
-    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=30)
+    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=HANG_SECONDS)
     try:
         connection.request("GET", target)
         response = connection.getresponse()

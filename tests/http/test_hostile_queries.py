@@ -13,6 +13,7 @@ from tests.http.hostile_queries import ALL, ANYTHING, HOSTILE, NOTHING, Hostile
 from tests.http.raw import Answer, get, get_target
 from tests.http.serving import serving
 from tests.unit.service import SECRET, Client
+from tests.waiting import wait_for
 
 MAX_HITS = 20
 
@@ -37,11 +38,14 @@ def everything(real: Service) -> int:
 def test_hostile_query_gets_hits_or_an_error(
     real: Service, everything: int, hostile: Hostile, slowest: dict[str, float]
 ) -> None:
-    started = time.perf_counter()
-    # A search times out after five seconds with a 503, which this test does not accept.
-    answer = get(real.app, "/api/search", {"q": hostile.q, **hostile.parameters})
-    slowest[hostile.what] = time.perf_counter() - started
-    check(answer, hostile.expected, everything)
+    def respond() -> Answer | None:
+        started = time.perf_counter()
+        answer = get(real.app, "/api/search", {"q": hostile.q, **hostile.parameters})
+        slowest[hostile.what] = time.perf_counter() - started
+        return None if answer.status == 503 else answer
+
+    # A search times out after five seconds with a 503: on a busy machine once, for an expensive query always.
+    check(wait_for(respond, f"a response to {hostile.what}"), hostile.expected, everything)
 
 
 def check(answer: Answer, expected: str, everything: int) -> None:

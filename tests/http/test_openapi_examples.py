@@ -29,6 +29,7 @@ from dynadex.http.openapi import describe
 from tests.http.conftest import Service, sync_of
 from tests.unit.service import WRITER, Client, path_of
 
+pytestmark = pytest.mark.usefixtures("patient_searches")
 EXAMPLES = 2000 if os.environ.get("HTTP_SCALE") else 30
 REAL_EXAMPLES = EXAMPLES // 4
 CHECKS = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from tests.waiting import HANG_SECONDS, wait_for
+
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
-_WAIT_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 
 
@@ -54,7 +54,9 @@ class LocalCloud:
             region_name=REGION,
             aws_access_key_id="local",
             aws_secret_access_key="local",
-            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, read_timeout=120),
+            config=Config(
+                s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, read_timeout=HANG_SECONDS
+            ),
         )
 
     def deploy(self, assembly: Path, name: str) -> dict[str, str]:
@@ -84,11 +86,12 @@ class LocalCloud:
         """Run a state machine and return its output; raise AssertionError with its history if it fails."""
         client = self.client("stepfunctions")
         execution = client.start_execution(stateMachineArn=machine, input=json.dumps(arguments))["executionArn"]
-        deadline = time.monotonic() + _WAIT_SECONDS
-        while (state := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
-            if time.monotonic() > deadline:
-                break
-            time.sleep(_POLL_SECONDS)
+
+        def ended() -> Any:
+            state = client.describe_execution(executionArn=execution)
+            return state["status"] != "RUNNING" and state
+
+        state = wait_for(ended, "the end of the execution", _POLL_SECONDS)
         history = client.get_execution_history(executionArn=execution)["events"]
         assert state["status"] == "SUCCEEDED", json.dumps([state, history[-5:]], default=str, indent=1)
         return json.loads(state["output"])
@@ -96,7 +99,9 @@ class LocalCloud:
     def http(self, api_url: str) -> httpx.Client:
         """Return a client of a deployed HTTP API."""
         [identity] = re.findall(r"//(\w+)\.execute-api", api_url)
-        return httpx.Client(base_url=self.url, headers={"Host": f"{identity}.execute-api.localhost"}, timeout=60)
+        return httpx.Client(
+            base_url=self.url, headers={"Host": f"{identity}.execute-api.localhost"}, timeout=HANG_SECONDS
+        )
 
     def _upload(self, assembly: Path, name: str) -> str:
         """Upload every file of a stack; return the URL of its template."""
@@ -115,12 +120,13 @@ class LocalCloud:
         return template_url
 
     def _await(self, name: str, status: str) -> dict[str, Any]:
-        deadline = time.monotonic() + _WAIT_SECONDS
-        while True:
+        def settled() -> dict[str, Any] | None:
             stack: dict[str, Any] = self._cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-            if stack["StackStatus"] == status:
-                return stack
-            if not stack["StackStatus"].endswith("_IN_PROGRESS") or time.monotonic() > deadline:
-                events = self._cloudformation.describe_stack_events(StackName=name)["StackEvents"]
-                raise DeploymentFailed(json.dumps(events[:20], default=str, indent=1))
-            time.sleep(_POLL_SECONDS)
+            is_running = stack["StackStatus"] != status and stack["StackStatus"].endswith("_IN_PROGRESS")
+            return None if is_running else stack
+
+        stack = wait_for(settled, f"{status} of {name}", _POLL_SECONDS)
+        if stack["StackStatus"] != status:
+            events = self._cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+            raise DeploymentFailed(json.dumps(events[:20], default=str, indent=1))
+        return stack

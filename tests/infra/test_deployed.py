@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,11 @@ from dynadex.local.stack import LocalStack
 from tests.infra.conftest import ROOT, Figure, Zip
 from tests.infra.local_cloud import LocalCloud, Signed
 from tests.infra.synthesis import REGIONS, synthesized
+from tests.waiting import HANG_SECONDS, wait_for
 
 CORE, DATA = "DynadexCore-us-east-1", "DynadexData"
 SONGS = 300
 SECRET = "hunter2-nobody-may-read-this"
-WAIT_SECONDS = 60.0
 # Resources that intentionally outlive their stack.
 RETAINED = {"AWS::Logs::LogGroup"}
 
@@ -62,7 +62,7 @@ class Deployed:
 
 @pytest.fixture(scope="module")
 def cluster(opensearch_url: str) -> Iterator[OpenSearch]:
-    with OpenSearch(opensearch_url) as client:
+    with OpenSearch(opensearch_url, timeout=HANG_SECONDS) as client:
         client.indices.delete(index="lessons-*", ignore_unavailable=True)
         yield client
 
@@ -93,15 +93,6 @@ def deployed(cloud: LocalCloud, assembly: Path, cluster: OpenSearch) -> Iterator
         yield Deployed(cloud, outputs, api, cluster)
 
 
-def wait_for(condition: Callable[[], bool], what: str) -> float:
-    """Return the seconds until the condition held."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < WAIT_SECONDS, what
-        time.sleep(0.1)
-    return time.monotonic() - began
-
-
 def test_functions_run_the_code_of_the_zip(deployed: Deployed) -> None:
     loaded_from = deployed.api.get("/api/config").json()["title"]
     assert not loaded_from.startswith(str(ROOT))
@@ -110,16 +101,25 @@ def test_functions_run_the_code_of_the_zip(deployed: Deployed) -> None:
 
 def test_search_finds_a_lesson_written_through_the_api(deployed: Deployed, figure: Figure) -> None:
     deployed.put("a-lesson", title="The Silver Spear", form="reel")
-    seconds = wait_for(lambda: deployed.search("silvr") == ["a-lesson"], "the lesson is not found")
-    figure(f"a lesson put through the deployed API found after {seconds:.1f} s")
+    began = time.monotonic()
+    wait_for(lambda: deployed.search("silvr") == ["a-lesson"], "the lesson in a search", every_seconds=0.1)
+    figure(f"a lesson put through the deployed API found after {time.monotonic() - began:.1f} s")
     change = deployed.put("a-lesson", title="The Golden Spear", form="reel")
-    after = deployed.api.get("/api/search", params={"q": "golden", "after": change}).json()
-    assert (after["after_reached"], [hit["id"] for hit in after["hits"]]) == (True, ["a-lesson"])
+    assert found_after(deployed, change, "golden") == ["a-lesson"]
     assert not deployed.search("silver")
     deleted = deployed.api.delete("/api/documents/a-lesson", auth=Signed())
     assert deleted.status_code == 200
-    after = deployed.api.get("/api/search", params={"q": "golden", "after": deleted.json()["change"]}).json()
-    assert (after["after_reached"], after["hits"]) == (True, [])
+    assert found_after(deployed, deleted.json()["change"], "golden") == []
+
+
+def found_after(deployed: Deployed, change: str, q: str) -> list[str]:
+    """Return the ids that a search finds once it shows the change. One request waits only a few seconds for it."""
+
+    def reached() -> Any:
+        reply = deployed.api.get("/api/search", params={"q": q, "after": change}).json()
+        return reply if reply.get("after_reached") else None
+
+    return [hit["id"] for hit in wait_for(reached, f"a search that shows {change}")["hits"]]
 
 
 def test_page_is_public_and_unsigned_writes_are_rejected(deployed: Deployed) -> None:
@@ -145,7 +145,7 @@ def test_key_that_cannot_be_indexed_is_dead_lettered_without_logging_its_values(
         messages = sqs.receive_message(QueueUrl=deployed.outputs["DeadLetters"]).get("Messages", [])
         return any(json.loads(message["Body"])["id"] == f"bad-{SECRET}" for message in messages)
 
-    wait_for(dead_lettered, "no dead letter")
+    wait_for(dead_lettered, "a dead letter", every_seconds=0.1)
     assert deployed.api.delete(f"/api/documents/bad-{SECRET}", auth=Signed()).status_code == 200
     lines = list(logged(deployed.cloud))
     assert any('"ChangesApplied"' in line for line in lines)
@@ -164,7 +164,7 @@ def logged(cloud: LocalCloud) -> Iterator[str]:
 
 def test_state_machine_backfills_an_emptied_index(deployed: Deployed) -> None:
     fill_table(deployed.cloud)
-    wait_for(lambda: deployed.count() == SONGS, "the stream did not deliver all songs")
+    wait_for(lambda: deployed.count() == SONGS, "every song from the stream", every_seconds=0.1)
     empty(deployed.cluster)
     assert deployed.count() == 0
     assert deployed.cloud.run(deployed.outputs["RefillMachine"], {"Segments": 3}) == {}

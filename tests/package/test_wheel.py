@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.package.environments import build, constraints, installed, run, seeded, with_everything_local
+from tests.waiting import HANG_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,12 @@ def test_command_without_its_extra_names_the_extra(wheel: Path, tmp_path: Path) 
     (tmp_path / "songs.py").write_text("from dynadex import Sync\nsync = Sync(table='songs', index='songs')\n")
     for command, extra in ((["demo", "--no-browser"], "local"), (["run", "songs:sync", "--http", "0"], "worker")):
         done = subprocess.run(
-            [str(programs / "dynadex"), *command], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60
+            [str(programs / "dynadex"), *command],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            timeout=HANG_SECONDS,
         )
         assert done.returncode == 1
         assert f"pip install 'dynadex[{extra}]'" in done.stderr, done.stderr

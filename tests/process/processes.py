@@ -1,4 +1,4 @@
-"""Real `dynadex` processes, whose output tests wait for with a deadline, and that are always ended."""
+"""Real `dynadex` processes, whose output tests wait for, and that are always ended."""
 
 from __future__ import annotations
 
@@ -9,30 +9,29 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO
 
-# Longer than the timeout after which the SDK retries a request.
-DEADLINE_SECONDS = 40.0
-_POLL_SECONDS = 0.02
+from tests.waiting import HANG_SECONDS
 
-Result = TypeVar("Result")
+# For the rest of the output of an aborted process, which only completes a failure message. Its child may keep it open.
+_REST_SECONDS = 1.0
+# `dynadex`, with longer limits in the named modules for the end of a worker after a signal.
+_PATIENT = """
+import sys
+from importlib import import_module
 
+seconds, names = float(sys.argv.pop(1)), sys.argv.pop(1)
+for name in names.split():
+    import_module(name)._STOP_SECONDS = seconds
+from dynadex.cli import main
 
-def wait_for(
-    find: Callable[[], Result | None],
-    what: str,
-    seconds: float = DEADLINE_SECONDS,
-    every_seconds: float = _POLL_SECONDS,
-) -> Result:
-    """Call ``find`` until its result is true; return the result."""
-    deadline = time.monotonic() + seconds
-    while not (result := find()):
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(every_seconds)
-    return result
+main()
+"""
+# The first is that of the command, which ends the process with an error. The second is that of threads.
+COMMAND, THREADS = "dynadex.cli.run", "dynadex.worker.worker"
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -56,7 +55,7 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.command = " ".join(command)
+        self.command = " ".join(command).replace(_PATIENT, "")
         self.output: list[str] = []
         self.errors: list[str] = []
         self._heard = threading.Condition()
@@ -75,13 +74,13 @@ class Running:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def wait_for_line(self, pattern: str, seconds: float = DEADLINE_SECONDS) -> re.Match[str]:
+    def wait_for_line(self, pattern: str) -> re.Match[str]:
         """Wait for a line of either stream that matches the pattern. Fails if the process ends without one."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + HANG_SECONDS
         with self._heard:
             while not (match := self._search(pattern)):
                 left = deadline - time.monotonic()
-                assert left > 0, f"no {pattern!r} within {seconds:g} s\n{self}"
+                assert left > 0, f"no {pattern!r} within {HANG_SECONDS:g} s\n{self}"
                 assert self._open, f"the process ended without {pattern!r}\n{self}"
                 self._heard.wait(left)
         return match
@@ -89,29 +88,29 @@ class Running:
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    def wait(self, seconds: float = DEADLINE_SECONDS) -> int:
+    def wait(self) -> int:
         """Wait until the process has ended and its output is read; return its exit code."""
         try:
-            code = self._process.wait(seconds)
+            code = self._process.wait(HANG_SECONDS)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"still running after {seconds:g} s\n{self._with_stacks()}") from None
+            raise AssertionError(f"still running after {HANG_SECONDS:g} s\n{self._with_stacks()}") from None
         for listener in self._listeners:
-            listener.join(seconds)
+            listener.join(HANG_SECONDS)
         return code
 
     def _with_stacks(self) -> str:
         """Abort the process; return its output with the stacks of its threads."""
         self._process.send_signal(signal.SIGABRT)
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(DEADLINE_SECONDS)
+            self._process.wait(HANG_SECONDS)
         for listener in self._listeners:
-            listener.join(1)
+            listener.join(_REST_SECONDS)
         return str(self)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = DEADLINE_SECONDS) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and wait; return the exit code."""
         self.send(number)
-        return self.wait(seconds)
+        return self.wait()
 
     def kill(self) -> None:
         """Send SIGKILL and wait."""
@@ -149,8 +148,12 @@ class Commands:
         self.variables = dict(variables)
         self._started: list[Running] = []
 
-    def start(self, *arguments: str, **variables: str) -> Running:
-        command = [sys.executable, "-m", "dynadex", *arguments]
+    def start(self, *arguments: str, patient: Sequence[str] = (COMMAND,), **variables: str) -> Running:
+        """Start a command. ``patient`` are the parts of a worker that have a longer limit for their end."""
+        program = ["-m", "dynadex"]
+        if patient and arguments[:1] == ("run",):
+            program = ["-c", _PATIENT, str(HANG_SECONDS), " ".join(patient)]
+        command = [sys.executable, *program, *arguments]
         running = Running(command, self.directory, self.variables | variables)
         self._started.append(running)
         return running

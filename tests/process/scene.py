@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynadex import Sync, clients
+from dynadex.clock import SystemClock
 from dynadex.demo.lessons import MAPPINGS, SETTINGS
 from dynadex.demo.loader import load
 from dynadex.document.body import same
@@ -16,7 +17,9 @@ from dynadex.document.typed_json import typed
 from dynadex.index.opensearch import OpenSearchIndex
 from dynadex.settings import RuntimeSettings
 from dynadex.source.shard_reader import ShardReader, list_shards
-from tests.process.processes import DEADLINE_SECONDS, wait_for
+from dynadex.state.lease import Lease, holder_of_lease
+from dynadex.state.state_table import StateTable
+from tests.waiting import wait_for
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -123,16 +126,13 @@ class Scene:
             if not same(expected.get(i), documents.get(i))
         ]
 
-    def await_count(self, min_count: int, seconds: float = DEADLINE_SECONDS) -> int:
+    def await_count(self, min_count: int) -> int:
         """Wait for a number of documents; return their number."""
         return wait_for(
-            lambda: (count := self.count()) >= min_count and count,
-            f"{min_count} documents",
-            seconds,
-            _COUNT_EVERY_SECONDS,
+            lambda: (count := self.count()) >= min_count and count, f"{min_count} documents", _COUNT_EVERY_SECONDS
         )
 
-    def await_equal(self, seconds: float = DEADLINE_SECONDS) -> None:
+    def await_equal(self) -> None:
         """Wait until table and index are equal. Fails with their differences."""
         differences: list[str] = []
 
@@ -141,7 +141,7 @@ class Scene:
             return not differences
 
         try:
-            wait_for(equal, "table and index are equal", seconds)
+            wait_for(equal, "table and index are equal")
         except AssertionError as error:
             raise AssertionError(
                 "\n".join([str(error), f"{len(differences)} differences:", *differences[:20]])
@@ -166,6 +166,13 @@ class Scene:
         while records := reader.read(1000).records:
             last = records[-1]["dynamodb"]["SequenceNumber"]
         wait_for(lambda: self.checkpoints().get(shard.shard_id) == last, f"the checkpoint at {last}")
+
+    def expire_lease(self) -> None:
+        """End the term of the lease of a worker that was killed, without waiting for it."""
+        state = StateTable(self.dynamodb, f"{self.name}-dynadex", self.name)
+        holder = holder_of_lease(state)
+        assert holder
+        Lease(state, holder.owner, SystemClock(), 0.0).release()
 
     def close(self) -> None:
         self.dynamodb.close()

@@ -12,8 +12,9 @@ import pytest
 
 from dynadex.local.probe import listen_socket
 from tests.process.conftest import SceneMaker
-from tests.process.processes import Commands, Running, wait_for
+from tests.process.processes import Commands, Running
 from tests.process.scene import MODULE, REFERENCE, Scene
+from tests.waiting import wait_for
 
 NOWHERE = "http://127.0.0.1:9"
 RUN = ("run", REFERENCE)

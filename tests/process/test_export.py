@@ -21,6 +21,7 @@ from dynadex.runtime import Runtime, connect
 from dynadex.source.table_scan import TableScan
 from tests.process.export_writer import change, write_export
 from tests.process.scene import Scene
+from tests.waiting import let_pass
 
 SONGS = 1_200
 HOUR_US = 3_600_000_000
@@ -43,7 +44,7 @@ def exported(scene: Scene, tmp_path: Path) -> Path:
     scene.load(songs)
     runtime = connect(scene.sync, scene.settings)
     folder = write_export(tmp_path, scene.name, list(scene.items().values()), runtime.clock.now_us(), files=5)
-    runtime.clock.sleep(2.5)
+    let_pass(2.5)
     change(scene, songs, DELETED, CHANGED, BACK)
     return folder
 

@@ -22,9 +22,11 @@ from dynadex.local.engine import Engine
 from dynadex.local.stack import LocalStack
 from dynadex.settings import RuntimeSettings
 from dynadex.source.table import Table
-from tests.http.serving import SECONDS, serving
+from tests.http.serving import serving
 from tests.unit.service import AUTH, WRITER
+from tests.waiting import HANG_SECONDS
 
+pytestmark = pytest.mark.usefixtures("patient_searches")
 NEW = {"If-None-Match": "*"}
 HARMFUL = "<img src=x onerror=alert(1)> & <b>Rakes</b>"
 
@@ -61,14 +63,14 @@ def service(
     name, _ = ensure_index(index, sync.index, sync.mappings, sync.settings, SystemClock())
     documents = [*lessons(), {"id": "harmful", "title": HARMFUL}]
     lines = [line for song in documents for line in (encode({"index": {"_id": song["id"]}}), encode(song))]
-    index.bulk(name, b"\n".join(lines) + b"\n", SECONDS)
+    index.bulk(name, b"\n".join(lines) + b"\n", HANG_SECONDS)
     index.refresh(name)
     table = Table(clients.dynamodb(settings), sync.table)
     try:
         app = create_app(sync, index, table, table.describe().schema, HttpOptions(auth=AUTH))
         with (
             serving(app) as base_url,
-            httpx.Client(base_url=base_url, headers=WRITER, timeout=SECONDS, trust_env=False) as client,
+            httpx.Client(base_url=base_url, headers=WRITER, timeout=HANG_SECONDS, trust_env=False) as client,
         ):
             yield client
     finally:
@@ -209,7 +211,10 @@ def test_unavailable_backend_is_reported() -> None:
     settings = RuntimeSettings(opensearch_url="http://127.0.0.1:9", dynamodb_url="http://127.0.0.1:9")
     index, table = OpenSearchIndex(clients.opensearch(settings)), Table(clients.dynamodb(settings), sync.table)
     schema = KeySchema(("id",), ("S",))
-    with serving(create_app(sync, index, table, schema)) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with (
+        serving(create_app(sync, index, table, schema)) as url,
+        httpx.Client(base_url=url, timeout=HANG_SECONDS, trust_env=False) as client,
+    ):
         for path, code in (("/api/search", "index_unavailable"), ("/api/documents/x", "table_unavailable")):
-            response = client.get(path, timeout=SECONDS)
+            response = client.get(path, timeout=HANG_SECONDS)
             assert (response.status_code, response.json()["error"]["code"]) == (503, code)

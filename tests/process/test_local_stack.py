@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
@@ -26,9 +25,9 @@ from dynadex.local.probe import listen_socket, why_unresponsive
 from dynadex.local.stack import Endpoints, LocalStack
 from dynadex.local.state import RunningStack, StackFolder
 from dynadex.opensearch import release
+from tests import waiting
 
 CLI = (sys.executable, "-c", "from dynadex.cli import main; main()", "local")
-DEADLINE_SECONDS = 20.0
 NOT_RUNNING = 3
 
 Found = TypeVar("Found")
@@ -100,16 +99,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 def wait_for(find: Callable[[], Found | None]) -> Found:
     """What ``find`` returns once it is true."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not (found := find()):
-        assert time.monotonic() < deadline, f"{find} is still false"
-        time.sleep(0.02)
-    return found
+    return waiting.wait_for(find, str(find))
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     """How a process ended: exit code, standard output, standard error."""
-    output, errors = process.communicate(timeout=DEADLINE_SECONDS)
+    output, errors = process.communicate(timeout=waiting.HANG_SECONDS)
     return process.returncode, output, errors
 
 
@@ -372,7 +367,7 @@ def test_given_backend_that_returns_errors_is_not_available() -> None:
         with broken.accept()[0] as connection:
             connection.recv(1024)
             connection.sendall(b"HTTP/1.1 503 Not Yet\r\nContent-Length: 0\r\n\r\n")
-        assert asking.communicate(timeout=DEADLINE_SECONDS)[0] == "it responded with 503 Not Yet\n"
+        assert asking.communicate(timeout=waiting.HANG_SECONDS)[0] == "it responded with 503 Not Yet\n"
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "127.0.0.1:9200", "http://", "http://127.0.0.1:port"])

@@ -16,9 +16,10 @@ from dynadex.http.app import HttpOptions, create_app
 from dynadex.runtime import connect
 from tests.process.conftest import SceneMaker
 from tests.process.following import worker
-from tests.process.processes import wait_for
 from tests.unit.service import AUTH, WRITER, Client, error_of, path_of
+from tests.waiting import wait_for
 
+pytestmark = pytest.mark.usefixtures("patient_searches")
 ROUNDS = 12
 NEW = {"If-None-Match": "*"}
 
@@ -45,8 +46,12 @@ def client(request: pytest.FixtureRequest, make_scene: SceneMaker) -> Iterator[C
 
 
 def found_after(client: Client, change: str, q: str) -> list[dict[str, Any]]:
-    answer = client.get("/api/search", params={"q": q, "after": change}).json()
-    assert answer.get("after_reached"), answer
+    def reached() -> Any:
+        """The response, if it shows the change. A search waits only a few seconds, in which a slow machine fails."""
+        reply = client.get("/api/search", params={"q": q, "after": change}).json()
+        return reply if reply.get("after_reached") else None
+
+    answer = wait_for(reached, f"a search that shows {change}")
     return [hit["document"] for hit in answer["hits"]]
 
 

@@ -23,6 +23,7 @@ from dynadex.local.stack import LocalStack
 from dynadex.maintenance.redrive import Redriven, redrive, resync
 from dynadex.runtime import Runtime, connect
 from dynadex.settings import RuntimeSettings
+from tests.waiting import HANG_SECONDS
 
 MAPPINGS = {"properties": {"title": {"type": "text"}, "bars": {"type": "integer"}}}
 SYNC = Sync(table="redriven", index="redriven", mappings=MAPPINGS)
@@ -193,7 +194,7 @@ def command(runtime: Runtime, tmp_path: Path) -> Callable[..., subprocess.Comple
         where = ["--dead-letters", runtime.settings.dead_letters] if name == "redrive" else []
         urls = ["--dynamodb", str(runtime.settings.dynamodb_url), "--opensearch", runtime.settings.opensearch_url]
         line = [sys.executable, "-m", "dynadex", name, "songs:sync", *arguments, *urls, *where]
-        return subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=HANG_SECONDS, check=False)
 
     return run_command
 

@@ -30,6 +30,7 @@ from dynadex.settings import RuntimeSettings
 from dynadex.source.table_scan import Page, TableScan
 from dynadex.state.last_runs import LastRuns
 from dynadex.state.refill_state import RefillState
+from tests.waiting import HANG_SECONDS, let_pass
 
 SONGS = 1_500
 
@@ -150,7 +151,7 @@ def test_number_of_segments_is_chosen_unless_it_is_an_option(sync: Sync, setting
 def plant_orphans(runtime: Runtime, count: int) -> None:
     name, _ = runtime.ensure_index()
     orphans = [Write(f"orphan-{number}", b'{"title":"gone"}', External(1_000)) for number in range(count)]
-    runtime.writer.write(name, orphans, runtime.clock.monotonic() + 10)
+    runtime.writer.write(name, orphans, runtime.clock.monotonic() + HANG_SECONDS)
 
 
 def test_backfill_deletes_orphans_and_ends_staleness(filled: Runtime, logged: list[str]) -> None:
@@ -234,7 +235,7 @@ def test_backfill_that_cannot_be_resumed_logs_the_reason_and_starts_over(
     logged.clear()
     with pytest.raises(SearchError, match="there is no index behind"):
         run(connect(filled.sync, settings), RefillOptions(resume=True))
-    filled.clock.sleep(1)
+    let_pass(1)
     run(connect(filled.sync, settings))
     assert documents(connect(filled.sync, settings)) == expected()
 
@@ -243,7 +244,7 @@ def test_plan_names_the_current_index_not_one_that_was_just_deleted(filled: Runt
     run(filled)
     [old] = filled.alias.current()
     filled.index.delete(old)
-    filled.clock.sleep(1)
+    let_pass(1)
     [new] = prepare(filled).indexes
     assert new != old
     run(filled)
@@ -312,6 +313,6 @@ def test_throttled_reads_are_retried(filled: Runtime) -> None:
         def close(self) -> None:
             scan.close()
 
-    position = run_slice(filled, Slice(), filled.clock.monotonic() + 60, pages=Throttled())
+    position = run_slice(filled, Slice(), filled.clock.monotonic() + HANG_SECONDS, pages=Throttled())
     assert position.done
     assert documents(filled) == expected()

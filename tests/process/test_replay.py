@@ -26,6 +26,7 @@ from tests.process.conftest import SceneMaker
 from tests.process.export_writer import change, write_export
 from tests.process.relay import relay_to
 from tests.process.scene import Scene
+from tests.waiting import HANG_SECONDS, let_pass
 
 SONGS = 300
 DELETED, CHANGED, BACK = range(0, 20), range(20, 40), range(40, 60)
@@ -49,7 +50,7 @@ def export(scene: Scene, runtime: Runtime, tmp_path: Path) -> Export:
     songs = list(lessons(SONGS))
     scene.load(songs)
     folder = write_export(tmp_path, scene.name, list(scene.items().values()), runtime.clock.now_us(), files=4)
-    runtime.clock.sleep(2.5)
+    let_pass(2.5)
     change(scene, songs, DELETED, CHANGED, BACK)
     return Export.open(str(folder), lambda: clients.s3(scene.settings))
 
@@ -62,7 +63,7 @@ def load(runtime: Runtime, export: Export, segments: int = 2) -> None:
             position: Any = None
             while True:
                 page = pages.page(position, 50)
-                deadline = runtime.clock.monotonic() + 60
+                deadline = runtime.clock.monotonic() + HANG_SECONDS
                 assert not runtime.indexer.load(
                     runtime.indexer.prepare_items(page.items, page.requested_at_us), deadline, indexes
                 ).failed
@@ -83,7 +84,7 @@ def stream_records(runtime: Runtime) -> Iterator[Any]:
 def expire_tombstones(scene: Scene, runtime: Runtime) -> None:
     [index] = runtime.alias.resolve()
     scene.opensearch.indices.put_settings(index=index, body={"index": {"gc_deletes": "0s"}})
-    runtime.clock.sleep(1)
+    let_pass(1)
 
 
 def catch_up_since(runtime: Runtime, export: Export) -> ApplyResult:
@@ -95,7 +96,7 @@ def test_delete_whose_tombstone_expired_before_the_load_is_replayed(
 ) -> None:
     runtime.ensure_index()
     for records in stream_records(runtime):
-        assert not apply_records(runtime.indexer, records, runtime.clock.monotonic() + 60).failed
+        assert not apply_records(runtime.indexer, records, runtime.clock.monotonic() + HANG_SECONDS).failed
     assert scene.differences() == []
     expire_tombstones(scene, runtime)
     load(runtime, export)
@@ -161,7 +162,7 @@ def test_export_of_a_table_that_was_recreated_since_is_rejected(scene: Scene, ru
     check_stream(runtime, export.export_time_us)
     scene.dynamodb.delete_table(TableName=scene.name)
     # The local stack reports whole seconds.
-    runtime.clock.sleep(1.1)
+    let_pass(1.1)
     scene.create_table()
     recreated = connect(scene.sync, scene.settings)
     for call in (lambda: check_stream(recreated, export.export_time_us), lambda: catch_up_since(recreated, export)):

@@ -18,9 +18,12 @@ from dynadex.state.state_table import StateTable
 from dynadex.testing import ManualClock
 from tests.process.conftest import SceneMaker
 from tests.process.following import worker
-from tests.process.processes import Commands, wait_for
+from tests.process.processes import Commands
 from tests.process.scene import REFERENCE, Scene
+from tests.waiting import wait_for
 
+# For a status that does not depend on how fast the machine is.
+ANY_LAG = ("--max-lag", "86400")
 BROKEN = {"id": "broken", "title": {"not": "text"}}
 
 
@@ -68,8 +71,10 @@ def test_status_reports_table_index_lag_worker_and_dead_letters(make_scene: Scen
         scene.put(BROKEN)
         scene.await_count(50)
         wait_for(scene.dead_letters.exists, "a dead letter")
-        wait_until_passed(scene, time.time())
-        printed = status_json(commands, scene, "--max-lag", "30", code=1)
+        moment = time.time()
+        wait_until_passed(scene, moment)
+        printed = status_json(commands, scene, *ANY_LAG, code=1)
+        since = time.time() - moment
         text = status(commands, scene, code=1)
 
     assert printed["attention"] == ["dead letters"]
@@ -81,9 +86,9 @@ def test_status_reports_table_index_lag_worker_and_dead_letters(make_scene: Scen
     assert (printed["table"], printed["items"], printed["finished_shards"]) == ("status", 51, 0)
     [shard] = printed["open_shards"]
     assert scene.checkpoints() == {shard["id"]: shard["position"]}
-    assert 2.0 <= printed["lag_seconds"] < 30.0
+    assert 2.0 <= printed["lag_seconds"] <= since
     assert printed["passed_at"] == shard["passed_at"]
-    assert printed["worker"]["silent_seconds"] < 30.0
+    assert 0.0 <= printed["worker"]["silent_seconds"] <= since
     assert (printed["dead_letters"]["count"], printed["dead_letters"]["oldest_id"]) == (1, "broken")
     assert "title" in printed["dead_letters"]["oldest_reason"]
     assert printed["last"] == {"refill": None, "rebuild": None, "verify": None}
@@ -110,7 +115,7 @@ def test_exit_code_is_0_if_nothing_needs_attention(make_scene: SceneMaker, comma
     assert commands.start("refill", REFERENCE, **scene.variables).wait() == 0
     with dead_lettering_worker(scene):
         wait_for(lambda: Checkpoints(state(scene), ManualClock()).passed_us(), "a worker that has reported")
-        text = status(commands, scene, "--max-lag", "30", code=0)
+        text = status(commands, scene, *ANY_LAG, code=0)
         assert not [line for line in text.splitlines() if line.startswith("!")]
         assert "s ago): 5 items, 5 written" in text
     stopped = status_json(commands, scene, code=0)

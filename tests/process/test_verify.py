@@ -8,7 +8,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,16 +21,20 @@ from dynadex.index.bulk import External, Outcome, Write
 from dynadex.refill.slices import Slice, run_slice
 from dynadex.runtime import Runtime, connect
 from dynadex.state.last_runs import LastRuns
+from dynadex.verify.recheck import Bounds
 from dynadex.verify.result import Difference, Kind, VerifyResult
 from dynadex.verify.verify import VerifyCallbacks, VerifyOptions, save_result, verify
 from tests.process.background import background
 from tests.process.conftest import SceneMaker
 from tests.process.processes import Commands
 from tests.process.scene import REFERENCE, Scene
+from tests.waiting import HANG_SECONDS, wait_for
 
 SONGS, EACH = 1_200, 30
 WRITES_PER_SECOND = 100
 VERIFY = ("verify", REFERENCE)
+# A worker on a slow machine may apply a change later than the default limit of the rechecks.
+PATIENT = Bounds(max_recheck_seconds=HANG_SECONDS)
 
 
 @pytest.fixture
@@ -59,10 +63,7 @@ def followed(filled: Runtime, commands: Commands) -> Runtime:
     worker = commands.start("run", REFERENCE)
     worker.wait_for_line("reading the stream")
     filled.table.put({"id": {"S": "last"}})
-    deadline = time.monotonic() + 60
-    while not filled.index.get_many(index_of(filled), ["last"])[0]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(lambda: filled.index.get_many(index_of(filled), ["last"])[0], "the last item", every_seconds=0.1)
     return filled
 
 
@@ -78,7 +79,7 @@ def plant(runtime: Runtime, chosen: list[str]) -> set[tuple[Kind, str]]:
     writes = [Write(identity, None, version) for identity in missing]
     writes += [Write(identity, encode({"id": identity, "title": "altered"}), version) for identity in different]
     writes += [Write(identity, encode({"title": "gone"}), version) for identity in orphans]
-    replies = runtime.writer.write(index_of(runtime), writes, runtime.clock.monotonic() + 20)
+    replies = runtime.writer.write(index_of(runtime), writes, runtime.clock.monotonic() + HANG_SECONDS)
     assert {reply.outcome for reply in replies} == {Outcome.APPLIED}
     kinds = {Kind.MISSING: missing, Kind.DIFFERENT: different, Kind.ORPHAN: orphans}
     return {(kind, identity) for kind, ids in kinds.items() for identity in ids}
@@ -100,8 +101,8 @@ def named(differences: list[Difference]) -> set[tuple[Kind, str]]:
 
 
 @contextmanager
-def writes(runtime: Runtime, except_ids: set[str]) -> Iterator[None]:
-    """Keep putting, changing and deleting songs, except those with the given ids."""
+def writes(runtime: Runtime, except_ids: set[str]) -> Iterator[Callable[[], int]]:
+    """Keep putting, changing and deleting songs, except those with the given ids. Yield a count of the writes."""
     made = 0
     ids = [song["id"] for song in lessons(SONGS) if song["id"] not in except_ids]
     chance = random.Random(2)
@@ -121,7 +122,7 @@ def writes(runtime: Runtime, except_ids: set[str]) -> Iterator[None]:
 
     began = time.monotonic()
     with background(work):
-        yield
+        yield lambda: made
     print(f"{made / (time.monotonic() - began):.0f} writes/s")
 
 
@@ -141,10 +142,11 @@ def test_only_planted_differences_are_reported_by_kind(filled: Runtime) -> None:
 
 
 def test_no_difference_is_reported_under_writes_that_a_worker_applies(followed: Runtime) -> None:
-    with writes(followed, set()):
-        verified, differences = run(followed)
-        time.sleep(3)
-        again, more = run(followed)
+    with writes(followed, set()) as made:
+        verified, differences = run(followed, VerifyOptions(bounds=PATIENT))
+        before = made()
+        wait_for(lambda: made() >= before + 3 * WRITES_PER_SECOND, "more writes")
+        again, more = run(followed, VerifyOptions(bounds=PATIENT))
     assert (differences, more) == ([], [])
     assert verified.equal
     assert again.equal
@@ -156,7 +158,7 @@ def test_repair_under_writes_removes_planted_differences(followed: Runtime, scen
     chosen = some_ids(2 * EACH)
     with writes(followed, set(chosen)):
         planted = plant(followed, chosen)
-        verified, differences = run(followed, VerifyOptions(repair=True))
+        verified, differences = run(followed, VerifyOptions(repair=True, bounds=PATIENT))
     assert named(differences) == planted
     assert verified.equal
     assert verified.repaired.total() == 3 * EACH
@@ -168,7 +170,7 @@ def test_sample_finds_its_share(filled: Runtime) -> None:
     version = External(filled.clock.now_us())
     gone = [Write(identity, None, version) for identity in ids]
     gone += [Write(f"orphan-{number}", b"{}", version) for number in range(400)]
-    filled.writer.write(index_of(filled), gone, filled.clock.monotonic() + 20)
+    filled.writer.write(index_of(filled), gone, filled.clock.monotonic() + HANG_SECONDS)
     verified, differences = run(filled, VerifyOptions(sample=10, seed=3))
     named(differences)
     assert 80 <= verified.items <= 160
@@ -180,14 +182,14 @@ def test_sample_finds_its_share(filled: Runtime) -> None:
 def test_command_prints_only_json(filled: Runtime, commands: Commands) -> None:
     planted = plant(filled, some_ids(2 * EACH))
     reported = commands.start(*VERIFY, "--json", "--settle", "1")
-    assert reported.wait(60) == 1
+    assert reported.wait() == 1
     *lines, last = map(json.loads, reported.output)
     assert {(Kind(line["kind"]), line["id"]) for line in lines} == planted
     assert all(line["key"] == {"id": {"S": line["id"]}} for line in lines)
     assert last["summary"]["remaining"] == 3 * EACH
     assert last["summary"]["index"] == index_of(filled)
     repaired = commands.start(*VERIFY, "--json", "--settle", "1", "--repair")
-    assert repaired.wait(60) == 0
+    assert repaired.wait() == 0
     *lines, last = map(json.loads, repaired.output)
     assert all(line["repaired"] for line in lines)
     assert (last["summary"]["repaired"], last["summary"]["remaining"]) == (3 * EACH, 0)
@@ -197,7 +199,7 @@ def test_command_prints_counts_examples_and_the_next_step(filled: Runtime, comma
     name = index_of(filled)
     plant(filled, some_ids(2 * EACH))
     reported = commands.start(*VERIFY, "--settle", "1")
-    assert reported.wait(60) == 1
+    assert reported.wait() == 1
     assert [line.split() for line in reported.output[:5]] == [
         ["kind", "found", "remaining"],
         ["missing", f"{EACH}", f"{EACH}"],
@@ -211,9 +213,9 @@ def test_command_prints_counts_examples_and_the_next_step(filled: Runtime, comma
         f"To repair them: `dynadex verify {REFERENCE} --repair`."
     )
     assert "altered" not in str(reported.output)
-    assert commands.start(*VERIFY, "--settle", "1", "--repair", "--index", name).wait(60) == 0
+    assert commands.start(*VERIFY, "--settle", "1", "--repair", "--index", name).wait() == 0
     equal = commands.start(*VERIFY)
-    assert equal.wait(60) == 0
+    assert equal.wait() == 0
     assert equal.output[-1] == f"index {name} equals its table: {SONGS:,} items, {SONGS:,} documents."
     assert any(f"{SONGS:,} of about {SONGS:,} items" in line for line in equal.errors)
 
@@ -221,7 +223,7 @@ def test_command_prints_counts_examples_and_the_next_step(filled: Runtime, comma
 def test_interrupted_command_prints_its_progress(filled: Runtime, commands: Commands) -> None:
     plant(filled, some_ids(2 * EACH))
     command = commands.start(*VERIFY, "--settle", "600")
-    command.wait_for_line(f"{3 * EACH} to recheck", 60)
+    command.wait_for_line(f"{3 * EACH} to recheck")
     assert command.stop(signal.SIGINT) == 1
     assert command.output == []
     assert any(
@@ -253,7 +255,7 @@ def test_error_is_one_line(
     assert command.errors[0].startswith(f"dynadex: {message}"), command.errors
 
 
-def test_all_songs_are_verified_within_a_minute(make_scene: SceneMaker) -> None:
+def test_all_songs_are_verified(make_scene: SceneMaker) -> None:
     scene = make_scene("verify-all")
     scene.create_table()
     songs: list[dict[str, Any]] = list(lessons())
@@ -261,9 +263,5 @@ def test_all_songs_are_verified_within_a_minute(make_scene: SceneMaker) -> None:
     runtime = connect(scene.sync, scene.settings)
     runtime.ensure_index()
     assert run_slice(runtime, Slice(), float("inf")).done
-    began = time.monotonic()
     verified, differences = run(runtime)
-    seconds = time.monotonic() - began
-    print(f"{len(songs):,} songs in {seconds:.1f} s")
     assert (verified.items, verified.documents, differences) == (len(songs), len(songs), [])
-    assert seconds < 60

@@ -10,8 +10,9 @@ import pytest
 
 from dynadex.demo.songs import lessons
 from tests.process.conftest import SceneMaker
-from tests.process.processes import Commands, wait_for
+from tests.process.processes import Commands
 from tests.process.scene import REFERENCE
+from tests.waiting import HANG_SECONDS, wait_for
 
 SONGS = 40
 
@@ -57,5 +58,5 @@ def test_invalid_or_occupied_port_is_an_error(make_scene: SceneMaker, commands: 
 
 
 def get(url: str, path: str) -> str:
-    with urllib.request.urlopen(url + path, timeout=10) as response:
+    with urllib.request.urlopen(url + path, timeout=HANG_SECONDS) as response:
         return str(response.read().decode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from dynadex.runtime import Runtime
 from tests.process.scene import MODULE, Scene
+from tests.waiting import wait_for
 
 _ROLE = "arn:aws:iam::000000000000:role/refill"
 _FUNCTIONS = ("prepare", "refill", "finish")
@@ -70,15 +70,17 @@ class RefillMachine:
             name=f"{scene.name}-refill", definition=definition(arns), roleArn=_ROLE
         )["stateMachineArn"]
 
-    def run(self, execution_input: Mapping[str, Any], seconds: float = 120) -> Execution:
+    def run(self, execution_input: Mapping[str, Any]) -> Execution:
         """Run one execution to its end."""
         arn = self._machines.start_execution(stateMachineArn=self.arn, input=json.dumps(execution_input))[
             "executionArn"
         ]
-        deadline = time.monotonic() + seconds
-        while (execution := self._machines.describe_execution(executionArn=arn))["status"] == "RUNNING":
-            assert time.monotonic() < deadline, f"the execution still runs: {execution}"
-            time.sleep(0.1)
+
+        def ended() -> Any:
+            execution = self._machines.describe_execution(executionArn=arn)
+            return execution["status"] != "RUNNING" and execution
+
+        execution = wait_for(ended, "the end of the execution", every_seconds=0.1)
         pages = self._machines.get_paginator("get_execution_history").paginate(executionArn=arn)
         history = [event for page in pages for event in page["events"]]
         return Execution(execution["status"], json.loads(execution.get("output", "null")), history)

@@ -26,6 +26,7 @@ from tests.process.processes import Commands, Running, commands_in
 from tests.process.scene import REFERENCE
 from tests.recovery.conftest import SCALE, scaled
 from tests.recovery.figures import Figures
+from tests.waiting import HANG_SECONDS, let_pass, wait_for
 
 SONGS = scaled(2_000, min_count=600)
 ORPHANS = 20
@@ -53,7 +54,7 @@ def worker(stage: Stage, commands: Commands) -> Running:
     """A worker that has indexed every song."""
     started = commands.start("run", REFERENCE)
     started.wait_for_line("reading the stream as worker")
-    stage.await_count(SONGS, 120)
+    stage.await_count(SONGS)
     return started
 
 
@@ -89,10 +90,12 @@ def test_rebuild_under_a_load_of_writes_and_searches(
         with searching(runtime) as searches, writing(stage, seed, _PAUSE_SECONDS) as load:
             started_at = time.monotonic()
             done = rebuild(runtime, RebuildOptions(verify=seed % 2 == 1), threading.Event())
+            during = searches.done
             load_rate = rate(load, started_at)
+            wait_for(lambda searches=searches: searches.done > 50, "searches")  # type: ignore[misc]
         assert done.name != before
         assert searches.failed == []
-        assert searches.done > 50
+        assert during > 0
         stage.compare(compared, worker)
         # Writers write to both indexes, so a rollback loses no change.
         assert roll_back(runtime.index, stage.name) == (done.name, before)
@@ -101,7 +104,8 @@ def test_rebuild_under_a_load_of_writes_and_searches(
         with searching(runtime) as more, writing(stage, seed + 1000, _PAUSE_SECONDS) as after:
             for name in retirable(runtime.index, stage.name, []):
                 retire(runtime.index, stage.name, name)
-            time.sleep(1)
+            done_before = more.done
+            wait_for(lambda before=done_before: more.done >= before + 20, "searches of the remaining index")  # type: ignore[misc]
         assert more.failed == []
         assert [index.role for index in physical_indexes(runtime.index, stage.name)] == ["searched"]
         stage.compare(compared, worker)
@@ -148,10 +152,10 @@ def plant_orphans(runtime: Runtime, seed: int) -> None:
     """Write documents without an item, older than any backfill."""
     [index] = runtime.index.indexes_behind(runtime.sync.index)
     orphans = [Write(f"orphan-{seed}-{n}", b'{"title":"orphan"}', External(1_000)) for n in range(ORPHANS)]
-    runtime.writer.write(index, orphans, runtime.clock.monotonic() + 10)
+    runtime.writer.write(index, orphans, runtime.clock.monotonic() + HANG_SECONDS)
 
 
 def rate(load: WriteLoad, started_at: float) -> str:
     """Let the load run for at least two seconds; describe its rate."""
-    time.sleep(max(0.0, started_at + 2 - time.monotonic()))
+    let_pass(started_at + 2 - time.monotonic())
     return f"{load.writes:,} writes ({load.writes / (time.monotonic() - started_at):.0f} a second)"

@@ -43,13 +43,13 @@ def test_one_command_restores_a_lost_cluster(
         scene.load(songs)
         with commands_in(scene.directory, **scene.variables) as commands:
             worker = commands.start("run", REFERENCE)
-            scene.await_count(len(songs), 120)
+            scene.await_count(len(songs))
             assert worker.stop() == 0
             lose(scene)
             assert scene.count() == 0
             started_at = time.monotonic()
             refill = commands.start("refill", REFERENCE)
-            assert refill.wait(120) == 0, str(refill)
+            assert refill.wait() == 0, str(refill)
             seconds = (time.monotonic() - started_at) / len(songs) * 10_000
             assert scene.count() == len(songs)
             worker = commands.start("run", REFERENCE)

@@ -19,6 +19,7 @@ from tests.process.scene import REFERENCE
 from tests.recovery.conftest import scaled
 from tests.recovery.figures import Figures
 from tests.songs import all_songs
+from tests.waiting import HANG_SECONDS
 
 # Of each kind.
 PLANTED = scaled(500, min_count=50)
@@ -34,7 +35,7 @@ def test_planted_differences_are_reported_and_repaired(
     with commands_in(stage.directory, **stage.variables) as commands:
         worker = commands.start("run", REFERENCE)
         worker.wait_for_line("reading the stream as worker")
-        stage.await_count(len(songs), 120)
+        stage.await_count(len(songs))
         index = searched_index(runtime.index, stage.name)
         ids = [str(song["id"]) for song in songs]
         missing, altered = ids[: 3 * PLANTED : 3], ids[1 : 3 * PLANTED : 3]
@@ -42,11 +43,11 @@ def test_planted_differences_are_reported_and_repaired(
         writes = [Write(i, None, External(above)) for i, above in versions(runtime, index, missing)]
         writes += [Write(i, b'{"title":"altered"}', External(above)) for i, above in versions(runtime, index, altered)]
         writes += [Write(i, b'{"title":"orphan"}', External(1_000)) for i in orphans]
-        replies = runtime.writer.write(index, writes, runtime.clock.monotonic() + 30)
+        replies = runtime.writer.write(index, writes, runtime.clock.monotonic() + HANG_SECONDS)
         assert Counter(reply.outcome.name for reply in replies) == {"APPLIED": 3 * PLANTED}
 
         verify = commands.start("verify", REFERENCE, "--json")
-        assert verify.wait(120) == 1, str(verify)
+        assert verify.wait() == 1, str(verify)
         *lines, summary = [json.loads(line) for line in verify.output]
         reported = {(line["kind"], line["id"]) for line in lines}
         expected = {"missing": missing, "different": altered, "orphan": orphans}
@@ -56,7 +57,7 @@ def test_planted_differences_are_reported_and_repaired(
 
         with writing(stage, 7, 0.06) as load:
             repair = commands.start("verify", REFERENCE, "--repair")
-            code = repair.wait(180)
+            code = repair.wait()
         assert code == 0, str(repair)
         stage.compare(Compared(), worker)
         print_line("\n".join(repair.output))

@@ -11,10 +11,10 @@ from opensearchpy import OpenSearch
 from dynadex.demo.lessons import sync
 from dynadex.demo.loader import load as load_songs
 from dynadex.testing.opensearch import OpenSearchNode
-from tests.process.processes import wait_for
 from tests.regions.figures import Figures
 from tests.regions.world import FIRST, SECOND, World, two_regions
 from tests.songs import all_songs
+from tests.waiting import HANG_SECONDS, wait_for
 
 _FIGURES = pytest.StashKey[Figures]()
 # `make regions` sets 1: everything at full length, and a real OpenSearch in both regions.
@@ -53,7 +53,7 @@ def world(nodes: dict[str, OpenSearchNode | str], tmp_path_factory: pytest.TempP
     with two_regions(tmp_path_factory.mktemp("regions"), nodes) as made:
         songs = all_songs()[: scaled(13_925, min_count=300)]
         load_songs(made.regions.dynamodb(FIRST), sync.table, songs, lambda _: None)
-        wait_for(lambda: made.regions.min_documents() >= len(songs), "every song in both regions", 120, 0.2)
+        wait_for(lambda: made.regions.min_documents() >= len(songs), "every song in both regions", every_seconds=0.2)
         made.await_healthy(FIRST, SECOND)
         yield made
 
@@ -79,6 +79,6 @@ def print_line(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 
 def _delete_lessons(opensearch_url: str) -> None:
     """Delete indexes of the demo that an earlier run left in the cluster."""
-    with OpenSearch(opensearch_url) as client:
+    with OpenSearch(opensearch_url, timeout=HANG_SECONDS) as client:
         for name in client.indices.get(index=f"{sync.index}-*"):
             client.indices.delete(index=name)

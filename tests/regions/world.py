@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from dynadex.demo.lessons import sync
 from dynadex.demo.regions import Region, Regions, running_regions
@@ -22,11 +23,10 @@ from dynadex.http.security_headers import REGION_HEADER
 from dynadex.local.state import StackFolder
 from dynadex.runtime import connect
 from dynadex.testing.opensearch import OpenSearchNode
-from tests.process.processes import wait_for
+from tests.waiting import HANG_SECONDS, wait_for
 
 FIRST, SECOND = "us-east-1", "eu-west-1"
 LOCATIONS = {FIRST: "north-america", SECOND: "europe"}
-_SETTLE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class World:
         self.http = httpx.Client(
             base_url=self.regions.url,
             headers={"Authorization": f"Bearer {self.regions.token}"},
-            timeout=30,
+            timeout=HANG_SECONDS,
             trust_env=False,
             limits=httpx.Limits(max_connections=50),
         )
@@ -67,10 +67,11 @@ class World:
         )
 
     def finds(self, region: str, identity: str, words: str) -> bool:
-        """Return whether a search finds the lesson. Fails if another region serves the search."""
+        """Return whether a search, served by this region, finds the lesson."""
         answer = self.search(region, words)
-        assert answer.headers[REGION_HEADER] == region
-        return answer.is_success and any(hit["id"] == identity for hit in answer.json()["hits"])
+        # On a busy machine, the region may be unhealthy for a moment.
+        is_served_here = answer.is_success and answer.headers[REGION_HEADER] == region
+        return is_served_here and any(hit["id"] == identity for hit in answer.json()["hits"])
 
     def items(self, region: str) -> dict[str, Any]:
         """Return every item of a region's replica."""
@@ -118,14 +119,14 @@ class World:
             return not last
 
         try:
-            wait_for(equal, "both indexes equal their tables", _SETTLE_SECONDS, 0.5)
+            wait_for(equal, "both indexes equal their tables", every_seconds=0.5)
         except AssertionError as error:
             raise AssertionError("\n".join([str(error), f"{len(last)} differences", *last[:10]])) from None
         return len(self.items(FIRST))
 
     def await_healthy(self, *names: str) -> None:
         """Wait until the router considers exactly these regions healthy."""
-        wait_for(lambda: sorted(self.regions.ready()) == sorted(names), f"{names} healthy", _SETTLE_SECONDS, 0.1)
+        wait_for(lambda: sorted(self.regions.ready()) == sorted(names), f"{names} healthy", every_seconds=0.1)
 
 
 @dataclass
@@ -205,7 +206,12 @@ def two_regions(directory: Path, nodes: Mapping[str, OpenSearchNode | str]) -> I
 
         return Switches(cut, restore)
 
-    with running_regions([FIRST, SECOND], directory, opensearch_urls=clusters, switches=switches) as regions:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        running_regions([FIRST, SECOND], directory, opensearch_urls=clusters, switches=switches) as regions,
+    ):
+        # A slow region is healthy. One that was cut refuses connections.
+        patch.setattr("dynadex.demo.router._CHECK_SECONDS", HANG_SECONDS)
         world = World(regions, clusters)
         try:
             yield world

@@ -17,6 +17,7 @@ from dynadex.search.request import SearchRequest
 from tests.relevance.evaluate import Engine
 from tests.relevance.table import Table
 from tests.songs import all_songs
+from tests.waiting import HANG_SECONDS
 
 _TABLE = pytest.StashKey[Table]()
 # The share of the songs tested in every row; `make relevance` sets 0.4. The index has all songs.
@@ -39,7 +40,7 @@ def songs() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def client(opensearch_url: str) -> Iterator[OpenSearch]:
-    with OpenSearch(opensearch_url, timeout=120) as opensearch:
+    with OpenSearch(opensearch_url, timeout=HANG_SECONDS) as opensearch:
         yield opensearch
 
 

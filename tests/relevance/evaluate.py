@@ -13,6 +13,7 @@ from opensearchpy import OpenSearch
 
 from tests.relevance import damage
 from tests.relevance.damage import same
+from tests.waiting import HANG_SECONDS
 
 Song = Mapping[str, Any]
 Body = Callable[[str], dict[str, Any]]
@@ -111,7 +112,7 @@ def answers(client: OpenSearch, engine: Engine, sample: Sequence[Case]) -> Itera
                 {"index": engine.index},
                 {**_ranked(engine.body(case.typed)), "size": DEPTH, "_source": ["title"]},
             ]
-        replies = client.msearch(body=lines, params={"request_timeout": 300})["responses"]
+        replies = client.msearch(body=lines, params={"request_timeout": HANG_SECONDS})["responses"]
         for reply in replies:
             assert "error" not in reply, reply["error"]
             yield [hit["_source"]["title"] for hit in reply["hits"]["hits"]]

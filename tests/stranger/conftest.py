@@ -16,7 +16,7 @@ from tests.stranger.walk import Walk
 
 
 @pytest.fixture
-def walk(tmp_path_factory: pytest.TempPathFactory, opensearch_url: str) -> Iterator[Walk]:
+def walk(tmp_path_factory: pytest.TempPathFactory, opensearch_url: str, patient_searches: None) -> Iterator[Walk]:  # noqa: ARG001
     """A table with items, an empty folder, and a search cluster without indexes of this run."""
     folder, table = tmp_path_factory.mktemp("stranger"), f"Birds-{os.getpid()}"
     with LocalStack(tmp_path_factory.mktemp("stack"), opensearch_url=opensearch_url) as stack:

@@ -16,7 +16,7 @@ def command_without_response(folder: Path, *arguments: str) -> Iterator[Running]
     """Yield a command that waits for a response of the table and was interrupted once."""
     with socket.create_server(("127.0.0.1", 0)) as silent, commands_in(folder) as commands:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        running = commands.start(*arguments, "--dynamodb", url)
+        running = commands.start(*arguments, "--dynamodb", url, patient=())
         connection, _ = silent.accept()
         with connection:
             assert connection.recv(1)

@@ -20,8 +20,9 @@ from dynadex.document.typed_json import typed
 from dynadex.http.app import create_app
 from dynadex.runtime import connect
 from dynadex.settings import RuntimeSettings
-from tests.process.processes import Commands, Running, wait_for
+from tests.process.processes import Commands, Running
 from tests.stranger.observations import COUNT
+from tests.waiting import HANG_SECONDS, wait_for
 
 MODULE_FILES = ("compose.yaml", "infra/app.py", "infra/cdk.json", "pyproject.toml", "README.md", "requirements.txt")
 
@@ -71,7 +72,7 @@ class Walk:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         env = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         done = subprocess.run(
-            command, cwd=self.folder, env=env, capture_output=True, text=True, check=False, timeout=60
+            command, cwd=self.folder, env=env, capture_output=True, text=True, check=False, timeout=HANG_SECONDS
         )
         assert (done.returncode, "3 passed" in done.stdout) == (0, True), done.stdout + done.stderr
 

@@ -11,8 +11,9 @@ from dynadex.index.adaptive_limit import SLOW_SECONDS, AdaptiveLimit
 from dynadex.index.bulk import External, Outcome, Write
 from dynadex.index.writer import Writer
 from dynadex.testing import ManualClock
+from tests.waiting import HANG_SECONDS, wait_for_end, wait_for_event
 
-LONG = 60.0
+LONG = HANG_SECONDS
 
 
 def test_limit_is_halved_when_the_cluster_cannot_accept_a_write() -> None:
@@ -75,9 +76,9 @@ def test_waiting_request_gets_the_slot_that_another_frees() -> None:
     with limit.slot(LONG):
         thread = threading.Thread(target=second)
         thread.start()
-        assert waiting.wait(LONG)
+        wait_for_event(waiting, "the second request")
         assert not went.is_set()
-    thread.join(LONG)
+    wait_for_end(thread)
     assert went.is_set()
 
 

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from dynadex.cli import app
 from dynadex.cli.options import _syncs_here
+from tests.waiting import HANG_SECONDS
 
 _COLOR = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
 # Commands that start their own backends unless a URL is given.
@@ -90,7 +91,7 @@ def on_a_terminal(*arguments: str, **variables: str) -> str:
         # Linux raises it when the other side of a terminal is closed.
         pass
     os.close(leader)
-    process.wait(timeout=60)
+    process.wait(HANG_SECONDS)
     return shown.decode()
 
 

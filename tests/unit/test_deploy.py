@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import HANG_SECONDS
+
 _NPX = """#!{python}
 import json, os, sys
 print(json.dumps([os.getcwd(), *sys.argv[1:]]))
@@ -36,7 +38,7 @@ def run(folder: Path, *arguments: str, path: str = "bin") -> subprocess.Complete
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG_SECONDS,
         check=False,
     )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +25,7 @@ from dynadex.state.state_table import StateError
 from dynadex.testing import InMemoryIndex, ManualClock
 from dynadex.testing.clock import MICROSECONDS
 from tests.unit.service import NOTHING_FOUND, Client, ScriptedIndex
+from tests.waiting import wait_for_end
 
 SECRET = "node-7.internal: shard failure [lessons-20261124054500]"
 LIMIT = 0.5
@@ -56,9 +57,11 @@ class Hanging:
 
     released: threading.Event = field(default_factory=threading.Event)
     calls: int = 0
+    threads: list[threading.Thread] = field(default_factory=list)
 
     def search(self, *_: Any) -> Any:
         self.calls += 1
+        self.threads.append(threading.current_thread())
         self.released.wait()
         return {}
 
@@ -83,6 +86,31 @@ def hanging() -> Iterator[Hanging]:
     backend = Hanging()
     yield backend
     backend.released.set()
+    wait_for_end(*backend.threads)
+
+
+class Patience:
+    """Takes the place of ``asyncio.wait`` in a health check: its timeout passes once only the hanging calls remain."""
+
+    def __init__(self, hanging: Hanging) -> None:
+        self.timeouts: list[float] = []
+        self._hanging = hanging
+
+    async def wait(self, futures: Sequence[asyncio.Future[Any]], timeout: float) -> None:
+        self.timeouts.append(timeout)
+        while not all(future.done() for future in futures) and self._others_run():
+            await asyncio.sleep(0)
+
+    def _others_run(self) -> bool:
+        running = {thread for thread in threading.enumerate() if thread.name == "health"}
+        return bool(running - set(self._hanging.threads))
+
+
+@pytest.fixture
+def patience(hanging: Hanging, monkeypatch: pytest.MonkeyPatch) -> Patience:
+    made = Patience(hanging)
+    monkeypatch.setattr("dynadex.http.health.asyncio", SimpleNamespace(**vars(asyncio) | {"wait": made.wait}))
+    return made
 
 
 def client(index: Any, lag_source: LagSource | None = None, max_lag_seconds: float = 60.0) -> Client:
@@ -185,43 +213,45 @@ def test_readiness_is_cached_for_a_second(index: ScriptedIndex) -> None:
         ("lag", "the lag could not be read in time"),
     ],
 )
-def test_hanging_backend_is_a_reason_within_the_timeout(
-    index: ScriptedIndex, hanging: Hanging, which: str, reason: str
+def test_hanging_backend_is_a_reason_after_the_timeout(
+    index: ScriptedIndex, hanging: Hanging, patience: Patience, which: str, reason: str
 ) -> None:
     backends: tuple[Any, Any] = (hanging, ScriptedLag()) if which == "index" else (index, hanging)
-    health = Health("lessons", *backends, timeout_seconds=LIMIT)
-    started = time.monotonic()
+    health = Health("lessons", *backends, clock=ManualClock(), timeout_seconds=LIMIT)
     assert asyncio.run(health.ready()).reasons == (reason,)
-    assert LIMIT <= time.monotonic() - started < LIMIT + 1.0
+    assert patience.timeouts == [LIMIT, LIMIT]
 
 
-def test_concurrent_health_checks_share_one_call(hanging: Hanging) -> None:
-    health = Health("lessons", hanging, timeout_seconds=LIMIT)
+def test_timeout_of_a_health_check_is_real(hanging: Hanging) -> None:
+    assert asyncio.run(Health("lessons", hanging, timeout_seconds=LIMIT).ready()).reasons
+
+
+def test_concurrent_health_checks_share_one_call(hanging: Hanging, patience: Patience) -> None:
+    health = Health("lessons", hanging, clock=ManualClock(), timeout_seconds=LIMIT)
 
     async def crowd() -> set[tuple[str, ...]]:
         return {readiness.reasons for readiness in await asyncio.gather(*(health.ready() for _ in range(100)))}
 
-    started = time.monotonic()
     assert asyncio.run(crowd()) == {("the index does not respond in time",)}
-    assert time.monotonic() - started < LIMIT + 1.0
+    assert set(patience.timeouts) == {LIMIT}
     assert hanging.calls == 1
 
 
-def test_hanging_backend_is_called_again_after_ten_seconds(hanging: Hanging) -> None:
+def test_hanging_backend_is_called_again_after_ten_seconds(hanging: Hanging, patience: Patience) -> None:
     clock = ManualClock()
     health = Health("lessons", hanging, clock=clock, timeout_seconds=LIMIT)
 
-    def seconds() -> float:
-        started = time.monotonic()
+    def timeout_for_the_index() -> float:
+        patience.timeouts.clear()
         assert asyncio.run(health.ready()).reasons
-        return time.monotonic() - started
+        return patience.timeouts[0]
 
-    seconds()
+    assert timeout_for_the_index() == LIMIT
     clock.advance(5.0)
-    assert seconds() < LIMIT, "a call that is already late is not waited for again"
+    assert timeout_for_the_index() == 0, "a call that is already late is not waited for again"
     assert hanging.calls == 1
     clock.advance(5.0)
-    seconds()
+    assert timeout_for_the_index() == LIMIT
     assert hanging.calls == 2
     hanging.released.set()
     clock.advance(10.0)

@@ -10,8 +10,7 @@ import pytest
 from dynadex.clock import Clock
 from dynadex.demo.operations import NAMES, Operation, Operations
 from dynadex.errors import SourceError
-
-SOON = 10.0
+from tests.waiting import HANG_SECONDS, wait_for_end, wait_for_event
 
 
 class HeldConnection:
@@ -25,12 +24,12 @@ class HeldConnection:
     def connect(self, clock: Clock) -> Any:
         self.clocks.append(clock)
         self.started.set()
-        assert self.released.wait(SOON)
+        wait_for_event(self.released, "the release of the connection")
         raise self._error
 
     def block(self, clock: Clock) -> Any:
         self.started.set()
-        clock.sleep(SOON)
+        clock.sleep(HANG_SECONDS)
         raise AssertionError("the operation was not stopped")
 
 
@@ -38,7 +37,7 @@ def ended(operations: Operations) -> Operation:
     """Wait for the operation to end and return it."""
     for thread in threading.enumerate():
         if thread.name in NAMES:
-            thread.join(SOON)
+            wait_for_end(thread)
     latest = operations.latest()
     assert latest
     assert latest.state != "running"
@@ -50,7 +49,7 @@ def test_one_operation_runs_at_a_time_and_reports_its_failure() -> None:
     operations = Operations(held.connect)
     assert operations.latest() is None
     assert operations.start("verify")
-    assert held.started.wait(SOON)
+    wait_for_event(held.started, "the start of the operation")
     assert operations.latest() == Operation("verify")
     assert not operations.start("rebuild")
     held.released.set()
@@ -75,7 +74,7 @@ def test_stop_ends_the_operation_and_rejects_others() -> None:
     held = HeldConnection(AssertionError())
     operations = Operations(held.block)
     assert operations.start("rebuild")
-    assert held.started.wait(SOON)
+    wait_for_event(held.started, "the start of the operation")
     operations.stop()
     assert ended(operations).message == "Stopped before its end."
     assert not operations.start("verify")

@@ -21,6 +21,7 @@ from dynadex.scaffold.sample import Sample
 from dynadex.settings import RuntimeSettings, project_settings
 from dynadex.source.table import TableDescription
 from tests.stranger.observations import observations
+from tests.waiting import HANG_SECONDS
 
 KEYS = KeySchema(("station", "noted"), ("S", "N"))
 URLS = {"opensearch_url": "https://search.example.org", "dynamodb_url": "http://127.0.0.1:8000"}
@@ -51,7 +52,13 @@ def run(folder: Path, *command: str) -> str:
     # The pytest plugins of this environment are slow to load, and the project does not need them.
     env = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANG_SECONDS,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

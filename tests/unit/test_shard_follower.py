@@ -21,6 +21,7 @@ from dynadex.testing import InMemoryTable, ManualClock
 from dynadex.worker.event_source_mapping import EventSourceMapping
 from dynadex.worker.shard_follower import Delivery, FollowedStream, Pace, ShardFollower
 from dynadex.worker.shard_progress import QUIET_READS, covered_by_children, first_checkpoint
+from tests.waiting import wait_for_event
 
 SHARD = "shard-0"
 SECOND = 1_000_000
@@ -183,7 +184,7 @@ def test_next_batch_is_read_during_delivery_in_a_backlog() -> None:
     numbers = following.write(8)
     second_read = threading.Event()
     following.stream.on_read = lambda reads: second_read.set() if reads == 2 else None
-    following.before_batch = lambda: None if second_read.wait(10) else pytest.fail("no batch was read ahead")
+    following.before_batch = lambda: wait_for_event(second_read, "a batch that is read ahead")
     following.run()
     assert following.batches == [numbers[:4], numbers[4:]]
 

@@ -13,22 +13,18 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from dynadex.cli.stopping import stop_on_signals
-
-SOON_SECONDS = 10
-LONG_SECONDS = 40
+from tests.waiting import HANG_SECONDS, wait_for_end, wait_for_event
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_just_before_or_after_a_wait_stops(number: signal.Signals) -> None:
     with stop_on_signals() as stop:
         # A waiting thread holds this lock briefly before and after its wait, when a signal may arrive.
         with stop._cond:  # type: ignore[attr-defined]
             signal.raise_signal(number)
-        assert stop.wait(SOON_SECONDS)
+        wait_for_event(stop, "the signal")
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_delivered_to_another_thread_stops(number: signal.Signals) -> None:
     quit_thread = threading.Event()
@@ -38,9 +34,9 @@ def test_signal_delivered_to_another_thread_stops(number: signal.Signals) -> Non
         assert other.ident
         # Sent while this thread waits. A signal to another thread does not interrupt its wait.
         threading.Timer(0.1, signal.pthread_kill, (other.ident, number)).start()
-        assert stop.wait(SOON_SECONDS)
+        wait_for_event(stop, "the signal")
     quit_thread.set()
-    other.join()
+    wait_for_end(other)
 
 
 def test_signal_handlers_are_restored() -> None:
@@ -78,7 +74,7 @@ def test_command_with_a_closed_standard_error_stops(number: signal.Signals) -> N
         # `2>&1 | tee log` closes its end at Ctrl-C.
         os.close(reads)
         process.send_signal(number)
-        assert process.wait(LONG_SECONDS) == 0
+        assert process.wait(HANG_SECONDS) == 0
 
 
 def test_command_with_a_full_standard_error_stops() -> None:
@@ -91,5 +87,5 @@ def test_command_with_a_full_standard_error_stops() -> None:
     with command_with(writes) as process:
         os.close(writes)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(LONG_SECONDS) == 0
+        assert process.wait(HANG_SECONDS) == 0
     os.close(reads)

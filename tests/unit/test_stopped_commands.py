@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ import dynadex.scaffold.trial_index
 from dynadex.cli import app
 from dynadex.maintenance.redrive import Redriven
 from dynadex.scaffold.sample import Sample
-from tests.process.processes import wait_for
 from tests.unit.verify_stage import Stage
+from tests.waiting import wait_for
 
 SYNC = "dynadex.demo.lessons:sync"
 
@@ -26,6 +27,11 @@ SYNC = "dynadex.demo.lessons:sync"
 def interrupted(stop: Any) -> None:
     os.kill(os.getpid(), signal.SIGINT)
     wait_for(stop, "the signal")
+
+
+def test_worker_and_its_command_stop_before_docker_kills_them() -> None:
+    command, worker = import_module("dynadex.cli.run"), import_module("dynadex.worker.worker")
+    assert worker._STOP_SECONDS + worker._RELEASE_SECONDS < command._STOP_SECONDS < 10
 
 
 def test_stopped_redrive_gives_no_result(monkeypatch: pytest.MonkeyPatch) -> None:

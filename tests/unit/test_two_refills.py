@@ -15,8 +15,7 @@ from dynadex.runtime import Runtime
 from dynadex.state.checkpoints import Checkpoints
 from tests.unit.test_worker_start import InMemoryState
 from tests.unit.verify_stage import Stage
-
-SECONDS = 10
+from tests.waiting import wait_for_end, wait_for_event
 
 
 class State(InMemoryState):
@@ -28,7 +27,6 @@ class State(InMemoryState):
         return True
 
 
-@pytest.mark.timeout(60)
 def test_second_backfill_skips_no_item_that_the_first_one_read(monkeypatch: pytest.MonkeyPatch) -> None:
     stage, state = Stage(), State()
     monkeypatch.setattr(clients, "dynamodb", lambda _: stage.table)
@@ -40,17 +38,17 @@ def test_second_backfill_skips_no_item_that_the_first_one_read(monkeypatch: pyte
     def on_progress(now: RefillProgress) -> None:
         if now.items == 6:
             halfway.set()
-            assert proceed.wait(SECONDS)
+            wait_for_event(proceed, "the second backfill")
         if now.items == 8:
             proceeded.set()
-            assert finish.wait(SECONDS)
+            wait_for_event(finish, "the end of the second backfill")
 
     def first() -> None:
         refill(runtime, RefillOptions(segments=1), threading.Event(), on_progress)
 
     thread = threading.Thread(target=first, daemon=True)
     thread.start()
-    assert halfway.wait(SECONDS)
+    wait_for_event(halfway, "half of the first backfill")
     stage.clock.advance(60)
 
     began = False
@@ -61,12 +59,12 @@ def test_second_backfill_skips_no_item_that_the_first_one_read(monkeypatch: pyte
             began = True
             # The first refill writes one more page while the second one begins.
             proceed.set()
-            assert proceeded.wait(SECONDS)
+            wait_for_event(proceeded, "one more page of the first backfill")
 
     refill(runtime, RefillOptions(segments=1), threading.Event(), on_progress_of_second)
     assert set(stage.documents()) == ids
     finish.set()
-    thread.join(SECONDS)
+    wait_for_end(thread)
     assert set(stage.documents()) == ids
 
 

@@ -18,9 +18,9 @@ from dynadex.state.checkpoints import Checkpoint
 from dynadex.testing import InMemoryTable
 from dynadex.worker.event_source_mapping import EventSourceMapping
 from dynadex.worker.shard_follower import Delivery, FollowedStream, Pace, ShardFollower
-from tests.process.processes import wait_for
 from tests.unit.test_shard_follower import Following
 from tests.unit.test_worker_start import InMemoryState, checkpoints_in, worker
+from tests.waiting import wait_for, wait_for_end, wait_for_event
 
 
 def test_fatal_error_is_raised_while_the_state_table_is_unavailable() -> None:
@@ -84,7 +84,7 @@ def stale_after_restart(table: InMemoryTable, state: InMemoryState) -> str | Non
         "the end",
     )
     follower._stop.set()
-    thread.join(10)
+    wait_for_end(thread)
     return checkpoints.stale()
 
 
@@ -121,7 +121,7 @@ def test_shard_that_ends_while_shards_are_listed_is_not_followed_again(monkeypat
         followed.append((shard_id, checkpoint))
         if len(followed) == 1:
             checkpoints.save(shard_id, checkpoint)
-            go.wait(10)
+            wait_for_event(go, "the list of shards")
             checkpoints.save(shard_id, Checkpoint("9" * 21, finished=True))
 
     monkeypatch.setattr(follower._shards, "follow", follow)
@@ -133,12 +133,12 @@ def test_shard_that_ends_while_shards_are_listed_is_not_followed_again(monkeypat
 
     def list_slowly(*arguments: Any) -> Any:
         go.set()  # the shard is read to its end while DescribeStream is under way
-        thread.join(10)
+        wait_for_end(thread)
         return listed(*arguments)
 
     monkeypatch.setattr(module, "list_shards", list_slowly)
     follower._start_ready_shards()
-    follower._threads["shard shard-0"].join(10)
+    wait_for_end(follower._threads["shard shard-0"])
     assert [shard for shard, _ in followed] == ["shard-0"], followed
 
 
@@ -150,7 +150,7 @@ def test_threads_of_ended_shards_are_dropped() -> None:
     for _ in range(100):
         shard, ended = table.split(shard, 1)[0], shard
         follower._start_ready_shards()
-        follower._threads[f"shard {ended}"].join(10)
+        wait_for_end(follower._threads[f"shard {ended}"])
     follower._start_ready_shards()
     follower._stop.set()
     assert len(follower._threads) < 5

@@ -22,7 +22,7 @@ from dynadex.worker.event_source_mapping import EventSourceMapping
 from dynadex.worker.follow import warn_of_gap
 from dynadex.worker.shard_follower import Delivery, FollowedStream
 from dynadex.worker.worker import Worker
-from tests.process.processes import wait_for
+from tests.waiting import wait_for
 
 HOUR_US = 3_600_000_000
 

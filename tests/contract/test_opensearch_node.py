@@ -116,14 +116,17 @@ def test_node_that_cannot_start_reports_why(tmp_path: Path) -> None:
 
 
 def test_newer_version_starts(tmp_path: Path) -> None:
-    with OpenSearchNode(tmp_path, version="3") as node, OpenSearch(node.url) as client:
+    with OpenSearchNode(tmp_path, version="3", class_cache=False) as node, OpenSearch(node.url) as client:
         assert node.version.startswith("3.")
         fill(client, "songs")
         assert len(search(client, "songs", {"query": {"match": {"title": "song"}}})) == 1
 
 
 def test_plugin_is_loaded(tmp_path: Path) -> None:
-    with OpenSearchNode(tmp_path, plugins=["opensearch-knn"]) as node, OpenSearch(node.url) as client:
+    with (
+        OpenSearchNode(tmp_path, plugins=["opensearch-knn"], class_cache=False) as node,
+        OpenSearch(node.url) as client,
+    ):
         vector = {"type": "knn_vector", "dimension": 2, "method": {"name": "hnsw", "engine": "lucene"}}
         body = {"settings": {"index.knn": True}, "mappings": {"properties": {"at": vector}}}
         client.indices.create(index="places", body=body)

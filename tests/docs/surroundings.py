@@ -17,7 +17,7 @@ from dynadex.settings import RuntimeSettings
 from dynadex.state.checkpoints import Checkpoints
 from tests.docs.blocks import Block, Step
 from tests.docs.tables import MODULES, SYNCS
-from tests.process.processes import Running, environment
+from tests.process.processes import Running, environment, started
 from tests.waiting import HANG_SECONDS
 
 # An error response makes curl fail, and show the response.
@@ -114,7 +114,7 @@ class Surroundings:
             running.close()
 
     def _by_shell(self, command: str) -> Running:
-        return Running(["bash", "-c", command], self._folder, self._variables)
+        return started(["bash", "-c", command], self._folder, self._variables)
 
     def runtime(self, name: str) -> Runtime:
         """Return the Sync of a module, connected."""

@@ -13,7 +13,7 @@ import pytest
 
 from tests.docs.blocks import ROOT, Block, blocks_of
 from tests.package.environments import add_requirements, clone, constraints
-from tests.process.processes import Running, environment
+from tests.process.processes import Running, environment, started
 from tests.waiting import HANG_SECONDS, wait_for
 
 DOCUMENT = ROOT / "docs/quickstart.md"
@@ -55,7 +55,7 @@ class Reader:
         self.types(f"python {block.saved_as or 'step.py'}")
 
     def leaves_running(self, command: str) -> Running:
-        self._worker = Running(["bash", "-c", f"exec {command}"], self.folder, self.variables)
+        self._worker = started(["bash", "-c", f"exec {command}"], self.folder, self.variables)
         self._worker.wait_for_line("reading the stream")
         return self._worker
 

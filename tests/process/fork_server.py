@@ -108,11 +108,11 @@ def serve(connection: socket.socket) -> Request | None:
     signal.set_wakeup_fd(wake_writer)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     while True:
-        readable, _, _ = select.select([connection, wake_reader], [], [])
+        readable, _, _ = select.select([connection.fileno(), wake_reader], [], [])
         if wake_reader in readable:
             os.read(wake_reader, 1024)
             _report_ended(statuses)
-        if connection in readable:
+        if connection.fileno() in readable:
             message, descriptors, _, _ = socket.recv_fds(connection, _MAX_MESSAGE_BYTES, 3)
             if not message:
                 for pid in statuses:

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,22 +13,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from tests.process.fork_server import ForkedProcess, Request
 from tests.waiting import HANG_SECONDS
 
 # For the rest of the output of an aborted process, which only completes a failure message. Its child may keep it open.
 _REST_SECONDS = 1.0
-# `dynadex`, with longer limits in the named modules for the end of a worker after a signal.
-_PATIENT = """
-import sys
-from importlib import import_module
-
-seconds, names = float(sys.argv.pop(1)), sys.argv.pop(1)
-for name in names.split():
-    import_module(name)._STOP_SECONDS = seconds
-from dynadex.cli import main
-
-main()
-"""
 # The first is that of the command, which ends the process with an error. The second is that of threads.
 COMMAND, THREADS = "dynadex.cli.run", "dynadex.worker.worker"
 
@@ -45,17 +33,9 @@ def environment(**variables: str) -> dict[str, str]:
 class Running:
     """A process whose output lines are collected."""
 
-    def __init__(self, command: list[str], directory: Path, variables: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(
-            command,
-            cwd=directory,
-            env=dict(variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.command = " ".join(command).replace(_PATIENT, "")
+    def __init__(self, process: subprocess.Popen[str] | ForkedProcess, command: str) -> None:
+        self._process = process
+        self.command = command
         self.output: list[str] = []
         self.errors: list[str] = []
         self._heard = threading.Condition()
@@ -140,6 +120,20 @@ class Running:
             self._heard.notify_all()
 
 
+def started(command: Sequence[str], directory: Path, variables: Mapping[str, str]) -> Running:
+    """Start a command of any program."""
+    process = subprocess.Popen(
+        command,
+        cwd=directory,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    return Running(process, " ".join(command))
+
+
 class Commands:
     """Starts `dynadex` commands in one directory with one environment."""
 
@@ -150,11 +144,9 @@ class Commands:
 
     def start(self, *arguments: str, patient: Sequence[str] = (COMMAND,), **variables: str) -> Running:
         """Start a command. ``patient`` are the parts of a worker that have a longer limit for their end."""
-        program = ["-m", "dynadex"]
-        if patient and arguments[:1] == ("run",):
-            program = ["-c", _PATIENT, str(HANG_SECONDS), " ".join(patient)]
-        command = [sys.executable, *program, *arguments]
-        running = Running(command, self.directory, self.variables | variables)
+        constants = {f"{module}._STOP_SECONDS": HANG_SECONDS for module in patient if arguments[:1] == ("run",)}
+        request = Request([*arguments], str(self.directory), self.variables | variables, constants)
+        running = Running(ForkedProcess(request), " ".join(("dynadex", *arguments)))
         self._started.append(running)
         return running
 

@@ -60,6 +60,7 @@ class NodeConfig:
         heap: Maximum heap of the Java VM, such as ``512m`` or ``2g``.
         settings: Settings as in opensearch.yml.
         jvm_options: Further options of the Java VM.
+        class_cache: Whether to start with a cache of classes, which takes 20 seconds to prepare at the first start.
     """
 
     home: Path
@@ -67,6 +68,7 @@ class NodeConfig:
     heap: str = "1g"
     settings: Mapping[str, str] = field(default_factory=dict)
     jvm_options: tuple[str, ...] = ()
+    class_cache: bool = True
 
 
 def node_program(installation: Installation, config: NodeConfig, log: Path) -> Program:
@@ -87,8 +89,8 @@ def prepare(installation: Installation) -> None:
 
 
 def _use_class_cache(installation: Installation, java: Java, config: NodeConfig) -> tuple[str, ...]:
-    """Return the option of Java for the class cache; none where JPype turns such caches off."""
-    if not str(installation.folder).isascii():
+    """Return the option of Java for the class cache; none if the configuration omits it, or where JPype turns such caches off."""
+    if not config.class_cache or not str(installation.folder).isascii():
         return ()
     cache = _class_cache(installation, java, config)
     return (f"-XX:AOTCache={cache}" if java.has_aot_cache else f"-XX:SharedArchiveFile={cache}",)

@@ -21,7 +21,7 @@ REGION = "us-east-1"
 CREDENTIAL = "local"
 
 # Checking whether a stack runs takes the lock for an instant, so try for longer than that.
-_LOCK_TIMEOUT_SECONDS = 0.3
+_LOCK_TIMEOUT_SECONDS = 2.0
 _LOCK_POLL_SECONDS = 0.02
 
 

@@ -38,7 +38,7 @@ class OpenSearchNode:
         plugins: Names of plugins to load, such as ``opensearch-knn``.
         heap: Maximum heap of the Java VM, such as ``512m`` or ``2g``.
         settings: Settings as in opensearch.yml.
-        jvm_options: Further options of the Java VM.
+        class_cache: Whether to prepare faster starts at the first start, which takes 20 seconds and 80 MB.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class OpenSearchNode:
         plugins: Sequence[str] = (),
         heap: str = "1g",
         settings: Mapping[str, str] | None = None,
-        jvm_options: Sequence[str] = (),
+        class_cache: bool = True,
     ) -> None:
         self.home = home.absolute()
         self._version = ""
         self._release, self._plugins = version, tuple(plugins)
-        self._config = NodeConfig(self.home, _free_port(), heap, settings or {}, tuple(jvm_options))
+        self._config = NodeConfig(self.home, _free_port(), heap, settings or {}, class_cache=class_cache)
         self._log = self.home / "opensearch.log"
         self._child: Child | None = None
 

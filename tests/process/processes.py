@@ -23,9 +23,11 @@ COMMAND, THREADS = "dynadex.cli.run", "dynadex.worker.worker"
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The current environment without variables of AWS, OpenSearch and dynadex, and with the given ones."""
-    foreign = ("AWS_", "DYNADEX_", "OPENSEARCH_")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    """The current environment without settings of AWS and dynadex, and with the given variables."""
+    foreign = ("AWS_", "DYNADEX_", "OPENSEARCH_URL")
+    inherited = {
+        name: value for name, value in os.environ.items() if name == "DYNADEX_CACHE_DIR" or not name.startswith(foreign)
+    }
     # With the fault handler, a process that hangs can print its stacks.
     return inherited | {"PYTHONFAULTHANDLER": "1"} | variables
 

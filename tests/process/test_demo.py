@@ -65,7 +65,7 @@ def quiet_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command
 
 @pytest.fixture(scope="module")
 def demo(quiet_commands: Commands) -> Running:
-    return start_demo(quiet_commands)
+    return start_demo(quiet_commands, SONGS)
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +74,8 @@ def page(demo: Running) -> Page:
     return Page(url, demo.wait_for_line(r"^to edit: \S+#token=(\S+)$")[1])
 
 
-def start_demo(commands: Commands, songs: int = SONGS) -> Running:
-    return commands.start("demo", "--no-browser", "--port", "0", "--songs", str(songs))
+def start_demo(commands: Commands, songs: int, *options: str) -> Running:
+    return commands.start("demo", "--no-browser", "--port", "0", "--songs", str(songs), *options)
 
 
 def url_of(demo: Running) -> str:
@@ -159,7 +159,7 @@ def test_ctrl_c_ends_the_demo_and_its_child_processes(demo: Running) -> None:
 
 def test_killed_demo_leaves_no_child_process(tmp_path: Path) -> None:
     with commands_in(tmp_path) as commands:
-        demo = start_demo(commands, songs=25)
+        demo = start_demo(commands, 25, "--engine", "memory")
         url_of(demo)
         children = descendants(demo.pid)
         assert len(children) >= 2
@@ -169,7 +169,7 @@ def test_killed_demo_leaves_no_child_process(tmp_path: Path) -> None:
 
 def test_signal_during_the_start_ends_the_demo_and_its_child_processes(tmp_path: Path) -> None:
     with commands_in(tmp_path) as commands:
-        demo = start_demo(commands, songs=1000)
+        demo = start_demo(commands, 1000, "--engine", "memory")
         demo.wait_for_line("reading the stream")
         children = descendants(demo.pid)
         assert demo.stop() == 0, str(demo)
@@ -177,10 +177,9 @@ def test_signal_during_the_start_ends_the_demo_and_its_child_processes(tmp_path:
 
 
 def test_demo_uses_running_backends(commands: Commands) -> None:
-    demo = commands.start(
-        "demo", "--no-browser", "--port", "0", "--songs", "25",
-        "--dynamodb", commands.variables["DYNADEX_DYNAMODB_URL"], "--opensearch", commands.variables["OPENSEARCH_URL"],
-    )  # fmt: skip
+    urls = commands.variables
+    backends = ("--dynamodb", urls["DYNADEX_DYNAMODB_URL"], "--opensearch", urls["OPENSEARCH_URL"])
+    demo = start_demo(commands, 25, *backends)
     assert Page(url_of(demo)).search("")["total"] == 25
     assert descendants(demo.pid) == set()
     assert demo.stop() == 0
@@ -188,9 +187,7 @@ def test_demo_uses_running_backends(commands: Commands) -> None:
 
 def test_requests_to_several_regions_go_through_a_router(tmp_path: Path) -> None:
     with commands_in(tmp_path) as commands:
-        demo = commands.start(
-            "demo", "--no-browser", "--port", "0", "--songs", "25", "--regions", "us-east-1,eu-west-1"
-        )
+        demo = start_demo(commands, 25, "--regions", "us-east-1,eu-west-1", "--engine", "memory")
         url = url_of(demo)
         with urllib.request.urlopen(f"{url}/regions", timeout=HANG_SECONDS) as answer:
             regions = json.loads(answer.read())["regions"]

@@ -220,16 +220,13 @@ def test_killed_supervisor_leaves_no_orphan_process_and_can_be_started_again(
     assert fresh.pid != running.pid
 
 
-@pytest.mark.parametrize("engine", Engine)
-def test_children_end_with_their_parent_even_if_a_fork_of_it_holds_their_pipes(
-    supervisors: Supervisors, engine: Engine
-) -> None:
+def test_children_end_with_their_parent_even_if_a_fork_of_it_holds_their_pipes(supervisors: Supervisors) -> None:
     script = f"""
 import os, time
 from pathlib import Path
 from dynadex.local.engine import Engine
 from dynadex.local.stack import LocalStack
-LocalStack(Path({str(supervisors.folder.path)!r}), engine=Engine({engine.value!r})).start()
+LocalStack(Path({str(supervisors.folder.path)!r}), engine=Engine.MEMORY).start()
 os.fork()
 time.sleep(3600)
 """
@@ -295,11 +292,10 @@ def test_port_taken_just_before_the_start_is_reported_by_the_child(
     assert not supervisors.folder.is_locked()
 
 
-@pytest.mark.parametrize("engine", Engine)
-def test_ports_can_be_fixed(tmp_path: Path, engine: Engine) -> None:
+def test_ports_can_be_fixed(tmp_path: Path) -> None:
     with listen_socket(0) as first, listen_socket(0) as second:
         ports = first.getsockname()[1], second.getsockname()[1]
-    with LocalStack(tmp_path, dynamodb_port=ports[0], opensearch_port=ports[1], engine=engine) as stack:
+    with LocalStack(tmp_path, dynamodb_port=ports[0], opensearch_port=ports[1], engine=Engine.MEMORY) as stack:
         assert stack.endpoints == Endpoints(*(f"http://127.0.0.1:{port}" for port in ports))
 
 

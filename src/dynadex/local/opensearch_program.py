@@ -59,7 +59,6 @@ class NodeConfig:
         http_port: Port of the REST API; 0 chooses a free port.
         heap: Maximum heap of the Java VM, such as ``512m`` or ``2g``.
         settings: Settings as in opensearch.yml.
-        jvm_options: Further options of the Java VM.
         class_cache: Whether to start with a cache of classes, which takes 20 seconds to prepare at the first start.
     """
 
@@ -67,7 +66,6 @@ class NodeConfig:
     http_port: int = 0
     heap: str = "1g"
     settings: Mapping[str, str] = field(default_factory=dict)
-    jvm_options: tuple[str, ...] = ()
     class_cache: bool = True
 
 
@@ -89,7 +87,10 @@ def prepare(installation: Installation) -> None:
 
 
 def _use_class_cache(installation: Installation, java: Java, config: NodeConfig) -> tuple[str, ...]:
-    """Return the option of Java for the class cache; none if the configuration omits it, or where JPype turns such caches off."""
+    """Return the option of Java for the class cache, if the configuration requests one.
+
+    JPype turns such caches off for a class path that is not ASCII.
+    """
     if not config.class_cache or not str(installation.folder).isascii():
         return ()
     cache = _class_cache(installation, java, config)
@@ -173,7 +174,7 @@ def _program(
         "jvm": str(java.library),
         "jvm_options": [
             *_JVM_OPTIONS, f"-Xmx{config.heap}", f"-Djava.io.tmpdir={temporary}",
-            *_options_of_version(java), *cache_options, *config.jvm_options,
+            *_options_of_version(java), *cache_options,
             # As in a distribution.
             *os.environ.get("OPENSEARCH_JAVA_OPTS", "").split(),
         ],

@@ -134,7 +134,6 @@ def _fetch(of: Release, artifacts: Sequence[Artifact], folder: Path) -> None:
 def _download(artifact: Artifact, folder: Path) -> None:
     """Download one file and check it; an incomplete or different file never gets its final name."""
     try:
-        import requests
         from jgo.config import GlobalSettings
         from jgo.maven import MavenContext
     except ModuleNotFoundError as missing:
@@ -145,7 +144,7 @@ def _download(artifact: Artifact, folder: Path) -> None:
         component = maven.project(artifact.group, artifact.artifact).at_version(artifact.version)
         try:
             path = component.artifact(packaging=artifact.packaging).resolve()
-        except (RuntimeError, requests.RequestException) as error:
+        except (RuntimeError, OSError) as error:
             hint = "Without a network, use a running OpenSearch (--opensearch URL) or --engine memory."
             raise FetchError("fetch", artifact.file_name, str(error), hint) from error
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

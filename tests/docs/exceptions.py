@@ -31,6 +31,7 @@ OTHER_VARIABLES: Final = {"DYNADEX_CACHE_DIR", "DYNADEX_CHROMIUM"}
 # By document and first line: Python that another test runs.
 RUN_ELSEWHERE: Final = {
     ("docs/how-to/deploy.md", "from aws_cdk import App, Environment, Stack"): "tests/infra/test_synthesis.py",
+    ("docs/how-to/local.md", "from pathlib import Path"): "tests/contract/test_opensearch_node.py",
 }
 
 # Documents whose blocks a separate test runs.

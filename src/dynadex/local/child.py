@@ -20,7 +20,7 @@ _STOP_SECONDS = 5.0
 # minutes.
 _START_SECONDS = 300.0
 _POLL_SECONDS = 0.02
-_TAIL_BYTES = 8192
+_TAIL_BYTES = 32_768
 _TAIL_LINES = 12
 
 
@@ -141,14 +141,14 @@ def await_urls(children: Mapping[str, Child], clock: Clock | None = None) -> dic
 
 
 def tail(log: Path) -> list[str]:
-    """Return the last lines of a log; none if it does not exist."""
+    """Return the last lines of a log without the frames of Java's stack traces; none if it does not exist."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
             text = file.read().decode(errors="replace")
     except FileNotFoundError:
         return []
-    return [line for line in text.splitlines() if line.strip()][-_TAIL_LINES:]
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("\tat ")][-_TAIL_LINES:]
 
 
 def _exit_reason(code: int) -> str:

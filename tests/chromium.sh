@@ -23,4 +23,13 @@ if [[ "$(id -u)" == 0 ]] && command -v apt-get >/dev/null; then
   if works chromium; then exit; fi
 fi
 
-.venv/bin/python -m playwright install chromium
+if .venv/bin/python -m playwright install chromium && .venv/bin/python -c '
+from playwright.sync_api import sync_playwright
+with sync_playwright() as playwright:
+    playwright.chromium.launch().close()
+'; then exit; fi
+cat >&2 <<'END'
+chromium: the tests of the page need Chromium, and it could not be installed (see above). Install Chromium or Chrome, or
+set DYNADEX_CHROMIUM to its path. All other tests: make test ARGS="tests --ignore tests/browser --ignore tests/infra"
+END
+exit 1

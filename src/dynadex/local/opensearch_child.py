@@ -18,6 +18,7 @@ import threading
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -72,7 +73,8 @@ def main(options: NodeOptions, parent_pid: int) -> NoReturn:
     pipe = take_pipe()
     # JPype takes its jar from the folder above its module. With one copy for all Python environments, these have the
     # same class path and can share a cache of classes.
-    jpype._core.__file__ = f"{options.jpype}/jpype/_core.py"
+    if Path(options.jpype).exists():
+        jpype._core.__file__ = f"{options.jpype}/jpype/_core.py"
     jpype.startJVM(options.jvm, *options.jvm_options, classpath=options.class_path, convertStrings=False)
     try:
         node = _start(options)

@@ -87,33 +87,25 @@ def prepare(installation: Installation) -> None:
 
 
 def _use_class_cache(installation: Installation, java: Java, config: NodeConfig) -> tuple[str, ...]:
-    """Return the option of Java for the class cache, if the configuration requests one.
+    """Return the option of Java for a cache of the classes that a node loads, already linked; make the cache first.
 
-    JPype turns such caches off for a class path that is not ASCII.
-    """
-    if not config.class_cache or not str(installation.folder).isascii():
-        return ()
-    cache = _class_cache(installation, java, config)
-    return (f"-XX:AOTCache={cache}" if java.has_aot_cache else f"-XX:SharedArchiveFile={cache}",)
-
-
-def _class_cache(installation: Installation, java: Java, config: NodeConfig) -> Path:
-    """Return the file with the classes that a node loads, already linked; make it if it does not exist.
-
-    With it, a node starts in half the time. Java ignores a file that it cannot use.
+    With it, a node starts in half the time. Java ignores a file that it cannot use. JPype turns such caches off for a
+    class path that is not ASCII. In a folder of another user, only a cache that exists is used.
     """
     class_path = "".join(str(jar) for jar in (*installation.class_path, _jpype_folder(installation)))
     key = hashlib.sha256(f"{java.home}{java.version}{class_path}{_JVM_OPTIONS}".encode()).hexdigest()[:16]
     cache = installation.folder / f"classes-{key}"
-    with exclusive(installation.folder):
-        _copy_jpype_jar(_jpype_folder(installation))
-        if cache.exists():
+    if config.class_cache and class_path.isascii() and os.access(installation.folder, os.W_OK):
+        with exclusive(installation.folder):
+            _copy_jpype_jar(_jpype_folder(installation))
+            if not cache.exists():
+                _remove_unused(installation.folder)
+                _log.info(f"OpenSearch {installation.release.version}: preparing faster starts, once, about 20 s")
+                _make_class_cache(installation, java, config, cache)
             cache.touch()
-        else:
-            _remove_unused(installation.folder)
-            _log.info(f"OpenSearch {installation.release.version}: preparing faster starts, once, about 20 s")
-            _make_class_cache(installation, java, config, cache)
-    return cache
+    if not cache.exists() or not class_path.isascii():
+        return ()
+    return (f"-XX:AOTCache={cache}" if java.has_aot_cache else f"-XX:SharedArchiveFile={cache}",)
 
 
 def _make_class_cache(installation: Installation, java: Java, config: NodeConfig, cache: Path) -> None:

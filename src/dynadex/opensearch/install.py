@@ -59,6 +59,16 @@ class Installation:
         """The main class of each plugin, from its descriptor."""
         return [self._descriptor(plugin)["classname"] for plugin in self.plugins]
 
+    @property
+    def missing_jars(self) -> list[Artifact]:
+        """The jars of the node that are not there, or not complete."""
+        return [jar for jar in self.release.jars if not _is_complete(self.folder / "lib", jar)]
+
+    @property
+    def missing_plugins(self) -> list[Artifact]:
+        """The plugins that are not there."""
+        return [self.release.plugin(name) for name in self.plugins if not self._plugin(name).is_dir()]
+
     def _plugin(self, name: str) -> Path:
         return self.folder / "plugins" / name
 
@@ -80,14 +90,16 @@ def install(version: str = DEFAULT, plugins: Sequence[str] = (), cache: Path | N
         LocalStackError: The version or a plugin is not available.
     """
     chosen = release(version)
-    zips = [chosen.plugin(name) for name in plugins]
     folder = (cache or cache_folder()) / f"opensearch-{chosen.version}"
     installation = Installation(chosen, folder, tuple(plugins))
+    if not installation.missing_jars and not installation.missing_plugins:
+        # The folder may belong to another user, as in an image of a container.
+        return installation
     try:
         (folder / "lib").mkdir(parents=True, exist_ok=True)
         with exclusive(folder):
-            _fetch(chosen, [jar for jar in chosen.jars if not _is_complete(folder / "lib", jar)], folder / "lib")
-            for plugin in zips:
+            _fetch(chosen, installation.missing_jars, folder / "lib")
+            for plugin in installation.missing_plugins:
                 _install_plugin(chosen, plugin, folder / "plugins" / plugin.artifact)
     except OSError as error:
         hint = "Set DYNADEX_CACHE_DIR to a folder that can be written."
@@ -161,8 +173,6 @@ def _is_complete(folder: Path, artifact: Artifact) -> bool:
 
 def _install_plugin(of: Release, plugin: Artifact, folder: Path) -> None:
     """Fetch a plugin and unpack it. Its folder exists only once it is complete."""
-    if folder.is_dir():
-        return
     folder.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetching-") as draft:
         _fetch(of, [plugin], Path(draft))

@@ -1,7 +1,7 @@
 """Run every check and test, in parts that run at the same time: ``make test``. Ends with a table and a line of totals.
 
-The output of a part appears when the part ends. Tests mostly wait for other processes. All parts share one node of
-OpenSearch; tests that stop or kill a node start their own.
+The output of a part appears when the part ends. Tests mostly wait for other processes. Most parts share one
+node of OpenSearch; tests that stop or kill a node start their own.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
 
 @dataclass(frozen=True)
 class Part:
-    """A command with a name. ``is_pytest`` parts report their tests in a file."""
+    """A command with a name. ``is_pytest`` parts report their tests in a file, ``has_node`` parts start a node."""
 
     name: str
     command: tuple[str, ...]
     is_pytest: bool = False
+    has_node: bool = False
 
 
 @dataclass
@@ -57,8 +58,8 @@ class Outcome:
         return int(self.exit_code != 0 and not self.failed.total())
 
 
-def pytest_part(name: str, *arguments: str, python: str = sys.executable) -> Part:
-    return Part(name, (python, "-m", "pytest", *arguments), is_pytest=True)
+def pytest_part(name: str, *arguments: str, python: str = sys.executable, has_node: bool = False) -> Part:
+    return Part(name, (python, "-m", "pytest", *arguments), is_pytest=True, has_node=has_node)
 
 
 def parts() -> list[Part]:
@@ -76,7 +77,8 @@ def parts() -> list[Part]:
         pytest_part("commands", *process_tests("", "i")),
         pytest_part("rest", "tests", *others),
         Part("check", ("make", "--no-print-directory", "check")),
-        pytest_part("infra", "tests/infra", python=str(INFRA_PYTHON)),
+        # It uses the same name of an index as the regions.
+        pytest_part("infra", "tests/infra", python=str(INFRA_PYTHON), has_node=True),
     ]
 
 
@@ -92,7 +94,9 @@ def process_tests(first: str, end: str) -> list[str]:
 
 def run(part: Part, folder: Path, opensearch_url: str) -> Outcome:
     report = folder / f"{part.name}.xml"
-    more = (f"--junit-xml={report}", f"--opensearch-url={opensearch_url}") if part.is_pytest else ()
+    more = [f"--junit-xml={report}"] * part.is_pytest
+    if part.is_pytest and not part.has_node:
+        more.append(f"--opensearch-url={opensearch_url}")
     started_at = time.monotonic()
     done = subprocess.run(
         (*part.command, *more), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False

@@ -14,7 +14,7 @@ A field mapped with ``title()`` has sub-fields, each of which analyzes the text 
 recognizes and uses them (see docs/how-to/search.md). All of them ignore case, accents, punctuation and apostrophes,
 read an ampersand as "and", treat ä, a and ae (and the other umlauts) as the same letter, and a doubled letter as a
 single one. They need no plugin. Character filters do all of this before the text is cut into words, because
-osmem-server, the search engine of the local stack, silently ignores several token filters.
+osmem-server, the in-memory engine of the local stack, silently ignores several token filters.
 """
 
 from __future__ import annotations

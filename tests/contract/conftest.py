@@ -13,7 +13,7 @@ from dynadex.local.stack import Endpoints, LocalStack
 
 @pytest.fixture(scope="session")
 def local_stack(tmp_path_factory: pytest.TempPathFactory, report_backend: Callable[[str], None]) -> Iterator[Endpoints]:
-    """ministack and osmem-server, as `dynadex local` starts them."""
+    """ministack and osmem-server, as `dynadex local up --engine memory` starts them."""
     with LocalStack(tmp_path_factory.mktemp("local"), engine=Engine.MEMORY) as stack:
         report_backend(f"ministack {version('ministack')}")
         report_backend(f"osmem-server {version('osmem-server')}")
